@@ -1,0 +1,165 @@
+package controller
+
+import (
+	"fmt"
+	"time"
+)
+
+// Breaker describes when to stop asking a service that does not answer. A zero
+// field takes its default.
+type Breaker struct {
+	Failures int              // failed attempts in a row that open the circuit; default 10
+	OpenFor  time.Duration    // how long it stays open the first time; default 30s
+	Probes   int              // attempts that a half-open circuit lets through; default 1
+	Counts   func(error) bool // which errors count; nil: each failure and overload
+	Wait     bool             // single calls wait for the circuit instead of failing at once
+}
+
+// WithDefaults returns b with its zero fields set.
+func (b Breaker) WithDefaults() Breaker {
+	if b.Failures == 0 {
+		b.Failures = 10
+	}
+	if b.OpenFor == 0 {
+		b.OpenFor = 30 * time.Second
+	}
+	if b.Probes == 0 {
+		b.Probes = 1
+	}
+	return b
+}
+
+// CircuitState is the state of a circuit breaker.
+type CircuitState int
+
+const (
+	BreakerClosed   CircuitState = iota // attempts pass
+	BreakerOpen                         // none passes
+	BreakerHalfOpen                     // a few probes pass
+)
+
+func (s CircuitState) String() string {
+	switch s {
+	case BreakerClosed:
+		return "closed"
+	case BreakerOpen:
+		return "open"
+	case BreakerHalfOpen:
+		return "half_open"
+	}
+	return fmt.Sprintf("circuit(%d)", int(s))
+}
+
+// maxOpenFactor bounds how far the open time grows while probes keep failing.
+const maxOpenFactor = 5
+
+// A Circuit is a circuit breaker at work (Nygard, Release It!, 2007): closed
+// until so many failures come in a row, then open for a while, then half-open
+// with a few probes. All succeed: closed. One fails: open again for twice as
+// long, up to five times the first.
+//
+// An attempt from before the last change says nothing about the state after
+// it. Start returns the generation that an attempt belongs to, and Report
+// ignores those of the past.
+type Circuit struct {
+	cfg        Breaker
+	state      CircuitState
+	generation int
+	failures   int // in a row, while closed
+	started    int // probes that were let through, while half-open
+	succeeded  int // probes that succeeded
+	openFor    time.Duration
+	until      time.Time // open until
+}
+
+// NewCircuit returns a closed circuit.
+func NewCircuit(cfg Breaker) *Circuit {
+	cfg = cfg.WithDefaults()
+	return &Circuit{cfg: cfg, openFor: cfg.OpenFor}
+}
+
+// State returns the state at now. An open circuit whose time is over is
+// half-open from then on.
+func (c *Circuit) State(now time.Time) CircuitState {
+	if c.state == BreakerOpen && !now.Before(c.until) {
+		c.turn(BreakerHalfOpen)
+	}
+	return c.state
+}
+
+// Until returns the time at which an open circuit becomes half-open.
+func (c *Circuit) Until() time.Time { return c.until }
+
+// Ready reports whether an attempt may start now.
+func (c *Circuit) Ready(now time.Time) bool {
+	switch c.State(now) {
+	case BreakerOpen:
+		return false
+	case BreakerHalfOpen:
+		return c.started < c.cfg.Probes
+	}
+	return true
+}
+
+// Start notes that an attempt starts, and returns its generation. It must be
+// Ready.
+func (c *Circuit) Start(now time.Time) (generation int, probe bool) {
+	probe = c.State(now) == BreakerHalfOpen
+	if probe {
+		c.started++
+	}
+	return c.generation, probe
+}
+
+// Report takes the end of an attempt of the given generation. Ignored frees a
+// probe's place and tells nothing else.
+func (c *Circuit) Report(now time.Time, generation int, v Verdict) {
+	if generation != c.generation {
+		return
+	}
+	switch c.state {
+	case BreakerClosed:
+		c.reportClosed(now, v)
+	case BreakerHalfOpen:
+		c.reportProbe(now, v)
+	}
+}
+
+func (c *Circuit) reportClosed(now time.Time, v Verdict) {
+	switch v {
+	case Succeeded:
+		c.failures = 0
+	case Failed, Overload:
+		c.failures++
+		if c.failures >= c.cfg.Failures {
+			c.open(now)
+		}
+	}
+}
+
+func (c *Circuit) reportProbe(now time.Time, v Verdict) {
+	switch v {
+	case Ignored:
+		c.started--
+	case Succeeded:
+		c.succeeded++
+		if c.succeeded >= c.cfg.Probes {
+			c.openFor = c.cfg.OpenFor
+			c.turn(BreakerClosed)
+		}
+	case Failed, Overload:
+		c.openFor = min(2*c.openFor, maxOpenFactor*c.cfg.OpenFor)
+		c.open(now)
+	}
+}
+
+func (c *Circuit) open(now time.Time) {
+	c.until = now.Add(c.openFor)
+	c.turn(BreakerOpen)
+}
+
+func (c *Circuit) turn(s CircuitState) {
+	c.state = s
+	c.generation++
+	c.failures, c.started, c.succeeded = 0, 0, 0
+}

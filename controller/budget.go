@@ -1,0 +1,130 @@
+package controller
+
+import "time"
+
+// Budget is a number of tokens that attempts may use within a rolling window.
+type Budget struct {
+	Name   string        // for events, errors and hints; may be empty
+	Tokens int64         // at least 1
+	Window time.Duration // above 0
+}
+
+// windowSteps is how finely a window remembers when tokens were spent. Tokens
+// of one step come back together, at most Window/windowSteps late.
+const windowSteps = 128
+
+// A Window is a Budget at work. An attempt reserves what it is expected to use
+// before it starts, and settles for what it did use when it ends.
+//
+// In any span of Window, no more than Tokens are ever reserved. What was spent
+// comes back exactly Window after it was spent, or, when traffic is denser
+// than the window's steps, with the last spending of its step. Memory is
+// constant.
+type Window struct {
+	Budget
+	used  int64
+	steps [windowSteps + 2]spending // a ring
+	first int64                     // number of the oldest step that still counts
+	next  int64                     // number of the step to come
+}
+
+// spending is what was spent from begin to last, less than a step apart.
+type spending struct {
+	begin, last time.Time
+	tokens      int64
+}
+
+// A Reservation is an attempt's share of a Window.
+type Reservation struct {
+	step   int64
+	tokens int64
+}
+
+// NewWindow returns a window of which nothing has been used.
+func NewWindow(b Budget) *Window { return &Window{Budget: b} }
+
+// Wait returns how long it takes until n tokens are free, if nothing is settled
+// before. It is 0 when they are free now. n must not be above Tokens.
+func (w *Window) Wait(now time.Time, n int64) time.Duration {
+	w.expire(now)
+	missing := w.used + n - w.Tokens
+	for i := w.first; i < w.next && missing > 0; i++ {
+		step := w.step(i)
+		missing -= step.tokens
+		if missing <= 0 {
+			return step.last.Add(w.Window).Sub(now)
+		}
+	}
+	return 0
+}
+
+// Reserve takes n tokens out of the window.
+func (w *Window) Reserve(now time.Time, n int64) Reservation {
+	w.expire(now)
+	w.used += n
+	if w.first < w.next {
+		newest := w.step(w.next - 1)
+		if now.Sub(newest.begin) < w.Window/windowSteps {
+			newest.last = now
+			newest.tokens += n
+			return Reservation{step: w.next - 1, tokens: n}
+		}
+	}
+	*w.step(w.next) = spending{begin: now, last: now, tokens: n}
+	w.next++
+	return Reservation{step: w.next - 1, tokens: n}
+}
+
+// Settle replaces a reservation by what was really used. Unused tokens are free
+// at once; those used beyond the reservation count from now.
+func (w *Window) Settle(now time.Time, r Reservation, used int64) {
+	w.expire(now)
+	switch {
+	case used > r.tokens:
+		w.Reserve(now, used-r.tokens)
+	case r.step >= w.first:
+		w.step(r.step).tokens -= r.tokens - used
+		w.used -= r.tokens - used
+	}
+}
+
+// Used returns how many tokens of the window are reserved or used.
+func (w *Window) Used(now time.Time) int64 {
+	w.expire(now)
+	return w.used
+}
+
+// Remaining returns how many tokens are free, 0 if more than all are used.
+func (w *Window) Remaining(now time.Time) int64 {
+	return max(w.Tokens-w.Used(now), 0)
+}
+
+func (w *Window) expire(now time.Time) {
+	for w.first < w.next && now.Sub(w.step(w.first).last) >= w.Window {
+		w.used -= w.step(w.first).tokens
+		w.first++
+	}
+}
+
+func (w *Window) step(i int64) *spending { return &w.steps[i%int64(len(w.steps))] }
+
+// Usage is the running mean of what jobs used, for those that come without an
+// estimate. It follows the last hundred or so.
+type Usage struct {
+	jobs int
+	mean float64
+}
+
+// usageMemory is the number of jobs over which the mean forgets.
+const usageMemory = 100
+
+// Add takes what one job used.
+func (u *Usage) Add(tokens int64) {
+	u.jobs = min(u.jobs+1, usageMemory)
+	u.mean += (float64(tokens) - u.mean) / float64(u.jobs)
+}
+
+// Mean returns the mean, rounded up. ok is false as long as no job has ended.
+func (u *Usage) Mean() (tokens int64, ok bool) {
+	return int64(u.mean + 0.999), u.jobs > 0
+}

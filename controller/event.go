@@ -1,0 +1,73 @@
+package controller
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// EventKind is what an Event tells.
+type EventKind int
+
+const (
+	EventDecelerated EventKind = iota
+	EventCoolingStarted
+	EventReaccelerated
+	EventCeilingDecayed
+	EventCircuitOpened
+	EventCircuitHalfOpen
+	EventCircuitClosed
+	EventBudgetExhausted
+	EventBudgetRestored
+	EventRetry
+	EventClosed
+	EventDraining
+	EventDrained
+)
+
+var eventNames = [...]string{
+	"decelerated", "cooling_started", "reaccelerated", "ceiling_decayed",
+	"circuit_opened", "circuit_half_open", "circuit_closed",
+	"budget_exhausted", "budget_restored", "retry", "closed", "draining", "drained",
+}
+
+func (k EventKind) String() string {
+	if k >= 0 && int(k) < len(eventNames) {
+		return eventNames[k]
+	}
+	return fmt.Sprintf("event(%d)", int(k))
+}
+
+// An Event is something that a throttle did. Which fields beyond the first two
+// are set depends on the kind.
+type Event struct {
+	Kind EventKind
+	At   time.Time
+
+	From, To Setting       // decelerated, reaccelerated, cooling_started, ceiling_decayed
+	Wait     time.Duration // how long it will last: cooling_started, circuit_opened, budget_exhausted; or until the next attempt: retry
+	Budget   string        // name of the budget: budget_exhausted, budget_restored
+	Attempt  int           // the one that failed, from 0: retry
+	Err      error         // what it failed with: retry
+}
+
+// LogValue returns the fields that the kind of event sets.
+func (e Event) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.Time("at", e.At)}
+	if e.From != e.To {
+		attrs = append(attrs,
+			slog.Int("limit_from", e.From.Limit), slog.Int("limit", e.To.Limit),
+			slog.Duration("interval_from", e.From.Interval), slog.Duration("interval", e.To.Interval),
+			slog.Int("ceiling", e.To.Ceiling))
+	}
+	if e.Wait > 0 {
+		attrs = append(attrs, slog.Duration("wait", e.Wait))
+	}
+	if e.Budget != "" {
+		attrs = append(attrs, slog.String("budget", e.Budget))
+	}
+	if e.Err != nil {
+		attrs = append(attrs, slog.Int("attempt", e.Attempt), slog.Any("error", e.Err))
+	}
+	return slog.GroupValue(attrs...)
+}

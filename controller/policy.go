@@ -1,0 +1,101 @@
+package controller
+
+import (
+	"fmt"
+	"time"
+)
+
+// A Policy describes a control law: it decides, from the outcomes of attempts,
+// how many may be in flight and how far apart they start.
+//
+// A Policy is a plain value that can be compared and shared; each throttle
+// starts a Law of its own from it.
+type Policy interface {
+	// Start returns a law at rest and the setting to begin with.
+	Start(Bounds) (Law, Setting)
+}
+
+// A Law is a Policy at work: a state machine that starts no goroutine, reads
+// no clock and must not block. It is stepped by one goroutine only, with times
+// that never go back.
+//
+// A Law that counts failures in a window of its own may also have a method
+// Failures(now time.Time) int; a snapshot then shows that count.
+type Law interface {
+	// Next takes the outcome of one attempt, known at now, and returns the
+	// setting in force from then on.
+	Next(now time.Time, o Outcome) Setting
+}
+
+// Bounds are what a Policy has to stay within. A setting outside them is
+// brought to the nearest bound.
+type Bounds struct {
+	InitialLimit int           // attempts in flight to begin with, 1 to MaxLimit
+	MaxLimit     int           // attempts in flight, at least 1
+	MinInterval  time.Duration // between two dispatches; 0: not paced
+	MaxInterval  time.Duration // at least MinInterval
+}
+
+// A Setting is what a Policy decided.
+type Setting struct {
+	Limit     int           // how many attempts may be in flight
+	Interval  time.Duration // at least this long between two dispatches
+	Ceiling   int           // growth stops here for now; 0: at the maximum
+	CoolUntil time.Time     // no growth before; zero: not cooling
+}
+
+func (s Setting) String() string {
+	return fmt.Sprintf("limit %d, interval %v", s.Limit, s.Interval)
+}
+
+// within returns s with its limit and interval brought into b.
+func (s Setting) within(b Bounds) Setting {
+	s.Limit = min(max(s.Limit, 1), b.MaxLimit)
+	s.Interval = min(max(s.Interval, b.MinInterval), b.MaxInterval)
+	if s.Ceiling <= 0 {
+		s.Ceiling = b.MaxLimit
+	}
+	s.Ceiling = min(s.Ceiling, b.MaxLimit)
+	return s
+}
+
+// A Verdict says what the end of an attempt tells about the service.
+type Verdict int
+
+const (
+	Ignored   Verdict = iota // nothing: a caller's mistake, a cancelled context
+	Failed                   // the service failed
+	Overload                 // the service sheds load and did no work
+	Succeeded                // the service did the work
+)
+
+func (v Verdict) String() string {
+	switch v {
+	case Ignored:
+		return "ignored"
+	case Failed:
+		return "failed"
+	case Overload:
+		return "overload"
+	case Succeeded:
+		return "succeeded"
+	}
+	return fmt.Sprintf("verdict(%d)", int(v))
+}
+
+// An Outcome is what a Policy sees of an attempt that has ended.
+type Outcome struct {
+	Verdict  Verdict
+	Final    bool          // the job is done with; false: it will be tried again
+	Start    time.Time     // when the attempt started
+	Took     time.Duration // from then to its end
+	InFlight int           // attempts in flight when it started, itself included
+	Gap      time.Duration // measured between recent dispatches; 0: not known yet
+	Tokens   int64         // what it used
+}
+
+// Overloads reports whether the outcome is a sign of overload: a refusal, or
+// the failure that a job ended with. A failure that is tried again is not.
+func (o Outcome) Overloads() bool {
+	return o.Verdict == Overload || o.Verdict == Failed && o.Final
+}

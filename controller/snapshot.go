@@ -1,0 +1,68 @@
+package controller
+
+import (
+	"fmt"
+	"time"
+)
+
+// State is what a throttle is doing.
+type State int
+
+const (
+	Running     State = iota // work passes
+	Cooling                  // after a cut: no growth yet
+	CircuitOpen              // the circuit is open or half-open
+	Draining                 // closed, and what was taken is being finished
+	Closed                   // closed, and nothing is in flight
+)
+
+func (s State) String() string {
+	switch s {
+	case Running:
+		return "running"
+	case Cooling:
+		return "cooling"
+	case CircuitOpen:
+		return "circuit_open"
+	case Draining:
+		return "draining"
+	case Closed:
+		return "closed"
+	}
+	return fmt.Sprintf("state(%d)", int(s))
+}
+
+// A Snapshot is a throttle at one moment.
+type Snapshot struct {
+	State   State
+	Circuit CircuitState
+
+	Concurrency    int // the limit in force
+	MaxConcurrency int // the highest it may get
+	InFlight       int // attempts that are running
+	SafeCeiling    int // where growth stops for now
+
+	DispatchInterval time.Duration
+
+	Completed int64 // jobs that succeeded
+	Failed    int64 // jobs that ended with an error
+	Retries   int64 // attempts beyond the first ones
+	Total     int64 // jobs expected; 0: unknown
+
+	FailureCount int           // in the policy's window, or the last minute
+	Percentage   float64       // of jobs done, 0 to 100; 0 if Total is unknown
+	ETA          time.Duration // from the rate of completion; negative if unknown
+
+	TokensUsed      int64 // of the first budget, within its window
+	TokensRemaining int64 // of the first budget; -1 without one
+	Budgets         []BudgetSnapshot
+
+	DroppedEvents int64 // events that came faster than OnEvent took them
+}
+
+// A BudgetSnapshot is a budget at one moment.
+type BudgetSnapshot struct {
+	Budget
+	Used      int64 // used or reserved within the window
+	Remaining int64
+}

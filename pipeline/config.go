@@ -1,0 +1,171 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/paceline-go/paceline/clock"
+	"github.com/paceline-go/paceline/stage"
+)
+
+// Config says how a throttle behaves. It is plain data. A zero field takes its
+// default where zero would be invalid; elsewhere zero means zero.
+type Config struct {
+	MaxConcurrency      int           // attempts in flight at most, 1 to 1,048,576; default 5
+	InitialConcurrency  int           // to begin with, 1 to MaxConcurrency; default MaxConcurrency
+	MinDispatchInterval time.Duration // between two dispatches; default 0: not paced until something fails
+	MaxDispatchInterval time.Duration // at least MinDispatchInterval; default 30s, or MinDispatchInterval if that is longer
+	Jitter              float64       // lengthens each gap by up to this fraction of the interval, 0 to 1; default 0
+	AttemptTimeout      time.Duration // of one attempt; default 0: none
+	TotalJobs           int           // for percentage and ETA; default 0: unknown
+
+	Budgets []Budget // an attempt waits for all of them
+	Rate    *Rate    // nil: no fixed rate
+	Breaker *Breaker // nil: no circuit breaker
+	Retry   *Retry   // nil: one attempt a job, whatever comes of it
+
+	Policy   Policy              // adapts limit and interval; nil: AIMD{}
+	Classify func(error) Verdict // what an attempt's error tells; nil: Fatal, Overloaded and Transient as marked, all else a failure
+
+	OnEvent    func(Event)    // called in order; may block or panic
+	OnProgress func(Snapshot) // called at each percent of TotalJobs, else about once a second
+	Logger     *slog.Logger   // each transition; retries at debug level
+
+	Clock clock.Clock // nil: real time
+	Seed  uint64      // of jitter and backoff; 0: random
+}
+
+// Defaults of Config.
+const (
+	defaultMaxConcurrency      = 5
+	defaultMaxDispatchInterval = 30 * time.Second
+	highestMaxConcurrency      = 1 << 20
+)
+
+// withDefaults returns c with its zero fields set. It shares nothing with c
+// that a later change of c could reach.
+func (c Config) withDefaults() Config {
+	if c.MaxConcurrency == 0 {
+		c.MaxConcurrency = defaultMaxConcurrency
+	}
+	if c.InitialConcurrency == 0 {
+		c.InitialConcurrency = c.MaxConcurrency
+	}
+	if c.MaxDispatchInterval == 0 {
+		c.MaxDispatchInterval = max(defaultMaxDispatchInterval, c.MinDispatchInterval)
+	}
+	if c.Rate != nil {
+		r := c.Rate.WithDefaults()
+		c.Rate = &r
+	}
+	if c.Breaker != nil {
+		b := c.Breaker.WithDefaults()
+		c.Breaker = &b
+	}
+	if c.Retry != nil {
+		r := c.Retry.WithDefaults()
+		c.Retry = &r
+	}
+	if c.Policy == nil {
+		c.Policy = AIMD{}
+	}
+	if c.Classify == nil {
+		c.Classify = stage.Classify
+	}
+	if c.Clock == nil {
+		c.Clock = clock.Real()
+	}
+	return c
+}
+
+// A ConfigError is one fault of a Config.
+type ConfigError struct {
+	Field  string // in snake_case, with the path to it: retry.max_attempts
+	Value  any
+	Reason string // what was expected
+}
+
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("%s: got %v, %s", e.Field, e.Value, e.Reason)
+}
+
+// Validate returns every fault of c at once, each a *ConfigError, joined; nil
+// if there is none.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var f faults
+	f.check(c.MaxConcurrency >= 1 && c.MaxConcurrency <= highestMaxConcurrency,
+		"max_concurrency", c.MaxConcurrency, "want 1 to %d", highestMaxConcurrency)
+	f.check(c.InitialConcurrency >= 1, "initial_concurrency", c.InitialConcurrency, "want at least 1")
+	f.check(c.InitialConcurrency <= max(c.MaxConcurrency, 1),
+		"initial_concurrency", c.InitialConcurrency, "want at most max_concurrency, %d", c.MaxConcurrency)
+	f.check(c.MinDispatchInterval >= 0, "min_dispatch_interval", c.MinDispatchInterval, "want at least 0")
+	f.check(c.MaxDispatchInterval >= c.MinDispatchInterval,
+		"max_dispatch_interval", c.MaxDispatchInterval, "want at least min_dispatch_interval, %v", c.MinDispatchInterval)
+	f.check(c.Jitter >= 0 && c.Jitter <= 1, "jitter", c.Jitter, "want 0 to 1")
+	f.check(c.AttemptTimeout >= 0, "attempt_timeout", c.AttemptTimeout, "want at least 0")
+	f.check(c.TotalJobs >= 0, "total_jobs", c.TotalJobs, "want at least 0")
+	f.checkBudgets(c.Budgets)
+	if c.Rate != nil {
+		f.checkRate(*c.Rate)
+	}
+	if c.Breaker != nil {
+		f.checkBreaker(*c.Breaker)
+	}
+	if c.Retry != nil {
+		f.checkRetry(*c.Retry)
+	}
+	if policy, ok := c.Policy.(AIMD); ok {
+		f.checkAIMD(policy)
+	}
+	return errors.Join(f...)
+}
+
+// faults collects what is wrong with a Config.
+type faults []error
+
+func (f *faults) check(ok bool, field string, value any, want string, args ...any) {
+	if !ok {
+		*f = append(*f, &ConfigError{Field: field, Value: value, Reason: fmt.Sprintf(want, args...)})
+	}
+}
+
+func (f *faults) checkBudgets(budgets []Budget) {
+	seen := make(map[string]bool)
+	for i, b := range budgets {
+		at := fmt.Sprintf("budgets[%d].", i)
+		f.check(b.Tokens >= 1, at+"tokens", b.Tokens, "want at least 1")
+		f.check(b.Window > 0, at+"window", b.Window, "want above 0")
+		f.check(b.Name == "" || !seen[b.Name], at+"name", b.Name, "want a name that no other budget has")
+		seen[b.Name] = true
+	}
+}
+
+func (f *faults) checkRate(r Rate) {
+	f.check(r.PerSecond > 0 && r.PerSecond <= 1e9, "rate.per_second", r.PerSecond, "want above 0, at most 1e9")
+	f.check(r.Burst >= 1 && r.Burst <= 1e9, "rate.burst", r.Burst, "want 1 to 1e9")
+}
+
+func (f *faults) checkBreaker(b Breaker) {
+	f.check(b.Failures >= 1, "breaker.failures", b.Failures, "want at least 1")
+	f.check(b.OpenFor > 0, "breaker.open_for", b.OpenFor, "want above 0")
+	f.check(b.Probes >= 1, "breaker.probes", b.Probes, "want at least 1")
+}
+
+func (f *faults) checkRetry(r Retry) {
+	f.check(r.MaxAttempts >= 1, "retry.max_attempts", r.MaxAttempts, "want at least 1")
+	f.check(r.Backoff >= Fixed && r.Backoff <= ExponentialJitter,
+		"retry.backoff", r.Backoff, "want fixed, exponential or exponential_jitter")
+	f.check(r.BaseDelay > 0, "retry.base_delay", r.BaseDelay, "want above 0")
+	f.check(r.MaxDelay >= r.BaseDelay, "retry.max_delay", r.MaxDelay, "want at least base_delay, %v", r.BaseDelay)
+	f.check(r.Multiplier >= 1 && r.Multiplier <= 1e6, "retry.multiplier", r.Multiplier, "want 1 to 1e6")
+}
+
+func (f *faults) checkAIMD(a AIMD) {
+	f.check(a.FailureThreshold >= 0, "failure_threshold", a.FailureThreshold, "want at least 1")
+	f.check(a.FailureWindow >= 0, "failure_window", a.FailureWindow, "want above 0")
+	f.check(a.CoolingPeriod >= 0, "cooling_period", a.CoolingPeriod, "want above 0")
+	f.check(a.SafeCeilingDecay >= 0, "safe_ceiling_decay", a.SafeCeilingDecay, "want above 0")
+}

@@ -1,0 +1,25 @@
+// Package pipeline feeds jobs to a service that pushes back, as hard as it can
+// take and no harder. When the service refuses, the run slows down instead of
+// failing.
+//
+//	jobs ──▶ Pipeline ──▶ results
+//	            │ attempts: the first and the retries
+//	            ▼
+//	         Throttle: circuit, budgets, rate, pace, limit
+//	            │ adjusted from how the attempts end
+//	            ▼
+//	        your work ──▶ the service
+//
+// A Pipeline takes jobs from a channel (Run) or an iterator (Each), calls the
+// work for each of them, and gives each back exactly once, as a Result: with a
+// value, an error, a panic turned into an error, or the context's cause if it
+// never started. Memory grows with the concurrency, never with the number of
+// jobs; a slow reader of results slows the intake.
+//
+// New makes a pipeline with a throttle of its own. Several pipelines may share
+// one throttle (Attach), and then they share its limit, pace, budgets and
+// circuit, and take turns.
+//
+// This is the one package that most users import: it names what packages
+// controller and stage define.
+package pipeline

@@ -1,0 +1,173 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync/atomic"
+	"time"
+
+	"github.com/sourcegraph/conc"
+)
+
+// Work does one attempt of one job. ctx is done when the run is cancelled or
+// the attempt's timeout is over, and carries the attempt's slot. It must not
+// be used after Work has returned.
+//
+// How Work's error is taken: Fatal ends the job; Overloaded, or an error with a
+// method RetryAfter() time.Duration, is a refusal, tried again without using up
+// an attempt; Transient is tried again in any case; any other error is tried
+// again if the throttle's Retry allows.
+type Work[In, Out any] func(ctx context.Context, in In) (Out, error)
+
+// A Result is what became of one job.
+type Result[In, Out any] struct {
+	In       In
+	Out      Out           // what Work returned, also beside an error
+	Err      error         // nil: the job succeeded
+	Attempts int           // that were started; 0: none was
+	Waited   time.Duration // from the intake to the first attempt
+	Took     time.Duration // from the first attempt's start to the last one's end
+}
+
+// A Pipeline takes jobs and gives back results, one for each job.
+//
+// Cost and Ordered set it up; after that, Run and Each may be called any number
+// of times, also at once.
+type Pipeline[In, Out any] struct {
+	throttle *Throttle
+	work     Work[In, Out]
+	cost     func(In) int64 // nil: unknown
+	ordered  bool
+	running  atomic.Bool // Run or Each has been called
+}
+
+// New returns a pipeline with a throttle of its own. Its error says that work
+// is nil, and lists every fault of cfg; each fault is a *ConfigError.
+func New[In, Out any](work Work[In, Out], cfg Config) (*Pipeline[In, Out], error) {
+	t, err := NewThrottle(cfg)
+	if work == nil {
+		err = errors.Join(&ConfigError{Field: "work", Value: nil, Reason: "want a function"}, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return Attach(t, work), nil
+}
+
+// Attach returns a pipeline that goes through t, which it shares with others.
+// It panics if t or work is nil.
+func Attach[In, Out any](t *Throttle, work Work[In, Out]) *Pipeline[In, Out] {
+	if t == nil {
+		panic("paceline: Attach: throttle is nil")
+	}
+	if work == nil {
+		panic("paceline: Attach: work is nil")
+	}
+	return &Pipeline[In, Out]{throttle: t, work: work}
+}
+
+// Cost tells how many tokens a job is expected to use, 0 or more, for the
+// budgets of the throttle. Without it, the running mean of what jobs used is
+// reserved. A job that costs more than a whole budget ends with a *CostError.
+// It returns p. It panics if f is nil or p has been run.
+func (p *Pipeline[In, Out]) Cost(f func(In) int64) *Pipeline[In, Out] {
+	if f == nil {
+		panic("paceline: Cost: function is nil")
+	}
+	p.mustNotRun("Cost")
+	p.cost = f
+	return p
+}
+
+// Ordered makes results come in the order of the jobs. A job that takes long
+// holds up the results of those behind it, and, when they are too many, the
+// intake. It returns p. It panics if p has been run.
+func (p *Pipeline[In, Out]) Ordered() *Pipeline[In, Out] {
+	p.mustNotRun("Ordered")
+	p.ordered = true
+	return p
+}
+
+func (p *Pipeline[In, Out]) mustNotRun(method string) {
+	if p.running.Load() {
+		panic("paceline: " + method + ": must be called before Run and Each")
+	}
+}
+
+// Throttle returns the throttle that p goes through.
+func (p *Pipeline[In, Out]) Throttle() *Throttle { return p.throttle }
+
+// Run takes jobs until the channel is closed, ctx is done or the throttle is
+// closed, and gives each that it took back as a result. When all are given
+// back, it closes the results.
+//
+// Read the results until they are closed, also after cancelling ctx: only so
+// every job is accounted for. A reader who stops reading holds up this run,
+// but no other one on the same throttle.
+//
+// Run panics if ctx or jobs is nil.
+func (p *Pipeline[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[In, Out] {
+	if ctx == nil {
+		panic("paceline: Run: context is nil")
+	}
+	if jobs == nil {
+		panic("paceline: Run: jobs channel is nil")
+	}
+	p.running.Store(true)
+	r := newRun(ctx, p, jobs)
+	go r.loop()
+	return r.results
+}
+
+// errBreak is the cause of a run that its reader has left.
+var errBreak = errors.New("paceline: left the loop over the results")
+
+// Each is Run for an iterator of jobs; the results are an iterator too. Every
+// job that was taken from jobs comes back, with ErrClosed if the throttle was
+// closed before it could be admitted. Leaving the loop early cancels the rest
+// and returns when nothing of the run is left, which takes as long as the work
+// and jobs take to return. Each loop over the results is a run of its own.
+//
+// Each panics if ctx or jobs is nil. A panic of jobs comes out of the loop.
+func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[Result[In, Out]] {
+	if ctx == nil {
+		panic("paceline: Each: context is nil")
+	}
+	if jobs == nil {
+		panic("paceline: Each: jobs is nil")
+	}
+	p.running.Store(true)
+	return func(yield func(Result[In, Out]) bool) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		feed := make(chan In, min(p.throttle.cfg.MaxConcurrency, maxFeed))
+		r := newRun(ctx, p, feed)
+		r.returnRest = true
+
+		var feeder conc.WaitGroup
+		feeder.Go(func() {
+			defer close(feed)
+			for in := range jobs {
+				feed <- in
+				if r.intakeOver(ctx) {
+					return
+				}
+			}
+		})
+		defer feeder.Wait()
+		go r.loop()
+		defer func() {
+			cancel(errBreak)
+			for range r.results {
+			}
+		}()
+		for result := range r.results {
+			if !yield(result) {
+				return
+			}
+		}
+	}
+}
+
+// maxFeed bounds how many jobs of an iterator are taken ahead of the intake.
+const maxFeed = 64

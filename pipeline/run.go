@@ -1,0 +1,296 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"runtime"
+
+	"github.com/sourcegraph/conc/panics"
+
+	"github.com/paceline-go/paceline/stage"
+)
+
+// A run is one call of Run: a goroutine between the caller's two channels and
+// a door of the dispatcher. It takes jobs in as the dispatcher has room for
+// them and hands results out as the reader takes them, so that
+//
+//   - jobs inside, or done but not in order yet, are at most window;
+//   - while a result waits for the reader, no job is taken.
+//
+// Everything in it belongs to that goroutine.
+type run[In, Out any] struct {
+	pipeline   *Pipeline[In, Out]
+	ctx        context.Context
+	jobs       <-chan In
+	returnRest bool // when the intake is over, return what is still in jobs, instead of leaving it there
+	results    chan Result[In, Out]
+	door       *stage.Door
+
+	ctxDone <-chan struct{} // nil once it is known
+	closing <-chan struct{} // nil once it is known
+	over    error           // why no more jobs are let in; nil: they are
+	taken   int             // jobs, ever
+	held    int             // jobs that were taken and not handed out
+	window  int
+	batch   stage.Batch // jobs that are about to be submitted
+	batched int
+	done    outbox[In, Out]
+	spare   []*job[In, Out] // to be used again
+}
+
+// A job is a piece of work with its input and its output.
+type job[In, Out any] struct {
+	stage.Job
+	work     Work[In, Out]
+	in       In
+	out      Out
+	sequence int // among the jobs of the run
+}
+
+func (j *job[In, Out]) Attempt(ctx context.Context) (err error) {
+	j.out, err = j.work(ctx, j.in)
+	return err
+}
+
+func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan In) *run[In, Out] {
+	most := p.throttle.cfg.MaxConcurrency
+	r := &run[In, Out]{
+		pipeline: p,
+		ctx:      ctx,
+		jobs:     jobs,
+		results:  make(chan Result[In, Out], 2*most),
+		door:     p.throttle.dispatcher.Open(ctx),
+		ctxDone:  ctx.Done(),
+		closing:  p.throttle.dispatcher.Closing(),
+		window:   4 * most,
+	}
+	if p.ordered {
+		r.done.ring = make([]*job[In, Out], r.window)
+	}
+	return r
+}
+
+// intakeOver reports whether no more jobs will be let in. It is for the feeder
+// of Each, which is another goroutine.
+func (r *run[In, Out]) intakeOver(ctx context.Context) bool {
+	select {
+	case <-r.pipeline.throttle.dispatcher.Closing():
+		return true
+	default:
+		return ctx.Err() != nil
+	}
+}
+
+// loop moves jobs until no more come and all are handed out. When there is
+// nothing to move it first lets others run, who may bring something, since
+// going to sleep and being woken is the dearest part of it.
+func (r *run[In, Out]) loop() {
+	defer close(r.results)
+	defer r.door.Leave()
+	idle := false
+	for r.jobs != nil || r.held > 0 {
+		r.heed()
+		moved := r.collect()
+		moved = r.handOut() || moved
+		moved = r.takeIn() || moved
+		switch {
+		case moved:
+			idle = false
+		case !idle:
+			idle = true
+			runtime.Gosched()
+		default:
+			idle = false
+			r.wait()
+		}
+	}
+}
+
+// heed ends the intake if the context is done or the throttle closed.
+func (r *run[In, Out]) heed() {
+	select {
+	case <-r.ctxDone:
+		r.cancel()
+	case <-r.closing:
+		r.closing = nil
+		r.stop(ErrClosed)
+	default:
+	}
+}
+
+func (r *run[In, Out]) cancel() {
+	r.ctxDone = nil
+	r.stop(context.Cause(r.ctx))
+	r.door.Cancel()
+}
+
+// stop lets no more jobs in.
+func (r *run[In, Out]) stop(why error) {
+	if r.over != nil {
+		return
+	}
+	r.over = why
+	r.door.Stop()
+	if !r.returnRest {
+		r.jobs = nil
+	}
+}
+
+// errNoMoreJobs is why a run is over whose jobs channel is closed.
+var errNoMoreJobs = errors.New("paceline: no more jobs")
+
+// collect takes back the jobs that are done with.
+func (r *run[In, Out]) collect() bool {
+	finished := r.door.Finished()
+	moved := false
+	for j := finished.Pop(); j != nil; j = finished.Pop() {
+		r.done.put(j.Work.(*job[In, Out]))
+		moved = true
+	}
+	return moved
+}
+
+// handOut gives the reader results for as long as that does not block.
+func (r *run[In, Out]) handOut() bool {
+	moved := false
+	for j := r.done.next(); j != nil; j = r.done.next() {
+		select {
+		case r.results <- j.result():
+			r.handedOut()
+			moved = true
+		default:
+			return moved
+		}
+	}
+	return moved
+}
+
+func (j *job[In, Out]) result() Result[In, Out] {
+	return Result[In, Out]{
+		In: j.in, Out: j.out, Err: j.Err,
+		Attempts: j.Attempts, Waited: j.Waited, Took: j.Took,
+	}
+}
+
+// handedOut puts the job whose result was handed out aside for the next one.
+func (r *run[In, Out]) handedOut() {
+	j := r.done.pop()
+	var noIn In
+	var noOut Out
+	j.in, j.out = noIn, noOut
+	r.spare = append(r.spare, j)
+	r.held--
+}
+
+// takeIn takes jobs for as long as there is room and that does not block.
+func (r *run[In, Out]) takeIn() bool {
+	taken := r.taken
+	for room := r.room(); room > 0 && r.jobs != nil; room-- {
+		select {
+		case in, ok := <-r.jobs:
+			r.take(in, ok)
+			continue
+		default:
+		}
+		break
+	}
+	r.submit()
+	return r.taken > taken
+}
+
+// room returns how many jobs may be taken now.
+func (r *run[In, Out]) room() int {
+	if r.jobs == nil || r.done.next() != nil {
+		return 0
+	}
+	room := r.window - r.held
+	if r.over == nil {
+		room = min(room, r.door.Room())
+	}
+	return room
+}
+
+// take takes what was received from jobs.
+func (r *run[In, Out]) take(in In, ok bool) {
+	if !ok {
+		r.jobs = nil
+		r.submit()
+		r.stop(errNoMoreJobs)
+		return
+	}
+	j := r.newJob(in)
+	if r.over != nil {
+		j.Err = r.over
+	} else if r.pipeline.cost != nil {
+		j.Cost, j.Err = r.costOf(in)
+	}
+	if j.Err != nil {
+		r.done.put(j)
+		return
+	}
+	r.batch.Add(&j.Job)
+	r.batched++
+}
+
+func (r *run[In, Out]) newJob(in In) *job[In, Out] {
+	var j *job[In, Out]
+	if last := len(r.spare) - 1; last >= 0 {
+		j, r.spare = r.spare[last], r.spare[:last]
+		j.Reset()
+	} else {
+		j = &job[In, Out]{work: r.pipeline.work}
+		j.Work, j.Cost = j, stage.Unknown
+	}
+	j.in, j.sequence = in, r.taken
+	r.taken++
+	r.held++
+	return j
+}
+
+// costOf calls the user's function; its panic is the job's error.
+func (r *run[In, Out]) costOf(in In) (cost int64, err error) {
+	if p := panics.Try(func() { cost = r.pipeline.cost(in) }); p != nil {
+		return 0, &PanicError{Value: p.Value, Stack: p.Stack}
+	}
+	return cost, nil
+}
+
+// submit sends the jobs that were taken to the dispatcher.
+func (r *run[In, Out]) submit() {
+	if r.batched > 0 {
+		r.door.Submit(r.batch, r.batched)
+		r.batch, r.batched = stage.Batch{}, 0
+	}
+}
+
+// wait sleeps until there is something to do.
+func (r *run[In, Out]) wait() {
+	jobs := r.jobs
+	if r.room() <= 0 {
+		jobs = nil
+	}
+	var results chan<- Result[In, Out]
+	var result Result[In, Out]
+	if j := r.done.next(); j != nil {
+		results, result = r.results, j.result()
+	}
+	// Whatever else keeps the intake shut, a result or the reader will open it.
+	hungry := jobs == nil && r.jobs != nil && results == nil && r.held < r.window
+	if !r.door.Sleep(hungry) {
+		return
+	}
+	defer r.door.Awake()
+	select {
+	case results <- result:
+		r.handedOut()
+	case in, ok := <-jobs:
+		r.take(in, ok)
+		r.submit()
+	case <-r.door.Wake():
+	case <-r.ctxDone:
+		r.cancel()
+	case <-r.closing:
+		r.closing = nil
+		r.stop(ErrClosed)
+	}
+}

@@ -1,0 +1,22 @@
+// Package stage moves jobs through goroutines. What may move, and when, is
+// decided in package controller.
+//
+//	doors ──jobs──▶ dispatcher ──attempts──▶ pool ─┐
+//	  ▲             queue, retries, gate           │
+//	  └──results──── breaker, budget, pace ◀──ends─┘
+//	                     │  ▲
+//	            outcomes ▼  │ setting
+//	                  controller
+//
+// The dispatcher is an actor: everything that decides whether an attempt may
+// start belongs to it alone, and others send it messages. It takes the next
+// attempt (retries first, then the doors in turn), lets it wait for the
+// circuit, the budgets, the rate and the pace, and hands it to the pool. The
+// pool has as many workers as the limit says. A worker runs the work, judges
+// how it ended and sends the job back to the dispatcher, which settles the
+// books, passes the outcome on to the controller and returns the job to its
+// door or tries it again.
+//
+// Nothing of it runs without need: the dispatcher has a goroutine while it has
+// messages, the workers and the controller while a door is open.
+package stage

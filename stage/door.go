@@ -1,0 +1,98 @@
+package stage
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// A Door is a way into a dispatcher: jobs go in, and come back when they are
+// done with. Doors that all have work take turns. One goroutine owns a door and
+// calls its methods.
+type Door struct {
+	dispatcher *Dispatcher
+	ctx        context.Context
+
+	finished mailbox       // jobs that came back
+	asleep   atomic.Bool   // the owner waits for wake
+	hungry   atomic.Bool   // the owner waits for room
+	wake     chan struct{} // has room for one
+	waiting  atomic.Int64  // jobs that were submitted and have not been started
+
+	// These belong to the dispatcher.
+	queue    queue
+	admitted int64 // jobs that have left the queue and are not yet taken off waiting
+	back     Batch // jobs to send back when the mailbox has been read
+	inside   int   // jobs that have not been sent back
+	stopped  bool  // no more jobs will come
+	canceled bool
+}
+
+// Room returns how many more jobs the dispatcher wants to have waiting at this
+// door: none while the circuit is open or a budget is empty, few while it is
+// paced.
+func (d *Door) Room() int {
+	return int(d.dispatcher.appetite.Load() - d.waiting.Load())
+}
+
+// Submit sends n jobs in. The batch must not be empty.
+func (d *Door) Submit(b Batch, n int) {
+	now := d.dispatcher.attempts.now()
+	for j := b.newest; ; j = j.next {
+		j.door, j.message, j.taken = d, submitted, now
+		if j == b.oldest {
+			break
+		}
+	}
+	d.waiting.Add(int64(n))
+	d.dispatcher.send(b)
+}
+
+// Finished returns the jobs that have come back since the last call.
+func (d *Door) Finished() List { return d.finished.takeAll() }
+
+// Sleep tells that the owner is about to wait for Wake, and for room if it is
+// hungry. It returns false if there is something to do first.
+func (d *Door) Sleep(hungry bool) bool {
+	d.hungry.Store(hungry)
+	d.asleep.Store(true)
+	if d.finished.empty() && !(hungry && d.Room() > 0) {
+		return true
+	}
+	d.Awake()
+	return false
+}
+
+// Awake tells that the owner waits no more.
+func (d *Door) Awake() { d.asleep.Store(false) }
+
+// Wake gets a value when a sleeping owner has something to do.
+func (d *Door) Wake() <-chan struct{} { return d.wake }
+
+// rouse wakes a sleeping owner.
+func (d *Door) rouse() {
+	if d.asleep.Load() && d.asleep.CompareAndSwap(true, false) {
+		select {
+		case d.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Cancel sends back what has not been started and what waits for another
+// attempt. The door's context must be done.
+func (d *Door) Cancel() {
+	d.dispatcher.call(func() { d.dispatcher.cancel(d) })
+}
+
+// Stop tells that no more jobs will be submitted.
+func (d *Door) Stop() {
+	d.dispatcher.call(func() { d.stopped = true })
+}
+
+// Leave gives the door up; all its jobs must have come back. If it was the last
+// one, Leave returns when nothing of the dispatcher runs any more.
+func (d *Door) Leave() {
+	left := make(chan struct{})
+	d.dispatcher.call(func() { d.dispatcher.leave(d, left) })
+	<-left
+}

@@ -1,0 +1,140 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/paceline-go/paceline/controller"
+)
+
+// ErrClosed says that a throttle takes no new work.
+var ErrClosed = errors.New("paceline: throttle is closed")
+
+// errGoexit is the error of an attempt that left its goroutine.
+var errGoexit = errors.New("paceline: work called runtime.Goexit")
+
+// A CircuitOpenError says that the circuit is open and when to come again.
+type CircuitOpenError struct {
+	RetryAfter time.Duration
+}
+
+func (e *CircuitOpenError) Error() string {
+	return fmt.Sprintf("paceline: circuit is open for another %v", e.RetryAfter)
+}
+
+// A RetriesExhaustedError wraps the error of a job's last attempt.
+type RetriesExhaustedError struct {
+	Attempts int // that were started
+	Err      error
+}
+
+func (e *RetriesExhaustedError) Error() string {
+	return fmt.Sprintf("paceline: gave up after %d attempts: %v", e.Attempts, e.Err)
+}
+
+func (e *RetriesExhaustedError) Unwrap() error { return e.Err }
+
+// A CostError says that a job costs more than a budget will ever have.
+type CostError struct {
+	Cost, Limit int64
+	Budget      string
+}
+
+func (e *CostError) Error() string {
+	if e.Cost < 0 {
+		return fmt.Sprintf("paceline: cost: got %d, want at least 0", e.Cost)
+	}
+	return fmt.Sprintf("paceline: cost: got %d, want at most %d, all of budget %q", e.Cost, e.Limit, e.Budget)
+}
+
+// A PanicError is a panic in the work, turned into the job's error.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("paceline: work panicked: %v", e.Value) }
+
+// Unwrap returns the value of the panic if that is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// marked is an error that its maker has classified.
+type marked struct {
+	error
+	mark       mark
+	retryAfter time.Duration
+}
+
+type mark uint8
+
+const (
+	fatal mark = iota + 1
+	transient
+	overloaded
+)
+
+func (m *marked) Unwrap() error { return m.error }
+
+// Fatal marks err: trying again is useless, and it is no sign of overload.
+// Fatal(nil) is nil.
+func Fatal(err error) error { return markAs(fatal, err, 0) }
+
+// Transient marks err: the job is tried again, whatever Retry.Retryable says
+// of it. Transient(nil) is nil.
+func Transient(err error) error { return markAs(transient, err, 0) }
+
+// Overloaded marks err: the service shed load and did no work. The job is tried
+// again, not before retryAfter, without using up one of its attempts.
+// Overloaded(nil, d) is nil.
+func Overloaded(err error, retryAfter time.Duration) error {
+	return markAs(overloaded, err, retryAfter)
+}
+
+func markAs(m mark, err error, retryAfter time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &marked{error: err, mark: m, retryAfter: max(retryAfter, 0)}
+}
+
+// Classify is the verdict on an error if the configuration has none of its
+// own: overload if it is marked so or has a method RetryAfter; ignored if it
+// is fatal, a panic or a cancelled context; else a failure. A nil error
+// succeeded.
+func Classify(err error) controller.Verdict {
+	if err == nil {
+		return controller.Succeeded
+	}
+	var panicked *PanicError
+	m, _ := markOf(err)
+	switch {
+	case m == overloaded:
+		return controller.Overload
+	case m == fatal, errors.Is(err, context.Canceled), errors.As(err, &panicked):
+		return controller.Ignored
+	}
+	return controller.Failed
+}
+
+// markOf returns the outermost mark on err, and for how long the service wants
+// to be left alone. An error with a method RetryAfter counts as overloaded.
+func markOf(err error) (mark, time.Duration) {
+	var m *marked
+	var hinted interface{ RetryAfter() time.Duration }
+	isHinted := errors.As(err, &hinted)
+	if errors.As(err, &m) {
+		if m.retryAfter == 0 && isHinted {
+			return m.mark, max(hinted.RetryAfter(), 0)
+		}
+		return m.mark, m.retryAfter
+	}
+	if isHinted {
+		return overloaded, max(hinted.RetryAfter(), 0)
+	}
+	return 0, 0
+}

@@ -1,0 +1,130 @@
+package stage
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/paceline-go/paceline/controller"
+)
+
+// Work is what a job does.
+type Work interface {
+	// Attempt does it once. ctx is done when the job's door is cancelled or
+	// the attempt's time is over.
+	Attempt(ctx context.Context) error
+}
+
+// Unknown is the cost of a job that nobody estimated.
+const Unknown int64 = math.MinInt64
+
+// A Job is one piece of work on its way through the stages. It has one owner
+// at a time: its door, the dispatcher or a worker. A door that got a job back
+// may Reset and use it again.
+type Job struct {
+	Work Work
+	Cost int64 // tokens that it is expected to use, or Unknown
+
+	// Set when the job comes back.
+	Err      error
+	Attempts int           // that were started
+	Waited   time.Duration // from Submit to the first attempt
+	Took     time.Duration // from the first attempt's start to the last one's end
+
+	next    *Job // in the list that the job is in
+	message message
+	call    func() // of a message to the dispatcher that is no job
+
+	door    *Door
+	scope   *scope
+	taken   time.Duration // when it was submitted, since the throttle's epoch
+	began   time.Duration // when its first attempt started
+	started time.Duration // when its last attempt started
+	ended   time.Duration // when that one ended
+
+	// Set by the dispatcher when an attempt starts.
+	inFlight     int
+	generation   int
+	probe        bool
+	holding      bool // keeps its slot while backing off
+	reservations []controller.Reservation
+	due          time.Time // when it is tried again
+
+	// Set by the worker when an attempt ends.
+	verdict    controller.Verdict // for the policy
+	counted    controller.Verdict // for the breaker
+	again      bool               // try it again
+	skipped    bool               // it did not start after all
+	retryAfter time.Duration      // not before
+	failures   int                // attempts that used up one of the job's
+	refusedAt  time.Duration      // when it was first refused; 0: never
+	tokens     int64              // that the attempt recorded, or Unknown
+}
+
+// Reset makes j a job that has not been submitted, with the same Work and Cost.
+func (j *Job) Reset() {
+	j.Err, j.Attempts, j.Waited, j.Took = nil, 0, 0, 0
+	j.again, j.skipped, j.failures, j.refusedAt = false, false, 0, 0
+}
+
+// message says why a job is in the dispatcher's mailbox.
+type message uint8
+
+const (
+	submitted message = iota // by its door
+	ended                    // an attempt of it
+	called                   // no job, but a function for the dispatcher to call
+)
+
+// A Batch is a list of jobs on its way to somebody else. Its zero value is
+// empty.
+type Batch struct {
+	newest, oldest *Job
+}
+
+// Add puts a job into the batch.
+func (b *Batch) Add(j *Job) {
+	if b.newest == nil {
+		b.oldest = j
+	}
+	j.next = b.newest
+	b.newest = j
+}
+
+// Empty reports whether nothing was added.
+func (b *Batch) Empty() bool { return b.newest == nil }
+
+// A List is a list of jobs in the order in which they were sent.
+type List struct{ first *Job }
+
+// Pop takes the first job off the list; it returns nil when there is none.
+func (l *List) Pop() *Job {
+	j := l.first
+	if j != nil {
+		l.first, j.next = j.next, nil
+	}
+	return j
+}
+
+// Empty reports whether the list has no job.
+func (l *List) Empty() bool { return l.first == nil }
+
+// A queue is a list of jobs, first in, first out. Its zero value is empty.
+type queue struct {
+	first, last *Job
+}
+
+func (q *queue) push(j *Job) {
+	if q.first == nil {
+		q.first = j
+	} else {
+		q.last.next = j
+	}
+	q.last = j
+}
+
+func (q *queue) pop() *Job {
+	j := q.first
+	q.first, j.next = j.next, nil
+	return j
+}
