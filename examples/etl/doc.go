@@ -1,0 +1,13 @@
+// Command etl takes a table of cities, asks a service about each of them, and
+// loads the answers into SQLite, without losing or doubling a row, whatever the
+// service does and whenever the program is stopped.
+//
+//	extract ──► jobs ──► paceline: enrich over HTTP ──► results ──► load
+//	   CSV                    │                                     SQLite
+//	                  embedded service, which pushes back
+//
+// Run it from the root of the repo, stop it with Ctrl-C or SIGKILL, run it again:
+//
+//	go run ./examples/etl
+//	go run ./examples/etl -h
+package main

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/paceline-go/paceline/clock"
+	"github.com/paceline-go/paceline/examples/service"
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+// midsummer is the date that the service is asked about.
+var midsummer = time.Date(2026, time.June, 21, 0, 0, 0, 0, time.UTC)
+
+// enricher asks the service about records.
+type enricher struct {
+	url   string
+	http  *http.Client
+	clock clock.Clock
+	tally tally
+}
+
+// tally counts what the attempts met. They run side by side, so it is atomic.
+type tally struct {
+	attempts atomic.Int64
+	answered atomic.Int64
+	refused  atomic.Int64 // 429
+	down     atomic.Int64 // 503
+	rejected atomic.Int64 // any other 4xx
+	failed   atomic.Int64 // anything else: 500, a broken connection, no answer in time
+	tokens   atomic.Int64
+}
+
+func newEnricher(url string, concurrency int, c clock.Clock) *enricher {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = concurrency // a connection for each call in flight, kept for the next
+	transport.MaxIdleConns = concurrency
+	return &enricher{url: strings.TrimSuffix(url, "/"), http: &http.Client{Transport: transport}, clock: c}
+}
+
+func (e *enricher) close() { e.http.CloseIdleConnections() }
+
+// cost is what a record is expected to cost: 4 tokens and one for each four
+// characters of the question. What it really cost comes with the answer.
+func cost(rec record) int64 {
+	return 4 + int64(len(service.Query(rec.lat, rec.lon, midsummer))+3)/4
+}
+
+// enrich is one attempt. Its errors tell the throttle what to make of them: an
+// overload is waited for, a fault of ours is not repeated, all else is retried.
+func (e *enricher) enrich(ctx context.Context, rec record) (service.Answer, error) {
+	e.tally.attempts.Add(1)
+	answer, err := e.ask(ctx, rec)
+	if err != nil {
+		return service.Answer{}, err
+	}
+	e.tally.answered.Add(1)
+	e.tally.tokens.Add(answer.Tokens)
+	pipeline.SlotFrom(ctx).RecordTokens(answer.Tokens)
+	return answer, nil
+}
+
+func (e *enricher) ask(ctx context.Context, rec record) (service.Answer, error) {
+	url := e.url + service.Path + "?" + service.Query(rec.lat, rec.lon, midsummer)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return service.Answer{}, pipeline.Fatal(err)
+	}
+	res, err := e.http.Do(req)
+	if err != nil {
+		e.tally.failed.Add(1)
+		return service.Answer{}, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return service.Answer{}, e.refusal(res)
+	}
+	var answer service.Answer
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+		e.tally.failed.Add(1)
+		return service.Answer{}, fmt.Errorf("answer: %w", err)
+	}
+	return answer, nil
+}
+
+func (e *enricher) refusal(res *http.Response) error {
+	text, _ := io.ReadAll(io.LimitReader(res.Body, 512)) // also lets the connection be used again
+	err := &statusError{res.StatusCode, strings.TrimSpace(string(text))}
+	switch code := res.StatusCode; {
+	case code == http.StatusTooManyRequests:
+		e.tally.refused.Add(1)
+		return pipeline.Overloaded(err, retryAfter(res.Header, e.clock.Now()))
+	case code == http.StatusServiceUnavailable:
+		e.tally.down.Add(1)
+		return pipeline.Overloaded(err, retryAfter(res.Header, e.clock.Now()))
+	case code >= 400 && code < 500:
+		e.tally.rejected.Add(1)
+		return pipeline.Fatal(err)
+	default:
+		e.tally.failed.Add(1)
+		return err
+	}
+}
+
+// statusError is an answer other than 200.
+type statusError struct {
+	code int
+	text string
+}
+
+func (e *statusError) Error() string { return fmt.Sprintf("service answered %d: %s", e.code, e.text) }
+
+// refused says whether the service was there, and merely asked too often.
+func refused(err error) bool {
+	var status *statusError
+	return errors.As(err, &status) && status.code == http.StatusTooManyRequests
+}
+
+// retryAfter reads the field in both its forms (RFC 9110, section 10.2.3); 0
+// where there is none.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := h.Get("Retry-After")
+	if s, err := strconv.Atoi(value); err == nil {
+		return max(0, time.Duration(s)*time.Second)
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/paceline-go/paceline/clock"
+	"github.com/paceline-go/paceline/examples/service"
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+const (
+	batch = 50                     // rows in a transaction, at most
+	beat  = 250 * time.Millisecond // a row waits no longer for its transaction
+)
+
+// etl runs extract, enrich and load side by side. When intake ends it reads no
+// further row and finishes those it has; when abort ends it lets go of them.
+// Either way the next run goes on from what is in the database.
+func etl(abort, intake context.Context, o options, out io.Writer) (*summary, error) {
+	clk := clock.Real()
+	in := openSource(o.in)
+	found, err := in.survey()
+	if err != nil {
+		return nil, err
+	}
+	target, err := openStore(o.db, o.fresh, in, found, clk.Now())
+	if err != nil {
+		return nil, err
+	}
+	defer target.close()
+
+	url, backend := o.url, (*service.Server)(nil)
+	if url == "" {
+		if backend, err = service.Start(embedded(o.seed)); err != nil {
+			return nil, err
+		}
+		defer backend.Close()
+		url = backend.URL()
+	}
+	asker := newEnricher(url, o.concurrency, clk)
+	defer asker.close()
+
+	j := &job{in: in, found: found, target: target, asker: asker, clock: clk, out: out, started: clk.Now(), events: make(chan pipeline.Event)}
+	if err := j.announce(url, backend != nil); err != nil {
+		return nil, err
+	}
+	if err := j.run(abort, intake, o.throttle()); err != nil {
+		return nil, err
+	}
+	return j.summary(o, backend)
+}
+
+// throttle is how the pipeline is told about the service: how far it may go,
+// never how fast the service is.
+func (o options) throttle() pipeline.Config {
+	cfg := pipeline.Config{
+		MaxConcurrency: o.concurrency,
+		Jitter:         0.1,
+		AttemptTimeout: 10 * time.Second,
+		// The defaults are made for jobs of hours; this one takes half a minute.
+		Policy: pipeline.AIMD{FailureWindow: 2 * time.Second, CoolingPeriod: time.Second, SafeCeilingDecay: 2},
+		Retry: &pipeline.Retry{
+			MaxAttempts: o.retries,
+			Backoff:     pipeline.ExponentialJitter,
+			BaseDelay:   50 * time.Millisecond,
+			MaxDelay:    2 * time.Second,
+			Park:        true,
+		},
+		// A refusal for being too fast is the policy's business; the circuit
+		// is for a service that does not work.
+		Breaker: &pipeline.Breaker{Failures: 10, OpenFor: time.Second, Counts: func(err error) bool { return !refused(err) }},
+		Seed:    o.seed,
+	}
+	switch {
+	case o.budget > 0:
+		cfg.Budgets = []pipeline.Budget{{Name: "tokens", Tokens: o.budget, Window: time.Minute}}
+	case o.url == "":
+		cfg.Budgets = []pipeline.Budget{{Name: "tokens", Tokens: grant, Window: quotaWindow}}
+	}
+	return cfg
+}
+
+// job is one run. Only the goroutine that calls run touches it.
+type job struct {
+	in     source
+	found  survey
+	target *store
+	asker  *enricher
+	clock  clock.Clock
+	out    io.Writer
+
+	progress  *progress
+	throttle  *pipeline.Throttle
+	events    chan pipeline.Event
+	started   time.Time
+	ended     time.Time
+	before    int // rows in the database at the start
+	extracted extraction
+	history   history
+	rows      []loadedRow // that wait for their transaction
+	failures  []failure   // likewise
+	loaded    int
+	failed    int
+	left      int // taken, but let go of when the run was aborted
+}
+
+func (j *job) announce(url string, embedded bool) (err error) {
+	if j.before, err = j.target.loaded(); err != nil {
+		return err
+	}
+	which := ""
+	if embedded {
+		which = " (embedded)"
+	}
+	fmt.Fprintf(j.out, "from %s, %s rows, by way of %s%s, to %s, which holds %s\n",
+		j.in.name, thousands(j.found.rows), url, which, j.target.path, thousands(j.before))
+	if j.before == j.found.rows {
+		fmt.Fprintln(j.out, "nothing is left to do; -fresh begins anew")
+	}
+	j.progress = newProgress(j.out, j.found.rows, j.before, j.started)
+	return nil
+}
+
+type result = pipeline.Result[record, service.Answer]
+
+func (j *job) run(abort, intake context.Context, cfg pipeline.Config) error {
+	abort, cancel := context.WithCancel(abort)
+	defer cancel()
+	intake, stop := context.WithCancel(intake)
+	defer stop()
+	defer context.AfterFunc(abort, stop)()
+
+	ended := make(chan struct{})
+	defer close(ended)
+	cfg.TotalJobs = j.found.rows - j.before
+	cfg.OnEvent = func(e pipeline.Event) {
+		select {
+		case j.events <- e:
+		case <-ended:
+		}
+	}
+	p, err := pipeline.New(j.asker.enrich, cfg)
+	if err != nil {
+		return err
+	}
+	j.throttle = p.Throttle()
+	jobs, extracted := make(chan record), make(chan extraction, 1)
+	go func() {
+		defer close(jobs)
+		extracted <- extract(intake, j.in, j.target.loadedFrom, jobs)
+	}()
+	if err := j.load(abort, cancel, intake.Done(), p.Cost(cost).Run(abort, jobs)); err != nil {
+		return err
+	}
+	j.extracted = <-extracted
+	j.ended = j.clock.Now()
+	return errors.Join(j.extracted.err, j.save(nil, j.extracted.broken))
+}
+
+// load is the loop of the run: what comes out goes into the database, what the
+// throttle tells into the history, and the rest onto the screen. If the database
+// fails, it aborts the run and waits for its end.
+func (j *job) load(abort context.Context, cancel func(), stopping <-chan struct{}, results <-chan result) (failed error) {
+	tick := j.clock.Ticker(beat)
+	defer tick.Stop()
+	for open := true; open; {
+		var err error
+		select {
+		case res, more := <-results:
+			if open = more; more && failed == nil {
+				err = j.take(res, abort.Err() != nil)
+			}
+		case now := <-tick.C:
+			j.progress.show(now, j.throttle.Snapshot(), j.before+j.loaded)
+			if failed == nil {
+				err = j.flush()
+			}
+		case e := <-j.events:
+			j.history.add(e)
+		case <-stopping:
+			stopping = nil
+			j.announceStop(abort)
+		}
+		if err != nil {
+			failed = err
+			cancel()
+		}
+	}
+	if failed == nil {
+		failed = j.flush()
+	}
+	j.progress.end(j.before + j.loaded)
+	return failed
+}
+
+func (j *job) announceStop(abort context.Context) {
+	if abort.Err() != nil {
+		return
+	}
+	j.progress.say(fmt.Sprintf("stopping: no further row is read, what is under way is finished (%d calls just now); Ctrl-C again lets go of it",
+		j.throttle.Snapshot().InFlight))
+}
+
+// take puts a result by for the next transaction. No failure is for good once
+// the run is aborted: without the abort the row would have had another try.
+func (j *job) take(res result, aborted bool) error {
+	switch {
+	case res.Err == nil:
+		j.rows = append(j.rows, loadedRow{res.In, res.Out})
+	case aborted:
+		j.left++
+	default:
+		j.failures = append(j.failures, failure{res.In.row, res.In.id, res.Attempts, res.Err})
+	}
+	if len(j.rows)+len(j.failures) < batch {
+		return nil
+	}
+	return j.flush()
+}
+
+func (j *job) flush() error {
+	rows, failures := j.rows, j.failures
+	j.rows, j.failures = nil, nil
+	return j.save(rows, failures)
+}
+
+func (j *job) save(rows []loadedRow, failures []failure) error {
+	if len(rows)+len(failures) == 0 {
+		return nil
+	}
+	doubled, err := j.target.save(rows, failures)
+	if err != nil {
+		return err
+	}
+	j.loaded += len(rows) - len(doubled)
+	j.failed += len(failures) + len(doubled)
+	return nil
+}

@@ -1,0 +1,332 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/paceline-go/paceline/examples/service"
+	"go.uber.org/goleak"
+)
+
+// child, set to a command line, makes the test binary the program itself, so
+// that a test can kill it.
+const child = "PACELINE_ETL_CHILD"
+
+func TestMain(m *testing.M) {
+	if args := os.Getenv(child); args != "" {
+		os.Exit(run(strings.Split(args, "\n"), os.Stdout, os.Stderr))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// rows is the size of the inputs here.
+const rows = 90
+
+// fixture is a small input, a database that does not exist yet, and a service
+// that is in nobody's way.
+type fixture struct {
+	options
+	service *service.Server
+	calls   atomic.Int64
+	hook    atomic.Pointer[hook]
+}
+
+// hook may answer a call, the first of which has number 1, in the place of the
+// service.
+type hook func(call int64, w http.ResponseWriter, r *http.Request) (answered bool)
+
+func (f *fixture) before(h hook) { f.hook.Store(&h) }
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{}
+	var err error
+	if f.service, err = service.New(service.Config{FailShare: 0.05, Seed: 1}); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(f.serve))
+	t.Cleanup(server.Close)
+
+	dir := t.TempDir()
+	f.options = options{
+		in: filepath.Join(dir, "cities.csv"), db: filepath.Join(dir, "etl.db"), url: server.URL,
+		concurrency: 16, retries: 8, seed: 1,
+	}
+	f.write(t, rows)
+	return f
+}
+
+func (f *fixture) serve(w http.ResponseWriter, r *http.Request) {
+	call := f.calls.Add(1)
+	if h := f.hook.Load(); h != nil && (*h)(call, w, r) {
+		return
+	}
+	f.service.ServeHTTP(w, r)
+}
+
+// write makes an input of n rows, and lines of the test's own after them.
+func (f *fixture) write(t *testing.T, n int, lines ...string) {
+	t.Helper()
+	var text strings.Builder
+	text.WriteString("name,id,lon,lat\n")
+	for i := range n {
+		fmt.Fprintf(&text, "\"City, %d\",%d,%d,%d\n", i, 1000+i, i%360-180, i%180-90)
+	}
+	for _, line := range lines {
+		text.WriteString(line + "\n")
+	}
+	if err := os.WriteFile(f.in, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run runs to the end, unless intake or abort ends before.
+func (f *fixture) run(t *testing.T, abort, intake context.Context) *summary {
+	t.Helper()
+	var out bytes.Buffer
+	sum, err := etl(abort, intake, f.options, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum.print(&out)
+	if t.Failed() {
+		t.Log(out.String())
+	}
+	return sum
+}
+
+func (f *fixture) finish(t *testing.T) *summary {
+	t.Helper()
+	sum := f.run(t, t.Context(), t.Context())
+	f.mustBeComplete(t, sum)
+	return sum
+}
+
+func (f *fixture) mustBeComplete(t *testing.T, sum *summary) {
+	t.Helper()
+	if a := sum.audit; !sum.complete() || a.rows != rows || a.inserted != rows || a.failed != 0 {
+		t.Errorf("got %+v, want each of %d rows once", a, rows)
+	}
+}
+
+func TestEveryRowIsLoadedOnce(t *testing.T) {
+	f := newFixture(t)
+	sum := f.finish(t)
+	if sum.loaded != rows || sum.extracted.read != rows || sum.failed != 0 {
+		t.Errorf("got %+v, want %d read and loaded", sum, rows)
+	}
+	stats := f.service.Stats()
+	if stats.Served != rows || sum.attempts != stats.Requests || sum.broken != stats.Failed || stats.Failed == 0 || sum.tokens != stats.Tokens {
+		t.Errorf("got %d attempts, %d failed, %d tokens, want what the service counted: %+v", sum.attempts, sum.broken, sum.tokens, stats)
+	}
+}
+
+func TestACompleteDatabaseIsLeftAsItIsUnlessFresh(t *testing.T) {
+	f := newFixture(t)
+	f.finish(t)
+	calls := f.calls.Load()
+	sum := f.finish(t)
+	if sum.loaded != 0 || sum.extracted.before != rows || f.calls.Load() != calls {
+		t.Errorf("got %d loaded, %d found and %d calls, want no work", sum.loaded, sum.extracted.before, f.calls.Load()-calls)
+	}
+	f.fresh = true
+	if sum := f.finish(t); sum.loaded != rows || sum.audit.runs != 1 {
+		t.Errorf("fresh: got %d loaded by %d runs, want all %d by one", sum.loaded, sum.audit.runs, rows)
+	}
+}
+
+func TestAnInterruptedRunFinishesWhatItTook(t *testing.T) {
+	f := newFixture(t)
+	intake, stop := context.WithCancel(t.Context())
+	f.before(func(call int64, _ http.ResponseWriter, _ *http.Request) bool {
+		if call == rows/2 {
+			stop()
+		}
+		return false
+	})
+	sum := f.run(t, t.Context(), intake)
+	if sum.complete() || sum.loaded != sum.extracted.read || sum.left != 0 || sum.loaded == 0 {
+		t.Errorf("got %d loaded and %d left of %d read, want all of them loaded, and not the whole input", sum.loaded, sum.left, sum.extracted.read)
+	}
+	again := f.finish(t)
+	if again.extracted.before != sum.loaded || again.loaded != rows-sum.loaded || again.audit.runs != 2 {
+		t.Errorf("after %d loaded: got %d found and %d loaded by the second of %d runs", sum.loaded, again.extracted.before, again.loaded, again.audit.runs)
+	}
+	if served := f.service.Stats().Served; served != rows {
+		t.Errorf("got %d calls served, want no row asked for twice", served)
+	}
+}
+
+func TestAnAbortedRunLetsGoAndTheNextTakesUp(t *testing.T) {
+	f := newFixture(t)
+	abort, cancel := context.WithCancel(t.Context())
+	f.before(func(call int64, _ http.ResponseWriter, r *http.Request) bool {
+		if call == rows/2 {
+			cancel()
+		}
+		if call < rows/2 {
+			return false
+		}
+		<-r.Context().Done() // the caller lets go of this call
+		return true
+	})
+	sum := f.run(t, abort, abort)
+	if sum.complete() || sum.failed != 0 || sum.left == 0 || sum.loaded+sum.left != sum.extracted.read {
+		t.Errorf("got %d loaded, %d failed and %d left of %d read, want some left and none failed", sum.loaded, sum.failed, sum.left, sum.extracted.read)
+	}
+	f.hook.Store(nil)
+	if again := f.finish(t); again.extracted.before != sum.loaded {
+		t.Errorf("got %d found, want the %d of the run before", again.extracted.before, sum.loaded)
+	}
+}
+
+// A program that is killed gets no chance to tidy up.
+func TestAKilledRunLosesAndDoublesNothing(t *testing.T) {
+	f := newFixture(t)
+	cmd, _ := f.child(t, os.Kill)
+	if err := cmd.Wait(); err == nil {
+		t.Fatal("the killed program ended well")
+	}
+	if sum := f.finish(t); sum.extracted.before == 0 || sum.extracted.before+sum.loaded != rows || sum.audit.runs != 2 {
+		t.Errorf("got %d found and %d loaded by %d runs, want some of each by two", sum.extracted.before, sum.loaded, sum.audit.runs)
+	}
+}
+
+func TestASignalEndsTheIntakeAndTheNextRunGoesOn(t *testing.T) {
+	f := newFixture(t)
+	cmd, out := f.child(t, os.Interrupt)
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(out.String(), "the next run goes on from here") {
+		t.Errorf("got status %d and %q, want 1 and a summary", code, out)
+	}
+	if sum := f.finish(t); sum.extracted.before == 0 || sum.audit.runs != 2 {
+		t.Errorf("got %d found by the second of %d runs, want some", sum.extracted.before, sum.audit.runs)
+	}
+}
+
+// child starts the program and sends it a signal when the service was called
+// for nearly all of the rows. Until it has the signal, it gets no answer any more.
+func (f *fixture) child(t *testing.T, signal os.Signal) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+	reached, sent := make(chan struct{}), make(chan struct{})
+	f.before(func(call int64, _ http.ResponseWriter, _ *http.Request) bool {
+		if call == rows-10 {
+			close(reached)
+		}
+		if call >= rows-10 {
+			<-sent
+		}
+		return false
+	})
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), child+"="+strings.Join([]string{"-in", f.in, "-db", f.db, "-url", f.url, "-concurrency", "4"}, "\n"))
+	out := &bytes.Buffer{}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-reached
+	if err := cmd.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+	close(sent)
+	return cmd, out
+}
+
+func TestRefusalsAreWaitedForAndCostNoRow(t *testing.T) {
+	f := newFixture(t)
+	f.retries = 2
+	f.before(func(call int64, w http.ResponseWriter, _ *http.Request) bool {
+		if call < 50 || call >= 56 {
+			return false
+		}
+		http.Error(w, "later", http.StatusServiceUnavailable)
+		return true
+	})
+	f.service, _ = service.New(service.Config{})
+	if sum := f.finish(t); sum.down != 6 || sum.attempts != rows+6 {
+		t.Errorf("got %d of %d attempts refused, want 6 of %d", sum.down, sum.attempts, rows+6)
+	}
+}
+
+func TestFailedRowsAreKeptAndTriedAgain(t *testing.T) {
+	f := newFixture(t)
+	f.before(func(_ int64, w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("lat") != "-7" {
+			return false
+		}
+		http.Error(w, "not there", http.StatusForbidden)
+		return true
+	})
+	sum := f.run(t, t.Context(), t.Context())
+	if sum.complete() || sum.failed != 1 || sum.audit.failed != 1 || sum.rejected != 1 || sum.audit.rows != rows-1 {
+		t.Errorf("got %+v, want one row failed, at the first attempt", sum)
+	}
+	f.hook.Store(nil)
+	if sum := f.finish(t); sum.loaded != 1 {
+		t.Errorf("got %d loaded by the second run, want the one that failed", sum.loaded)
+	}
+}
+
+func TestRowsThatCannotBeUsedFail(t *testing.T) {
+	f := newFixture(t)
+	f.write(t, 10, "again,1003,0,0", "north,2000,0,far", "east,2001,,0", "none,,0,0", "beyond,2002,0,91")
+	sum := f.run(t, t.Context(), t.Context())
+	if sum.complete() || sum.loaded != 10 || sum.failed != 5 || sum.audit.failed != 5 {
+		t.Errorf("got %d loaded and %d failed, want 10 and 5", sum.loaded, sum.failed)
+	}
+	sum = f.run(t, t.Context(), t.Context())
+	if sum.loaded != 0 || sum.failed != 5 || sum.audit.failed != 5 {
+		t.Errorf("again: got %d loaded and %d failed, want 0 and 5", sum.loaded, sum.failed)
+	}
+}
+
+func TestExitStatus(t *testing.T) {
+	f := newFixture(t)
+	args := []string{"-in", f.in, "-db", f.db, "-url", f.url}
+	for _, c := range []struct {
+		args []string
+		want int
+		says string
+	}{
+		{args, 0, "none lost, none loaded twice"},
+		{args, 0, "nothing is left to do"},
+		{[]string{"-in", filepath.Join(t.TempDir(), "none.csv"), "-db", f.db}, 1, "no such file"},
+		{[]string{"-concurrency", "0"}, 2, "-concurrency: got 0, want at least 1"},
+		{[]string{"-budget", "-1"}, 2, "-budget: got -1, want at least 0"},
+		{[]string{"-retries", "0"}, 2, "-retries: got 0, want at least 1"},
+		{[]string{"cities.csv"}, 2, `arguments: got ["cities.csv"], want flags alone`},
+		{[]string{"-h"}, 2, "-fresh"},
+	} {
+		var out bytes.Buffer
+		if got := run(c.args, &out, &out); got != c.want || !strings.Contains(out.String(), c.says) {
+			t.Errorf("%q: got status %d and %q, want %d and %q", c.args, got, &out, c.want, c.says)
+		}
+	}
+}
+
+// The default service takes half a minute of real time to ask; here it is only
+// asked whether it would do.
+func TestTheEmbeddedServiceTakesLessThanAMinute(t *testing.T) {
+	cfg := embedded(1)
+	if err := cfg.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	found, err := openSource("").survey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	best := cfg.BestTime(found.rows, 15)
+	if last := cfg.Phases[len(cfg.Phases)-1].At; best < last || best.Seconds() > 30 {
+		t.Errorf("got %v at best, want half a minute, and more than the %v of all phases", best, last)
+	}
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+func TestHistoryGathersWhatFollowsEachOther(t *testing.T) {
+	start := time.Unix(100, 0)
+	at := func(s float64) time.Time { return start.Add(time.Duration(s * float64(time.Second))) }
+	setting := func(limit int, interval time.Duration) pipeline.Setting {
+		return pipeline.Setting{Limit: limit, Interval: interval}
+	}
+	var h history
+	for _, e := range []pipeline.Event{
+		{Kind: pipeline.EventDecelerated, At: at(1), From: setting(64, 0), To: setting(32, 2*time.Millisecond)},
+		{Kind: pipeline.EventCoolingStarted, At: at(1), Wait: time.Second},
+		{Kind: pipeline.EventRetry, At: at(1.1)},
+		{Kind: pipeline.EventReaccelerated, At: at(2), From: setting(32, 2*time.Millisecond), To: setting(33, time.Millisecond)},
+		{Kind: pipeline.EventRetry, At: at(2.1)},
+		{Kind: pipeline.EventBudgetExhausted, At: at(2.2), Wait: 100 * time.Millisecond},
+		{Kind: pipeline.EventBudgetRestored, At: at(2.3)},
+		{Kind: pipeline.EventReaccelerated, At: at(2.5), From: setting(33, time.Millisecond), To: setting(34, 0)},
+		{Kind: pipeline.EventBudgetExhausted, At: at(2.6), Wait: 100 * time.Millisecond},
+		{Kind: pipeline.EventBudgetExhausted, At: at(3.7), Wait: 200 * time.Millisecond},
+		{Kind: pipeline.EventCircuitOpened, At: at(4), Wait: time.Second},
+	} {
+		h.add(e)
+	}
+	var out strings.Builder
+	h.print(&out, start)
+	want := `throttle   retried 2 times
+    1.00s  decelerated: limit 64 → 32, interval 0s → 2ms
+    2.00s  reaccelerated 2 times in 500ms: limit 32 → 34, interval 2ms → 0s
+    2.20s  budget_exhausted 2 times in 400ms
+    3.70s  budget_exhausted for 200ms
+    4.00s  circuit_opened for 1s
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestHistoryOfALongRunIsBounded(t *testing.T) {
+	var h history
+	for range 10_000 {
+		h.add(pipeline.Event{Kind: pipeline.EventDecelerated})
+		h.add(pipeline.Event{Kind: pipeline.EventReaccelerated})
+	}
+	if len(h.steps) != mostSteps || h.beyond == 0 {
+		t.Errorf("got %d steps and %d events beyond, want %d and the rest", len(h.steps), h.beyond, mostSteps)
+	}
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/paceline-go/paceline/examples/service"
+)
+
+// summary is what is said at the end of a run.
+type summary struct {
+	rows      int // of the input
+	extracted extraction
+	loaded    int // by this run
+	failed    int
+	left      int // taken, and let go of
+
+	attempts, refused, down, rejected, broken, tokens int64
+
+	took    time.Duration
+	best    time.Duration // negative if unknown: only of the embedded service is it known
+	started time.Time
+	history history
+
+	served   *service.Stats // as the embedded service counted; nil for another one
+	schedule string         // of the embedded service
+
+	path  string
+	audit audit
+}
+
+func (j *job) summary(o options, backend *service.Server) (*summary, error) {
+	a, err := j.target.audit()
+	if err != nil {
+		return nil, err
+	}
+	t := &j.asker.tally
+	s := &summary{
+		rows: j.found.rows, extracted: j.extracted, loaded: j.loaded, failed: j.failed, left: j.left,
+		attempts: t.attempts.Load(), refused: t.refused.Load(), down: t.down.Load(),
+		rejected: t.rejected.Load(), broken: t.failed.Load(), tokens: t.tokens.Load(),
+		took: j.ended.Sub(j.started), best: -1, started: j.started, history: j.history,
+		path: j.target.path, audit: a,
+	}
+	if backend != nil && j.loaded > 0 {
+		stats, cfg := backend.Stats(), embedded(o.seed)
+		s.served, s.schedule = &stats, schedule(cfg)
+		s.best = cfg.BestTime(j.loaded, float64(s.tokens)/float64(t.answered.Load()))
+	}
+	return s, nil
+}
+
+// complete says whether every record of the input is accounted for: it is in
+// the database, once.
+func (s *summary) complete() bool {
+	a := s.audit
+	return a.rows == s.rows && a.places == a.rows && a.inserted == a.rows && a.failed == 0
+}
+
+func (s *summary) print(out io.Writer) {
+	fmt.Fprintln(out)
+	line(out, "rows", "%s of %s read: %s loaded, %s were there before, %s failed, %s let go of",
+		thousands(s.extracted.read), thousands(s.rows), thousands(s.loaded), thousands(s.extracted.before), thousands(s.failed), thousands(s.left))
+	if s.attempts > 0 {
+		s.printAttempts(out)
+	}
+	if s.served != nil {
+		s.printService(out)
+	}
+	s.printTime(out)
+	s.history.print(out, s.started)
+	s.printProof(out)
+}
+
+// line prints under a word on the left, or, without one, under the line before.
+func line(out io.Writer, word, format string, args ...any) {
+	fmt.Fprintf(out, "%-11s%s\n", word, fmt.Sprintf(format, args...))
+}
+
+func (s *summary) printAttempts(out io.Writer) {
+	share := func(n int64) string {
+		return fmt.Sprintf("%s (%.1f%%)", thousands(n), 100*float64(n)/float64(s.attempts))
+	}
+	refused, failed := s.refused+s.down, s.rejected+s.broken
+	line(out, "attempts", "%s: %s answered; refused %s, %s with 429 and %s with 503; failed %s; wasted %s",
+		thousands(s.attempts), thousands(s.attempts-refused-failed), share(refused), thousands(s.refused), thousands(s.down),
+		share(failed), share(refused+failed))
+}
+
+func (s *summary) printService(out io.Writer) {
+	line(out, "service", "allowed %s", s.schedule)
+	line(out, "", "counted %s calls: served %s for %s tokens; refused %s for the rate, %s for tokens, %s in the outage; failed %s",
+		thousands(s.served.Requests), thousands(s.served.Served), thousands(s.served.Tokens), thousands(s.served.RefusedRequests),
+		thousands(s.served.RefusedTokens), thousands(s.served.Unavailable), thousands(s.served.Failed))
+}
+
+func (s *summary) printTime(out io.Writer) {
+	if s.best < 0 {
+		line(out, "time", "%.1fs", s.took.Seconds())
+		return
+	}
+	line(out, "time", "%.1fs; who knew the service exactly would take %.1fs, %.0f%% of that",
+		s.took.Seconds(), s.best.Seconds(), 100*s.best.Seconds()/s.took.Seconds())
+}
+
+// printProof counts in the database, not in this program.
+func (s *summary) printProof(out io.Writer) {
+	a := s.audit
+	line(out, "database", "%s", s.path)
+	line(out, "", "%s rows, from %s different rows of the input, inserted %s times by %s; %s failed, %s still to do",
+		thousands(a.rows), thousands(a.places), thousands(a.inserted), plural(a.runs, "run"), thousands(a.failed), thousands(s.rows-a.rows-a.failed))
+	switch {
+	case s.complete():
+		line(out, "", "every record is accounted for: none lost, none loaded twice")
+	case a.inserted != a.rows || a.places != a.rows:
+		line(out, "", "NOT ACCOUNTED FOR: a row was inserted twice, or lost again")
+	case a.failed > 0:
+		line(out, "", "none loaded twice; the table failed says why rows failed, and the next run tries them again")
+	default:
+		line(out, "", "none loaded twice; the next run goes on from here")
+	}
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return thousands(n) + " " + noun + "s"
+}
