@@ -1,0 +1,113 @@
+// Command bench measures paceline beside other libraries and prints what it found as Markdown tables.
+//
+//	go run ./bench                   from the root: all tables, a few minutes
+//	go run ./bench -table overhead   one of overhead, growth, pace
+//	go run ./bench -quick            all tables on small numbers, to see that everything runs
+//
+// For benchstat there is the overhead table as Go benchmarks too: go test -bench . ./bench
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"time"
+)
+
+// sizes says how much to measure.
+type sizes struct {
+	jobs   int // of the overhead table
+	rounds int
+
+	growthRounds int
+	growthJobs   []int
+	workerJobs   int // per number of workers
+	workers      []int
+
+	paceFor   time.Duration // how long one contestant dispatches at one interval
+	paceSteps int           // but at least so many intervals
+}
+
+func full() sizes {
+	return sizes{
+		jobs: 300_000, rounds: 7,
+		growthRounds: 3, growthJobs: []int{1e4, 1e5, 1e6, 1e7},
+		workerJobs: 300_000, workers: []int{1, 10, 100, 1_000, 10_000},
+		paceFor: 2 * time.Second, paceSteps: 5,
+	}
+}
+
+func quick() sizes {
+	return sizes{
+		jobs: 20_000, rounds: 2,
+		growthRounds: 1, growthJobs: []int{1e4, 1e5},
+		workerJobs: 50_000, workers: []int{1, 10, 100, 1_000, 10_000},
+		paceFor: 200 * time.Millisecond, paceSteps: 2,
+	}
+}
+
+func main() {
+	if err := run(os.Stdout, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(w io.Writer, args []string) error {
+	if len(args) > 0 && args[0] == memoryCommand {
+		return memoryChild(w, args[1:])
+	}
+	flags := flag.NewFlagSet("bench", flag.ExitOnError)
+	only := flags.String("table", "all", "which `table`: overhead, growth, pace or all")
+	small := flags.Bool("quick", false, "measure little: shows that everything runs, its figures mean nothing")
+	jobs := flags.Int("jobs", 0, "jobs per contestant and round of the overhead table (default 300000)")
+	rounds := flags.Int("rounds", 0, "rounds of the overhead table (default 7)")
+	patience := flags.Duration("timeout", 20*time.Minute, "give up, with all goroutines' stacks, after this `time`")
+	_ = flags.Parse(args) // ExitOnError
+
+	size := full()
+	if *small {
+		size = quick()
+	}
+	if *jobs > 0 {
+		size.jobs = *jobs
+	}
+	if *rounds > 0 {
+		size.rounds = *rounds
+	}
+	defer giveUpAfter(*patience).Stop()
+	return printTables(w, *only, size)
+}
+
+func printTables(w io.Writer, only string, size sizes) error {
+	tables := []struct {
+		name  string
+		print func(io.Writer, sizes) error
+	}{{"overhead", overhead}, {"growth", growth}, {"pace", pace}}
+
+	printMachine(w)
+	found := false
+	for _, t := range tables {
+		if only != "all" && only != t.name {
+			continue
+		}
+		found = true
+		if err := t.print(w, size); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return fmt.Errorf("-table: got %q, want overhead, growth, pace or all", only)
+	}
+	return nil
+}
+
+// giveUpAfter shows where a contestant hangs, instead of hanging with it.
+func giveUpAfter(patience time.Duration) *time.Timer {
+	return time.AfterFunc(patience, func() {
+		debug.SetTraceback("all")
+		panic(fmt.Sprintf("bench: not done after %v", patience))
+	})
+}
