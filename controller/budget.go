@@ -22,16 +22,18 @@ const windowSteps = 128
 // constant.
 type Window struct {
 	Budget
-	used  int64
-	steps [windowSteps + 2]spending // a ring
-	first int64                     // number of the oldest step that still counts
-	next  int64                     // number of the step to come
+	used   int64
+	expiry time.Time // when the oldest step comes back
+	begin  time.Time // of the newest step
+	first  int64     // number of the oldest step that still counts
+	next   int64     // number of the step to come
+	steps  [windowSteps + 2]spending
 }
 
-// spending is what was spent from begin to last, less than a step apart.
+// spending is what was spent in less than a step, up to last.
 type spending struct {
-	begin, last time.Time
-	tokens      int64
+	last   time.Time
+	tokens int64
 }
 
 // A Reservation is an attempt's share of a Window.
@@ -47,7 +49,7 @@ func NewWindow(b Budget) *Window { return &Window{Budget: b} }
 // before. It is 0 when they are free now. n must not be above Tokens.
 func (w *Window) Wait(now time.Time, n int64) time.Duration {
 	w.expire(now)
-	missing := w.used + n - w.Tokens
+	missing := n - (w.Tokens - w.used)
 	for i := w.first; i < w.next && missing > 0; i++ {
 		step := w.step(i)
 		missing -= step.tokens
@@ -62,22 +64,26 @@ func (w *Window) Wait(now time.Time, n int64) time.Duration {
 func (w *Window) Reserve(now time.Time, n int64) Reservation {
 	w.expire(now)
 	w.used += n
-	if w.first < w.next {
-		newest := w.step(w.next - 1)
-		if now.Sub(newest.begin) < w.Window/windowSteps {
-			newest.last = now
-			newest.tokens += n
-			return Reservation{step: w.next - 1, tokens: n}
-		}
+	if w.first == w.next || now.Sub(w.begin) >= w.Window/windowSteps {
+		w.begin = now
+		*w.step(w.next) = spending{}
+		w.next++
 	}
-	*w.step(w.next) = spending{begin: now, last: now, tokens: n}
-	w.next++
+	newest := w.step(w.next - 1)
+	newest.last = now
+	newest.tokens += n
+	if w.first == w.next-1 {
+		w.expiry = now.Add(w.Window)
+	}
 	return Reservation{step: w.next - 1, tokens: n}
 }
 
 // Settle replaces a reservation by what was really used. Unused tokens are free
 // at once; those used beyond the reservation count from now.
 func (w *Window) Settle(now time.Time, r Reservation, used int64) {
+	if used == r.tokens {
+		return
+	}
 	w.expire(now)
 	switch {
 	case used > r.tokens:
@@ -100,9 +106,12 @@ func (w *Window) Remaining(now time.Time) int64 {
 }
 
 func (w *Window) expire(now time.Time) {
-	for w.first < w.next && now.Sub(w.step(w.first).last) >= w.Window {
+	for w.first < w.next && !now.Before(w.expiry) {
 		w.used -= w.step(w.first).tokens
 		w.first++
+		if w.first < w.next {
+			w.expiry = w.step(w.first).last.Add(w.Window)
+		}
 	}
 }
 

@@ -19,13 +19,28 @@ type Config struct {
 // since the last one. The controller answers with the same report, its Setting
 // filled in, so that two of them going back and forth are all there ever are.
 type Report struct {
-	Now      time.Time
-	Outcomes []Outcome
-	Events   []Event // what the gates did, in order
-	Status   Status
-	Asked    []chan<- Snapshot // each gets one; must have room for it
+	Now    time.Time
+	Ends   []End
+	Gap    time.Duration // measured between recent dispatches; 0: not known
+	Events []Event       // what the gates did, in order
+	Status Status
+	Asked  []chan<- Snapshot // each gets one; must have room for it
+
+	Urgent bool // the dispatcher waits for the answer
 
 	Setting Setting // the answer: in force from now on
+	Changed bool    // it is another one than before
+}
+
+// An End is the end of an attempt, in few words: they cross from one processor
+// to another for every job.
+type End struct {
+	Start    time.Duration // since the controller was made
+	Took     time.Duration
+	Tokens   int64
+	InFlight int32
+	Verdict  Verdict
+	Final    bool
 }
 
 // Status is the dispatcher's part of a snapshot.
@@ -45,8 +60,10 @@ type Status struct {
 // Between two runs its state is at rest.
 type Controller struct {
 	cfg      Config
+	epoch    time.Time
 	law      Law
-	setting  Setting
+	decided  Setting        // by the policy
+	setting  Setting        // the same within the bounds
 	minute   *failureWindow // for laws that do not count themselves
 	progress Progress
 	progMark int64
@@ -57,12 +74,14 @@ type Controller struct {
 // keeps no window of its own.
 const lastMinute = 1000
 
-// New returns a controller at rest.
+// New returns a controller at rest, made at now.
 func New(cfg Config, now time.Time) *Controller {
 	law, setting := cfg.Policy.Start(cfg.Bounds)
 	c := &Controller{
 		cfg:      cfg,
+		epoch:    now,
 		law:      law,
+		decided:  setting,
 		setting:  setting.within(cfg.Bounds),
 		minute:   newFailureWindow(lastMinute, time.Minute),
 		progress: Progress{Total: int64(cfg.TotalJobs)},
@@ -88,15 +107,9 @@ func (c *Controller) Run(reports <-chan *Report, answer func(*Report)) {
 }
 
 func (c *Controller) observe(r *Report) {
-	for _, o := range r.Outcomes {
-		if o.Overloads() {
-			c.minute.add(r.Now)
-		}
-		before := c.setting
-		c.setting = c.next(r.Now, o)
-		if c.setting != before {
-			c.tellChange(r.Now, before)
-		}
+	before := c.setting
+	for rest := r.Ends; len(rest) > 0; {
+		rest = rest[c.step(r, rest):]
 	}
 	for _, e := range r.Events {
 		c.notifier.event(e)
@@ -105,18 +118,46 @@ func (c *Controller) observe(r *Report) {
 	for _, asked := range r.Asked {
 		asked <- c.snapshot(r)
 	}
-	r.Setting = c.setting
+	r.Setting, r.Changed = c.setting, c.setting != before
 }
 
-// next steps the policy. One that panics leaves the setting as it was.
-func (c *Controller) next(now time.Time, o Outcome) (s Setting) {
+// step steps the policy through ends, and returns how many it took: all of
+// them, or those up to one on which the policy panicked, which leaves the
+// setting as it was.
+func (c *Controller) step(r *Report, ends []End) (taken int) {
 	defer func() {
 		if v := recover(); v != nil {
 			c.notifier.panicked("policy", v)
-			s = c.setting
 		}
 	}()
-	return c.law.Next(now, o).within(c.cfg.Bounds)
+	for i := range ends {
+		taken++
+		o := ends[i].outcome(c.epoch, r.Gap)
+		if o.Overloads() {
+			c.minute.add(r.Now)
+		}
+		decided := c.law.Next(r.Now, o)
+		if decided == c.decided {
+			continue
+		}
+		c.decided = decided
+		before := c.setting
+		c.setting = decided.within(c.cfg.Bounds)
+		c.tellChange(r.Now, before)
+	}
+	return taken
+}
+
+func (e *End) outcome(epoch time.Time, gap time.Duration) Outcome {
+	return Outcome{
+		Verdict:  e.Verdict,
+		Final:    e.Final,
+		Start:    epoch.Add(e.Start),
+		Took:     e.Took,
+		InFlight: int(e.InFlight),
+		Gap:      gap,
+		Tokens:   e.Tokens,
+	}
 }
 
 // tellChange turns the difference between two settings into events.

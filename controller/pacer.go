@@ -66,28 +66,36 @@ func (p *Pacer) Slower(by time.Duration) {
 	}
 }
 
-// gaps is how many dispatches the natural gap is measured over.
-const gaps = 64
+// gapSpan is how many dispatches the natural gap is measured over, at least.
+const gapSpan = 64
 
-// Gaps measures how far apart attempts are sent.
+// Gaps measures how far apart attempts are sent. It counts them in spans, and
+// remembers the last full one.
 type Gaps struct {
-	times [gaps]time.Time
-	n     int
+	begin, lastBegin time.Time
+	n, lastN         int
 }
 
 // Add notes that an attempt starts now.
 func (g *Gaps) Add(now time.Time) {
-	g.times[g.n%gaps] = now
+	if g.n == 0 {
+		g.begin = now
+	}
 	g.n++
+	if g.n == gapSpan {
+		g.lastBegin, g.lastN = g.begin, g.n
+		g.n = 0
+	}
 }
 
 // Mean returns the mean gap between the last dispatches, up to now: a burst
 // that was sent a second ago counts as a second. It is 0 before the first.
 func (g *Gaps) Mean(now time.Time) time.Duration {
-	n := min(g.n, gaps)
-	if n == 0 {
-		return 0
+	switch {
+	case g.lastN > 0:
+		return now.Sub(g.lastBegin) / time.Duration(g.n+g.lastN)
+	case g.n > 0:
+		return now.Sub(g.begin) / time.Duration(g.n)
 	}
-	oldest := g.times[(g.n-n)%gaps]
-	return now.Sub(oldest) / time.Duration(n)
+	return 0
 }

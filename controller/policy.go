@@ -60,7 +60,7 @@ func (s Setting) within(b Bounds) Setting {
 }
 
 // A Verdict says what the end of an attempt tells about the service.
-type Verdict int
+type Verdict uint8
 
 const (
 	Ignored   Verdict = iota // nothing: a caller's mistake, a cancelled context
@@ -96,6 +96,11 @@ type Outcome struct {
 
 // Overloads reports whether the outcome is a sign of overload: a refusal, or
 // the failure that a job ended with. A failure that is tried again is not.
-func (o Outcome) Overloads() bool {
-	return o.Verdict == Overload || o.Verdict == Failed && o.Final
+func (o Outcome) Overloads() bool { return overloads(o.Verdict, o.Final) }
+
+// Overloads is Outcome.Overloads.
+func (e End) Overloads() bool { return overloads(e.Verdict, e.Final) }
+
+func overloads(v Verdict, final bool) bool {
+	return v == Overload || v == Failed && final
 }

@@ -14,7 +14,8 @@ import (
 // a door of the dispatcher. It takes jobs in as the dispatcher has room for
 // them and hands results out as the reader takes them, so that
 //
-//   - jobs inside, or done but not in order yet, are at most window;
+//   - jobs inside, or done but not in order yet, are at most window, and twice
+//     the door's lead;
 //   - while a result waits for the reader, no job is taken.
 //
 // Everything in it belongs to that goroutine.
@@ -58,14 +59,14 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 		pipeline: p,
 		ctx:      ctx,
 		jobs:     jobs,
-		results:  make(chan Result[In, Out], 2*most),
+		results:  make(chan Result[In, Out], 2*most+8),
 		door:     p.throttle.dispatcher.Open(ctx),
 		ctxDone:  ctx.Done(),
 		closing:  p.throttle.dispatcher.Closing(),
 		window:   4 * most,
 	}
 	if p.ordered {
-		r.done.ring = make([]*job[In, Out], r.window)
+		r.done.ring = make([]*job[In, Out], r.window+2*stage.MaxLead)
 	}
 	return r
 }
@@ -203,12 +204,15 @@ func (r *run[In, Out]) room() int {
 	if r.jobs == nil || r.done.next() != nil {
 		return 0
 	}
-	room := r.window - r.held
+	room := r.space()
 	if r.over == nil {
 		room = min(room, r.door.Room())
 	}
 	return room
 }
+
+// space returns how many more jobs the run may hold.
+func (r *run[In, Out]) space() int { return r.window + 2*r.door.Lead() - r.held }
 
 // take takes what was received from jobs.
 func (r *run[In, Out]) take(in In, ok bool) {
@@ -275,7 +279,7 @@ func (r *run[In, Out]) wait() {
 		results, result = r.results, j.result()
 	}
 	// Whatever else keeps the intake shut, a result or the reader will open it.
-	hungry := jobs == nil && r.jobs != nil && results == nil && r.held < r.window
+	hungry := jobs == nil && r.jobs != nil && results == nil && r.space() > 0
 	if !r.door.Sleep(hungry) {
 		return
 	}

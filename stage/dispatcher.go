@@ -38,7 +38,11 @@ type Dispatcher struct {
 	mailbox  mailbox
 	awake    atomic.Bool   // the goroutine is at work on the mailbox
 	appetite atomic.Int64  // jobs wanted at each door
+	lead     atomic.Int64  // ahead, for the doors
+	full     atomic.Bool   // no slot is free: more jobs would change nothing
 	closing  chan struct{} // closed when no new work is taken
+	nudged   atomic.Bool   // nudging is in the mailbox
+	nudging  Job
 
 	// ---
 
@@ -46,14 +50,14 @@ type Dispatcher struct {
 	controller *controller.Controller
 	setting    controller.Setting // in force
 	reports    chan *controller.Report
-	actors     conc.WaitGroup     // the controller's goroutine
-	report     *controller.Report // being filled
-	spare      *controller.Report // to be filled next; nil: the controller has it
-	answered   *controller.Report // the controller's, on its way back
-	answer     Job                // the message that it is
-	suspect    bool               // the report being filled may lead to a cut
-	unjudged   bool               // the one that the controller has may
-	told       int64              // jobs done, as of the last report
+	actors     conc.WaitGroup                    // the controller's goroutine
+	report     *controller.Report                // being filled
+	spare      *controller.Report                // to be filled next; nil: the controller has it
+	answered   atomic.Pointer[controller.Report] // the controller's, on its way back
+	awaited    atomic.Bool                       // somebody waits for it
+	suspect    bool                              // the report being filled may lead to a cut
+	unjudged   bool                              // the one that the controller has may
+	told       int64                             // jobs done, as of the last report
 
 	gate    gate
 	circuit controller.CircuitState // as last reported
@@ -63,9 +67,11 @@ type Dispatcher struct {
 	turn    int     // the door that is asked next
 	retries retries // jobs that wait for another attempt
 	jobs    int     // in here, wherever
-	running int     // attempts in flight
+	running int     // attempts in flight, or handed over ahead
+	streak  int     // quick successes in a row
+	ahead   int     // attempts that may be handed over before a slot is free
 	holding int     // slots held by jobs that back off
-	alarm   *alarm  // wakes the dispatcher when something is due
+	alarm   alarm   // wakes the dispatcher when something is due
 	status  controller.Status
 	leavers []chan struct{} // doors that wait until nothing runs
 	drains  []chan struct{} // Drain calls that wait for the same
@@ -84,7 +90,7 @@ func NewDispatcher(cfg Config) *Dispatcher {
 			classify: cfg.Classify,
 			retry:    cfg.Retry,
 		},
-		pool:       newPool(most),
+		pool:       newPool(most + batch),
 		most:       most,
 		closing:    make(chan struct{}),
 		now:        now,
@@ -110,9 +116,8 @@ func NewDispatcher(cfg Config) *Dispatcher {
 		d.attempts.counts = cfg.Breaker.Counts
 	}
 	d.pool.run, d.pool.end, d.pool.now = d.attempts.run, d.attempts.end, d.attempts.now
-	d.pool.done, d.pool.gone = d.ended, func() { d.call(func() {}) }
-	d.alarm = newAlarm(cfg.Clock, d.post)
-	d.answer = Job{message: called, call: d.judged}
+	d.pool.done, d.pool.gone = d.ended, d.nudge
+	d.alarm = alarm{clock: cfg.Clock, ring: d.nudge}
 	d.setAppetite(free)
 	return d
 }
@@ -170,6 +175,14 @@ func (d *Dispatcher) Drain(ctx context.Context) error {
 // call has the dispatcher's goroutine call f.
 func (d *Dispatcher) call(f func()) { d.post(&Job{message: called, call: f}) }
 
+// nudge has the dispatcher's goroutine look whether there is anything to do.
+func (d *Dispatcher) nudge() {
+	if d.nudged.CompareAndSwap(false, true) {
+		d.nudging.message = nudge
+		d.post(&d.nudging)
+	}
+}
+
 // ended sends back a job whose attempt has ended.
 func (d *Dispatcher) ended(j *Job) {
 	j.message = ended
@@ -186,6 +199,10 @@ func (d *Dispatcher) post(j *Job) {
 // there to read them.
 func (d *Dispatcher) send(b Batch) {
 	d.mailbox.push(b)
+	d.wake()
+}
+
+func (d *Dispatcher) wake() {
 	if !d.awake.Load() && d.awake.CompareAndSwap(false, true) {
 		go d.work()
 	}
@@ -212,6 +229,7 @@ func (d *Dispatcher) handle(mail List) {
 	if now := d.attempts.clock.Now(); now.After(d.now) {
 		d.now = now
 	}
+	d.takeAnswer()
 	for j := mail.Pop(); j != nil; j = mail.Pop() {
 		switch j.message {
 		case submitted:
@@ -220,6 +238,8 @@ func (d *Dispatcher) handle(mail List) {
 			d.end(j)
 		case called:
 			j.call()
+		case nudge:
+			d.nudged.Store(false)
 		}
 	}
 	d.watchCircuit()
@@ -250,6 +270,7 @@ func (d *Dispatcher) submit(j *Job) {
 // end takes a job whose attempt has ended: it is done with, or tried again.
 func (d *Dispatcher) end(j *Job) {
 	d.running--
+	d.follow(j)
 	d.gate.settle(d.now, j)
 	d.watchCircuit()
 	if j.again && j.door.canceled {
@@ -269,19 +290,16 @@ func (d *Dispatcher) tell(j *Job) {
 	if j.skipped {
 		return
 	}
-	o := controller.Outcome{
+	e := controller.End{
+		Start:    j.started,
+		Took:     j.ended - j.started,
+		Tokens:   max(j.tokens, 0),
+		InFlight: j.inFlight,
 		Verdict:  j.verdict,
 		Final:    !j.again,
-		Start:    d.attempts.epoch.Add(j.started),
-		Took:     j.ended - j.started,
-		InFlight: j.inFlight,
-		Tokens:   max(j.tokens, 0),
 	}
-	if o.Overloads() {
-		o.Gap = d.gate.gaps.Mean(d.now)
-		d.suspect = true
-	}
-	d.report.Outcomes = append(d.report.Outcomes, o)
+	d.report.Ends = append(d.report.Ends, e)
+	d.suspect = d.suspect || e.Overloads()
 }
 
 // tryAgain lets a job back off, with its slot unless it is to be parked.
@@ -328,6 +346,7 @@ func (d *Dispatcher) cancel(door *Door) {
 // dispatch starts attempts until something holds the next one up.
 func (d *Dispatcher) dispatch() {
 	held := free
+	d.lookAhead()
 	for j := d.next(); j != nil; j = d.next() {
 		h, wait, budget := d.gate.check(d.now, j, d.setting.Interval)
 		d.tellBudget(h, wait, budget)
@@ -338,25 +357,57 @@ func (d *Dispatcher) dispatch() {
 		}
 		d.start(j)
 	}
-	d.pool.rouse()
+	d.pool.publish()
 	if d.circuit == controller.BreakerOpen {
 		d.alarm.want(d.now, d.gate.circuit.Until().Sub(d.now))
 	}
 	if j := d.retries.first(); j != nil && j.due.After(d.now) {
 		d.alarm.want(d.now, j.due.Sub(d.now))
 	}
-	d.alarm.arm()
+	d.alarm.arm(d.now)
 	d.setAppetite(held)
+	d.full.Store(d.running >= d.setting.Limit+d.ahead)
+}
+
+// quick is an attempt that takes less than handing it over does.
+const quick = 10 * time.Microsecond
+
+// steady is how many quick successes in a row make the dispatcher believe that
+// the next ones will be the same.
+const steady = 256
+
+// lookAhead decides how many attempts are handed over before a slot is free.
+// Usually none: then what is in force is in force from the very next attempt.
+// Only when attempts are so short that a worker would wait longer for the next
+// one than it takes, and all have succeeded for a while, a batch is kept ready.
+// The limit holds all the same, since there are no more workers than it allows.
+func (d *Dispatcher) lookAhead() {
+	d.ahead = 0
+	if d.streak >= steady && d.setting.Interval == 0 && d.gate.rate == nil {
+		d.ahead = batch
+	}
+}
+
+// follow keeps count of quick successes. A clock that stands still, as in
+// tests, measures none.
+func (d *Dispatcher) follow(j *Job) {
+	took := j.ended - j.started
+	if j.verdict != controller.Succeeded || took <= 0 || took >= quick {
+		d.streak = 0
+		return
+	}
+	d.streak++
 }
 
 // next returns the job whose attempt is to start next, without taking it: a
 // retry that is due, or else the first job of the door whose turn it is. It
 // returns nil if there is none, or no slot for it.
 func (d *Dispatcher) next() *Job {
-	if d.suspect || d.unjudged || d.running >= d.setting.Limit {
+	limit := d.setting.Limit + d.ahead
+	if d.suspect || d.unjudged || d.running >= limit {
 		return nil
 	}
-	slot := d.running+d.holding < d.setting.Limit
+	slot := d.running+d.holding < limit
 	if j := d.retries.first(); j != nil && !j.due.After(d.now) && (slot || j.holding) {
 		return j
 	}
@@ -387,7 +438,7 @@ func (d *Dispatcher) start(j *Job) {
 	}
 	d.gate.pass(d.now, j, d.setting.Interval)
 	d.running++
-	j.inFlight = d.running
+	j.inFlight = int32(d.running)
 	d.pool.put(j)
 }
 
@@ -405,7 +456,7 @@ const batch = 64
 
 // setAppetite publishes how many jobs are wanted to wait at each door.
 func (d *Dispatcher) setAppetite(held hold) {
-	n := min(d.setting.Limit, batch)
+	n := min(d.setting.Limit+d.ahead, batch)
 	if interval := d.setting.Interval; interval > 0 {
 		n = min(n, max(int(time.Millisecond/interval), 1))
 	}
@@ -416,6 +467,7 @@ func (d *Dispatcher) setAppetite(held hold) {
 		n = 0
 	}
 	d.appetite.Store(int64(n))
+	d.lead.Store(int64(d.ahead))
 }
 
 // sendBack gives doors the jobs that are done with, and wakes the owners that
@@ -484,16 +536,17 @@ func (d *Dispatcher) tellBudget(h hold, wait time.Duration, budget int) {
 func (d *Dispatcher) sendReport() {
 	r := d.report
 	done := d.status.Completed + d.status.Failed
-	if d.spare == nil || len(r.Outcomes) == 0 && len(r.Events) == 0 && len(r.Asked) == 0 && done == d.told {
+	if d.spare == nil || d.more() || len(r.Ends) == 0 && len(r.Events) == 0 && len(r.Asked) == 0 && done == d.told {
 		return
 	}
 	d.told = done
-	d.status.Circuit, d.status.InFlight = d.circuit, d.running
+	d.status.Circuit, d.status.InFlight = d.circuit, min(d.running, d.setting.Limit)
 	budgets := r.Status.Budgets
-	r.Now, r.Status = d.now, d.status
+	r.Now, r.Gap, r.Status = d.now, d.gate.gaps.Mean(d.now), d.status
 	r.Status.Budgets = d.gate.status(d.now, budgets)
 	d.report, d.spare = d.spare, nil
 	d.unjudged, d.suspect = d.suspect, false
+	r.Urgent = d.unjudged
 	if d.reports == nil {
 		reports := make(chan *controller.Report, 1)
 		d.reports = reports
@@ -502,22 +555,41 @@ func (d *Dispatcher) sendReport() {
 	d.reports <- r
 }
 
-// sendAnswer is called by the controller. There is one report on its way at
-// most, so one message will do.
-func (d *Dispatcher) sendAnswer(r *controller.Report) {
-	d.answered = r
-	d.post(&d.answer)
+// reportSize is how many ends of quick attempts are reported at once.
+const reportSize = 64
+
+// more reports whether the report can wait for more to tell: if all that is in
+// it is that attempts were quick and succeeded, and others will within no time.
+func (d *Dispatcher) more() bool {
+	r := d.report
+	n := len(r.Ends)
+	return n > 0 && n < reportSize && d.ahead > 0 && d.running > 0 &&
+		!d.suspect && len(r.Events) == 0 && len(r.Asked) == 0
 }
 
-// judged takes a report back from the controller.
-func (d *Dispatcher) judged() {
-	r := d.answered
+// sendAnswer is called by the controller. An answer that changes nothing need
+// not wake anybody.
+func (d *Dispatcher) sendAnswer(r *controller.Report) {
+	wake := r.Urgent || r.Changed
+	d.answered.Store(r)
+	if wake || d.awaited.Load() {
+		d.nudge()
+	}
+}
+
+// takeAnswer takes a report back from the controller, if one has come.
+func (d *Dispatcher) takeAnswer() {
+	r := d.answered.Swap(nil)
+	if r == nil {
+		return
+	}
 	d.gate.pacer.Slower(r.Setting.Interval - d.setting.Interval)
 	d.setting = r.Setting
 	d.unjudged = false
+	r.Urgent, r.Changed = false, false
 	clear(r.Events)
 	clear(r.Asked)
-	r.Outcomes, r.Events, r.Asked = r.Outcomes[:0], r.Events[:0], r.Asked[:0]
+	r.Ends, r.Events, r.Asked = r.Ends[:0], r.Events[:0], r.Asked[:0]
 	d.spare = r
 }
 
@@ -559,6 +631,10 @@ func (d *Dispatcher) rest() {
 		d.sendReport()
 	}
 	d.pool.resize(0)
+	d.awaited.Store(d.spare == nil)
+	if d.spare == nil && d.answered.Load() != nil {
+		d.nudge()
+	}
 	if d.spare == nil || !d.pool.left() {
 		return
 	}
@@ -567,7 +643,7 @@ func (d *Dispatcher) rest() {
 		d.actors.Wait()
 		d.reports = nil
 	}
-	d.alarm.stop()
+	d.alarm.arm(d.now) // for nothing
 	d.letGo(&d.leavers)
 	if d.status.Closed {
 		d.letGo(&d.drains)

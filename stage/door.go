@@ -34,7 +34,15 @@ func (d *Door) Room() int {
 	return int(d.dispatcher.appetite.Load() - d.waiting.Load())
 }
 
-// Submit sends n jobs in. The batch must not be empty.
+// MaxLead is the highest Lead.
+const MaxLead = batch
+
+// Lead returns how many jobs more than the limit may be inside without waiting,
+// because they are so quick: 0 or MaxLead.
+func (d *Door) Lead() int { return int(d.dispatcher.lead.Load()) }
+
+// Submit sends n jobs in. The batch must not be empty. While no slot is free it
+// need not wake the dispatcher: the end of an attempt will.
 func (d *Door) Submit(b Batch, n int) {
 	now := d.dispatcher.attempts.now()
 	for j := b.newest; ; j = j.next {
@@ -44,7 +52,10 @@ func (d *Door) Submit(b Batch, n int) {
 		}
 	}
 	d.waiting.Add(int64(n))
-	d.dispatcher.send(b)
+	d.dispatcher.mailbox.push(b)
+	if !d.dispatcher.full.Load() {
+		d.dispatcher.wake()
+	}
 }
 
 // Finished returns the jobs that have come back since the last call.

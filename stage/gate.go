@@ -61,7 +61,7 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 	if g.circuit != nil {
 		j.generation, j.probe = g.circuit.Start(now)
 	}
-	j.reservations = j.reservations[:0]
+	j.reservations = j.reservation[:0]
 	for _, b := range g.budgets {
 		j.reservations = append(j.reservations, b.Reserve(now, g.cost(j, b)))
 	}

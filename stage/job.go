@@ -32,33 +32,39 @@ type Job struct {
 	Took     time.Duration // from the first attempt's start to the last one's end
 
 	next    *Job // in the list that the job is in
-	message message
-	call    func() // of a message to the dispatcher that is no job
-
 	door    *Door
 	scope   *scope
 	taken   time.Duration // when it was submitted, since the throttle's epoch
 	began   time.Duration // when its first attempt started
 	started time.Duration // when its last attempt started
 	ended   time.Duration // when that one ended
-
-	// Set by the dispatcher when an attempt starts.
-	inFlight     int
-	generation   int
-	probe        bool
-	holding      bool // keeps its slot while backing off
-	reservations []controller.Reservation
-	due          time.Time // when it is tried again
+	message message
 
 	// Set by the worker when an attempt ends.
-	verdict    controller.Verdict // for the policy
-	counted    controller.Verdict // for the breaker
-	again      bool               // try it again
-	skipped    bool               // it did not start after all
-	retryAfter time.Duration      // not before
-	failures   int                // attempts that used up one of the job's
-	refusedAt  time.Duration      // when it was first refused; 0: never
-	tokens     int64              // that the attempt recorded, or Unknown
+	verdict controller.Verdict // for the policy
+	counted controller.Verdict // for the breaker
+	again   bool               // try it again
+	skipped bool               // it did not start after all
+
+	// Set by the dispatcher when an attempt starts.
+	probe        bool
+	holding      bool // keeps its slot while backing off
+	inFlight     int32
+	generation   int
+	tokens       int64 // that the attempt recorded, or Unknown; set by the worker
+	reservations []controller.Reservation
+	reservation  [1]controller.Reservation // room for the first of them
+
+	retrying
+	call func() // of a message to the dispatcher that is no job
+}
+
+// retrying is what is known of a job that is tried more than once.
+type retrying struct {
+	failures   int           // attempts that used up one of the job's
+	refusedAt  time.Duration // when it was first refused; 0: never
+	retryAfter time.Duration // not before
+	due        time.Time     // when it is tried again
 }
 
 // Reset makes j a job that has not been submitted, with the same Work and Cost.
@@ -74,6 +80,7 @@ const (
 	submitted message = iota // by its door
 	ended                    // an attempt of it
 	called                   // no job, but a function for the dispatcher to call
+	nudge                    // no job, but a reason to look at everything again
 )
 
 // A Batch is a list of jobs on its way to somebody else. Its zero value is

@@ -25,8 +25,8 @@ type pool struct {
 	done func(*Job)                  // takes back a job whose attempt has ended
 	gone func()                      // called when the last worker has left
 
-	size    int           // workers that are to stay
-	leaving chan struct{} // one for each worker that is to go
+	size    int          // workers that are to stay
+	leaving atomic.Int64 // workers that are to go
 	alive   atomic.Int64
 	workers conc.WaitGroup
 
@@ -34,11 +34,12 @@ type pool struct {
 	_      [64]byte              // keep the two ends apart, and from the rest
 	head   atomic.Uint64         // taken by workers
 	_      [56]byte
-	tail   atomic.Uint64 // put by the dispatcher
-	_      [56]byte
-	idle   atomic.Int64 // workers that wait for wake, or are about to
-	waking atomic.Bool  // a worker was sent a wake and has not looked yet
-	wake   chan struct{}
+	tail   atomic.Uint64 // published by the dispatcher
+	filled uint64        // put by the dispatcher, ahead of tail
+	_      [48]byte
+	idle   atomic.Int64  // workers that wait for wake, or are about to
+	waking atomic.Bool   // a worker was sent a wake and has not looked yet
+	wake   chan struct{} // has room for one a worker
 }
 
 // newPool returns a pool without workers that can take up to most attempts.
@@ -48,24 +49,45 @@ func newPool(most int) *pool {
 		size *= 2
 	}
 	return &pool{
-		leaving: make(chan struct{}, most),
-		wake:    make(chan struct{}, 1),
-		ring:    make([]atomic.Pointer[Job], size),
+		wake: make(chan struct{}, most),
+		ring: make([]atomic.Pointer[Job], size),
 	}
 }
 
 // resize makes the pool one of n workers.
 func (p *pool) resize(n int) {
 	for ; p.size < n; p.size++ {
-		select {
-		case <-p.leaving: // one that was to go may stay
-		default:
-			p.alive.Add(1)
-			p.workers.Go(p.work)
+		if p.leave() {
+			continue // one that was to go may stay
 		}
+		p.alive.Add(1)
+		p.workers.Go(p.work)
 	}
 	for ; p.size > n; p.size-- {
-		p.leaving <- struct{}{}
+		p.leaving.Add(1)
+		p.send()
+	}
+}
+
+// leave takes one of the places among those that are to go, if there is any.
+func (p *pool) leave() bool {
+	for {
+		n := p.leaving.Load()
+		if n == 0 {
+			return false
+		}
+		if p.leaving.CompareAndSwap(n, n-1) {
+			return true
+		}
+	}
+}
+
+// send wakes an idle worker. If there is no room for the message, there are
+// enough of them to wake everyone.
+func (p *pool) send() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -78,18 +100,25 @@ func (p *pool) left() bool {
 	return true
 }
 
-// put hands an attempt over. At most as many may be in the pool as it was made
-// for.
+// put adds an attempt to those that publish will hand over. At most as many
+// may be in the pool as it was made for.
 func (p *pool) put(j *Job) {
-	tail := p.tail.Load()
-	p.ring[tail&uint64(len(p.ring)-1)].Store(j)
-	p.tail.Store(tail + 1)
+	p.ring[p.filled&uint64(len(p.ring)-1)].Store(j)
+	p.filled++
+}
+
+// publish hands over what was put.
+func (p *pool) publish() {
+	if p.filled != p.tail.Load() {
+		p.tail.Store(p.filled)
+		p.rouse()
+	}
 }
 
 // rouse wakes a worker if one is idle and none is being woken.
 func (p *pool) rouse() {
 	if p.idle.Load() > 0 && p.waking.CompareAndSwap(false, true) {
-		p.wake <- struct{}{} // waking guards the one place
+		p.send()
 	}
 }
 
@@ -139,10 +168,8 @@ func (p *pool) work() {
 		now = p.run(j, now)
 		current = nil
 		p.done(j)
-		select {
-		case <-p.leaving:
+		if p.leave() {
 			return
-		default:
 		}
 	}
 }
@@ -151,16 +178,14 @@ func (p *pool) work() {
 func (p *pool) rest() (j *Job, more bool) {
 	for {
 		p.idle.Add(1)
-		if p.empty() { // or else it was filled before anybody could know of us
-			select {
-			case <-p.wake:
-				p.waking.Store(false)
-			case <-p.leaving:
-				p.idle.Add(-1)
-				return nil, false
-			}
+		if p.empty() && p.leaving.Load() == 0 { // or else nobody may know of us
+			<-p.wake
+			p.waking.Store(false)
 		}
 		p.idle.Add(-1)
+		if p.leave() {
+			return nil, false
+		}
 		if j, more = p.take(); j != nil {
 			return j, more
 		}
