@@ -52,25 +52,34 @@ func (n *notifier) tell(what notice) {
 		n.dropped++
 		return
 	}
+	n.rouse()
+}
+
+func (n *notifier) rouse() {
 	if n.awake.CompareAndSwap(false, true) {
 		go n.work()
 	}
 }
 
-// work empties the queue. A notice that comes while it is leaving finds it
-// either awake still, or gone and replaceable.
+// work empties the queue, unless a callback ends the goroutine before.
 func (n *notifier) work() {
+	defer n.leave()
 	for {
 		select {
 		case what := <-n.queue:
 			n.call(what)
-			continue
 		default:
-		}
-		n.awake.Store(false)
-		if len(n.queue) == 0 || !n.awake.CompareAndSwap(false, true) {
 			return
 		}
+	}
+}
+
+// leave lets another goroutine take over. A notice that comes meanwhile finds
+// this one either awake still, or gone and replaceable.
+func (n *notifier) leave() {
+	n.awake.Store(false)
+	if len(n.queue) > 0 {
+		n.rouse()
 	}
 }
 
