@@ -5,8 +5,6 @@ import (
 	"errors"
 	"runtime"
 
-	"github.com/sourcegraph/conc/panics"
-
 	"github.com/paceline-go/paceline/stage"
 )
 
@@ -253,10 +251,12 @@ func (r *run[In, Out]) newJob(in In) *job[In, Out] {
 
 // costOf calls the user's function; its panic is the job's error.
 func (r *run[In, Out]) costOf(in In) (cost int64, err error) {
-	if p := panics.Try(func() { cost = r.pipeline.cost(in) }); p != nil {
-		return 0, &PanicError{Value: p.Value, Stack: p.Stack}
-	}
-	return cost, nil
+	defer func() {
+		if v := recover(); v != nil {
+			err = stage.NewPanicError(v)
+		}
+	}()
+	return r.pipeline.cost(in), nil
 }
 
 // submit sends the jobs that were taken to the dispatcher.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
-	"github.com/sourcegraph/conc/panics"
 
 	"github.com/paceline-go/paceline/controller"
 )
@@ -99,7 +98,7 @@ func (j *Job) leave() {
 func (a *attempts) try(j *Job) (timedOut bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			j.Err = panicError(v)
+			j.Err = NewPanicError(v)
 		}
 	}()
 	j.Err = errGoexit // in case nothing after the next line happens
@@ -113,17 +112,12 @@ func (a *attempts) try(j *Job) (timedOut bool) {
 	return errors.Is(j.Err, context.DeadlineExceeded) && errors.Is(ctx.Err(), context.DeadlineExceeded)
 }
 
-func panicError(v any) *PanicError {
-	r := panics.NewRecovered(2, v)
-	return &PanicError{Value: r.Value, Stack: r.Stack}
-}
-
 // judgeSafely judges an attempt that failed. A panic in one of the user's
 // callbacks is the job's error.
 func (a *attempts) judgeSafely(j *Job, timedOut bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			j.Err = errors.Join(j.Err, panicError(v))
+			j.Err = errors.Join(j.Err, NewPanicError(v))
 			j.verdict, j.counted, j.again = controller.Ignored, controller.Ignored, false
 		}
 	}()

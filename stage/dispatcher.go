@@ -37,6 +37,7 @@ type Dispatcher struct {
 
 	mailbox  mailbox
 	awake    atomic.Bool   // the goroutine is at work on the mailbox
+	loop     func()        // work, once and for all: taking a method's value costs an allocation
 	appetite atomic.Int64  // jobs wanted at each door
 	lead     atomic.Int64  // ahead, for the doors
 	full     atomic.Bool   // no slot is free: more jobs would change nothing
@@ -117,6 +118,7 @@ func NewDispatcher(cfg Config) *Dispatcher {
 	}
 	d.pool.run, d.pool.end, d.pool.now = d.attempts.run, d.attempts.end, d.attempts.now
 	d.pool.done, d.pool.gone = d.ended, d.nudge
+	d.loop = d.work
 	d.alarm = alarm{clock: cfg.Clock, ring: d.nudge}
 	d.setAppetite(free)
 	return d
@@ -204,7 +206,7 @@ func (d *Dispatcher) send(b Batch) {
 
 func (d *Dispatcher) wake() {
 	if !d.awake.Load() && d.awake.CompareAndSwap(false, true) {
-		go d.work()
+		go d.loop()
 	}
 }
 

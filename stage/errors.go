@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sourcegraph/conc/panics"
+
 	"github.com/paceline-go/paceline/controller"
 )
 
@@ -53,6 +55,13 @@ func (e *CostError) Error() string {
 type PanicError struct {
 	Value any
 	Stack []byte
+}
+
+// NewPanicError returns the error for a value that a deferred function has
+// recovered, with the stack of the panic.
+func NewPanicError(value any) *PanicError {
+	r := panics.NewRecovered(2, value)
+	return &PanicError{Value: r.Value, Stack: r.Stack}
 }
 
 func (e *PanicError) Error() string { return fmt.Sprintf("paceline: work panicked: %v", e.Value) }
