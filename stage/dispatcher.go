@@ -440,7 +440,7 @@ func (d *Dispatcher) start(j *Job) {
 	}
 	d.gate.pass(d.now, j, d.setting.Interval)
 	d.running++
-	j.inFlight = int32(d.running)
+	j.inFlight = int32(min(d.running, d.setting.Limit))
 	d.pool.put(j)
 }
 
@@ -542,7 +542,7 @@ func (d *Dispatcher) sendReport() {
 		return
 	}
 	d.told = done
-	d.status.Circuit, d.status.InFlight = d.circuit, min(d.running, d.setting.Limit)
+	d.status.Circuit, d.status.InFlight = d.circuit, d.running-d.pool.waiting()
 	budgets := r.Status.Budgets
 	r.Now, r.Gap, r.Status = d.now, d.gate.gaps.Mean(d.now), d.status
 	r.Status.Budgets = d.gate.status(d.now, budgets)

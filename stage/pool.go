@@ -137,6 +137,9 @@ func (p *pool) take() (j *Job, more bool) {
 	}
 }
 
+// waiting returns how many attempts no worker has taken yet.
+func (p *pool) waiting() int { return int(p.filled - p.head.Load()) }
+
 func (p *pool) empty() bool { return p.head.Load() == p.tail.Load() }
 
 // work is a worker's life. An attempt that follows another at once starts when
