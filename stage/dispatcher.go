@@ -1,14 +1,11 @@
 package stage
 
 import (
-	"context"
 	"math/rand/v2"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/benbjohnson/clock"
-	"github.com/sourcegraph/conc"
 
 	"github.com/paceline-go/paceline/controller"
 )
@@ -33,7 +30,6 @@ type Config struct {
 type Dispatcher struct {
 	attempts *attempts
 	pool     *pool
-	most     int // attempts in flight, ever
 
 	mailbox  mailbox
 	awake    atomic.Bool   // the goroutine is at work on the mailbox
@@ -47,18 +43,9 @@ type Dispatcher struct {
 
 	// ---
 
-	now        time.Time
-	controller *controller.Controller
-	setting    controller.Setting // in force
-	reports    chan *controller.Report
-	actors     conc.WaitGroup                    // the controller's goroutine
-	report     *controller.Report                // being filled
-	spare      *controller.Report                // to be filled next; nil: the controller has it
-	answered   atomic.Pointer[controller.Report] // the controller's, on its way back
-	awaited    atomic.Bool                       // somebody waits for it
-	suspect    bool                              // the report being filled may lead to a cut
-	unjudged   bool                              // the one that the controller has may
-	told       int64                             // jobs done, as of the last report
+	now      time.Time
+	setting  controller.Setting // in force
+	reporter *reporter
 
 	gate    gate
 	circuit controller.CircuitState // as last reported
@@ -91,21 +78,18 @@ func NewDispatcher(cfg Config) *Dispatcher {
 			classify: cfg.Classify,
 			retry:    cfg.Retry,
 		},
-		pool:       newPool(most + batch),
-		most:       most,
-		closing:    make(chan struct{}),
-		now:        now,
-		controller: c,
-		setting:    c.Setting(),
-		report:     new(controller.Report),
-		spare:      new(controller.Report),
-		empty:      -1,
+		pool:    newPool(most + batch),
+		closing: make(chan struct{}),
+		now:     now,
+		setting: c.Setting(),
+		empty:   -1,
 		gate: gate{
 			share:  most,
 			pacer:  controller.Pacer{Jitter: cfg.Jitter},
 			random: seeded(cfg.Seed),
 		},
 	}
+	d.reporter = newReporter(c, d.nudge)
 	for _, b := range cfg.Budgets {
 		d.gate.budgets = append(d.gate.budgets, controller.NewWindow(b))
 	}
@@ -129,49 +113,6 @@ func seeded(seed uint64) *rand.Rand {
 		seed = rand.Uint64()
 	}
 	return rand.New(rand.NewPCG(seed, seed))
-}
-
-// Open opens a door for jobs that are cancelled with ctx.
-func (d *Dispatcher) Open(ctx context.Context) *Door {
-	door := &Door{dispatcher: d, ctx: ctx, wake: make(chan struct{}, 1)}
-	d.call(func() { d.doors = append(d.doors, door) })
-	return door
-}
-
-// Snapshot returns the state of everything at this moment.
-func (d *Dispatcher) Snapshot() controller.Snapshot {
-	asked := make(chan controller.Snapshot, 1)
-	d.call(func() { d.report.Asked = append(d.report.Asked, asked) })
-	return <-asked
-}
-
-// Close takes no new work from now on. What was taken is finished.
-func (d *Dispatcher) Close() {
-	closed := make(chan struct{})
-	d.call(func() {
-		d.close()
-		close(closed)
-	})
-	<-closed
-}
-
-// Closing is closed when no new work is taken.
-func (d *Dispatcher) Closing() <-chan struct{} { return d.closing }
-
-// Drain closes, and waits until nothing is left inside or ctx is done; then it
-// returns the cause.
-func (d *Dispatcher) Drain(ctx context.Context) error {
-	drained := make(chan struct{})
-	d.call(func() {
-		d.close()
-		d.drains = append(d.drains, drained)
-	})
-	select {
-	case <-drained:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // call has the dispatcher's goroutine call f.
@@ -231,7 +172,10 @@ func (d *Dispatcher) handle(mail List) {
 	if now := d.attempts.clock.Now(); now.After(d.now) {
 		d.now = now
 	}
-	d.takeAnswer()
+	if setting, ok := d.reporter.take(); ok {
+		d.gate.pacer.Slower(setting.Interval - d.setting.Interval)
+		d.setting = setting
+	}
 	for j := mail.Pop(); j != nil; j = mail.Pop() {
 		switch j.message {
 		case submitted:
@@ -247,7 +191,7 @@ func (d *Dispatcher) handle(mail List) {
 	d.watchCircuit()
 	d.dispatch()
 	d.sendBack()
-	d.sendReport()
+	d.report()
 	d.rest()
 }
 
@@ -292,16 +236,14 @@ func (d *Dispatcher) tell(j *Job) {
 	if j.skipped {
 		return
 	}
-	e := controller.End{
+	d.reporter.end(controller.End{
 		Start:    j.started,
 		Took:     j.ended - j.started,
 		Tokens:   max(j.tokens, 0),
 		InFlight: j.inFlight,
 		Verdict:  j.verdict,
 		Final:    !j.again,
-	}
-	d.report.Ends = append(d.report.Ends, e)
-	d.suspect = d.suspect || e.Overloads()
+	})
 }
 
 // tryAgain lets a job back off, with its slot unless it is to be parked.
@@ -371,42 +313,12 @@ func (d *Dispatcher) dispatch() {
 	d.full.Store(d.running >= d.setting.Limit+d.ahead)
 }
 
-// quick is an attempt that takes less than handing it over does.
-const quick = 10 * time.Microsecond
-
-// steady is how many quick successes in a row make the dispatcher believe that
-// the next ones will be the same.
-const steady = 256
-
-// lookAhead decides how many attempts are handed over before a slot is free.
-// Usually none: then what is in force is in force from the very next attempt.
-// Only when attempts are so short that a worker would wait longer for the next
-// one than it takes, and all have succeeded for a while, a batch is kept ready.
-// The limit holds all the same, since there are no more workers than it allows.
-func (d *Dispatcher) lookAhead() {
-	d.ahead = 0
-	if d.streak >= steady && d.setting.Interval == 0 && d.gate.rate == nil {
-		d.ahead = batch
-	}
-}
-
-// follow keeps count of quick successes. A clock that stands still, as in
-// tests, measures none.
-func (d *Dispatcher) follow(j *Job) {
-	took := j.ended - j.started
-	if j.verdict != controller.Succeeded || took <= 0 || took >= quick {
-		d.streak = 0
-		return
-	}
-	d.streak++
-}
-
 // next returns the job whose attempt is to start next, without taking it: a
 // retry that is due, or else the first job of the door whose turn it is. It
 // returns nil if there is none, or no slot for it.
 func (d *Dispatcher) next() *Job {
 	limit := d.setting.Limit + d.ahead
-	if d.suspect || d.unjudged || d.running >= limit {
+	if d.reporter.pending() || d.running >= limit {
 		return nil
 	}
 	slot := d.running+d.holding < limit
@@ -489,13 +401,7 @@ func (d *Dispatcher) sendBack() {
 	}
 }
 
-// note adds an event to the report, if anybody wants to know.
-func (d *Dispatcher) note(e controller.Event) {
-	if d.controller.Listens() {
-		e.At = d.now
-		d.report.Events = append(d.report.Events, e)
-	}
-}
+func (d *Dispatcher) note(e controller.Event) { d.reporter.note(d.now, e) }
 
 // watchCircuit notes a change of the circuit.
 func (d *Dispatcher) watchCircuit() {
@@ -534,127 +440,13 @@ func (d *Dispatcher) tellBudget(h hold, wait time.Duration, budget int) {
 	d.empty = budget
 }
 
-// sendReport gives the controller the report, unless it is still at the last.
-func (d *Dispatcher) sendReport() {
-	r := d.report
-	done := d.status.Completed + d.status.Failed
-	if d.spare == nil || d.more() || len(r.Ends) == 0 && len(r.Events) == 0 && len(r.Asked) == 0 && done == d.told {
+// report tells the controller what has happened, if it is ready to hear it.
+func (d *Dispatcher) report() {
+	if !d.reporter.due(d.status.Completed+d.status.Failed, d.ahead > 0 && d.running > 0) {
 		return
 	}
-	d.told = done
-	d.status.Circuit, d.status.InFlight = d.circuit, d.running-d.pool.waiting()
-	budgets := r.Status.Budgets
-	r.Now, r.Gap, r.Status = d.now, d.gate.gaps.Mean(d.now), d.status
-	r.Status.Budgets = d.gate.status(d.now, budgets)
-	d.report, d.spare = d.spare, nil
-	d.unjudged, d.suspect = d.suspect, false
-	r.Urgent = d.unjudged
-	if d.reports == nil {
-		reports := make(chan *controller.Report, 1)
-		d.reports = reports
-		d.actors.Go(func() { d.controller.Run(reports, d.sendAnswer) })
-	}
-	d.reports <- r
-}
-
-// reportSize is how many ends of quick attempts are reported at once.
-const reportSize = 64
-
-// more reports whether the report can wait for more to tell: if all that is in
-// it is that attempts were quick and succeeded, and others will within no time.
-func (d *Dispatcher) more() bool {
-	r := d.report
-	n := len(r.Ends)
-	return n > 0 && n < reportSize && d.ahead > 0 && d.running > 0 &&
-		!d.suspect && len(r.Events) == 0 && len(r.Asked) == 0
-}
-
-// sendAnswer is called by the controller. An answer that changes nothing need
-// not wake anybody.
-func (d *Dispatcher) sendAnswer(r *controller.Report) {
-	wake := r.Urgent || r.Changed
-	d.answered.Store(r)
-	if wake || d.awaited.Load() {
-		d.nudge()
-	}
-}
-
-// takeAnswer takes a report back from the controller, if one has come.
-func (d *Dispatcher) takeAnswer() {
-	r := d.answered.Swap(nil)
-	if r == nil {
-		return
-	}
-	d.gate.pacer.Slower(r.Setting.Interval - d.setting.Interval)
-	d.setting = r.Setting
-	d.unjudged = false
-	r.Urgent, r.Changed = false, false
-	clear(r.Events)
-	clear(r.Asked)
-	r.Ends, r.Events, r.Asked = r.Ends[:0], r.Events[:0], r.Asked[:0]
-	d.spare = r
-}
-
-// close takes no new work from now on.
-func (d *Dispatcher) close() {
-	if d.status.Closed {
-		return
-	}
-	d.status.Closed = true
-	close(d.closing)
-	d.note(controller.Event{Kind: controller.EventClosed})
-	if d.busy() {
-		d.note(controller.Event{Kind: controller.EventDraining})
-	}
-}
-
-// leave removes a door whose jobs have all come back.
-func (d *Dispatcher) leave(door *Door, left chan struct{}) {
-	d.doors = slices.DeleteFunc(d.doors, func(other *Door) bool { return other == door })
-	d.leavers = append(d.leavers, left)
-}
-
-// busy reports whether there are jobs, or more may come.
-func (d *Dispatcher) busy() bool {
-	return d.jobs > 0 || slices.ContainsFunc(d.doors, func(door *Door) bool { return !door.stopped })
-}
-
-// rest keeps workers for as long as there is or may be work. When there is none
-// it sends them and the controller home, and tells those who wait for that.
-func (d *Dispatcher) rest() {
-	if d.busy() {
-		d.pool.resize(d.setting.Limit)
-		d.letGo(&d.leavers)
-		return
-	}
-	if d.status.Closed && !d.status.Drained {
-		d.status.Drained = true
-		d.note(controller.Event{Kind: controller.EventDrained})
-		d.sendReport()
-	}
-	d.pool.resize(0)
-	d.awaited.Store(d.spare == nil)
-	if d.spare == nil && d.answered.Load() != nil {
-		d.nudge()
-	}
-	if d.spare == nil || !d.pool.left() {
-		return
-	}
-	if d.reports != nil {
-		close(d.reports)
-		d.actors.Wait()
-		d.reports = nil
-	}
-	d.alarm.arm(d.now) // for nothing
-	d.letGo(&d.leavers)
-	if d.status.Closed {
-		d.letGo(&d.drains)
-	}
-}
-
-func (d *Dispatcher) letGo(waiting *[]chan struct{}) {
-	for _, w := range *waiting {
-		close(w)
-	}
-	*waiting = nil
+	d.status.Circuit = d.circuit
+	d.status.InFlight = d.running - d.pool.waiting()
+	d.status.Budgets = d.gate.status(d.now)
+	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status)
 }

@@ -132,13 +132,14 @@ func (g *gate) tooDear(j *Job) error {
 	return nil
 }
 
-// status returns the budgets' part of a snapshot, in the given space.
-func (g *gate) status(now time.Time, space []controller.BudgetSnapshot) []controller.BudgetSnapshot {
-	space = space[:0]
-	for _, b := range g.budgets {
-		space = append(space, controller.BudgetSnapshot{
-			Budget: b.Budget, Used: b.Used(now), Remaining: b.Remaining(now),
-		})
+// status returns the budgets' part of a snapshot.
+func (g *gate) status(now time.Time) []controller.BudgetSnapshot {
+	if len(g.budgets) == 0 {
+		return nil
 	}
-	return space
+	status := make([]controller.BudgetSnapshot, len(g.budgets))
+	for i, b := range g.budgets {
+		status[i] = controller.BudgetSnapshot{Budget: b.Budget, Used: b.Used(now), Remaining: b.Remaining(now)}
+	}
+	return status
 }

@@ -155,7 +155,7 @@ func (p *pool) work() {
 			p.gone()
 		}
 	}()
-	var now time.Duration
+	now := p.now()
 	for {
 		j, more := p.take()
 		if j == nil {

@@ -1,0 +1,37 @@
+package stage
+
+import (
+	"time"
+
+	"github.com/paceline-go/paceline/controller"
+)
+
+// quick is an attempt that takes less than handing it over does.
+const quick = 10 * time.Microsecond
+
+// steady is how many quick successes in a row make the dispatcher believe that
+// the next ones will be the same.
+const steady = 256
+
+// lookAhead decides how many attempts are handed over before a slot is free.
+// Usually none: then what is in force is in force from the very next attempt.
+// Only when attempts are so short that a worker would wait longer for the next
+// one than it takes, and all have succeeded for a while, a batch is kept ready.
+// The limit holds all the same, since there are no more workers than it allows.
+func (d *Dispatcher) lookAhead() {
+	d.ahead = 0
+	if d.streak >= steady && d.setting.Interval == 0 && d.gate.rate == nil {
+		d.ahead = batch
+	}
+}
+
+// follow keeps count of quick successes. A clock that stands still, as in
+// tests, measures none.
+func (d *Dispatcher) follow(j *Job) {
+	took := j.ended - j.started
+	if j.verdict != controller.Succeeded || took <= 0 || took >= quick {
+		d.streak = 0
+		return
+	}
+	d.streak++
+}

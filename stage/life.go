@@ -1,0 +1,106 @@
+package stage
+
+import (
+	"context"
+	"slices"
+
+	"github.com/paceline-go/paceline/controller"
+)
+
+// Open opens a door for jobs that are cancelled with ctx.
+func (d *Dispatcher) Open(ctx context.Context) *Door {
+	door := &Door{dispatcher: d, ctx: ctx, wake: make(chan struct{}, 1)}
+	d.call(func() { d.doors = append(d.doors, door) })
+	return door
+}
+
+// Snapshot returns the state of everything at this moment.
+func (d *Dispatcher) Snapshot() controller.Snapshot {
+	asked := make(chan controller.Snapshot, 1)
+	d.call(func() { d.reporter.ask(asked) })
+	return <-asked
+}
+
+// Close takes no new work from now on. What was taken is finished.
+func (d *Dispatcher) Close() {
+	closed := make(chan struct{})
+	d.call(func() {
+		d.close()
+		close(closed)
+	})
+	<-closed
+}
+
+// Closing is closed when no new work is taken.
+func (d *Dispatcher) Closing() <-chan struct{} { return d.closing }
+
+// Drain closes, and waits until nothing is left inside or ctx is done; then it
+// returns the cause.
+func (d *Dispatcher) Drain(ctx context.Context) error {
+	drained := make(chan struct{})
+	d.call(func() {
+		d.close()
+		d.drains = append(d.drains, drained)
+	})
+	select {
+	case <-drained:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// close takes no new work from now on.
+func (d *Dispatcher) close() {
+	if d.status.Closed {
+		return
+	}
+	d.status.Closed = true
+	close(d.closing)
+	d.note(controller.Event{Kind: controller.EventClosed})
+	if d.busy() {
+		d.note(controller.Event{Kind: controller.EventDraining})
+	}
+}
+
+// leave removes a door whose jobs have all come back.
+func (d *Dispatcher) leave(door *Door, left chan struct{}) {
+	d.doors = slices.DeleteFunc(d.doors, func(other *Door) bool { return other == door })
+	d.leavers = append(d.leavers, left)
+}
+
+// busy reports whether there are jobs, or more may come.
+func (d *Dispatcher) busy() bool {
+	return d.jobs > 0 || slices.ContainsFunc(d.doors, func(door *Door) bool { return !door.stopped })
+}
+
+// rest keeps workers for as long as there is or may be work. When there is none
+// it sends them and the controller home, and tells those who wait for that.
+func (d *Dispatcher) rest() {
+	if d.busy() {
+		d.pool.resize(d.setting.Limit)
+		d.letGo(&d.leavers)
+		return
+	}
+	if d.status.Closed && !d.status.Drained {
+		d.status.Drained = true
+		d.note(controller.Event{Kind: controller.EventDrained})
+		d.report()
+	}
+	d.pool.resize(0)
+	if !d.reporter.rest() || !d.pool.left() {
+		return
+	}
+	d.alarm.arm(d.now) // for nothing
+	d.letGo(&d.leavers)
+	if d.status.Closed {
+		d.letGo(&d.drains)
+	}
+}
+
+func (d *Dispatcher) letGo(waiting *[]chan struct{}) {
+	for _, w := range *waiting {
+		close(w)
+	}
+	*waiting = nil
+}

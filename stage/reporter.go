@@ -1,0 +1,133 @@
+package stage
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/sourcegraph/conc"
+
+	"github.com/paceline-go/paceline/controller"
+)
+
+// A reporter is the dispatcher's end of its conversation with the controller.
+// Two reports take turns: while the controller judges one, the other is filled.
+// All but answered and awaited belongs to the dispatcher.
+type reporter struct {
+	controller *controller.Controller
+	nudge      func()                  // wakes the dispatcher
+	reports    chan *controller.Report // nil: the controller is at rest
+	actor      conc.WaitGroup          // the controller's goroutine
+
+	filling  *controller.Report
+	spare    *controller.Report // to be filled next; nil: the controller has it
+	suspect  bool               // the report being filled may lead to a cut
+	unjudged bool               // the one that the controller has may
+	told     int64              // jobs done, as of the last report
+
+	answered atomic.Pointer[controller.Report] // on its way back
+	awaited  atomic.Bool                       // the dispatcher waits for it
+}
+
+func newReporter(c *controller.Controller, nudge func()) *reporter {
+	return &reporter{
+		controller: c,
+		nudge:      nudge,
+		filling:    new(controller.Report),
+		spare:      new(controller.Report),
+	}
+}
+
+// end reports the end of an attempt.
+func (r *reporter) end(e controller.End) {
+	r.filling.Ends = append(r.filling.Ends, e)
+	r.suspect = r.suspect || e.Overloads()
+}
+
+// note reports an event, if anybody wants to know.
+func (r *reporter) note(now time.Time, e controller.Event) {
+	if r.controller.Listens() {
+		e.At = now
+		r.filling.Events = append(r.filling.Events, e)
+	}
+}
+
+// ask asks for a snapshot.
+func (r *reporter) ask(asked chan<- controller.Snapshot) {
+	r.filling.Asked = append(r.filling.Asked, asked)
+}
+
+// pending reports whether a sign of overload has not been judged yet.
+func (r *reporter) pending() bool { return r.suspect || r.unjudged }
+
+// due reports whether the report is worth sending now. One that tells of
+// successes only, which more will follow within no time, is not.
+func (r *reporter) due(done int64, moreToCome bool) bool {
+	f := r.filling
+	switch {
+	case r.spare == nil:
+		return false
+	case r.suspect, len(f.Events) > 0, len(f.Asked) > 0:
+		return true
+	case moreToCome && len(f.Ends) < batch:
+		return false
+	}
+	return len(f.Ends) > 0 || done != r.told
+}
+
+// send gives the report to the controller, which it starts if it is at rest.
+func (r *reporter) send(now time.Time, gap time.Duration, status controller.Status) {
+	f := r.filling
+	f.Now, f.Gap, f.Status, f.Urgent = now, gap, status, r.suspect
+	r.told = status.Completed + status.Failed
+	r.filling, r.spare = r.spare, nil
+	r.unjudged, r.suspect = r.suspect, false
+	if r.reports == nil {
+		reports := make(chan *controller.Report, 1)
+		r.reports = reports
+		r.actor.Go(func() { r.controller.Run(reports, r.answer) })
+	}
+	r.reports <- f
+}
+
+// answer is called by the controller. An answer that changes nothing need not
+// wake anybody.
+func (r *reporter) answer(f *controller.Report) {
+	wake := f.Urgent || f.Changed
+	r.answered.Store(f)
+	if wake || r.awaited.Load() {
+		r.nudge()
+	}
+}
+
+// take takes the controller's answer, if one has come.
+func (r *reporter) take() (s controller.Setting, ok bool) {
+	f := r.answered.Swap(nil)
+	if f == nil {
+		return s, false
+	}
+	r.unjudged = false
+	clear(f.Events)
+	clear(f.Asked)
+	f.Ends, f.Events, f.Asked = f.Ends[:0], f.Events[:0], f.Asked[:0]
+	r.spare = f
+	return f.Setting, true
+}
+
+// rest sends the controller to rest. It returns false if an answer is to be
+// taken before, and then sees to it that the dispatcher is woken.
+func (r *reporter) rest() bool {
+	busy := r.spare == nil
+	r.awaited.Store(busy)
+	if busy {
+		if r.answered.Load() != nil {
+			r.nudge()
+		}
+		return false
+	}
+	if r.reports != nil {
+		close(r.reports)
+		r.actor.Wait()
+		r.reports = nil
+	}
+	return true
+}
