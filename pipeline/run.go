@@ -80,14 +80,14 @@ func (r *run[In, Out]) intakeOver(ctx context.Context) bool {
 	}
 }
 
-// loop moves jobs until no more come and all are handed out. When there is
+// loop moves jobs until the run is finished. When there is
 // nothing to move it first lets others run, who may bring something, since
 // going to sleep and being woken is the dearest part of it.
 func (r *run[In, Out]) loop() {
 	defer close(r.results)
 	defer r.door.Leave()
 	idle := false
-	for r.jobs != nil || r.held > 0 {
+	for !r.finished() {
 		r.heed()
 		moved := r.collect()
 		moved = r.handOut() || moved
@@ -95,6 +95,7 @@ func (r *run[In, Out]) loop() {
 		switch {
 		case moved:
 			idle = false
+		case r.finished():
 		case !idle:
 			idle = true
 			runtime.Gosched()
@@ -104,6 +105,9 @@ func (r *run[In, Out]) loop() {
 		}
 	}
 }
+
+// finished reports whether no more jobs come and all are handed out.
+func (r *run[In, Out]) finished() bool { return r.jobs == nil && r.held == 0 }
 
 // heed ends the intake if the context is done or the throttle closed.
 func (r *run[In, Out]) heed() {

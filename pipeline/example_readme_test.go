@@ -1,0 +1,114 @@
+package pipeline_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"time"
+
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+// What the README shows stands here, so that it compiles; see readme_test.go.
+
+type (
+	Row    struct{ URL string }
+	Answer struct {
+		Text   string
+		Tokens int64
+	}
+)
+
+func save(Row, Answer, error) {}
+
+func enrich(ctx context.Context, rows <-chan Row) error {
+	p, err := pipeline.New(callAPI, pipeline.Config{
+		MaxConcurrency: 64,
+		Retry:          &pipeline.Retry{},
+	})
+	if err != nil {
+		return err
+	}
+	for r := range p.Run(ctx, rows) {
+		save(r.In, r.Out, r.Err)
+	}
+	return ctx.Err()
+}
+
+func callAPI(ctx context.Context, row Row) (answer Answer, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, row.URL, nil)
+	if err != nil {
+		return answer, pipeline.Fatal(err) // never tried again
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return answer, err // tried again, as often as Retry says
+	}
+	defer res.Body.Close()
+	switch {
+	case res.StatusCode == http.StatusTooManyRequests:
+		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
+		wait := time.Duration(seconds) * time.Second
+		return answer, pipeline.Overloaded(errors.New(res.Status), wait) // tried again, at no attempt's cost
+	case res.StatusCode >= 500:
+		return answer, errors.New(res.Status)
+	case res.StatusCode >= 400:
+		return answer, pipeline.Fatal(errors.New(res.Status))
+	}
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+		return answer, err
+	}
+	pipeline.SlotFrom(ctx).RecordTokens(answer.Tokens) // settles the budget
+	return answer, nil
+}
+
+func configured() pipeline.Config {
+	return pipeline.Config{
+		MaxConcurrency:     200, // never more attempts in flight
+		InitialConcurrency: 10,  // climbs from here by itself
+		AttemptTimeout:     30 * time.Second,
+		Retry:              &pipeline.Retry{MaxAttempts: 5},
+		Breaker:            &pipeline.Breaker{Failures: 10, OpenFor: 5 * time.Second},
+		Budgets: []pipeline.Budget{
+			{Name: "minute", Tokens: 90_000, Window: time.Minute},
+			{Name: "day", Tokens: 10_000_000, Window: 24 * time.Hour},
+		},
+		Policy:  pipeline.AIMD{CoolingPeriod: 5 * time.Second},
+		OnEvent: func(e pipeline.Event) { fmt.Println(e.Kind, e.To) },
+	}
+}
+
+func shared(ctx context.Context, cfg pipeline.Config, rows, urgent <-chan Row) error {
+	throttle, err := pipeline.NewThrottle(cfg)
+	if err != nil {
+		return err
+	}
+	bulk := pipeline.Attach(throttle, callAPI).Cost(func(r Row) int64 { return int64(len(r.URL)) })
+	first := pipeline.Attach(throttle, callAPI).Ordered()
+
+	go func() {
+		for r := range bulk.Run(ctx, rows) {
+			save(r.In, r.Out, r.Err)
+		}
+	}()
+	for r := range first.Run(ctx, urgent) {
+		save(r.In, r.Out, r.Err)
+	}
+	return nil
+}
+
+func drained(throttle *pipeline.Throttle) error {
+	interrupt, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	<-interrupt.Done()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return throttle.Drain(ctx) // no new jobs; what was taken is finished
+}
+
+var _ = []any{enrich, configured, shared, drained}

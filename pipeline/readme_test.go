@@ -1,0 +1,34 @@
+package pipeline_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestReadmeShowsWhatCompiles finds each snippet of the README, line by line,
+// in a file that is compiled.
+func TestReadmeShowsWhatCompiles(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("example_readme_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	if len(snippets) == 0 {
+		t.Fatal("the README shows no code")
+	}
+	for _, snippet := range snippets {
+		if !strings.Contains(unindented(string(source)), unindented(snippet[1])) {
+			t.Errorf("not in example_readme_test.go:\n%s", snippet[1])
+		}
+	}
+}
+
+func unindented(code string) string {
+	return regexp.MustCompile(`(?m)^[\t ]+`).ReplaceAllString(code, "")
+}
