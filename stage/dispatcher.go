@@ -447,6 +447,6 @@ func (d *Dispatcher) report() {
 	}
 	d.status.Circuit = d.circuit
 	d.status.InFlight = d.running - d.pool.waiting()
-	d.status.Budgets = d.gate.status(d.now)
+	d.status.Budgets = d.gate.appendStatus(d.reporter.budgets(), d.now)
 	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status)
 }

@@ -132,14 +132,10 @@ func (g *gate) tooDear(j *Job) error {
 	return nil
 }
 
-// status returns the budgets' part of a snapshot.
-func (g *gate) status(now time.Time) []controller.BudgetSnapshot {
-	if len(g.budgets) == 0 {
-		return nil
+// appendStatus appends the budgets' part of a snapshot.
+func (g *gate) appendStatus(to []controller.BudgetSnapshot, now time.Time) []controller.BudgetSnapshot {
+	for _, b := range g.budgets {
+		to = append(to, controller.BudgetSnapshot{Budget: b.Budget, Used: b.Used(now), Remaining: b.Remaining(now)})
 	}
-	status := make([]controller.BudgetSnapshot, len(g.budgets))
-	for i, b := range g.budgets {
-		status[i] = controller.BudgetSnapshot{Budget: b.Budget, Used: b.Used(now), Remaining: b.Remaining(now)}
-	}
-	return status
+	return to
 }

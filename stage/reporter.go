@@ -56,22 +56,39 @@ func (r *reporter) ask(asked chan<- controller.Snapshot) {
 	r.filling.Asked = append(r.filling.Asked, asked)
 }
 
-// pending reports whether a sign of overload has not been judged yet.
-func (r *reporter) pending() bool { return r.suspect || r.unjudged }
+// backlog is how many ends may pile up while the controller is busy.
+const backlog = 8 * batch
 
-// due reports whether the report is worth sending now. One that tells of
-// successes only, which more will follow within no time, is not.
+// budgets returns room for the budgets of the report's status.
+func (r *reporter) budgets() []controller.BudgetSnapshot { return r.filling.Status.Budgets[:0] }
+
+// pending reports whether nothing may start before the controller has answered:
+// because a sign of overload has not been judged, or because it lags behind.
+func (r *reporter) pending() bool {
+	return r.suspect || r.unjudged || r.spare == nil && len(r.filling.Ends) >= backlog
+}
+
+// due reports whether there is something to tell and the controller is ready to
+// hear it. Successes that more will follow within no time can wait.
 func (r *reporter) due(done int64, moreToCome bool) bool {
 	f := r.filling
-	switch {
-	case r.spare == nil:
-		return false
-	case r.suspect, len(f.Events) > 0, len(f.Asked) > 0:
-		return true
-	case moreToCome && len(f.Ends) < batch:
-		return false
+	urgent := r.suspect || len(f.Events) > 0 || len(f.Asked) > 0 || len(f.Ends) >= backlog
+	worth := urgent || len(f.Ends) >= batch || !moreToCome && (len(f.Ends) > 0 || done != r.told)
+	if r.spare != nil {
+		return worth
 	}
-	return len(f.Ends) > 0 || done != r.told
+	if urgent || worth && !moreToCome {
+		r.await()
+	}
+	return false
+}
+
+// await sees to it that the controller's answer wakes the dispatcher.
+func (r *reporter) await() {
+	r.awaited.Store(true)
+	if r.answered.Load() != nil {
+		r.nudge()
+	}
 }
 
 // send gives the report to the controller, which it starts if it is at rest.
@@ -105,6 +122,7 @@ func (r *reporter) take() (s controller.Setting, ok bool) {
 	if f == nil {
 		return s, false
 	}
+	r.awaited.Store(false)
 	r.unjudged = false
 	clear(f.Events)
 	clear(f.Asked)
@@ -116,12 +134,8 @@ func (r *reporter) take() (s controller.Setting, ok bool) {
 // rest sends the controller to rest. It returns false if an answer is to be
 // taken before, and then sees to it that the dispatcher is woken.
 func (r *reporter) rest() bool {
-	busy := r.spare == nil
-	r.awaited.Store(busy)
-	if busy {
-		if r.answered.Load() != nil {
-			r.nudge()
-		}
+	if r.spare == nil {
+		r.await()
 		return false
 	}
 	if r.reports != nil {
