@@ -3,7 +3,7 @@ package stage
 import (
 	"time"
 
-	"github.com/benbjohnson/clock"
+	"github.com/paceline-go/paceline/clock"
 )
 
 // An alarm rings when something is due. It has one timer, and is set anew each

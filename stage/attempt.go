@@ -5,8 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/benbjohnson/clock"
-
+	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/controller"
 )
 

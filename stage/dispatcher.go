@@ -5,8 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/benbjohnson/clock"
-
+	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/controller"
 )
 
