@@ -50,6 +50,6 @@ func schedule(cfg service.Config) string {
 		}
 		fmt.Fprintf(&text, ", from %v %s", p.At, allowed)
 	}
-	fmt.Fprintf(&text, "; %s tokens in each %v", thousands(cfg.Limits.Tokens), cfg.Limits.Window)
+	fmt.Fprintf(&text, "; %s tokens per %v", thousands(cfg.Limits.Tokens), cfg.Limits.Window)
 	return text.String()
 }

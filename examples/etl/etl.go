@@ -112,15 +112,16 @@ func (j *job) announce(url string, embedded bool) (err error) {
 	if j.before, err = j.target.loaded(); err != nil {
 		return err
 	}
-	which := ""
 	if embedded {
-		which = " (embedded)"
+		url += " (embedded)"
 	}
-	fmt.Fprintf(j.out, "from %s, %s rows, by way of %s%s, to %s, which holds %s\n",
-		j.in.name, thousands(j.found.rows), url, which, j.target.path, thousands(j.before))
+	line(j.out, "from", "%s, %s rows", j.in.name, thousands(j.found.rows))
+	line(j.out, "through", "%s", url)
+	line(j.out, "into", "%s, which holds %s", j.target.path, thousands(j.before))
 	if j.before == j.found.rows {
-		fmt.Fprintln(j.out, "nothing is left to do; -fresh begins anew")
+		line(j.out, "", "nothing is left to do; -fresh begins anew")
 	}
+	fmt.Fprintln(j.out)
 	j.progress = newProgress(j.out, j.found.rows, j.before, j.started)
 	return nil
 }
@@ -183,7 +184,7 @@ func (j *job) load(abort context.Context, cancel func(), stopping <-chan struct{
 			j.history.add(e)
 		case <-stopping:
 			stopping = nil
-			j.announceStop(abort)
+			j.announceStop(abort.Err() != nil)
 		}
 		if err != nil {
 			failed = err
@@ -197,12 +198,10 @@ func (j *job) load(abort context.Context, cancel func(), stopping <-chan struct{
 	return failed
 }
 
-func (j *job) announceStop(abort context.Context) {
-	if abort.Err() != nil {
-		return
+func (j *job) announceStop(aborted bool) {
+	if !aborted {
+		j.progress.say("stopping: no further row is read, and what was taken is finished; Ctrl-C again lets go of it")
 	}
-	j.progress.say(fmt.Sprintf("stopping: no further row is read, what is under way is finished (%d calls just now); Ctrl-C again lets go of it",
-		j.throttle.Snapshot().InFlight))
 }
 
 // take puts a result by for the next transaction. No failure is for good once

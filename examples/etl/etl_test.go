@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 const rows = 90
 
 // fixture is a small input, a database that does not exist yet, and a service
-// that is in nobody's way.
+// that is in nobody's way. Tests with one run side by side.
 type fixture struct {
 	options
 	service *service.Server
@@ -48,9 +49,10 @@ func (f *fixture) before(h hook) { f.hook.Store(&h) }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
+	t.Parallel()
 	f := &fixture{}
 	var err error
-	if f.service, err = service.New(service.Config{FailShare: 0.05, Seed: 1}); err != nil {
+	if f.service, err = service.New(service.Config{}); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(http.HandlerFunc(f.serve))
@@ -120,6 +122,7 @@ func (f *fixture) mustBeComplete(t *testing.T, sum *summary) {
 
 func TestEveryRowIsLoadedOnce(t *testing.T) {
 	f := newFixture(t)
+	f.service, _ = service.New(service.Config{FailShare: 0.05, Seed: 1})
 	sum := f.finish(t)
 	if sum.loaded != rows || sum.extracted.read != rows || sum.failed != 0 {
 		t.Errorf("got %+v, want %d read and loaded", sum, rows)
@@ -192,10 +195,14 @@ func TestAnAbortedRunLetsGoAndTheNextTakesUp(t *testing.T) {
 // A program that is killed gets no chance to tidy up.
 func TestAKilledRunLosesAndDoublesNothing(t *testing.T) {
 	f := newFixture(t)
-	cmd, _ := f.child(t, os.Kill)
-	if err := cmd.Wait(); err == nil {
+	p := f.start(t, rows-10)
+	if err := p.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err == nil {
 		t.Fatal("the killed program ended well")
 	}
+	p.answer()
 	if sum := f.finish(t); sum.extracted.before == 0 || sum.extracted.before+sum.loaded != rows || sum.audit.runs != 2 {
 		t.Errorf("got %d found and %d loaded by %d runs, want some of each by two", sum.extracted.before, sum.loaded, sum.audit.runs)
 	}
@@ -203,43 +210,64 @@ func TestAKilledRunLosesAndDoublesNothing(t *testing.T) {
 
 func TestASignalEndsTheIntakeAndTheNextRunGoesOn(t *testing.T) {
 	f := newFixture(t)
-	cmd, out := f.child(t, os.Interrupt)
-	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(out.String(), "the next run goes on from here") {
-		t.Errorf("got status %d and %q, want 1 and a summary", code, out)
+	p := f.start(t, rows/3)
+	if err := p.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
 	}
-	if sum := f.finish(t); sum.extracted.before == 0 || sum.audit.runs != 2 {
-		t.Errorf("got %d found by the second of %d runs, want some", sum.extracted.before, sum.audit.runs)
+	p.readUntil(t, "stopping: no further row is read")
+	p.answer()
+	p.readUntil(t, "none loaded twice; the next run goes on from here")
+	if err := p.Wait(); p.ProcessState.ExitCode() != 1 {
+		t.Errorf("got %v, want exit status 1", err)
+	}
+	if sum := f.finish(t); sum.extracted.before < rows/3 || sum.audit.runs != 2 {
+		t.Errorf("got %d found by the second of %d runs, want at least %d", sum.extracted.before, sum.audit.runs, rows/3)
 	}
 }
 
-// child starts the program and sends it a signal when the service was called
-// for nearly all of the rows. Until it has the signal, it gets no answer any more.
-func (f *fixture) child(t *testing.T, signal os.Signal) (*exec.Cmd, *bytes.Buffer) {
+// program is the program in a process of its own.
+type program struct {
+	*exec.Cmd
+	out    *bufio.Scanner
+	answer func() // gives it the answers that it waits for
+}
+
+// start starts the program, and returns when it has sent so many calls, the
+// last of which the service does not answer yet.
+func (f *fixture) start(t *testing.T, calls int64) *program {
 	t.Helper()
-	reached, sent := make(chan struct{}), make(chan struct{})
+	reached, answer := make(chan struct{}), make(chan struct{})
 	f.before(func(call int64, _ http.ResponseWriter, _ *http.Request) bool {
-		if call == rows-10 {
+		if call == calls {
 			close(reached)
 		}
-		if call >= rows-10 {
-			<-sent
+		if call >= calls {
+			<-answer
 		}
 		return false
 	})
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), child+"="+strings.Join([]string{"-in", f.in, "-db", f.db, "-url", f.url, "-concurrency", "4"}, "\n"))
-	out := &bytes.Buffer{}
-	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0",
+		child+"="+strings.Join([]string{"-in", f.in, "-db", f.db, "-url", f.url, "-concurrency", "4"}, "\n"))
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	<-reached
-	if err := cmd.Process.Signal(signal); err != nil {
-		t.Fatal(err)
+	return &program{Cmd: cmd, out: bufio.NewScanner(out), answer: func() { close(answer) }}
+}
+
+func (p *program) readUntil(t *testing.T, text string) {
+	t.Helper()
+	for p.out.Scan() {
+		if strings.Contains(p.out.Text(), text) {
+			return
+		}
 	}
-	close(sent)
-	return cmd, out
+	t.Errorf("the program ended without saying %q", text)
 }
 
 func TestRefusalsAreWaitedForAndCostNoRow(t *testing.T) {
@@ -252,7 +280,6 @@ func TestRefusalsAreWaitedForAndCostNoRow(t *testing.T) {
 		http.Error(w, "later", http.StatusServiceUnavailable)
 		return true
 	})
-	f.service, _ = service.New(service.Config{})
 	if sum := f.finish(t); sum.down != 6 || sum.attempts != rows+6 {
 		t.Errorf("got %d of %d attempts refused, want 6 of %d", sum.down, sum.attempts, rows+6)
 	}

@@ -83,16 +83,16 @@ func (s *summary) printAttempts(out io.Writer) {
 		return fmt.Sprintf("%s (%.1f%%)", thousands(n), 100*float64(n)/float64(s.attempts))
 	}
 	refused, failed := s.refused+s.down, s.rejected+s.broken
-	line(out, "attempts", "%s: %s answered; refused %s, %s with 429 and %s with 503; failed %s; wasted %s",
-		thousands(s.attempts), thousands(s.attempts-refused-failed), share(refused), thousands(s.refused), thousands(s.down),
-		share(failed), share(refused+failed))
+	line(out, "attempts", "%s: %s answered, %s refused, %s failed; wasted %s",
+		thousands(s.attempts), thousands(s.attempts-refused-failed), share(refused), share(failed), share(refused+failed))
+	line(out, "", "refused with 429: %s, with 503: %s", thousands(s.refused), thousands(s.down))
 }
 
 func (s *summary) printService(out io.Writer) {
 	line(out, "service", "allowed %s", s.schedule)
-	line(out, "", "counted %s calls: served %s for %s tokens; refused %s for the rate, %s for tokens, %s in the outage; failed %s",
-		thousands(s.served.Requests), thousands(s.served.Served), thousands(s.served.Tokens), thousands(s.served.RefusedRequests),
-		thousands(s.served.RefusedTokens), thousands(s.served.Unavailable), thousands(s.served.Failed))
+	line(out, "", "answered %s of %s calls, for %s tokens", thousands(s.served.Served), thousands(s.served.Requests), thousands(s.served.Tokens))
+	line(out, "", "refused %s for the rate, %s for tokens, %s in the outage; failed %s",
+		thousands(s.served.RefusedRequests), thousands(s.served.RefusedTokens), thousands(s.served.Unavailable), thousands(s.served.Failed))
 }
 
 func (s *summary) printTime(out io.Writer) {
@@ -108,8 +108,10 @@ func (s *summary) printTime(out io.Writer) {
 func (s *summary) printProof(out io.Writer) {
 	a := s.audit
 	line(out, "database", "%s", s.path)
-	line(out, "", "%s rows, from %s different rows of the input, inserted %s times by %s; %s failed, %s still to do",
-		thousands(a.rows), thousands(a.places), thousands(a.inserted), plural(a.runs, "run"), thousands(a.failed), thousands(s.rows-a.rows-a.failed))
+	line(out, "", "counts %s rows, from %s different rows of the input, inserted %s times by %s",
+		thousands(a.rows), thousands(a.places), thousands(a.inserted), plural(a.runs, "run"))
+	line(out, "", "%s of %s to do: %s failed, %s not yet tried to the end",
+		thousands(s.rows-a.rows), thousands(s.rows), thousands(a.failed), thousands(s.rows-a.rows-a.failed))
 	switch {
 	case s.complete():
 		line(out, "", "every record is accounted for: none lost, none loaded twice")
