@@ -188,6 +188,9 @@ func (d *Dispatcher) handle(mail List) {
 		}
 	}
 	d.watchCircuit()
+	if d.busy() {
+		d.pool.resize(d.setting.Limit)
+	}
 	d.dispatch()
 	d.sendBack()
 	d.report()

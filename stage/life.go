@@ -74,11 +74,10 @@ func (d *Dispatcher) busy() bool {
 	return d.jobs > 0 || slices.ContainsFunc(d.doors, func(door *Door) bool { return !door.stopped })
 }
 
-// rest keeps workers for as long as there is or may be work. When there is none
-// it sends them and the controller home, and tells those who wait for that.
+// rest sends the workers and the controller home when there is no more work and
+// none to come, and tells those who wait for that.
 func (d *Dispatcher) rest() {
 	if d.busy() {
-		d.pool.resize(d.setting.Limit)
 		d.letGo(&d.leavers)
 		return
 	}

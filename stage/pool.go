@@ -8,26 +8,23 @@ import (
 )
 
 // A pool is a number of workers that run attempts. Its size can be changed:
-// growing starts workers at once, shrinking lets workers finish what they hold
-// and then leave.
+// when it grows, workers are started as soon as there are attempts for them;
+// when it shrinks, workers finish what they hold and then leave.
 //
 // Attempts wait in a ring that one goroutine fills and the workers empty. A
 // channel would do, but wakes a worker for each attempt, which for short work
 // costs more than the work. Here, as in the scheduler of the Go runtime, at
 // most one worker is being woken at a time, and wakes the next one if there is
 // more to do: slow attempts spread over all workers, quick ones stay with a few.
-//
-// The methods but work belong to the dispatcher.
 type pool struct {
 	run  func(j *Job, started time.Duration) (ended time.Duration)
-	now  func() time.Duration
 	end  func(j *Job, timedOut bool) // judges an attempt that run did not return from
-	done func(*Job)                  // takes back a job whose attempt has ended
-	gone func()                      // called when the last worker has left
+	now  func() time.Duration
+	done func(*Job) // takes back a job whose attempt has ended
+	gone func()     // called when the last worker has left
 
-	size    int          // workers that are to stay
-	leaving atomic.Int64 // workers that are to go
-	alive   atomic.Int64
+	size    atomic.Int64 // workers that there may be
+	alive   atomic.Int64 // workers that there are
 	workers conc.WaitGroup
 
 	ring   []atomic.Pointer[Job] // its length is a power of two
@@ -38,7 +35,7 @@ type pool struct {
 	filled uint64        // put by the dispatcher, ahead of tail
 	_      [48]byte
 	idle   atomic.Int64  // workers that wait for wake, or are about to
-	waking atomic.Bool   // a worker was sent a wake and has not looked yet
+	waking atomic.Bool   // a worker is on its way to look for attempts
 	wake   chan struct{} // has room for one a worker
 }
 
@@ -54,29 +51,40 @@ func newPool(most int) *pool {
 	}
 }
 
-// resize makes the pool one of n workers.
+// resize makes the pool one of up to n workers. Only the dispatcher calls it.
 func (p *pool) resize(n int) {
-	for ; p.size < n; p.size++ {
-		if p.leave() {
-			continue // one that was to go may stay
-		}
-		p.alive.Add(1)
-		p.workers.Go(p.work)
+	if p.size.Load() == int64(n) {
+		return
 	}
-	for ; p.size > n; p.size-- {
-		p.leaving.Add(1)
+	p.size.Store(int64(n))
+	for surplus := p.alive.Load() - int64(n); surplus > 0; surplus-- {
 		p.send()
 	}
 }
 
-// leave takes one of the places among those that are to go, if there is any.
-func (p *pool) leave() bool {
+// hire starts a worker if there may be one more.
+func (p *pool) hire() bool {
 	for {
-		n := p.leaving.Load()
-		if n == 0 {
+		n := p.alive.Load()
+		if n >= p.size.Load() {
 			return false
 		}
-		if p.leaving.CompareAndSwap(n, n-1) {
+		if p.alive.CompareAndSwap(n, n+1) {
+			p.workers.Go(p.work)
+			return true
+		}
+	}
+}
+
+// dismiss reports whether the calling worker has to leave, because there are
+// more than there may be.
+func (p *pool) dismiss() bool {
+	for {
+		n := p.alive.Load()
+		if n <= p.size.Load() {
+			return false
+		}
+		if p.alive.CompareAndSwap(n, n-1) {
 			return true
 		}
 	}
@@ -92,6 +100,7 @@ func (p *pool) send() {
 }
 
 // left reports whether all workers have left, and passes on a panic of theirs.
+// Only the dispatcher calls it.
 func (p *pool) left() bool {
 	if p.alive.Load() > 0 {
 		return false
@@ -115,10 +124,17 @@ func (p *pool) publish() {
 	}
 }
 
-// rouse wakes a worker if one is idle and none is being woken.
+// rouse gets a worker to look for attempts, unless one is on its way. If all
+// are busy, the first one that is done will look.
 func (p *pool) rouse() {
-	if p.idle.Load() > 0 && p.waking.CompareAndSwap(false, true) {
+	if p.waking.Load() || !p.waking.CompareAndSwap(false, true) {
+		return
+	}
+	switch {
+	case p.idle.Load() > 0:
 		p.send()
+	case !p.hire():
+		p.waking.Store(false)
 	}
 }
 
@@ -149,12 +165,9 @@ func (p *pool) work() {
 	defer func() {
 		if current != nil { // the work ended this goroutine, not the worker
 			p.replace(current)
-			return
-		}
-		if p.alive.Add(-1) == 0 {
-			p.gone()
 		}
 	}()
+	p.waking.Store(false)
 	now := p.now()
 	for {
 		j, more := p.take()
@@ -177,11 +190,22 @@ func (p *pool) work() {
 	}
 }
 
+// leave reports whether the worker is to leave, and says so if it is the last.
+func (p *pool) leave() bool {
+	if !p.dismiss() {
+		return false
+	}
+	if p.alive.Load() == 0 {
+		p.gone()
+	}
+	return true
+}
+
 // rest waits for an attempt, or returns nil if the worker is to leave.
 func (p *pool) rest() (j *Job, more bool) {
 	for {
 		p.idle.Add(1)
-		if p.empty() && p.leaving.Load() == 0 { // or else nobody may know of us
+		if p.empty() && p.alive.Load() <= p.size.Load() { // or else nobody may know of us
 			<-p.wake
 			p.waking.Store(false)
 		}
