@@ -97,7 +97,10 @@ func (a *aimd) fail(now time.Time, o Outcome) {
 func (a *aimd) slower(gap time.Duration) time.Duration {
 	from := a.setting.Interval
 	if from == 0 {
-		from = max(gap, time.Millisecond)
+		from = gap
+		if from <= 0 {
+			from = time.Millisecond // not known yet
+		}
 		a.naturalGap = from
 	}
 	return min(2*from, a.bounds.MaxInterval)
@@ -107,8 +110,7 @@ func (a *aimd) succeed(now time.Time, o Outcome) {
 	if now.Before(a.setting.CoolUntil) {
 		return
 	}
-	decay := time.Duration(float64(a.CoolingPeriod) * a.SafeCeilingDecay)
-	if now.Sub(a.lastFailure) >= decay {
+	if float64(now.Sub(a.lastFailure)) >= a.SafeCeilingDecay*float64(a.CoolingPeriod) {
 		a.setting.Ceiling = a.bounds.MaxLimit
 	}
 	if o.Start.Before(a.lastStep) {

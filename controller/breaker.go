@@ -6,7 +6,8 @@ import (
 )
 
 // Breaker describes when to stop asking a service that does not answer. A zero
-// field takes its default.
+// field takes its default. A probe that never ends keeps the circuit half-open;
+// an attempt timeout prevents that.
 type Breaker struct {
 	Failures int              // failed attempts in a row that open the circuit; default 10
 	OpenFor  time.Duration    // how long it stays open the first time; default 30s

@@ -64,7 +64,7 @@ func (w *Window) Wait(now time.Time, n int64) time.Duration {
 func (w *Window) Reserve(now time.Time, n int64) Reservation {
 	w.expire(now)
 	w.used += n
-	if w.first == w.next || now.Sub(w.begin) >= w.Window/windowSteps {
+	if w.first == w.next || now.Sub(w.begin) >= w.stepLength() {
 		w.begin = now
 		*w.step(w.next) = spending{}
 		w.next++
@@ -114,6 +114,9 @@ func (w *Window) expire(now time.Time) {
 		}
 	}
 }
+
+// stepLength is rounded up, so that never more steps count than there are.
+func (w *Window) stepLength() time.Duration { return (w.Window + windowSteps - 1) / windowSteps }
 
 func (w *Window) step(i int64) *spending { return &w.steps[i%int64(len(w.steps))] }
 

@@ -108,11 +108,11 @@ func (c *Controller) Run(reports <-chan *Report, answer func(*Report)) {
 
 func (c *Controller) observe(r *Report) {
 	before := c.setting
-	for rest := r.Ends; len(rest) > 0; {
-		rest = rest[c.step(r, rest):]
-	}
 	for _, e := range r.Events {
 		c.notifier.event(e)
+	}
+	for rest := r.Ends; len(rest) > 0; {
+		rest = rest[c.step(r, rest):]
 	}
 	c.advance(r)
 	for _, asked := range r.Asked {
@@ -127,7 +127,7 @@ func (c *Controller) observe(r *Report) {
 func (c *Controller) step(r *Report, ends []End) (taken int) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.notifier.panicked("policy", v)
+			c.notifier.panic(v)
 		}
 	}()
 	for i := range ends {
@@ -188,7 +188,7 @@ func coolingLeft(kind EventKind, now time.Time, s Setting) time.Duration {
 }
 
 // advance counts the jobs that are done and calls OnProgress at milestones: at
-// each percent of a known total, else at most once a second.
+// each percent of a known total, else whenever a new second has begun.
 func (c *Controller) advance(r *Report) {
 	done := r.Status.Completed + r.Status.Failed
 	fresh := done - c.progress.done
@@ -249,7 +249,15 @@ func (c *Controller) state(r *Report) State {
 	return Running
 }
 
-func (c *Controller) failures(now time.Time) int {
+// failures returns the policy's count of failures, or ours if it keeps none or
+// panics.
+func (c *Controller) failures(now time.Time) (n int) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.notifier.panic(v)
+			n = c.minute.count(now)
+		}
+	}()
 	if counts, ok := c.law.(interface{ Failures(time.Time) int }); ok {
 		return counts.Failures(now)
 	}

@@ -6,27 +6,30 @@ import "time"
 // which nobody asks. It remembers just that many times.
 type failureWindow struct {
 	window time.Duration
-	times  []time.Time // a ring, the oldest at next once it is full
-	next   int
-	filled int
+	most   int
+	times  []time.Time // a ring once it is full
+	next   int         // place of the next one
 }
 
 func newFailureWindow(most int, window time.Duration) *failureWindow {
-	return &failureWindow{window: window, times: make([]time.Time, most)}
+	return &failureWindow{window: window, most: most}
 }
 
 func (f *failureWindow) add(now time.Time) {
+	if len(f.times) < f.most {
+		f.times = append(f.times, now)
+		return
+	}
 	f.times[f.next] = now
-	f.next = (f.next + 1) % len(f.times)
-	f.filled = min(f.filled+1, len(f.times))
+	f.next = (f.next + 1) % f.most
 }
 
 // count returns how many failures are younger than the window.
 func (f *failureWindow) count(now time.Time) int {
 	n := 0
-	for i := 1; i <= f.filled; i++ {
-		at := f.times[(f.next-i+len(f.times))%len(f.times)]
-		if now.Sub(at) >= f.window {
+	for n < len(f.times) {
+		youngest := f.times[(f.next-1-n+2*len(f.times))%len(f.times)]
+		if now.Sub(youngest) >= f.window {
 			break
 		}
 		n++
@@ -34,4 +37,4 @@ func (f *failureWindow) count(now time.Time) int {
 	return n
 }
 
-func (f *failureWindow) clear() { f.filled = 0 }
+func (f *failureWindow) clear() { f.times, f.next = f.times[:0], 0 }

@@ -23,10 +23,12 @@ type notifier struct {
 	dropped int64       // of events; belongs to the controller's goroutine
 }
 
-// A notice is either an event or, if snapshot is set, progress.
+// A notice is an event or, if one of the others is set, progress or a panic of
+// the policy.
 type notice struct {
 	event    Event
 	snapshot *Snapshot
+	panicked any
 }
 
 func newNotifier(cfg Config) *notifier {
@@ -45,11 +47,19 @@ func (n *notifier) event(e Event) {
 
 func (n *notifier) progress(s Snapshot) { n.tell(notice{snapshot: &s}) }
 
+func (n *notifier) panic(value any) {
+	if n.logger != nil {
+		n.tell(notice{panicked: value})
+	}
+}
+
 func (n *notifier) tell(what notice) {
 	select {
 	case n.queue <- what:
 	default:
-		n.dropped++
+		if what.snapshot == nil {
+			n.dropped++
+		}
 		return
 	}
 	n.rouse()
@@ -84,26 +94,28 @@ func (n *notifier) leave() {
 }
 
 func (n *notifier) call(what notice) {
-	var panicked *panics.Recovered
 	switch {
 	case what.snapshot != nil:
-		panicked = panics.Try(func() { n.onProgress(*what.snapshot) })
+		n.try(func() { n.onProgress(*what.snapshot) })
+	case what.panicked != nil:
+		n.logPanic("policy", what.panicked)
 	default:
 		n.log(what.event)
 		if n.onEvent != nil {
-			panicked = panics.Try(func() { n.onEvent(what.event) })
+			n.try(func() { n.onEvent(what.event) })
 		}
-	}
-	if panicked != nil {
-		n.panicked("callback", panicked.Value)
 	}
 }
 
-// panicked tells the log, if there is one, of a panic in the user's code.
-func (n *notifier) panicked(what string, value any) {
-	if n.logger != nil {
-		panics.Try(func() { n.logger.Error("paceline: "+what+" panicked", "panic", value) })
+// try calls a callback and logs its panic.
+func (n *notifier) try(callback func()) {
+	if p := panics.Try(callback); p != nil && n.logger != nil {
+		n.logPanic("callback", p.Value)
 	}
+}
+
+func (n *notifier) logPanic(whose string, value any) {
+	panics.Try(func() { n.logger.Error("paceline: "+whose+" panicked", "panic", value) })
 }
 
 // log writes the event. Retries are many and say little, so they are for

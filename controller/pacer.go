@@ -7,6 +7,10 @@ const (
 	// loss: operating systems round to a millisecond, and then some.
 	timerSlack = 2 * time.Millisecond
 
+	// lateness is what we believe of a timer. If an attempt that was to wait
+	// starts even later, something else held it up.
+	lateness = 10 * time.Millisecond
+
 	// burstSlack bounds the burst with which an interval below a timer's
 	// resolution keeps its mean rate.
 	burstSlack = time.Millisecond
@@ -45,7 +49,7 @@ func (p *Pacer) Start(now time.Time, interval time.Duration, random float64) {
 	if interval < burstSlack {
 		slack = burstSlack
 	}
-	if p.waited {
+	if p.waited && now.Sub(p.next) <= lateness {
 		slack = timerSlack
 	}
 	due := p.next
@@ -66,36 +70,51 @@ func (p *Pacer) Slower(by time.Duration) {
 	}
 }
 
-// gapSpan is how many dispatches the natural gap is measured over, at least.
-const gapSpan = 64
+const (
+	// gapSpan is how many dispatches the gap is measured over, at least.
+	gapSpan = 64
+
+	// gapPause is how many it takes to tell a pause from a gap.
+	gapPause = 16
+)
 
 // Gaps measures how far apart attempts are sent. It counts them in spans, and
-// remembers the last full one.
+// remembers the last full one. A pause that is longer than all that was
+// measured begins a new measurement.
 type Gaps struct {
-	begin, lastBegin time.Time
-	n, lastN         int
+	begin, lastBegin time.Time // of this span and the last
+	n, lastN         int       // attempts in them
+	last             time.Time // attempt
 }
 
 // Add notes that an attempt starts now.
 func (g *Gaps) Add(now time.Time) {
+	if g.n+g.lastN >= gapPause && now.Sub(g.last) > g.last.Sub(g.origin()) {
+		g.n, g.lastN = 0, 0
+	}
+	if g.n == gapSpan {
+		g.lastBegin, g.lastN, g.n = g.begin, g.n, 0
+	}
 	if g.n == 0 {
 		g.begin = now
 	}
 	g.n++
-	if g.n == gapSpan {
-		g.lastBegin, g.lastN = g.begin, g.n
-		g.n = 0
-	}
+	g.last = now
 }
 
 // Mean returns the mean gap between the last dispatches, up to now: a burst
 // that was sent a second ago counts as a second. It is 0 before the first.
 func (g *Gaps) Mean(now time.Time) time.Duration {
-	switch {
-	case g.lastN > 0:
-		return now.Sub(g.lastBegin) / time.Duration(g.n+g.lastN)
-	case g.n > 0:
-		return now.Sub(g.begin) / time.Duration(g.n)
+	n := g.n + g.lastN
+	if n == 0 {
+		return 0
 	}
-	return 0
+	return now.Sub(g.origin()) / time.Duration(n)
+}
+
+func (g *Gaps) origin() time.Time {
+	if g.lastN > 0 {
+		return g.lastBegin
+	}
+	return g.begin
 }

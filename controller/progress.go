@@ -54,9 +54,9 @@ func (p *Progress) ETA(now time.Time) time.Duration {
 	if p.count == 0 || span == 0 {
 		return -1
 	}
-	eta := left * span / p.count
-	if eta > math.MaxInt64/float64(time.Second) {
+	eta := left * span / p.count * float64(time.Second)
+	if eta >= math.MaxInt64 {
 		return math.MaxInt64
 	}
-	return time.Duration(eta * float64(time.Second))
+	return time.Duration(eta)
 }

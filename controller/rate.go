@@ -41,7 +41,11 @@ func (b *Bucket) Wait(now time.Time, weight float64) time.Duration {
 	if missing <= 0 {
 		return 0
 	}
-	return time.Duration(math.Ceil(missing / b.PerSecond * float64(time.Second)))
+	wait := math.Ceil(missing / b.PerSecond * float64(time.Second))
+	if wait >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return time.Duration(wait)
 }
 
 // Take takes the weight of an attempt that starts now.

@@ -71,9 +71,12 @@ func (r Retry) Delay(attempts int, random float64) time.Duration {
 	if r.Backoff != Fixed {
 		base *= math.Pow(r.Multiplier, float64(attempts-1))
 	}
-	base = min(base, float64(r.MaxDelay))
-	if r.Backoff == ExponentialJitter {
-		base *= random
+	delay := r.MaxDelay
+	if base < float64(r.MaxDelay) {
+		delay = time.Duration(base)
 	}
-	return time.Duration(base)
+	if r.Backoff == ExponentialJitter {
+		delay = time.Duration(random * float64(delay))
+	}
+	return delay
 }

@@ -41,7 +41,15 @@ type Config struct {
 const (
 	defaultMaxConcurrency      = 5
 	defaultMaxDispatchInterval = 30 * time.Second
-	highestMaxConcurrency      = 1 << 20
+)
+
+// Bounds of Config. They are far from anything sensible, and keep sums from
+// overflowing.
+const (
+	mostConcurrency = 1 << 20
+	mostFailures    = 1 << 20
+	mostTokens      = 1 << 60
+	longest         = 10_000 * time.Hour
 )
 
 // withDefaults returns c with its zero fields set. It shares nothing with c
@@ -96,16 +104,17 @@ func (e *ConfigError) Error() string {
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	var f faults
-	f.check(c.MaxConcurrency >= 1 && c.MaxConcurrency <= highestMaxConcurrency,
-		"max_concurrency", c.MaxConcurrency, "want 1 to %d", highestMaxConcurrency)
+	f.check(c.MaxConcurrency >= 1 && c.MaxConcurrency <= mostConcurrency,
+		"max_concurrency", c.MaxConcurrency, "want 1 to %d", mostConcurrency)
 	f.check(c.InitialConcurrency >= 1, "initial_concurrency", c.InitialConcurrency, "want at least 1")
 	f.check(c.InitialConcurrency <= max(c.MaxConcurrency, 1),
 		"initial_concurrency", c.InitialConcurrency, "want at most max_concurrency, %d", c.MaxConcurrency)
-	f.check(c.MinDispatchInterval >= 0, "min_dispatch_interval", c.MinDispatchInterval, "want at least 0")
+	f.checkDuration("min_dispatch_interval", c.MinDispatchInterval, 0)
+	f.checkDuration("max_dispatch_interval", c.MaxDispatchInterval, 0)
 	f.check(c.MaxDispatchInterval >= c.MinDispatchInterval,
 		"max_dispatch_interval", c.MaxDispatchInterval, "want at least min_dispatch_interval, %v", c.MinDispatchInterval)
 	f.check(c.Jitter >= 0 && c.Jitter <= 1, "jitter", c.Jitter, "want 0 to 1")
-	f.check(c.AttemptTimeout >= 0, "attempt_timeout", c.AttemptTimeout, "want at least 0")
+	f.checkDuration("attempt_timeout", c.AttemptTimeout, 0)
 	f.check(c.TotalJobs >= 0, "total_jobs", c.TotalJobs, "want at least 0")
 	f.checkBudgets(c.Budgets)
 	if c.Rate != nil {
@@ -132,12 +141,16 @@ func (f *faults) check(ok bool, field string, value any, want string, args ...an
 	}
 }
 
+func (f *faults) checkDuration(field string, d, least time.Duration) {
+	f.check(d >= least && d <= longest, field, d, "want %v to %v", least, longest)
+}
+
 func (f *faults) checkBudgets(budgets []Budget) {
 	seen := make(map[string]bool)
 	for i, b := range budgets {
 		at := fmt.Sprintf("budgets[%d].", i)
-		f.check(b.Tokens >= 1, at+"tokens", b.Tokens, "want at least 1")
-		f.check(b.Window > 0, at+"window", b.Window, "want above 0")
+		f.check(b.Tokens >= 1 && b.Tokens <= mostTokens, at+"tokens", b.Tokens, "want 1 to %d", int64(mostTokens))
+		f.checkDuration(at+"window", b.Window, 1)
 		f.check(b.Name == "" || !seen[b.Name], at+"name", b.Name, "want a name that no other budget has")
 		seen[b.Name] = true
 	}
@@ -150,7 +163,7 @@ func (f *faults) checkRate(r Rate) {
 
 func (f *faults) checkBreaker(b Breaker) {
 	f.check(b.Failures >= 1, "breaker.failures", b.Failures, "want at least 1")
-	f.check(b.OpenFor > 0, "breaker.open_for", b.OpenFor, "want above 0")
+	f.checkDuration("breaker.open_for", b.OpenFor, 1)
 	f.check(b.Probes >= 1, "breaker.probes", b.Probes, "want at least 1")
 }
 
@@ -158,14 +171,18 @@ func (f *faults) checkRetry(r Retry) {
 	f.check(r.MaxAttempts >= 1, "retry.max_attempts", r.MaxAttempts, "want at least 1")
 	f.check(r.Backoff >= Fixed && r.Backoff <= ExponentialJitter,
 		"retry.backoff", r.Backoff, "want fixed, exponential or exponential_jitter")
-	f.check(r.BaseDelay > 0, "retry.base_delay", r.BaseDelay, "want above 0")
+	f.checkDuration("retry.base_delay", r.BaseDelay, 1)
+	f.checkDuration("retry.max_delay", r.MaxDelay, 1)
 	f.check(r.MaxDelay >= r.BaseDelay, "retry.max_delay", r.MaxDelay, "want at least base_delay, %v", r.BaseDelay)
 	f.check(r.Multiplier >= 1 && r.Multiplier <= 1e6, "retry.multiplier", r.Multiplier, "want 1 to 1e6")
+	f.check(r.GiveUpAfter <= longest, "retry.give_up_after", r.GiveUpAfter, "want at most %v, or below 0 for never", longest)
 }
 
+// checkAIMD knows that a zero field is a default.
 func (f *faults) checkAIMD(a AIMD) {
-	f.check(a.FailureThreshold >= 0, "failure_threshold", a.FailureThreshold, "want at least 1")
-	f.check(a.FailureWindow >= 0, "failure_window", a.FailureWindow, "want above 0")
-	f.check(a.CoolingPeriod >= 0, "cooling_period", a.CoolingPeriod, "want above 0")
+	f.check(a.FailureThreshold >= 0 && a.FailureThreshold <= mostFailures,
+		"failure_threshold", a.FailureThreshold, "want 1 to %d", mostFailures)
+	f.checkDuration("failure_window", a.FailureWindow, 0)
+	f.checkDuration("cooling_period", a.CoolingPeriod, 0)
 	f.check(a.SafeCeilingDecay >= 0, "safe_ceiling_decay", a.SafeCeilingDecay, "want above 0")
 }

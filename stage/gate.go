@@ -93,10 +93,16 @@ func (g *gate) settle(now time.Time, j *Job) {
 	}
 }
 
+// mostTokens is what one attempt is believed to use at most. It keeps the sums
+// from overflowing.
+const mostTokens = 1 << 42
+
 // used returns what an attempt used: what it recorded, or else what a success
 // was expected to cost. An attempt that failed without recording used nothing.
 func (j *Job) used() int64 {
 	switch {
+	case j.tokens != Unknown && (j.tokens < 0 || j.tokens > mostTokens):
+		return mostTokens
 	case j.tokens != Unknown:
 		return j.tokens
 	case j.verdict == controller.Succeeded && j.Cost != Unknown:

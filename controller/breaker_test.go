@@ -1,0 +1,274 @@
+package controller
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// report starts n attempts at now and has them end at once.
+func report(c *Circuit, now time.Time, n int, v Verdict) {
+	for range n {
+		generation, _ := c.Start(now)
+		c.Report(now, generation, v)
+	}
+}
+
+func wantCircuit(t *testing.T, c *Circuit, now time.Time, want CircuitState) {
+	t.Helper()
+	if got := c.State(now); got != want {
+		t.Fatalf("after %v the circuit is %v, want %v", now.Sub(t0), got, want)
+	}
+}
+
+func TestCircuitOpensAfterFailuresInARow(t *testing.T) {
+	for _, v := range []Verdict{Failed, Overload} {
+		c := NewCircuit(Breaker{})
+		report(c, t0, 9, v)
+		report(c, t0, 5, Ignored) // says nothing, one way or the other
+		wantCircuit(t, c, t0, BreakerClosed)
+		report(c, t0, 1, v)
+		wantCircuit(t, c, t0, BreakerOpen)
+		if c.Ready(t0) {
+			t.Error("an open circuit lets an attempt through")
+		}
+	}
+}
+
+func TestCircuitSuccessEndsTheRow(t *testing.T) {
+	c := NewCircuit(Breaker{Failures: 3})
+	for range 10 {
+		report(c, t0, 2, Failed)
+		report(c, t0, 1, Succeeded)
+	}
+	wantCircuit(t, c, t0, BreakerClosed)
+}
+
+func TestCircuitStaysOpenForExactlyOpenFor(t *testing.T) {
+	c := NewCircuit(Breaker{Failures: 1, OpenFor: time.Minute})
+	report(c, t0, 1, Failed)
+	wantCircuit(t, c, t0.Add(time.Minute-1), BreakerOpen)
+	wantCircuit(t, c, t0.Add(time.Minute), BreakerHalfOpen)
+	if want := t0.Add(time.Minute); !c.Until().Equal(want) {
+		t.Errorf("open until %v, want %v", c.Until(), want)
+	}
+}
+
+// halfOpen returns a circuit that is half-open at the returned time.
+func halfOpen(t *testing.T, probes int) (*Circuit, time.Time) {
+	t.Helper()
+	c := NewCircuit(Breaker{Failures: 1, OpenFor: time.Minute, Probes: probes})
+	report(c, t0, 1, Failed)
+	now := t0.Add(time.Minute)
+	wantCircuit(t, c, now, BreakerHalfOpen)
+	return c, now
+}
+
+func TestCircuitHalfOpenLetsOnlyProbesThrough(t *testing.T) {
+	c, now := halfOpen(t, 3)
+	for range 3 {
+		if !c.Ready(now) {
+			t.Fatal("no room for a probe")
+		}
+		if _, probe := c.Start(now); !probe {
+			t.Error("the attempt does not know that it is a probe")
+		}
+	}
+	if c.Ready(now.Add(time.Hour)) {
+		t.Error("a fourth attempt may start while three probes are out")
+	}
+}
+
+func TestCircuitClosesWhenAllProbesSucceed(t *testing.T) {
+	c, now := halfOpen(t, 3)
+	report(c, now, 2, Succeeded)
+	wantCircuit(t, c, now, BreakerHalfOpen)
+	report(c, now, 1, Succeeded)
+	wantCircuit(t, c, now, BreakerClosed)
+	if _, probe := c.Start(now); probe {
+		t.Error("a closed circuit calls an attempt a probe")
+	}
+}
+
+func TestCircuitFailedProbesOpenItForTwiceAsLongUpToFiveTimes(t *testing.T) {
+	c, now := halfOpen(t, 2)
+	for _, minutes := range []time.Duration{2, 4, 5, 5} {
+		report(c, now, 1, Succeeded) // one of two is not enough
+		report(c, now, 1, Failed)
+		wantCircuit(t, c, now.Add(minutes*time.Minute-1), BreakerOpen)
+		now = now.Add(minutes * time.Minute)
+		wantCircuit(t, c, now, BreakerHalfOpen)
+	}
+	report(c, now, 2, Succeeded)
+	report(c, now, 1, Failed)
+	wantCircuit(t, c, now.Add(time.Minute), BreakerHalfOpen) // as short as the first time
+}
+
+func TestCircuitIgnoredProbeGivesItsPlaceBack(t *testing.T) {
+	c, now := halfOpen(t, 1)
+	for range 10 {
+		report(c, now, 1, Ignored)
+		if !c.Ready(now) {
+			t.Fatal("the place of a probe that told nothing is lost")
+		}
+	}
+	report(c, now, 1, Succeeded)
+	wantCircuit(t, c, now, BreakerClosed)
+}
+
+func TestCircuitIgnoresAttemptsFromBeforeTheLastChange(t *testing.T) {
+	c := NewCircuit(Breaker{Failures: 1, OpenFor: time.Minute, Probes: 2})
+	old, _ := c.Start(t0)
+	report(c, t0, 1, Failed)
+	now := t0.Add(time.Minute)
+	wantCircuit(t, c, now, BreakerHalfOpen)
+	probe, _ := c.Start(now)
+	for _, v := range []Verdict{Succeeded, Ignored, Failed} {
+		c.Report(now, old, v)
+		wantCircuit(t, c, now, BreakerHalfOpen)
+	}
+	c.Report(now, probe, Failed)
+	c.Report(now, probe, Failed) // the other one, too late to count
+	wantCircuit(t, c, now.Add(2*time.Minute), BreakerHalfOpen)
+}
+
+// The reference remembers for each attempt the era it started in.
+func TestCircuitAgreesWithTheModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cfg := Breaker{
+			Failures: rapid.IntRange(1, 4).Draw(t, "failures"),
+			OpenFor:  time.Duration(rapid.IntRange(1, 5).Draw(t, "open for")) * time.Second,
+			Probes:   rapid.IntRange(1, 3).Draw(t, "probes"),
+		}
+		type attempt struct{ era, generation int }
+		var (
+			c        = NewCircuit(cfg)
+			now      = t0
+			inFlight []attempt
+
+			state          = BreakerClosed
+			era            int
+			row, out, good int
+			factor, until  = time.Duration(1), t0
+		)
+		turn := func(s CircuitState) {
+			state, row, out, good = s, 0, 0, 0
+			era++
+			if s == BreakerOpen {
+				until = now.Add(min(factor, 5) * cfg.OpenFor)
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"pass": func(t *rapid.T) {
+				now = now.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "halves")) * time.Second / 2)
+				if state == BreakerOpen && !now.Before(until) {
+					turn(BreakerHalfOpen)
+				}
+			},
+			"start": func(t *rapid.T) {
+				if !c.Ready(now) {
+					t.Skip("not ready")
+				}
+				generation, probe := c.Start(now)
+				if probe != (state == BreakerHalfOpen) {
+					t.Fatalf("probe %v while %v", probe, state)
+				}
+				inFlight = append(inFlight, attempt{era, generation})
+				out++
+			},
+			"end": func(t *rapid.T) {
+				if len(inFlight) == 0 {
+					t.Skip("none in flight")
+				}
+				i := rapid.IntRange(0, len(inFlight)-1).Draw(t, "which")
+				a := inFlight[i]
+				inFlight = append(inFlight[:i], inFlight[i+1:]...)
+				v := rapid.SampledFrom([]Verdict{Succeeded, Failed, Overload, Ignored, Failed}).Draw(t, "verdict")
+				c.Report(now, a.generation, v)
+				switch {
+				case a.era != era:
+				case v == Ignored:
+					out--
+				case v == Succeeded:
+					row = 0
+					good++
+					if state == BreakerHalfOpen && good == cfg.Probes {
+						factor = 1
+						turn(BreakerClosed)
+					}
+				default:
+					row++
+					if state == BreakerHalfOpen {
+						factor *= 2
+						turn(BreakerOpen)
+					} else if row == cfg.Failures {
+						turn(BreakerOpen)
+					}
+				}
+			},
+			"": func(t *rapid.T) {
+				if got := c.State(now); got != state {
+					t.Fatalf("the circuit is %v, want %v", got, state)
+				}
+				want := state == BreakerClosed || state == BreakerHalfOpen && out < cfg.Probes
+				if got := c.Ready(now); got != want {
+					t.Fatalf("ready %v, want %v: %v, %d out", got, want, state, out)
+				}
+				if state == BreakerOpen && !c.Until().Equal(until) {
+					t.Fatalf("open until %v, want %v", c.Until(), until)
+				}
+			},
+		})
+		// Once all attempts have ended, time alone makes it ready again.
+		for _, a := range inFlight {
+			c.Report(now, a.generation, Failed)
+		}
+		if !c.Ready(now.Add(5 * cfg.OpenFor)) {
+			t.Fatal("stuck: no attempt is in flight and none may start")
+		}
+	})
+}
+
+func FuzzCircuit(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte{0, 0, 2, 2, 250, 0, 3})       // opens, half-opens, closes
+	f.Add([]byte{0, 2, 0, 2, 250, 0, 1, 0, 2}) // an ignored probe, then one that fails
+	f.Fuzz(func(t *testing.T, events []byte) {
+		c, now := NewCircuit(Breaker{Failures: 2, OpenFor: 10 * time.Second, Probes: 2}), t0
+		var inFlight []int
+		for _, e := range events {
+			switch {
+			case e >= 16:
+				now = now.Add(time.Duration(e) * 100 * ms)
+			case e%4 == 0 && c.Ready(now):
+				generation, _ := c.Start(now)
+				inFlight = append(inFlight, generation)
+			case len(inFlight) > 0:
+				i := int(e/4) % len(inFlight)
+				c.Report(now, inFlight[i], Verdict(e%4))
+				inFlight = append(inFlight[:i], inFlight[i+1:]...)
+			}
+			if c.State(now) == BreakerOpen && (!c.Until().After(now) || c.Until().After(now.Add(50*time.Second))) {
+				t.Fatalf("open for another %v, want up to 50s", c.Until().Sub(now))
+			}
+		}
+		for _, generation := range inFlight {
+			c.Report(now, generation, Ignored)
+		}
+		if !c.Ready(now.Add(50 * time.Second)) {
+			t.Fatal("stuck: no attempt is in flight and none may start")
+		}
+	})
+}
+
+func BenchmarkCircuit(b *testing.B) {
+	c := NewCircuit(Breaker{})
+	for b.Loop() {
+		if c.Ready(t0) {
+			generation, _ := c.Start(t0)
+			c.Report(t0, generation, Succeeded)
+		}
+	}
+	b.ReportAllocs()
+}

@@ -1,0 +1,292 @@
+package controller
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// wantLeft compares what is left of w at a time after t0.
+func wantLeft(t *testing.T, w *Window, after time.Duration, want int64) {
+	t.Helper()
+	if got := w.Remaining(t0.Add(after)); got != want {
+		t.Errorf("after %v: %d tokens left, want %d", after, got, want)
+	}
+}
+
+func TestWindowLoneSpendingComesBackExactlyAWindowLater(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Reserve(t0, 70)
+	w.Reserve(t0.Add(20*time.Second), 30)
+	wantLeft(t, w, time.Minute-1, 0)
+	wantLeft(t, w, time.Minute, 70)
+	wantLeft(t, w, 80*time.Second-1, 70)
+	wantLeft(t, w, 80*time.Second, 100)
+}
+
+func TestWindowWaitTellsWhenThereIsRoom(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Reserve(t0, 70)
+	w.Reserve(t0.Add(20*time.Second), 30)
+	for n, want := range map[int64]time.Duration{0: 0, 1: 30, 70: 30, 71: 50, 100: 50} {
+		if got := w.Wait(t0.Add(30*time.Second), n); got != want*time.Second {
+			t.Errorf("wait for %d tokens: got %v, want %ds", n, got, want)
+		}
+	}
+}
+
+// One token a millisecond: it comes back within the step of its window.
+func TestWindowDenseSpendingsComeBackAtMostOneStepLate(t *testing.T) {
+	const window = 1280 * ms
+	w := NewWindow(Budget{Tokens: math.MaxInt64, Window: window})
+	for now := time.Duration(0); now < 10*window; now += ms {
+		w.Reserve(t0.Add(now), 1)
+		exact := int64(min(now, window-ms)/ms) + 1
+		if used := w.Used(t0.Add(now)); used < exact || used > exact+10 {
+			t.Fatalf("after %v: %d tokens used, want %d to %d", now, used, exact, exact+10)
+		}
+	}
+}
+
+func TestWindowUnusedTokensAreFreeAtOnce(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	r := w.Reserve(t0, 100)
+	w.Settle(t0.Add(time.Second), r, 40)
+	wantLeft(t, w, time.Second, 60)
+	wantLeft(t, w, time.Minute, 100)
+}
+
+func TestWindowReservationThatIsOverGivesNothingBack(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	r := w.Reserve(t0, 100)
+	w.Reserve(t0.Add(time.Minute), 100)
+	w.Settle(t0.Add(time.Minute), r, 0)
+	wantLeft(t, w, time.Minute, 0)
+}
+
+func TestWindowOveruseCountsFromNow(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	r := w.Reserve(t0, 50)
+	w.Settle(t0.Add(30*time.Second), r, 170)
+	wantLeft(t, w, 30*time.Second, 0) // 70 more than there were
+	if got := w.Used(t0.Add(30 * time.Second)); got != 170 {
+		t.Errorf("%d tokens used, want 170", got)
+	}
+	wantLeft(t, w, time.Minute, 0) // 20 more
+	if got := w.Wait(t0.Add(30*time.Second), 1); got != time.Minute {
+		t.Errorf("wait %v, want a minute", got)
+	}
+	wantLeft(t, w, 90*time.Second, 100)
+}
+
+func TestWindowHoldsAlsoWhileTimeStandsStill(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 1000, Window: time.Minute})
+	for range 1000 {
+		if w.Wait(t0, 1) != 0 {
+			t.Fatal("wait although tokens are left")
+		}
+		w.Reserve(t0, 1)
+	}
+	if got := w.Wait(t0, 1); got != time.Minute {
+		t.Errorf("wait %v, want a minute", got)
+	}
+}
+
+func TestWindowTakesHugeNumbers(t *testing.T) {
+	w := NewWindow(Budget{Tokens: math.MaxInt64, Window: math.MaxInt64})
+	w.Reserve(t0, math.MaxInt64)
+	wantLeft(t, w, time.Hour, 0)
+	if got := w.Wait(t0, math.MaxInt64); got != math.MaxInt64 {
+		t.Errorf("wait %v, want for ever", got)
+	}
+}
+
+func TestWindowIsFreshAfterALongPause(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 10, Window: time.Second})
+	for i := range 5 {
+		now := t0.Add(time.Duration(i) * 24 * time.Hour)
+		if w.Wait(now, 10) != 0 {
+			t.Fatal("not free after a day")
+		}
+		w.Reserve(now, 10)
+	}
+}
+
+// The reference remembers each spending. What the window says is used lies
+// between what was spent within Window and within Window and a step.
+func TestWindowAgreesWithAListOfAllSpendings(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var (
+			b = Budget{
+				Tokens: rapid.Int64Range(1, 1000).Draw(t, "tokens"),
+				Window: time.Duration(rapid.IntRange(1, 1000).Draw(t, "window")) * ms,
+			}
+			overuse = rapid.Bool().Draw(t, "overuse")
+			w       = NewWindow(b)
+			now     = t0
+			m       spendings
+			open    []openReservation
+		)
+		for range rapid.IntRange(1, 300).Draw(t, "events") {
+			switch rapid.SampledFrom([]string{"pass", "reserve", "reserve", "settle"}).Draw(t, "event") {
+			case "pass":
+				now = now.Add(b.Window / time.Duration(rapid.SampledFrom([]int{1, 3, 30, 200, 1000}).Draw(t, "part")))
+			case "reserve":
+				n := rapid.Int64Range(0, b.Tokens).Draw(t, "n") / rapid.SampledFrom([]int64{1, 10, 100}).Draw(t, "divisor")
+				if wait := w.Wait(now, n); wait > 0 {
+					wantWaitExact(t, w, now, wait, n)
+					continue
+				}
+				open = append(open, openReservation{w.Reserve(now, n), m.add(now, n), n})
+			case "settle":
+				if len(open) == 0 {
+					continue
+				}
+				i := rapid.IntRange(0, len(open)-1).Draw(t, "which")
+				r := open[i]
+				open = append(open[:i], open[i+1:]...)
+				used := rapid.Int64Range(0, r.tokens).Draw(t, "used")
+				if overuse {
+					used *= 2
+				}
+				w.Settle(now, r.Reservation, used)
+				if used > r.tokens {
+					m.add(now, used-r.tokens)
+				} else {
+					m[r.spending].tokens = used
+				}
+			}
+			used, least, most := w.Used(now), m.within(now, b.Window), m.within(now, b.Window+b.Window/windowSteps)
+			if used < least || used > most {
+				t.Fatalf("%d tokens used, want %d to %d", used, least, most)
+			}
+			if !overuse && least > b.Tokens {
+				t.Fatalf("%d tokens spent within a window, want at most %d", least, b.Tokens)
+			}
+		}
+	})
+}
+
+// wantWaitExact checks that n tokens are free after the wait, and not before.
+func wantWaitExact(t interface{ Fatalf(string, ...any) }, w *Window, now time.Time, wait time.Duration, n int64) {
+	at := *w // a window is a value: the future of one is tried on another
+	if early := at.Wait(now.Add(wait-1), n); early != 1 {
+		t.Fatalf("told to wait %v, but 1ns before that the rest is %v", wait, early)
+	}
+	if late := at.Wait(now.Add(wait), n); late != 0 {
+		t.Fatalf("told to wait %v, and then to wait another %v", wait, late)
+	}
+}
+
+type openReservation struct {
+	Reservation
+	spending int
+	tokens   int64
+}
+
+type spendings []struct {
+	at     time.Time
+	tokens int64
+}
+
+func (s *spendings) add(at time.Time, tokens int64) int {
+	*s = append(*s, struct {
+		at     time.Time
+		tokens int64
+	}{at, tokens})
+	return len(*s) - 1
+}
+
+func (s spendings) within(now time.Time, span time.Duration) (sum int64) {
+	for _, one := range s {
+		if now.Sub(one.at) < span {
+			sum += one.tokens
+		}
+	}
+	return sum
+}
+
+func FuzzWindow(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte{200, 255, 100, 255, 128, 0, 0, 255})
+	f.Add([]byte{20, 1, 20, 1, 20, 1, 20, 1, 149, 40, 149, 255, 20, 60})
+	f.Fuzz(func(t *testing.T, events []byte) {
+		w, now := NewWindow(Budget{Tokens: 200, Window: time.Second}), t0
+		var open []Reservation
+		for ; len(events) >= 2; events = events[2:] {
+			what, pause := events[0], time.Duration(events[1])
+			now = now.Add(pause * pause * pause * 100) // up to 1.7 s
+			switch n := int64(what & 127); {
+			case what < 128:
+				wait := w.Wait(now, n)
+				if wait > 0 {
+					wantWaitExact(t, w, now, wait, n)
+					now = now.Add(wait)
+				}
+				open = append(open, w.Reserve(now, n))
+			case len(open) > 0:
+				i := int(what>>3) % len(open)
+				w.Settle(now, open[i], open[i].tokens*int64(what&7)/7)
+				open = append(open[:i], open[i+1:]...)
+			}
+			if used := w.Used(now); used < 0 || used > 200 {
+				t.Fatalf("%d of 200 tokens used", used)
+			}
+		}
+		if used := w.Used(now.Add(time.Second)); used != 0 {
+			t.Fatalf("%d tokens still used a window later", used)
+		}
+	})
+}
+
+func TestUsageIsTheMeanOfWhatJobsUsed(t *testing.T) {
+	var u Usage
+	if _, ok := u.Mean(); ok {
+		t.Error("a mean although no job has ended")
+	}
+	for _, c := range []struct{ add, want int64 }{{0, 0}, {10, 5}, {11, 7}, {19, 10}} {
+		u.Add(c.add)
+		if mean, ok := u.Mean(); !ok || mean != c.want {
+			t.Errorf("mean %d, want %d", mean, c.want)
+		}
+	}
+}
+
+func TestUsageFollowsTheLastHundredOrSo(t *testing.T) {
+	var u Usage
+	for range 100_000 {
+		u.Add(1000)
+	}
+	for range 5 * usageMemory {
+		u.Add(10)
+	}
+	if mean, _ := u.Mean(); mean < 10 || mean > 17 {
+		t.Errorf("mean %d, want about 10", mean)
+	}
+}
+
+func BenchmarkWindowReserveSettle(b *testing.B) {
+	w, now := NewWindow(Budget{Tokens: 1 << 40, Window: time.Second}), t0
+	for b.Loop() {
+		now = now.Add(100 * time.Microsecond)
+		if w.Wait(now, 100) == 0 {
+			w.Settle(now, w.Reserve(now, 100), 90)
+		}
+	}
+	b.ReportAllocs()
+}
+
+// A wait for the last token looks through all the steps.
+func BenchmarkWindowWait(b *testing.B) {
+	w, now := NewWindow(Budget{Tokens: windowSteps, Window: time.Second}), t0
+	for range windowSteps {
+		w.Reserve(now, 1)
+		now = now.Add(time.Second / windowSteps)
+	}
+	for b.Loop() {
+		w.Wait(now, windowSteps)
+	}
+	b.ReportAllocs()
+}

@@ -1,0 +1,247 @@
+package controller
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+const us = time.Microsecond
+
+// start waits as long as p says, is woken that much too late, and starts.
+func startLate(p *Pacer, now time.Time, interval, late time.Duration) time.Time {
+	if wait := p.Wait(now); wait > 0 {
+		now = now.Add(wait + late)
+	}
+	p.Start(now, interval, 0)
+	return now
+}
+
+func TestPacerKeepsTheIntervalWhenWokenExactly(t *testing.T) {
+	for _, interval := range []time.Duration{10 * us, 999 * us, ms, 3 * ms, time.Hour} {
+		var p Pacer
+		now := t0
+		for p.Wait(now) == 0 { // what the first burst may be, another test tells
+			p.Start(now, interval, 0)
+		}
+		for range 1000 {
+			wait := p.Wait(now)
+			now = startLate(&p, now, interval, 0)
+			if wait <= 0 || wait > interval || p.Wait(now) != interval {
+				t.Fatalf("interval %v: waited %v, next %v", interval, wait, p.Wait(now))
+			}
+		}
+	}
+}
+
+func TestPacerLatenessDoesNotAddUp(t *testing.T) {
+	const interval, n = 5 * ms, 1000
+	var p Pacer
+	now := t0
+	for i := range n {
+		now = startLate(&p, now, interval, time.Duration(i%3)*ms)
+	}
+	if took := now.Sub(t0); took < (n-1)*interval || took > (n-1)*interval+2*ms {
+		t.Errorf("%d starts took %v, want %v", n, took, (n-1)*interval)
+	}
+}
+
+func TestPacerLongLatenessIsNotMadeUpFor(t *testing.T) {
+	var p Pacer
+	p.Start(t0, 10*ms, 0)
+	now := startLate(&p, t0, 10*ms, time.Second)
+	if wait := p.Wait(now); wait < 8*ms {
+		t.Errorf("next after %v, want at least 8ms", wait)
+	}
+}
+
+func TestPacerIdleEarnsNothing(t *testing.T) {
+	for _, interval := range []time.Duration{ms, 10 * ms, time.Minute} {
+		var p Pacer
+		for _, idle := range []time.Duration{0, interval, interval + 1, 10 * interval, time.Hour} {
+			now := t0.Add(24 * time.Hour).Add(idle)
+			p = Pacer{}
+			p.Start(t0.Add(24*time.Hour-interval), interval, 0)
+			p.Start(now, interval, 0)
+			if wait := p.Wait(now); wait != interval {
+				t.Errorf("interval %v, idle for %v: next after %v", interval, idle, wait)
+			}
+		}
+	}
+}
+
+func TestPacerBelowAMillisecondIdleEarnsABurstOfAMillisecond(t *testing.T) {
+	var p Pacer
+	for _, now := range []time.Time{t0, t0.Add(time.Hour)} {
+		n := 0
+		for ; p.next.Sub(now) <= 0; n++ {
+			p.Start(now, 10*us, 0)
+		}
+		if n != 101 {
+			t.Errorf("a burst of %d, want 101", n)
+		}
+	}
+}
+
+func TestPacerWithoutAnIntervalNeverWaits(t *testing.T) {
+	var p Pacer
+	for range 10 {
+		p.Start(t0, 0, 0)
+		if wait := p.Wait(t0); wait != 0 {
+			t.Fatalf("wait %v", wait)
+		}
+	}
+}
+
+func TestPacerSlowerHoldsFromTheVeryNextGap(t *testing.T) {
+	var p Pacer
+	p.Slower(time.Second)
+	if wait := p.Wait(t0); wait != 0 {
+		t.Errorf("the first attempt of all waits %v", wait)
+	}
+	p.Start(t0, 0, 0)
+	p.Slower(20 * ms) // from 0 to 20 ms
+	p.Slower(-5 * ms) // what is scheduled stays
+	if wait := p.Wait(t0); wait != 20*ms {
+		t.Errorf("wait %v, want 20ms", wait)
+	}
+	p.Start(t0.Add(20*ms), 20*ms, 0)
+	p.Slower(20 * ms)
+	if wait := p.Wait(t0.Add(20 * ms)); wait != 40*ms {
+		t.Errorf("wait %v, want 40ms", wait)
+	}
+}
+
+func TestPacerJitterLengthensGapsOnly(t *testing.T) {
+	p := Pacer{Jitter: 0.5}
+	for random, want := range map[float64]time.Duration{0: 100 * ms, 0.5: 125 * ms, 0.999: 149950 * us} {
+		p.next = t0
+		p.Start(t0, 100*ms, random)
+		if wait := p.Wait(t0); wait != want {
+			t.Errorf("random %v: gap %v, want %v", random, wait, want)
+		}
+	}
+}
+
+// Whatever the pauses and however late the timers, no span of time holds more
+// starts than its length, and the slack that lateness is worth, have room for.
+func TestPacerNoSpanHoldsMoreStartsThanItsLengthAllows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		interval := time.Duration(rapid.SampledFrom([]int{5, 70, 999, 1000, 1001, 5000, 100_000}).Draw(t, "µs")) * us
+		var (
+			p      Pacer
+			now    = t0
+			starts []time.Time
+		)
+		for range rapid.IntRange(2, 200).Draw(t, "starts") {
+			if rapid.IntRange(0, 5).Draw(t, "idle") == 0 {
+				now = now.Add(interval * time.Duration(rapid.IntRange(0, 50).Draw(t, "intervals")))
+			}
+			late := time.Duration(rapid.IntRange(0, 3000).Draw(t, "late")) * us
+			now = startLate(&p, now, interval, late)
+			starts = append(starts, now)
+			if fault := crowded(starts, interval, timerSlack); fault != "" {
+				t.Fatal(fault)
+			}
+			if wait := p.Wait(now); wait > interval {
+				t.Fatalf("next after %v, want at most %v", wait, interval)
+			}
+		}
+	})
+}
+
+// crowded looks for a span up to the last start that holds too many.
+func crowded(starts []time.Time, interval, slack time.Duration) string {
+	last := len(starts) - 1
+	for i := last; i >= 0; i-- {
+		if span := starts[last].Sub(starts[i]); time.Duration(last-i)*interval > span+slack {
+			return "too many starts within " + span.String()
+		}
+	}
+	return ""
+}
+
+func FuzzPacer(f *testing.F) {
+	f.Add(uint16(0), []byte{1, 2, 3})
+	f.Add(uint16(10), []byte{0, 0, 0, 255, 0, 0, 128, 0})
+	f.Add(uint16(5000), []byte{0, 0, 7, 130, 255, 0, 90})
+	f.Fuzz(func(t *testing.T, micros uint16, events []byte) {
+		var (
+			p        = Pacer{Jitter: 0.2}
+			interval = time.Duration(micros) * us
+			now      = t0
+			starts   []time.Time
+		)
+		for _, e := range events {
+			wait := p.Wait(now)
+			if most := interval + interval/5; wait < 0 || wait > most {
+				t.Fatalf("wait %v, want 0 to %v", wait, most)
+			}
+			now = now.Add(wait + time.Duration(e&127)*50*us)
+			if p.Wait(now) != 0 {
+				t.Fatal("the wait does not suffice")
+			}
+			p.Start(now, interval, float64(e>>7)/2)
+			starts = append(starts, now)
+			if fault := crowded(starts, interval, timerSlack); fault != "" {
+				t.Fatal(fault)
+			}
+		}
+	})
+}
+
+func BenchmarkPacer(b *testing.B) {
+	p, now := Pacer{Jitter: 0.1}, t0
+	for b.Loop() {
+		now = now.Add(p.Wait(now))
+		p.Start(now, 100*us, 0.5)
+	}
+	b.ReportAllocs()
+}
+
+func TestGapsAreUnknownBeforeTheSecondMoment(t *testing.T) {
+	var g Gaps
+	if mean := g.Mean(t0); mean != 0 {
+		t.Errorf("mean %v before the first attempt", mean)
+	}
+	g.Add(t0)
+	if mean := g.Mean(t0); mean != 0 {
+		t.Errorf("mean %v at the first attempt", mean)
+	}
+}
+
+func TestGapsMeasureASteadyPace(t *testing.T) {
+	var g Gaps
+	now := t0
+	for i := 1; i <= 1000; i++ {
+		g.Add(now)
+		now = now.Add(7 * ms)
+		if mean := g.Mean(now); mean != 7*ms {
+			t.Fatalf("after %d attempts: mean %v, want 7ms", i, mean)
+		}
+	}
+}
+
+func TestGapsFollowAChangeOfPace(t *testing.T) {
+	var g Gaps
+	now := t0
+	for _, gap := range append(slices.Repeat([]time.Duration{time.Second}, 1000), slices.Repeat([]time.Duration{ms}, 2*gapSpan)...) {
+		g.Add(now)
+		now = now.Add(gap)
+	}
+	if mean := g.Mean(now); mean < ms || mean > 20*ms {
+		t.Errorf("mean %v, want close to 1ms", mean)
+	}
+}
+
+func TestGapsCountABurstASecondAgoAsASecond(t *testing.T) {
+	var g Gaps
+	for range 10 {
+		g.Add(t0)
+	}
+	if mean := g.Mean(t0.Add(time.Second)); mean != 100*ms {
+		t.Errorf("mean %v, want 100ms", mean)
+	}
+}
