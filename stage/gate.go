@@ -61,9 +61,13 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 	if g.circuit != nil {
 		j.generation, j.probe = g.circuit.Start(now)
 	}
-	j.reservations = j.reservation[:0]
-	for _, b := range g.budgets {
-		j.reservations = append(j.reservations, b.Reserve(now, g.cost(j, b)))
+	for i, b := range g.budgets {
+		r := b.Reserve(now, g.cost(j, b))
+		if i == 0 {
+			j.reservation, j.reservations = r, j.reservations[:0]
+		} else {
+			j.reservations = append(j.reservations, r)
+		}
 	}
 	if g.rate != nil {
 		g.rate.Take(now, 1)
@@ -88,8 +92,9 @@ func (g *gate) settle(now time.Time, j *Job) {
 	if j.verdict == controller.Succeeded || j.tokens != Unknown {
 		g.usage.Add(used)
 	}
+	g.budgets[0].Settle(now, j.reservation, used)
 	for i, r := range j.reservations {
-		g.budgets[i].Settle(now, r, used)
+		g.budgets[i+1].Settle(now, r, used)
 	}
 }
 

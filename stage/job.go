@@ -21,42 +21,47 @@ const Unknown int64 = math.MinInt64
 // A Job is one piece of work on its way through the stages. It has one owner
 // at a time: its door, the dispatcher or a worker. A door that got a job back
 // may Reset and use it again.
+//
+// Its fields stand in the order of how often they are looked at, because with
+// short work a job costs as much as the memory that it moves from one processor
+// to another.
 type Job struct {
 	Work Work
 	Cost int64 // tokens that it is expected to use, or Unknown
 
-	// Set when the job comes back.
-	Err      error
-	Attempts int           // that were started
-	Waited   time.Duration // from Submit to the first attempt
-	Took     time.Duration // from the first attempt's start to the last one's end
-
 	next    *Job // in the list that the job is in
 	door    *Door
 	scope   *scope
-	taken   time.Duration // when it was submitted, since the throttle's epoch
-	began   time.Duration // when its first attempt started
-	started time.Duration // when its last attempt started
-	ended   time.Duration // when that one ended
+	started time.Duration // when its last attempt started, since the throttle's epoch
 	message message
+
+	// Set by the dispatcher when an attempt starts.
+	probe    bool
+	holding  bool  // keeps its slot while backing off
+	inFlight int32 // attempts, this one included
 
 	// Set by the worker when an attempt ends.
 	verdict controller.Verdict // for the policy
 	counted controller.Verdict // for the breaker
 	again   bool               // try it again
 	skipped bool               // it did not start after all
+	ended   time.Duration
+	tokens  int64 // that the attempt recorded, or Unknown
 
-	// Set by the dispatcher when an attempt starts.
-	probe        bool
-	holding      bool // keeps its slot while backing off
-	inFlight     int32
-	generation   int
-	tokens       int64 // that the attempt recorded, or Unknown; set by the worker
-	reservations []controller.Reservation
-	reservation  [1]controller.Reservation // room for the first of them
+	generation  int                    // of the circuit
+	reservation controller.Reservation // from the first budget
+	taken       time.Duration          // when it was submitted
+	began       time.Duration          // when its first attempt started
+
+	// Set when the job comes back.
+	Attempts int           // that were started
+	Waited   time.Duration // from Submit to the first attempt
+	Took     time.Duration // from the first attempt's start to the last one's end
+	Err      error
 
 	retrying
-	call func() // of a message to the dispatcher that is no job
+	reservations []controller.Reservation // from further budgets
+	call         func()                   // of a message to the dispatcher that is no job
 }
 
 // retrying is what is known of a job that is tried more than once.
