@@ -107,6 +107,9 @@ func (a *aimd) slower(gap time.Duration) time.Duration {
 }
 
 func (a *aimd) succeed(now time.Time, o Outcome) {
+	if a.setting.Limit == a.bounds.MaxLimit && a.setting.Interval == a.bounds.MinInterval {
+		return // there is nothing left to grow
+	}
 	if now.Before(a.setting.CoolUntil) {
 		return
 	}

@@ -1,0 +1,414 @@
+package controller
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// obey is a policy that does what outcomes say: the limit is their tokens, the
+// interval the time they took. It panics at the number thirteen.
+type obey struct{}
+
+func (obey) Start(b Bounds) (Law, Setting) { return obey{}, Setting{Limit: b.InitialLimit} }
+
+func (obey) Next(_ time.Time, o Outcome) Setting {
+	if o.Tokens == 13 {
+		panic("thirteen")
+	}
+	return Setting{Limit: int(o.Tokens), Interval: o.Took}
+}
+
+var obeyed = Bounds{InitialLimit: 5, MaxLimit: 10, MinInterval: ms, MaxInterval: time.Second}
+
+func say(limit int64, interval time.Duration) End { return End{Tokens: limit, Took: interval} }
+
+func TestControllerAnswersEachReportWithTheSettingInForce(t *testing.T) {
+	c := New(Config{Policy: obey{}, Bounds: obeyed}, t0)
+	reports, answers := make(chan *Report), make(chan *Report)
+	go func() {
+		c.Run(reports, func(r *Report) { answers <- r })
+		close(answers)
+	}()
+	for _, step := range []struct {
+		ends    []End
+		limit   int
+		changed bool
+	}{
+		{nil, 5, false},
+		{[]End{say(7, ms)}, 7, true},
+		{[]End{say(7, ms)}, 7, false},
+		{[]End{say(1, ms), say(2, ms), say(3, ms)}, 3, true},
+		{[]End{say(9, ms), say(3, ms)}, 3, false},
+	} {
+		r := &Report{Now: t0, Ends: step.ends}
+		reports <- r
+		if got := <-answers; got != r || got.Setting.Limit != step.limit || got.Changed != step.changed {
+			t.Errorf("got %v, changed %v; want limit %d, changed %v", got.Setting, got.Changed, step.limit, step.changed)
+		}
+	}
+	close(reports)
+	if _, more := <-answers; more {
+		t.Error("an answer that nobody asked for")
+	}
+}
+
+func TestControllerBringsASettingIntoTheBounds(t *testing.T) {
+	c := New(Config{Policy: obey{}, Bounds: obeyed}, t0)
+	if s := c.Setting(); s.Limit != 5 || s.Interval != ms || s.Ceiling != 10 {
+		t.Errorf("begins with %v, ceiling %d", s, s.Ceiling)
+	}
+	for _, step := range []struct {
+		says     End
+		limit    int
+		interval time.Duration
+	}{
+		{say(0, 0), 1, ms},
+		{say(-5, -time.Hour), 1, ms},
+		{say(11, 2*time.Second), 10, time.Second},
+		{say(1<<62, 1<<62), 10, time.Second},
+		{say(4, 20*ms), 4, 20 * ms},
+	} {
+		c.observe(&Report{Now: t0, Ends: []End{step.says}})
+		if s := c.Setting(); s.Limit != step.limit || s.Interval != step.interval {
+			t.Errorf("got %v, want limit %d, interval %v", s, step.limit, step.interval)
+		}
+	}
+}
+
+func TestControllerKeepsTheSettingWhenThePolicyPanics(t *testing.T) {
+	c := New(Config{Policy: obey{}, Bounds: obeyed}, t0)
+	r := &Report{Now: t0, Ends: []End{say(8, ms), say(13, ms)}}
+	c.observe(r)
+	if r.Setting.Limit != 8 {
+		t.Errorf("limit %d, want 8 as before the panic", r.Setting.Limit)
+	}
+	r = &Report{Now: t0, Ends: []End{say(13, ms), say(13, ms), say(6, ms)}}
+	c.observe(r)
+	if r.Setting.Limit != 6 {
+		t.Errorf("limit %d, want 6: the outcomes after the panic count", r.Setting.Limit)
+	}
+}
+
+func TestControllerShowsThePolicyTheWholeOutcome(t *testing.T) {
+	var got Outcome
+	c := New(Config{Policy: watch{&got}, Bounds: obeyed}, t0)
+	c.observe(&Report{Now: t0.Add(time.Minute), Gap: 3 * ms, Ends: []End{{
+		Start: 50 * time.Second, Took: 10 * time.Second, Tokens: 7, InFlight: 4, Verdict: Overload, Final: true,
+	}}})
+	if want := (Outcome{
+		Verdict: Overload, Final: true, Start: t0.Add(50 * time.Second), Took: 10 * time.Second,
+		InFlight: 4, Gap: 3 * ms, Tokens: 7,
+	}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+type watch struct{ last *Outcome }
+
+func (w watch) Start(b Bounds) (Law, Setting) { return w, Setting{} }
+
+func (w watch) Next(_ time.Time, o Outcome) Setting {
+	*w.last = o
+	return Setting{}
+}
+
+func TestControllerTellsWhatThePolicyDid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []Event
+		c := New(Config{
+			Policy:  AIMD{FailureThreshold: 1, CoolingPeriod: time.Minute, SafeCeilingDecay: 2},
+			Bounds:  Bounds{InitialLimit: 4, MaxLimit: 4, MinInterval: 10 * ms, MaxInterval: time.Second},
+			OnEvent: func(e Event) { got = append(got, e) },
+		}, t0)
+		end := func(v Verdict, at time.Duration) {
+			c.observe(&Report{Now: t0.Add(at), Ends: []End{{Verdict: v, Start: at, Final: true}}})
+		}
+		end(Failed, 0)
+		end(Failed, time.Second)
+		end(Succeeded, 61*time.Second)
+		end(Succeeded, 62*time.Second)
+		end(Succeeded, 63*time.Second)
+		end(Ignored, time.Hour)
+		end(Succeeded, time.Hour)
+		end(Overload, 2*time.Hour)
+		synctest.Wait()
+
+		var kinds []string
+		for _, e := range got {
+			kinds = append(kinds, fmt.Sprintf("%v: %v", e.Kind, e.To))
+			if e.From == e.To {
+				t.Errorf("%v: from %v to the same", e.Kind, e.From)
+			}
+			if wait := e.To.CoolUntil.Sub(e.At); e.Kind == EventCoolingStarted && (e.Wait != wait || wait != time.Minute) {
+				t.Errorf("cooling for %v, want %v, a minute", e.Wait, wait)
+			}
+		}
+		want := []string{
+			"decelerated: limit 2, interval 20ms", "cooling_started: limit 2, interval 20ms",
+			"decelerated: limit 1, interval 40ms", "cooling_started: limit 1, interval 40ms",
+			"reaccelerated: limit 2, interval 20ms", "reaccelerated: limit 2, interval 10ms",
+			"ceiling_decayed: limit 3, interval 10ms", "reaccelerated: limit 3, interval 10ms",
+			"decelerated: limit 1, interval 20ms", "cooling_started: limit 1, interval 20ms",
+		}
+		if !slices.Equal(kinds, want) {
+			t.Errorf("got  %q\nwant %q", kinds, want)
+		}
+	})
+}
+
+func TestControllerPassesOnWhatTheGatesDid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []Event
+		c := New(Config{Policy: Static{}, Bounds: obeyed, OnEvent: func(e Event) { got = append(got, e) }}, t0)
+		want := []Event{{Kind: EventRetry, At: t0, Attempt: 1}, {Kind: EventCircuitOpened, At: t0, Wait: time.Second}}
+		c.observe(&Report{Now: t0, Events: want})
+		synctest.Wait()
+		if !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+}
+
+func snapshotOf(c *Controller, r *Report) Snapshot {
+	asked := make(chan Snapshot, 1)
+	r.Asked = []chan<- Snapshot{asked}
+	c.observe(r)
+	return <-asked
+}
+
+func TestSnapshotShowsEverything(t *testing.T) {
+	c := New(Config{
+		Policy:    AIMD{FailureThreshold: 2},
+		Bounds:    Bounds{InitialLimit: 8, MaxLimit: 10, MinInterval: 10 * ms, MaxInterval: time.Second},
+		TotalJobs: 40,
+	}, t0)
+	failed := End{Verdict: Failed, Final: true, Start: 10 * time.Second}
+	budgets := []BudgetSnapshot{
+		{Budget: Budget{Name: "tokens", Tokens: 100, Window: time.Minute}, Used: 70, Remaining: 30},
+		{Budget: Budget{Name: "requests", Tokens: 10, Window: time.Second}, Used: 1, Remaining: 9},
+	}
+	r := &Report{Now: t0.Add(10 * time.Second), Ends: []End{failed, failed, failed}, Status: Status{
+		Circuit: BreakerHalfOpen, InFlight: 3, Completed: 7, Failed: 3, Retries: 5, Budgets: budgets,
+	}}
+	s := snapshotOf(c, r)
+	got, want := fmt.Sprintf("%+v", s), fmt.Sprintf("%+v", Snapshot{
+		State: CircuitOpen, Circuit: BreakerHalfOpen,
+		Concurrency: 4, MaxConcurrency: 10, InFlight: 3, SafeCeiling: 8, DispatchInterval: 20 * ms,
+		Completed: 7, Failed: 3, Retries: 5, Total: 40, FailureCount: 1,
+		Percentage: 25, ETA: 30 * time.Second,
+		TokensUsed: 70, TokensRemaining: 30, Budgets: budgets,
+	})
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	budgets[0].Used = 0 // the dispatcher uses its space again
+	if s.Budgets[0].Used != 70 {
+		t.Error("the snapshot changed afterwards")
+	}
+}
+
+func TestSnapshotOfNothing(t *testing.T) {
+	s := snapshotOf(New(Config{Policy: Static{}, Bounds: obeyed}, t0), &Report{Now: t0})
+	if s.State != Running || s.ETA >= 0 || s.Percentage != 0 || s.TokensRemaining != -1 || s.Budgets != nil {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestSnapshotState(t *testing.T) {
+	for _, c := range []struct {
+		status Status
+		after  time.Duration // since the cut
+		want   State
+	}{
+		{Status{}, 0, Cooling},
+		{Status{}, time.Minute - 1, Cooling},
+		{Status{}, time.Minute, Running},
+		{Status{Circuit: BreakerOpen}, 0, CircuitOpen},
+		{Status{Circuit: BreakerHalfOpen}, 0, CircuitOpen},
+		{Status{Circuit: BreakerOpen, Closed: true}, 0, Draining},
+		{Status{Closed: true, Drained: true}, 0, Closed},
+	} {
+		ctl := New(Config{Policy: AIMD{FailureThreshold: 1}, Bounds: obeyed}, t0)
+		ctl.observe(&Report{Now: t0, Ends: []End{{Verdict: Overload}}})
+		if got := snapshotOf(ctl, &Report{Now: t0.Add(c.after), Status: c.status}).State; got != c.want {
+			t.Errorf("%+v %v after a cut: got %v, want %v", c.status, c.after, got, c.want)
+		}
+	}
+}
+
+func TestSnapshotCountsTheFailuresOfTheLastMinuteForAPolicyThatDoesNot(t *testing.T) {
+	c := New(Config{Policy: Static{}, Bounds: obeyed}, t0)
+	for i := range 10 {
+		v := []Verdict{Overload, Succeeded}[i%2]
+		c.observe(&Report{Now: t0.Add(time.Duration(i) * 10 * time.Second), Ends: []End{{Verdict: v}}})
+	}
+	if got := snapshotOf(c, &Report{Now: t0.Add(90 * time.Second)}).FailureCount; got != 3 {
+		t.Errorf("got %d, want 3", got) // after 40, 60 and 80 s
+	}
+}
+
+func TestProgressIsToldAtEachPercent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []int64
+		c := New(Config{Policy: Static{}, Bounds: obeyed, TotalJobs: 1000, OnProgress: func(s Snapshot) {
+			got = append(got, s.Completed+s.Failed)
+		}}, t0)
+		for _, done := range []int64{0, 1, 9, 10, 10, 11, 20, 55, 56, 999, 1000, 1001, 2000} {
+			c.observe(&Report{Now: t0, Status: Status{Completed: done - done/3, Failed: done / 3}})
+		}
+		synctest.Wait()
+		if want := []int64{10, 20, 55, 999, 1000}; !slices.Equal(got, want) {
+			t.Errorf("told at %v, want %v", got, want)
+		}
+	})
+}
+
+func TestProgressWithoutATotalIsToldOnceASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := 0
+		c := New(Config{Policy: Static{}, Bounds: obeyed, OnProgress: func(Snapshot) { told++ }}, t0)
+		for i := range int64(1000) { // for ten seconds
+			c.observe(&Report{Now: t0.Add(time.Duration(i) * 10 * ms), Status: Status{Completed: i}})
+		}
+		synctest.Wait()
+		if told != 10 {
+			t.Errorf("told %d times, want 10", told)
+		}
+	})
+}
+
+// Callbacks of every kind of behaviour, and a queue that overflows at times:
+// what is not dropped is told in order. The slice without a lock has the race
+// detector see to it that there is one goroutine at a time.
+func TestEventsComeInOrderFromOneGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []int
+		n := newNotifier(Config{OnEvent: func(e Event) {
+			got = append(got, e.Attempt)
+			switch {
+			case e.Attempt%11 == 0:
+				panic("callback")
+			case e.Attempt%13 == 0:
+				runtime.Goexit()
+			case e.Attempt%17 == 0:
+				runtime.Gosched()
+			case e.Attempt%5000 == 1:
+				time.Sleep(time.Hour)
+			}
+		}})
+		const sent = 20_000
+		for i := range sent {
+			n.event(Event{Attempt: i})
+			if i%3000 == 0 {
+				time.Sleep(30 * time.Minute)
+			}
+		}
+		time.Sleep(24 * time.Hour)
+		if !slices.IsSorted(got) || len(slices.Compact(got)) != sent-int(n.dropped) {
+			t.Errorf("%d of %d events told, %d dropped, in order: %v", len(got), sent, n.dropped, slices.IsSorted(got))
+		}
+	})
+}
+
+func TestBlockedCallbackDelaysOnlyCallbacks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		var got []int
+		c := New(Config{Policy: Static{}, Bounds: obeyed, OnEvent: func(e Event) {
+			<-gate
+			got = append(got, e.Attempt)
+		}}, t0)
+		tell := func(i int) { c.observe(&Report{Now: t0, Events: []Event{{Attempt: i}}}) }
+		tell(0)
+		synctest.Wait() // the callback blocks
+		for i := range notices + 100 {
+			tell(i + 1)
+		}
+		if s := snapshotOf(c, &Report{Now: t0}); s.DroppedEvents != 100 {
+			t.Errorf("%d events dropped, want 100", s.DroppedEvents)
+		}
+		close(gate)
+		synctest.Wait()
+		tell(5000) // there is room again
+		synctest.Wait()
+		if len(got) != notices+2 || got[notices] != notices || got[notices+1] != 5000 {
+			t.Errorf("%d events told, want %d, the last of them number 5000", len(got), notices+2)
+		}
+	})
+}
+
+func TestPanicsOfCallbacksAndPoliciesAreLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines bytes.Buffer
+		c := New(Config{
+			Policy: obey{}, Bounds: obeyed, TotalJobs: 1,
+			OnEvent:    func(Event) { panic("on event") },
+			OnProgress: func(Snapshot) { panic("on progress") },
+			Logger:     slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		}, t0)
+		for _, r := range []*Report{
+			{Ends: []End{say(13, ms)}},
+			{Events: []Event{{Kind: EventRetry}}},
+			{Events: []Event{{Kind: EventClosed}}},
+			{Status: Status{Completed: 1}},
+		} {
+			r.Now = t0
+			c.observe(r)
+			synctest.Wait()
+		}
+		var got []string
+		for line := range strings.Lines(lines.String()) {
+			_, line, _ = strings.Cut(line, " ") // without the time
+			line, _, _ = strings.Cut(line, " event.")
+			got = append(got, strings.TrimSpace(line))
+		}
+		want := []string{
+			`level=ERROR msg="paceline: policy panicked" panic=thirteen`,
+			`level=DEBUG msg="paceline: retry"`,
+			`level=ERROR msg="paceline: callback panicked" panic="on event"`,
+			`level=INFO msg="paceline: closed"`,
+			`level=ERROR msg="paceline: callback panicked" panic="on event"`,
+			`level=ERROR msg="paceline: callback panicked" panic="on progress"`,
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	})
+}
+
+func TestControllerListensOnlyIfSomebodyWantsToKnow(t *testing.T) {
+	for _, c := range []struct {
+		cfg  Config
+		want bool
+	}{
+		{Config{}, false},
+		{Config{OnProgress: func(Snapshot) {}}, false},
+		{Config{OnEvent: func(Event) {}}, true},
+		{Config{Logger: slog.New(slog.DiscardHandler)}, true},
+	} {
+		c.cfg.Policy, c.cfg.Bounds = AIMD{FailureThreshold: 1}, obeyed
+		ctl := New(c.cfg, t0)
+		if got := ctl.Listens(); got != c.want {
+			t.Errorf("listens: %v, want %v", got, c.want)
+		}
+		ctl.observe(&Report{Now: t0, Ends: []End{{Verdict: Overload}}, Status: Status{Completed: 1}})
+	}
+}
+
+func BenchmarkController(b *testing.B) {
+	c := New(Config{Policy: AIMD{}, Bounds: obeyed}, t0)
+	r := &Report{Now: t0, Ends: slices.Repeat([]End{{Verdict: Succeeded}}, 64)}
+	for b.Loop() {
+		r.Now = r.Now.Add(ms)
+		r.Status.Completed += int64(len(r.Ends))
+		c.observe(r)
+	}
+	b.ReportAllocs()
+}
