@@ -11,6 +11,10 @@ const (
 	// starts even later, something else held it up.
 	lateness = 10 * time.Millisecond
 
+	// coarse is an interval to which a timer's lateness is next to nothing: then
+	// rather the gap is kept than the mean.
+	coarse = 100 * time.Millisecond
+
 	// burstSlack bounds the burst with which an interval below a timer's
 	// resolution keeps its mean rate.
 	burstSlack = time.Millisecond
@@ -18,10 +22,12 @@ const (
 
 // A Pacer keeps dispatches at least an interval apart.
 //
-// It keeps a schedule rather than the last gap: an attempt that a timer woke
-// late is due when it was to be woken, so lateness does not add up and the mean
-// rate holds. A pause because nothing was to be done earns nothing, except
-// below a millisecond, where it earns a burst of a millisecond's worth.
+// No gap is shorter than the interval as far as timers are exact. Where they are
+// not, and the interval is below 100 ms, it keeps a schedule rather than the last
+// gap: an attempt that a timer woke late was due when it was to be woken, so
+// that lateness does not add up and the mean rate holds. A pause because nothing
+// was to be done earns nothing, except below a millisecond, where it earns a
+// burst of a millisecond's worth.
 type Pacer struct {
 	Jitter float64 // each gap is longer by up to this fraction of the interval
 
@@ -49,7 +55,7 @@ func (p *Pacer) Start(now time.Time, interval time.Duration, random float64) {
 	if interval < burstSlack {
 		slack = burstSlack
 	}
-	if p.waited && now.Sub(p.next) <= lateness {
+	if p.waited && interval < coarse && now.Sub(p.next) <= lateness {
 		slack = timerSlack
 	}
 	due := p.next
