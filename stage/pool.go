@@ -170,6 +170,9 @@ func (p *pool) work() {
 	p.waking.Store(false)
 	now := p.now()
 	for {
+		if p.leave() {
+			return
+		}
 		j, more := p.take()
 		if j == nil {
 			if j, more = p.rest(); j == nil {
@@ -184,9 +187,6 @@ func (p *pool) work() {
 		now = p.run(j, now)
 		current = nil
 		p.done(j)
-		if p.leave() {
-			return
-		}
 	}
 }
 
