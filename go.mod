@@ -5,4 +5,6 @@ go 1.26
 require (
 	github.com/benbjohnson/clock v1.3.5
 	github.com/sourcegraph/conc v0.3.0
+	go.uber.org/goleak v1.3.0
+	pgregory.net/rapid v1.3.0
 )
