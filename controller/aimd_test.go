@@ -79,11 +79,13 @@ func TestAIMDWithoutAnIntervalDoublesTheMeasuredGap(t *testing.T) {
 	d.want(t, 2, 160*ms, 4)
 }
 
-func TestAIMDWithoutAMeasuredGapStillSlowsDown(t *testing.T) {
-	d := drive(AIMD{FailureThreshold: 1}, unpaced8)
-	d.Setting = d.Next(d.now, Outcome{Verdict: Overload, Start: d.now})
-	if d.Interval <= 0 || d.Interval > 10*ms {
-		t.Errorf("interval %v, want a few milliseconds", d.Interval)
+func TestAIMDDoublesAnyGapButNone(t *testing.T) {
+	for gap, want := range map[time.Duration]time.Duration{100 * us: 200 * us, time.Hour: time.Second, 0: 2 * ms} {
+		d := drive(AIMD{FailureThreshold: 1}, unpaced8)
+		d.Setting = d.Next(d.now, Outcome{Verdict: Overload, Start: d.now, Gap: gap})
+		if d.Interval != want {
+			t.Errorf("gap %v: interval %v, want %v", gap, d.Interval, want)
+		}
 	}
 }
 
@@ -225,6 +227,18 @@ func TestAIMDAnyFailureKeepsTheCeiling(t *testing.T) {
 	d.want(t, 52, 100*ms, 52)
 }
 
+func TestAIMDWithAnEndlessDecayNeverForgetsTheCeiling(t *testing.T) {
+	for _, decay := range []float64{1e9, math.Inf(1)} {
+		d := drive(AIMD{FailureThreshold: 1, CoolingPeriod: time.Hour, SafeCeilingDecay: decay}, aimd64)
+		d.end(2, Failed, 0)
+		for range 100 {
+			d.pass(time.Hour)
+			d.end(1, Succeeded, 0)
+		}
+		d.want(t, 32, 100*ms, 32)
+	}
+}
+
 func TestAIMDClimbsFromTheInitialLimitWithoutAFailure(t *testing.T) {
 	d := drive(AIMD{}, Bounds{InitialLimit: 2, MaxLimit: 10, MaxInterval: time.Second})
 	d.want(t, 2, 0, 10)
@@ -338,7 +352,10 @@ func (m *aimdModel) next(now time.Time, o Outcome) {
 		}
 		if m.interval == 0 {
 			m.natural = o.Gap
-			m.interval = o.Gap
+			if o.Gap == 0 {
+				m.natural = ms
+			}
+			m.interval = m.natural
 		}
 		m.ceiling, m.limit, m.interval = m.limit, max(m.limit/2, 1), min(2*m.interval, m.MaxInterval)
 		m.counted, m.cut, m.growth = nil, now, now
@@ -428,7 +445,7 @@ func drawOutcome(t *rapid.T, now time.Time) Outcome {
 		Verdict: rapid.SampledFrom([]Verdict{Succeeded, Succeeded, Succeeded, Failed, Overload, Ignored}).Draw(t, "verdict"),
 		Final:   rapid.Bool().Draw(t, "final"),
 		Start:   now.Add(-time.Duration(rapid.SampledFrom([]int{0, 0, 1, 100, 5000}).Draw(t, "took")) * ms),
-		Gap:     time.Duration(rapid.IntRange(1, 100).Draw(t, "gap")) * ms,
+		Gap:     time.Duration(rapid.SampledFrom([]int{0, 1, 70, 5000, 100_000, 1e9}).Draw(t, "gap")) * us,
 	}
 }
 
@@ -446,7 +463,7 @@ func FuzzAIMD(f *testing.F) {
 				Verdict: Verdict(what & 3),
 				Final:   what&4 != 0,
 				Start:   d.now.Add(-time.Duration(what>>3&3) * 5 * time.Second),
-				Gap:     time.Duration(what>>5) * time.Duration(math.Pow10(int(what>>5))), // 0 to 70 ms
+				Gap:     time.Duration(what>>5) * 30 * ms,
 			}
 			before := d.Setting
 			d.Setting = d.Next(d.now, o)

@@ -2,7 +2,9 @@ package controller
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"runtime"
 	"slices"
@@ -96,6 +98,19 @@ func TestControllerKeepsTheSettingWhenThePolicyPanics(t *testing.T) {
 	}
 }
 
+// miscount is a policy that panics when it is asked how many failures there are.
+type miscount struct{ obey }
+
+func (miscount) Start(b Bounds) (Law, Setting) { return miscount{}, Setting{} }
+func (miscount) Failures(time.Time) int        { panic("no count") }
+
+func TestControllerCountsItselfWhenThePolicyPanics(t *testing.T) {
+	c := New(Config{Policy: miscount{}, Bounds: obeyed}, t0)
+	if got := snapshotOf(c, &Report{Now: t0, Ends: []End{{Verdict: Overload}}}).FailureCount; got != 1 {
+		t.Errorf("%d failures, want 1", got)
+	}
+}
+
 func TestControllerShowsThePolicyTheWholeOutcome(t *testing.T) {
 	var got Outcome
 	c := New(Config{Policy: watch{&got}, Bounds: obeyed}, t0)
@@ -171,6 +186,22 @@ func TestControllerPassesOnWhatTheGatesDid(t *testing.T) {
 		c.observe(&Report{Now: t0, Events: want})
 		synctest.Wait()
 		if !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+}
+
+func TestEventsAreInOrderOfTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []EventKind
+		c := New(Config{Policy: AIMD{FailureThreshold: 1}, Bounds: obeyed, OnEvent: func(e Event) { got = append(got, e.Kind) }}, t0)
+		c.observe(&Report{
+			Now:    t0.Add(time.Second), // the policy's time
+			Ends:   []End{{Verdict: Overload, Start: time.Second}},
+			Events: []Event{{Kind: EventRetry, At: t0}},
+		})
+		synctest.Wait()
+		if want := []EventKind{EventRetry, EventDecelerated, EventCoolingStarted}; !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 	})
@@ -311,6 +342,7 @@ func TestEventsComeInOrderFromOneGoroutine(t *testing.T) {
 			}
 		}
 		time.Sleep(24 * time.Hour)
+		synctest.Wait()
 		if !slices.IsSorted(got) || len(slices.Compact(got)) != sent-int(n.dropped) {
 			t.Errorf("%d of %d events told, %d dropped, in order: %v", len(got), sent, n.dropped, slices.IsSorted(got))
 		}
@@ -341,6 +373,43 @@ func TestBlockedCallbackDelaysOnlyCallbacks(t *testing.T) {
 		if len(got) != notices+2 || got[notices] != notices || got[notices+1] != 5000 {
 			t.Errorf("%d events told, want %d, the last of them number 5000", len(got), notices+2)
 		}
+	})
+}
+
+func TestDroppedProgressIsNotADroppedEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		n := newNotifier(Config{OnProgress: func(Snapshot) { <-gate }})
+		for range 2 * notices {
+			n.progress(Snapshot{})
+		}
+		if n.dropped != 0 {
+			t.Errorf("%d events dropped, want 0", n.dropped)
+		}
+		close(gate)
+	})
+}
+
+// blocked is a log that takes nothing until its gate opens.
+type blocked struct {
+	slog.Handler
+	gate chan struct{}
+}
+
+func (b blocked) Handle(context.Context, slog.Record) error {
+	<-b.gate
+	return nil
+}
+
+func TestBlockedLogHoldsUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		log := slog.New(blocked{slog.NewTextHandler(io.Discard, nil), gate})
+		c := New(Config{Policy: obey{}, Bounds: obeyed, Logger: log}, t0)
+		for range 2 * notices { // would be a deadlock
+			c.observe(&Report{Now: t0, Ends: []End{say(13, ms)}, Events: []Event{{Kind: EventClosed}}})
+		}
+		close(gate)
 	})
 }
 

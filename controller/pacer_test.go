@@ -13,6 +13,7 @@ const us = time.Microsecond
 // start waits as long as p says, is woken that much too late, and starts.
 func startLate(p *Pacer, now time.Time, interval, late time.Duration) time.Time {
 	if wait := p.Wait(now); wait > 0 {
+		p.Hold(true)
 		now = now.Add(wait + late)
 	}
 	p.Start(now, interval, 0)
@@ -37,14 +38,16 @@ func TestPacerKeepsTheIntervalWhenWokenExactly(t *testing.T) {
 }
 
 func TestPacerLatenessDoesNotAddUp(t *testing.T) {
-	const interval, n = 5 * ms, 1000
-	var p Pacer
-	now := t0
-	for i := range n {
-		now = startLate(&p, now, interval, time.Duration(i%3)*ms)
-	}
-	if took := now.Sub(t0); took < (n-1)*interval || took > (n-1)*interval+2*ms {
-		t.Errorf("%d starts took %v, want %v", n, took, (n-1)*interval)
+	for _, interval := range []time.Duration{10 * us, 700 * us, 5 * ms} {
+		var p Pacer
+		now, n := t0, int(5*time.Second/interval)
+		for i := range n {
+			now = startLate(&p, now, interval, time.Duration(i%3)*ms)
+		}
+		want := time.Duration(n-1) * interval
+		if took := now.Sub(t0); took < want-ms || took > want+2*ms {
+			t.Errorf("%d starts %v apart took %v, want %v", n, interval, took, want)
+		}
 	}
 }
 
@@ -72,11 +75,23 @@ func TestPacerIdleEarnsNothing(t *testing.T) {
 	}
 }
 
+func TestPacerWaitThatWasGivenUpEarnsNothing(t *testing.T) {
+	var p Pacer
+	p.Start(t0, 10*ms, 0)
+	p.Hold(true)
+	p.Hold(false)
+	now := t0.Add(11 * ms)
+	p.Start(now, 10*ms, 0)
+	if wait := p.Wait(now); wait != 10*ms {
+		t.Errorf("next after %v, want 10ms", wait)
+	}
+}
+
 func TestPacerBelowAMillisecondIdleEarnsABurstOfAMillisecond(t *testing.T) {
 	var p Pacer
 	for _, now := range []time.Time{t0, t0.Add(time.Hour)} {
 		n := 0
-		for ; p.next.Sub(now) <= 0; n++ {
+		for ; p.Wait(now) == 0; n++ {
 			p.Start(now, 10*us, 0)
 		}
 		if n != 101 {
@@ -179,6 +194,7 @@ func FuzzPacer(f *testing.F) {
 			if most := interval + interval/5; wait < 0 || wait > most {
 				t.Fatalf("wait %v, want 0 to %v", wait, most)
 			}
+			p.Hold(wait > 0)
 			now = now.Add(wait + time.Duration(e&127)*50*us)
 			if p.Wait(now) != 0 {
 				t.Fatal("the wait does not suffice")
@@ -233,6 +249,22 @@ func TestGapsFollowAChangeOfPace(t *testing.T) {
 	}
 	if mean := g.Mean(now); mean < ms || mean > 20*ms {
 		t.Errorf("mean %v, want close to 1ms", mean)
+	}
+}
+
+func TestGapsForgetWhatWasBeforeALongPause(t *testing.T) {
+	var g Gaps
+	now := t0
+	for range 100 {
+		g.Add(now)
+		now = now.Add(ms)
+	}
+	now = now.Add(time.Hour)
+	for range 5 {
+		g.Add(now)
+	}
+	if mean := g.Mean(now.Add(10 * ms)); mean != 2*ms {
+		t.Errorf("mean %v, want 2ms", mean)
 	}
 }
 

@@ -101,6 +101,14 @@ func TestProgressPercentage(t *testing.T) {
 	}
 }
 
+func TestProgressETAIsAtMostForEver(t *testing.T) {
+	p := Progress{Total: 2}
+	p.Add(t0, 1) // without Begin: since the year 1
+	if eta := p.ETA(t0); eta != math.MaxInt64 {
+		t.Errorf("ETA %v, want for ever", eta)
+	}
+}
+
 func TestProgressIsNeverNonsense(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, now := Progress{Total: rapid.Int64Range(0, math.MaxInt64).Draw(t, "total")}, t0

@@ -63,6 +63,14 @@ func TestBucketKeepsTheMeanRate(t *testing.T) {
 	}
 }
 
+func TestBucketOfNextToNoRateWaitsForEver(t *testing.T) {
+	b := NewBucket(Rate{PerSecond: 1e-12})
+	b.Take(t0, 1)
+	if wait := b.Wait(t0, 1); wait != math.MaxInt64 {
+		t.Errorf("wait %v, want for ever", wait)
+	}
+}
+
 // In any span no more is taken than the burst and what flows in meanwhile; and
 // a wait is as long as it must be, to the nanosecond, but for rounding.
 func TestBucketHoldsInAnySpan(t *testing.T) {

@@ -62,6 +62,15 @@ func TestRetryDelayStaysWithinItsMaximum(t *testing.T) {
 	})
 }
 
+func TestRetryDelayWithoutAMaximumNeverTurnsNegative(t *testing.T) {
+	for _, backoff := range []Backoff{Fixed, Exponential} {
+		r := Retry{Backoff: backoff, BaseDelay: math.MaxInt64, MaxDelay: math.MaxInt64, Multiplier: 1e6}
+		if got := r.Delay(100, 0); got != math.MaxInt64 {
+			t.Errorf("%v: got %v, want for ever", backoff, got)
+		}
+	}
+}
+
 func TestRetryDefaultsAllowABaseAboveTheUsualMaximum(t *testing.T) {
 	r := Retry{BaseDelay: time.Hour, Backoff: Fixed}.WithDefaults()
 	if got := r.Delay(1, 0); got != time.Hour {
