@@ -156,7 +156,7 @@ func TestCircuitAgreesWithTheModel(t *testing.T) {
 			state, row, out, good = s, 0, 0, 0
 			era++
 			if s == BreakerOpen {
-				until = now.Add(min(factor, 5) * cfg.OpenFor)
+				until = now.Add(factor * cfg.OpenFor)
 			}
 		}
 		t.Repeat(map[string]func(*rapid.T){
@@ -200,7 +200,7 @@ func TestCircuitAgreesWithTheModel(t *testing.T) {
 				default:
 					row++
 					if state == BreakerHalfOpen {
-						factor *= 2
+						factor = min(2*factor, 5)
 						turn(BreakerOpen)
 					} else if row == cfg.Failures {
 						turn(BreakerOpen)

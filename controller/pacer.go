@@ -31,19 +31,18 @@ const (
 type Pacer struct {
 	Jitter float64 // each gap is longer by up to this fraction of the interval
 
-	next   time.Time // when the next attempt is due
-	waited bool      // an attempt has been waiting for next
+	next  time.Time // when the next attempt is due
+	held  bool      // an attempt waits for next, and for nothing else
+	owing time.Time // until then, attempts may make up for a timer's lateness
 }
 
 // Wait returns how long the next attempt has to wait.
 func (p *Pacer) Wait(now time.Time) time.Duration {
-	wait := p.next.Sub(now)
-	if wait <= 0 {
-		return 0
-	}
-	p.waited = true
-	return wait
+	return max(p.next.Sub(now), 0)
 }
+
+// Hold tells whether an attempt waits for the pace, and for nothing else.
+func (p *Pacer) Hold(held bool) { p.held = held }
 
 // Start notes that an attempt starts now. random is in [0, 1).
 func (p *Pacer) Start(now time.Time, interval time.Duration, random float64) {
@@ -55,7 +54,8 @@ func (p *Pacer) Start(now time.Time, interval time.Duration, random float64) {
 	if interval < burstSlack {
 		slack = burstSlack
 	}
-	if p.waited && interval < coarse && now.Sub(p.next) <= lateness {
+	late := (p.held || now.Before(p.owing)) && interval < coarse && now.Sub(p.next) <= lateness
+	if late {
 		slack = timerSlack
 	}
 	due := p.next
@@ -63,8 +63,9 @@ func (p *Pacer) Start(now time.Time, interval time.Duration, random float64) {
 		due = earliest
 	}
 	p.next = due.Add(interval + time.Duration(p.Jitter*random*float64(interval)))
-	if p.next.After(now) {
-		p.waited = false
+	p.held, p.owing = false, time.Time{}
+	if late && !p.next.After(now) {
+		p.owing = now.Add(burstSlack) // there is more to make up for than one attempt
 	}
 }
 

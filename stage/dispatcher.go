@@ -303,6 +303,7 @@ func (d *Dispatcher) dispatch() {
 		}
 		d.start(j)
 	}
+	d.gate.pacer.Hold(held == byPace)
 	d.pool.publish()
 	if d.circuit == controller.BreakerOpen {
 		d.alarm.want(d.now, d.gate.circuit.Until().Sub(d.now))
