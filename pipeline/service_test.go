@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"runtime"
 	"strings"
@@ -18,7 +19,15 @@ import (
 	"github.com/paceline-go/paceline/pipeline"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain tries each property on a few schedules only, unless -rapid.checks
+// says otherwise, and looks for goroutines that were left over.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "30"); err != nil {
+		panic(err)
+	}
+	flag.Parse()
+	goleak.VerifyTestMain(m)
+}
 
 // attack tries a property on random schedules. draw makes one up; what it
 // returns plays it in a bubble of virtual time, which also sees to it that no

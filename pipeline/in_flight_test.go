@@ -1,0 +1,197 @@
+package pipeline_test
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/paceline-go/paceline/clock"
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+// A whim is a policy that changes its mind with each outcome, and remembers
+// when.
+type whim struct {
+	limits    []int
+	intervals []time.Duration
+
+	mu      sync.Mutex
+	changes []change
+}
+
+type change struct {
+	at    time.Time
+	limit int
+	max   int
+}
+
+func (w *whim) Start(b pipeline.Bounds) (pipeline.Law, pipeline.Setting) {
+	w.changes = []change{{limit: b.InitialLimit, max: b.MaxLimit}}
+	return w, pipeline.Setting{Limit: b.InitialLimit}
+}
+
+func (w *whim) Next(now time.Time, _ pipeline.Outcome) pipeline.Setting {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.changes)
+	s := pipeline.Setting{Limit: w.limits[n%len(w.limits)], Interval: w.intervals[n%len(w.intervals)]}
+	highest := w.changes[0].max
+	w.changes = append(w.changes, change{at: now, limit: min(max(s.Limit, 1), highest), max: highest})
+	return s
+}
+
+// limit returns the highest limit that was in force at some time of the moment
+// t, at which it may have changed.
+func (w *whim) limit(t time.Time) (highest int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.changes {
+		switch {
+		case c.at.Before(t):
+			highest = c.limit
+		case c.at.Equal(t):
+			highest = max(highest, c.limit)
+		}
+	}
+	return highest
+}
+
+func TestInFlightNeverStartsAboveTheLimit(t *testing.T) {
+	attack(t, func(rt *rapid.T) func(*faults) {
+		jobs := rapid.IntRange(1, 60).Draw(rt, "jobs")
+		cfg := drawConfig(rt)
+		cfg.Budgets, cfg.Rate, cfg.AttemptTimeout = nil, nil, 0
+		cfg.MaxConcurrency = rapid.IntRange(cfg.InitialConcurrency, 12).Draw(rt, "max")
+		w := &whim{
+			limits:    rapid.SliceOfN(rapid.IntRange(-1, 15), 1, 20).Draw(rt, "limits"),
+			intervals: rapid.SliceOfN(rapid.SampledFrom([]time.Duration{-1, 0, 0, 0, time.Millisecond}), 1, 5).Draw(rt, "intervals"),
+		}
+		cfg.Policy = w
+		answers := drawAnswers(rt, cfg, jobs)
+		odd := rapid.SliceOfN(rapid.Int64Range(0, int64(time.Millisecond)), 16, 16).Draw(rt, "odd")
+		return func(f *faults) {
+			s := &service{answer: func(job, number int) answer {
+				a := answers(job, number)
+				a.takes += time.Duration(odd[(job+number)%len(odd)])
+				return a
+			}}
+			p, err := pipeline.New(s.work, cfg)
+			if err != nil {
+				f.add("%v", err)
+				return
+			}
+			collect(p.Run(context.Background(), feed(jobs)))
+			for _, a := range s.log {
+				limit := w.limit(a.start)
+				f.check(a.inFlight <= limit, "job %d started with %d in flight, limit %d", a.job, a.inFlight, limit)
+			}
+		}
+	})
+}
+
+func TestNothingStartsAfterACutUntilFewerAreInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const cutAt = 10 * time.Millisecond
+		s := &service{answer: func(job, _ int) answer {
+			if job == 20 {
+				return answer{ending: fails, takes: cutAt}
+			}
+			return answer{takes: 20*time.Millisecond + time.Duration(job)*time.Microsecond}
+		}}
+		begin := time.Now()
+		runAll(t, s, pipeline.Config{
+			MaxConcurrency:      64,
+			MaxDispatchInterval: time.Nanosecond,
+			Policy:              pipeline.AIMD{FailureThreshold: 1, CoolingPeriod: time.Hour},
+		}, 1000)
+		if s.most != 64 {
+			t.Errorf("%d in flight at most, want 64", s.most)
+		}
+		first := time.Duration(0)
+		for _, a := range s.log[64:] {
+			if a.inFlight > 32 {
+				t.Fatalf("job %d started after the cut with %d in flight", a.job, a.inFlight)
+			}
+			if first == 0 {
+				first = a.start.Sub(begin)
+			}
+		}
+		// Of 64 the one that failed and 32 others have to end before.
+		if want := 20*time.Millisecond + 32*time.Microsecond; first < want || first > want+time.Microsecond {
+			t.Errorf("first start after the cut at %v, want %v", first, want)
+		}
+	})
+}
+
+func TestLimitIsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, limit := range []int{1, 2, 7, 100} {
+			s := always(answer{takes: time.Second})
+			begin := time.Now()
+			runAll(t, s, pipeline.Config{MaxConcurrency: limit, Policy: pipeline.Static{}}, 10*limit)
+			if took := time.Since(begin); took != 10*time.Second || s.most != limit {
+				t.Errorf("limit %d: %d in flight at most, all done after %v", limit, s.most, took)
+			}
+		}
+	})
+}
+
+// A quickClock goes on by a microsecond each time that it is read: attempts
+// are so short that the dispatcher hands them over ahead.
+type quickClock struct {
+	clock.Clock
+	now atomic.Int64
+}
+
+func (c *quickClock) Now() time.Time                  { return time.Unix(0, c.now.Add(1000)) }
+func (c *quickClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// A dive is a policy that cuts the limit to low after some successes.
+type dive struct{ after, low int }
+
+func (d *dive) Start(b pipeline.Bounds) (pipeline.Law, pipeline.Setting) {
+	return d, pipeline.Setting{Limit: b.MaxLimit}
+}
+
+func (d *dive) Next(time.Time, pipeline.Outcome) pipeline.Setting {
+	if d.after--; d.after <= 0 {
+		return pipeline.Setting{Limit: d.low}
+	}
+	return pipeline.Setting{Limit: 8}
+}
+
+func TestLimitHoldsForAttemptsThatTakeNoTime(t *testing.T) {
+	attack(t, func(rt *rapid.T) func(*faults) {
+		const jobs = 1500
+		d := &dive{
+			after: rapid.IntRange(1, 800).Draw(rt, "after"),
+			low:   rapid.IntRange(1, 8).Draw(rt, "low"),
+		}
+		ordered := rapid.Bool().Draw(rt, "ordered")
+		cfg := pipeline.Config{MaxConcurrency: 8, Policy: d}
+		return func(f *faults) {
+			cfg.Clock = &quickClock{Clock: clock.Real()}
+			s := always(answer{})
+			p, err := pipeline.New(s.work, cfg)
+			if err != nil {
+				f.add("%v", err)
+				return
+			}
+			if ordered {
+				p.Ordered()
+			}
+			n := len(collect(p.Run(context.Background(), feed(jobs))))
+			f.check(n == jobs, "%d results of %d", n, jobs)
+			f.check(s.most <= 8, "%d in flight, limit 8", s.most)
+			// Long after the cut, everybody knows of it.
+			for _, a := range s.log[1200:] {
+				f.check(a.inFlight <= d.low, "%d in flight, limit %d", a.inFlight, d.low)
+			}
+		}
+	})
+}
