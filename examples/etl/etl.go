@@ -96,6 +96,7 @@ type job struct {
 	progress  *progress
 	throttle  *pipeline.Throttle
 	events    chan pipeline.Event
+	open      bool // the circuit, or half-open
 	started   time.Time
 	ended     time.Time
 	before    int // rows in the database at the start
@@ -120,8 +121,9 @@ func (j *job) announce(url string, embedded bool) (err error) {
 	line(j.out, "into", "%s, which holds %s", j.target.path, thousands(j.before))
 	if j.before == j.found.rows {
 		line(j.out, "", "nothing is left to do; -fresh begins anew")
+	} else {
+		fmt.Fprintln(j.out)
 	}
-	fmt.Fprintln(j.out)
 	j.progress = newProgress(j.out, j.found.rows, j.before, j.started)
 	return nil
 }
@@ -181,7 +183,7 @@ func (j *job) load(abort context.Context, cancel func(), stopping <-chan struct{
 				err = j.flush()
 			}
 		case e := <-j.events:
-			j.history.add(e)
+			j.hear(e)
 		case <-stopping:
 			stopping = nil
 			j.announceStop(abort.Err() != nil)
@@ -196,6 +198,21 @@ func (j *job) load(abort context.Context, cancel func(), stopping <-chan struct{
 	}
 	j.progress.end(j.before + j.loaded)
 	return failed
+}
+
+// hear takes an event. Why a circuit opens is said at once: if the service is
+// not there at all, the summary is a long way off.
+func (j *job) hear(e pipeline.Event) {
+	j.history.add(e)
+	switch e.Kind {
+	case pipeline.EventCircuitOpened:
+		if !j.open {
+			j.progress.say(fmt.Sprintf("the service does not work, and is asked again now and then: %v", j.history.trouble))
+		}
+		j.open = true
+	case pipeline.EventCircuitClosed:
+		j.open = false
+	}
 }
 
 func (j *job) announceStop(aborted bool) {

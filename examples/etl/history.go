@@ -18,7 +18,8 @@ type history struct {
 	steps   []*step
 	newest  map[subject]*step
 	retries int
-	beyond  int // events after the last step that was kept
+	trouble error // that the newest retry is for
+	beyond  int   // events after the last step that was kept
 }
 
 // step is one event, or several of one kind that followed each other.
@@ -57,6 +58,7 @@ func (h *history) add(e pipeline.Event) {
 	switch e.Kind {
 	case pipeline.EventRetry:
 		h.retries++
+		h.trouble = e.Err
 		return
 	case pipeline.EventCoolingStarted, pipeline.EventBudgetRestored: // as the event before has told
 		return

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -88,6 +89,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if err := o.validate(f.Args()); err != nil {
 		fmt.Fprintln(stderr, "etl:", err)
 		return o, err
+	}
+	if o.seed == 0 {
+		o.seed = rand.Uint64()
 	}
 	return o, nil
 }

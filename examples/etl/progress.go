@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	lineEvery  = 2 * time.Second // where out is no terminal
+	lineEvery  = 2 * time.Second // at first, where out is no terminal
 	rateWindow = 2 * time.Second // over which the rate is measured
 )
 
@@ -71,7 +71,7 @@ func (p *progress) show(now time.Time, s pipeline.Snapshot, done int) {
 	if now.Before(p.next) {
 		return
 	}
-	p.next = p.next.Add(lineEvery)
+	p.next = p.next.Add(min(max(lineEvery, now.Sub(p.started)/20), time.Minute)) // the longer the run, the less is new
 	fmt.Fprintf(p.out, "%5.1fs  %6s of %s  %s\n", now.Sub(p.started).Seconds(), thousands(done), thousands(p.total), describe(rate, s))
 }
 
