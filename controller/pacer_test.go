@@ -10,7 +10,7 @@ import (
 
 const us = time.Microsecond
 
-// start waits as long as p says, is woken that much too late, and starts.
+// startLate waits as long as p says, is woken that much too late, and starts.
 func startLate(p *Pacer, now time.Time, interval, late time.Duration) time.Time {
 	if wait := p.Wait(now); wait > 0 {
 		p.Hold(true)
@@ -51,22 +51,45 @@ func TestPacerLatenessDoesNotAddUp(t *testing.T) {
 	}
 }
 
-func TestPacerLongLatenessIsNotMadeUpFor(t *testing.T) {
+func TestPacerMakesUpForNoMoreThanATimersLateness(t *testing.T) {
+	for _, c := range []struct{ interval, late, next time.Duration }{
+		{10 * ms, ms, 9 * ms},
+		{10 * ms, 2 * ms, 8 * ms},
+		{10 * ms, 10 * ms, 8 * ms},
+		{10 * ms, 10*ms + 1, 10 * ms}, // that was no timer
+		{10 * ms, time.Hour, 10 * ms},
+		{99 * ms, ms, 98 * ms},
+		{100 * ms, ms, 100 * ms}, // rather the gap than the mean
+	} {
+		var p Pacer
+		p.Start(t0, c.interval, 0)
+		now := startLate(&p, t0, c.interval, c.late)
+		if next := p.Wait(now); next != c.next {
+			t.Errorf("interval %v, woken %v late: next after %v, want %v", c.interval, c.late, next, c.next)
+		}
+	}
+}
+
+func TestPacerPauseEndsWhatAnEarlierLatenessWasWorth(t *testing.T) {
 	var p Pacer
-	p.Start(t0, 10*ms, 0)
-	now := startLate(&p, t0, 10*ms, time.Second)
-	if wait := p.Wait(now); wait < 8*ms {
-		t.Errorf("next after %v, want at least 8ms", wait)
+	p.Start(t0, ms, 0)
+	now := startLate(&p, t0, ms, 2*ms)
+	if next := p.Wait(now); next != 0 {
+		t.Errorf("next after %v, want at once: two are late", next)
+	}
+	now = now.Add(5 * ms)
+	p.Start(now, ms, 0)
+	if next := p.Wait(now); next != ms {
+		t.Errorf("next after %v, want 1ms", next)
 	}
 }
 
 func TestPacerIdleEarnsNothing(t *testing.T) {
 	for _, interval := range []time.Duration{ms, 10 * ms, time.Minute} {
-		var p Pacer
-		for _, idle := range []time.Duration{0, interval, interval + 1, 10 * interval, time.Hour} {
-			now := t0.Add(24 * time.Hour).Add(idle)
-			p = Pacer{}
-			p.Start(t0.Add(24*time.Hour-interval), interval, 0)
+		for _, idle := range []time.Duration{0, 1, interval, 10 * interval, time.Hour} {
+			var p Pacer
+			p.Start(t0, interval, 0)
+			now := t0.Add(interval + idle)
 			p.Start(now, interval, 0)
 			if wait := p.Wait(now); wait != interval {
 				t.Errorf("interval %v, idle for %v: next after %v", interval, idle, wait)

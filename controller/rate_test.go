@@ -39,6 +39,15 @@ func TestBucketTakesFractionalWeights(t *testing.T) {
 	}
 }
 
+func TestBucketWaitSuffices(t *testing.T) {
+	b := NewBucket(Rate{PerSecond: 3})
+	b.Take(t0, 1)
+	wait := b.Wait(t0, 1)
+	if wait != time.Second/3+1 || b.Wait(t0.Add(wait), 1) != 0 {
+		t.Errorf("told to wait %v, and then another %v", wait, b.Wait(t0.Add(wait), 1))
+	}
+}
+
 func TestBucketNeverHoldsMoreThanTheBurst(t *testing.T) {
 	b := NewBucket(Rate{PerSecond: 1000, Burst: 2})
 	b.Take(t0, 2)
