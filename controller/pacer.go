@@ -81,8 +81,11 @@ const (
 	// gapSpan is how many dispatches the gap is measured over, at least.
 	gapSpan = 64
 
-	// gapPause is how many it takes to tell a pause from a gap.
-	gapPause = 16
+	// gapPause and gapPauseAfter are how long a pause has to be, and how many
+	// dispatches it takes, to be told from a gap: attempts that go in lockstep
+	// come in bursts, too.
+	gapPause      = 10 * time.Second
+	gapPauseAfter = 16
 )
 
 // Gaps measures how far apart attempts are sent. It counts them in spans, and
@@ -96,7 +99,8 @@ type Gaps struct {
 
 // Add notes that an attempt starts now.
 func (g *Gaps) Add(now time.Time) {
-	if g.n+g.lastN >= gapPause && now.Sub(g.last) > g.last.Sub(g.origin()) {
+	pause := now.Sub(g.last)
+	if g.n+g.lastN >= gapPauseAfter && pause > gapPause && pause > g.last.Sub(g.origin()) {
 		g.n, g.lastN = 0, 0
 	}
 	if g.n == gapSpan {
