@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	batch = 50                     // rows in a transaction, at most
+	batch = 25                     // rows in a transaction, at most
 	beat  = 250 * time.Millisecond // a row waits no longer for its transaction
 )
 
