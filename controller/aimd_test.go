@@ -262,7 +262,7 @@ func TestAIMDAlwaysRecovers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := drawBounds(t)
 		d := drive(AIMD{}, b)
-		for range rapid.IntRange(0, 100).Draw(t, "events") {
+		for range rapid.SampledFrom([]int{3, 30, 300}).Draw(t, "events") {
 			d.pass(drawPause(t))
 			d.Setting = d.Next(d.now, drawOutcome(t, d.now))
 		}
@@ -387,7 +387,7 @@ func TestAIMDAgreesWithTheModel(t *testing.T) {
 		}
 		m := &aimdModel{AIMD: p, Bounds: b, limit: b.InitialLimit, ceiling: b.MaxLimit, interval: b.MinInterval}
 		d := drive(p, b)
-		for range rapid.IntRange(1, 200).Draw(t, "events") {
+		for range rapid.SampledFrom([]int{3, 30, 300}).Draw(t, "events") {
 			d.pass(drawPause(t))
 			o := drawOutcome(t, d.now)
 			before := d.Setting

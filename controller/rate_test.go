@@ -94,7 +94,7 @@ func TestBucketHoldsInAnySpan(t *testing.T) {
 			now    = t0
 			takens []taking
 		)
-		for range rapid.IntRange(1, 60).Draw(t, "attempts") {
+		for range rapid.SampledFrom([]int{3, 30, 100}).Draw(t, "attempts") {
 			now = now.Add(time.Duration(rapid.Float64Range(0, 2/r.PerSecond).Draw(t, "pause") * float64(time.Second)))
 			weight := rapid.Float64Range(0, 1).Draw(t, "share") * r.Burst
 			if wait := b.Wait(now, weight); wait > 0 {
