@@ -1,0 +1,224 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+// TestBudgetIsNeverOvershotByMoreThanTheEstimatesErrors: in any window, what
+// started did not use more than the budget, but for what it used beyond its
+// estimate.
+func TestBudgetIsNeverOvershotByMoreThanTheEstimatesErrors(t *testing.T) {
+	attack(t, func(rt *rapid.T) func(*faults) {
+		jobs := rapid.IntRange(1, 60).Draw(rt, "jobs")
+		cfg := pipeline.Config{
+			MaxConcurrency: rapid.IntRange(1, 10).Draw(rt, "max"),
+			Policy:         pipeline.Static{},
+			Retry:          &pipeline.Retry{BaseDelay: time.Millisecond, Park: rapid.Bool().Draw(rt, "park")},
+			Seed:           1,
+		}
+		for range rapid.IntRange(1, 3).Draw(rt, "budgets") {
+			cfg.Budgets = append(cfg.Budgets, pipeline.Budget{
+				Tokens: rapid.Int64Range(10, 100).Draw(rt, "tokens"),
+				Window: time.Duration(rapid.Int64Range(1, 2000).Draw(rt, "window")) * time.Millisecond,
+			})
+		}
+		draw := func(what string, least, most int64) []int64 {
+			return rapid.SliceOfN(rapid.Int64Range(least, most), 8, 8).Draw(rt, what)
+		}
+		costs, uses, takes := draw("costs", 0, 10), draw("uses", 0, 20), draw("takes", 0, int64(300*time.Millisecond))
+		bad := rapid.SliceOfN(rapid.Bool(), 8, 8).Draw(rt, "bad")
+		return func(f *faults) {
+			s := &service{answer: func(job, number int) answer {
+				a := answer{takes: time.Duration(takes[(job+number)%8]), tokens: uses[(job+3*number)%8]}
+				if bad[(job+number)%8] {
+					a.ending = fails
+				}
+				return a
+			}}
+			cost := func(job int) int64 { return costs[job%8] }
+			p, err := pipeline.New(s.work, cfg)
+			if err != nil {
+				f.add("%v", err)
+				return
+			}
+			n := len(collect(p.Cost(cost).Run(context.Background(), feed(jobs))))
+			f.check(n == jobs, "%d results of %d", n, jobs)
+			// What an attempt holds of the budget, as long as it counts.
+			held := func(a *attempt) int64 {
+				switch {
+				case a.answer.tokens > 0:
+					return min(a.answer.tokens, cost(a.job))
+				case a.answer.ending == succeeds:
+					return cost(a.job)
+				}
+				return 0
+			}
+			for _, b := range cfg.Budgets {
+				for i, first := range s.log {
+					sum := int64(0)
+					for _, a := range s.log[i:] {
+						if a.start.Sub(first.start) < b.Window {
+							sum += held(a)
+						}
+					}
+					f.check(sum <= b.Tokens, "%d tokens in %v, budget %d", sum, b.Window, b.Tokens)
+				}
+			}
+		}
+	})
+}
+
+func budgetStarts(t *testing.T, s *service, jobs int, cost func(int) int64, budgets ...pipeline.Budget) []time.Duration {
+	t.Helper()
+	p := newLine(t, s, pipeline.Config{MaxConcurrency: 4, Budgets: budgets, Policy: pipeline.Static{}})
+	if cost != nil {
+		p.Cost(cost)
+	}
+	begin := time.Now()
+	for r := range p.Run(t.Context(), feed(jobs)) {
+		if r.Err != nil {
+			t.Errorf("job %d: %v", r.In, r.Err)
+		}
+	}
+	return s.starts(begin)
+}
+
+func constant(n int64) func(int) int64 { return func(int) int64 { return n } }
+
+func TestBudgetComesBackAWindowAfterItWasSpent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := budgetStarts(t, always(answer{}), 6, constant(5), pipeline.Budget{Tokens: 10, Window: time.Minute})
+		if want := seconds(0, 0, 60, 60, 120, 120); !slices.Equal(got, want) {
+			t.Errorf("starts at %v, want %v", got, want)
+		}
+	})
+}
+
+func TestUnusedTokensAreFreeAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(answer{takes: time.Minute, tokens: 1})
+		got := budgetStarts(t, s, 5, constant(10), pipeline.Budget{Tokens: 13, Window: time.Hour})
+		if want := seconds(0, 60, 120, 180, 3600); !slices.Equal(got, want) {
+			t.Errorf("starts at %v, want %v", got, want)
+		}
+	})
+}
+
+func TestTokensUsedBeyondTheEstimateArePaidBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{answer: func(job, _ int) answer { return answer{takes: time.Second, tokens: int64(30 - 29*min(job, 1))} }}
+		got := budgetStarts(t, s, 2, constant(10), pipeline.Budget{Tokens: 15, Window: time.Minute})
+		if want := seconds(0, 61); !slices.Equal(got, want) { // 10 of 30 come back at 60s, 20 at 61s
+			t.Errorf("starts at %v, want %v", got, want)
+		}
+	})
+}
+
+func TestFailuresThatUseNothingCostNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(answer{ending: fails})
+		p := newLine(t, s, pipeline.Config{Policy: pipeline.Static{}, Budgets: []pipeline.Budget{{Tokens: 10, Window: time.Hour}}})
+		begin := time.Now()
+		collect(p.Cost(constant(10)).Run(t.Context(), feed(20)))
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("20 failed jobs took %v", took)
+		}
+	})
+}
+
+func TestAttemptWaitsForAllBudgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := budgetStarts(t, always(answer{}), 5, constant(1),
+			pipeline.Budget{Name: "second", Tokens: 2, Window: time.Second}, pipeline.Budget{Name: "minute", Tokens: 3, Window: time.Minute})
+		if want := seconds(0, 0, 1, 60, 60); !slices.Equal(got, want) {
+			t.Errorf("starts at %v, want %v", got, want)
+		}
+	})
+}
+
+func TestWithoutEstimateTheRunningMeanIsReserved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// The first four may start with a share of the budget each; then it is
+		// known that a job uses 20 of 100, and 5 fit in a minute.
+		s := always(answer{takes: time.Second, tokens: 20})
+		got := budgetStarts(t, s, 15, nil, pipeline.Budget{Tokens: 100, Window: time.Minute})
+		for i := range got {
+			fits := 0
+			for _, start := range got[i:] {
+				if start-got[i] < time.Minute {
+					fits++
+				}
+			}
+			if fits > 5 {
+				t.Errorf("%d started within a minute: %v", fits, got)
+			}
+		}
+		if last := got[len(got)-1]; last > 3*time.Minute {
+			t.Errorf("the budget is not used: starts at %v", got)
+		}
+	})
+}
+
+func TestJobThatIsTooDearEndsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(answer{})
+		p := newLine(t, s, pipeline.Config{Budgets: []pipeline.Budget{
+			{Name: "large", Tokens: 100, Window: time.Hour}, {Name: "small", Tokens: 10, Window: time.Hour},
+		}}).Cost(func(job int) int64 { return int64(job - 1) })
+		begin := time.Now()
+		jobs := make(chan int, 3)
+		jobs <- 12
+		jobs <- 0
+		jobs <- 11
+		close(jobs)
+		for r := range p.Run(t.Context(), jobs) {
+			var cost *pipeline.CostError
+			switch ok := errors.As(r.Err, &cost); {
+			case r.In == 11:
+				if r.Err != nil {
+					t.Errorf("cost 10: %v", r.Err)
+				}
+			case !ok || r.Attempts != 0 || cost.Cost != int64(r.In-1):
+				t.Errorf("cost %d: %d attempts, %v", r.In-1, r.Attempts, r.Err)
+			case r.In == 12 && (cost.Limit != 10 || cost.Budget != "small"):
+				t.Errorf("cost 11: %+v", cost)
+			}
+		}
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+func TestEmptyBudgetIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log eventLog
+		p := newLine(t, always(answer{}), pipeline.Config{
+			Budgets: []pipeline.Budget{{Name: "tpm", Tokens: 10, Window: time.Minute}}, OnEvent: log.add,
+		}).Cost(constant(10))
+		results := p.Run(t.Context(), feed(2))
+		<-results
+		synctest.Wait()
+		snap := p.Throttle().Snapshot()
+		if snap.TokensUsed != 10 || snap.TokensRemaining != 0 || snap.Budgets[0].Name != "tpm" || snap.Budgets[0].Used != 10 {
+			t.Errorf("snapshot of an empty budget: %+v", snap)
+		}
+		collect(results)
+		synctest.Wait()
+		if want := "budget_exhausted budget_restored"; log.String() != want {
+			t.Errorf("told %v, want %v", log.String(), want)
+		}
+		if e := log.events[0]; e.Budget != "tpm" || e.Wait != time.Minute {
+			t.Errorf("told %+v", e)
+		}
+	})
+}

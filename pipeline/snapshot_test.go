@@ -1,0 +1,125 @@
+package pipeline_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+func TestSnapshotTellsEachState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := phases(time.Second, phase{time.Millisecond, answer{ending: fails, takes: time.Millisecond}})
+		p := newLine(t, s, pipeline.Config{
+			MaxConcurrency: 2, InitialConcurrency: 2,
+			Policy:  pipeline.AIMD{FailureThreshold: 1, CoolingPeriod: time.Minute},
+			Breaker: &pipeline.Breaker{Failures: 2, OpenFor: 10 * time.Second},
+		})
+		throttle := p.Throttle()
+		begin := time.Now()
+		expect := func(at time.Duration, state pipeline.State, circuit pipeline.CircuitState, name string) {
+			t.Helper()
+			time.Sleep(time.Until(begin.Add(at)))
+			if snap := throttle.Snapshot(); snap.State != state || snap.Circuit != circuit || snap.State.String() != name {
+				t.Errorf("after %v: %v, circuit %v, want %v, %v", at, snap.State, snap.Circuit, name, circuit)
+			}
+		}
+		expect(0, pipeline.Running, pipeline.BreakerClosed, "running")
+		results := p.Run(t.Context(), feed(1000))
+		go collect(results)
+		expect(500*time.Microsecond, pipeline.Running, pipeline.BreakerClosed, "running")
+		expect(5*time.Second, pipeline.CircuitOpen, pipeline.BreakerOpen, "circuit_open")
+		expect(10*time.Second+time.Millisecond, pipeline.CircuitOpen, pipeline.BreakerHalfOpen, "circuit_open")
+		expect(20*time.Second, pipeline.Cooling, pipeline.BreakerClosed, "cooling")
+		expect(2*time.Minute, pipeline.Running, pipeline.BreakerClosed, "running")
+		throttle.Close()
+		expect(2*time.Minute+time.Millisecond, pipeline.Draining, pipeline.BreakerClosed, "draining")
+		if err := throttle.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		expect(3*time.Minute, pipeline.Closed, pipeline.BreakerClosed, "closed")
+		if snap := throttle.Snapshot(); snap.InFlight != 0 || snap.Completed == 0 || snap.Failed != 2 {
+			t.Errorf("after the drain: %+v", snap)
+		}
+	})
+}
+
+// TestSnapshotIsTrue compares it with what the service sees, at any moment at
+// which nothing is on the move.
+func TestSnapshotIsTrue(t *testing.T) {
+	attack(t, func(rt *rapid.T) func(*faults) {
+		cfg := drawConfig(rt)
+		cfg.TotalJobs = rapid.IntRange(1, 60).Draw(rt, "totalJobs")
+		jobs := rapid.IntRange(0, 60).Draw(rt, "jobs")
+		answers := drawAnswers(rt, cfg, jobs)
+		pause := time.Duration(rapid.Int64Range(1, int64(50*time.Millisecond)).Draw(rt, "pause"))
+		return func(f *faults) {
+			s := &service{answer: answers}
+			p, err := pipeline.New(s.work, cfg)
+			if err != nil {
+				f.add("%v", err)
+				return
+			}
+			over := make(chan struct{})
+			var succeeded, failed int64
+			go func() {
+				for r := range p.Run(context.Background(), feed(jobs)) {
+					if r.Err == nil {
+						succeeded++
+					} else {
+						failed++
+					}
+				}
+				close(over)
+			}()
+			check := func() {
+				synctest.Wait()
+				snap := p.Throttle().Snapshot()
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				f.check(snap.InFlight == s.inFlight, "%d in flight, the service sees %d", snap.InFlight, s.inFlight)
+				f.check(snap.Completed == succeeded && snap.Failed == failed,
+					"%d completed, %d failed, the reader saw %d, %d", snap.Completed, snap.Failed, succeeded, failed)
+				done := float64(min(succeeded+failed, int64(cfg.TotalJobs)))
+				f.check(snap.Percentage == 100*done/float64(cfg.TotalJobs), "%v%% of %d: %v", snap.Percentage, cfg.TotalJobs, done)
+				f.check(snap.Concurrency >= 1 && snap.Concurrency <= cfg.MaxConcurrency, "limit %d", snap.Concurrency)
+				f.check(len(snap.Budgets) == len(cfg.Budgets), "%d budgets", len(snap.Budgets))
+			}
+			for range 50 {
+				time.Sleep(pause)
+				check()
+			}
+			<-over
+			check()
+			retries := int64(s.count()) - int64(len(s.attempts))
+			f.check(p.Throttle().Snapshot().Retries == retries,
+				"%d retries, the service saw %d", p.Throttle().Snapshot().Retries, retries)
+		}
+	})
+}
+
+func TestETAComesFromTheRateOfCompletion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newLine(t, always(answer{takes: time.Second}), pipeline.Config{MaxConcurrency: 2, TotalJobs: 100})
+		if eta := p.Throttle().Snapshot().ETA; eta >= 0 {
+			t.Errorf("ETA %v before the begin", eta)
+		}
+		results := p.Run(t.Context(), feed(100))
+		for range 20 {
+			<-results
+		}
+		snap := p.Throttle().Snapshot()
+		if snap.Percentage != 20 || snap.ETA.Round(time.Second) != 40*time.Second {
+			t.Errorf("%v%%, ETA %v", snap.Percentage, snap.ETA)
+		}
+		collect(results)
+		snap = p.Throttle().Snapshot()
+		if snap.Percentage != 100 || snap.ETA != 0 || snap.Completed != 100 || snap.Total != 100 {
+			t.Errorf("at the end: %+v", snap)
+		}
+	})
+}
