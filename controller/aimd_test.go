@@ -178,6 +178,16 @@ func TestAIMDTakesOneStepPerRoundTrip(t *testing.T) {
 	d.want(t, 34, 100*ms, 64)
 }
 
+func TestAIMDAttemptsFromBeforeACutDoNotPayForGrowth(t *testing.T) {
+	d := drive(AIMD{FailureThreshold: 1}, aimd64)
+	d.end(1, Failed, 0)
+	d.pass(time.Minute)
+	d.end(10, Succeeded, time.Minute+1)
+	d.want(t, 32, 200*ms, 64)
+	d.end(1, Succeeded, time.Minute)
+	d.want(t, 33, 100*ms, 64)
+}
+
 func TestAIMDTakesTheIntervalOffAgain(t *testing.T) {
 	d := drive(AIMD{FailureThreshold: 1}, unpaced8)
 	d.end(3, Failed, 0) // 80, 160, 320 ms
