@@ -47,6 +47,7 @@ type End struct {
 type Status struct {
 	Circuit   CircuitState
 	InFlight  int
+	Waiting   int
 	Completed int64
 	Failed    int64
 	Retries   int64
@@ -216,6 +217,7 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 		Concurrency:      c.setting.Limit,
 		MaxConcurrency:   c.cfg.Bounds.MaxLimit,
 		InFlight:         r.Status.InFlight,
+		Waiting:          r.Status.Waiting,
 		SafeCeiling:      c.setting.Ceiling,
 		DispatchInterval: c.setting.Interval,
 		Completed:        r.Status.Completed,

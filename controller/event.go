@@ -48,7 +48,7 @@ type Event struct {
 	Wait     time.Duration // how long it will last: cooling_started, circuit_opened, budget_exhausted; or until the next attempt: retry
 	Budget   string        // name of the budget: budget_exhausted, budget_restored
 	Attempt  int           // the one that failed, from 0: retry
-	Err      error         // what it failed with: retry
+	Err      error         // what it failed with: retry; what the last one failed with: circuit_opened
 }
 
 // LogValue returns the fields that the kind of event sets.
@@ -66,8 +66,11 @@ func (e Event) LogValue() slog.Value {
 	if e.Budget != "" {
 		attrs = append(attrs, slog.String("budget", e.Budget))
 	}
+	if e.Kind == EventRetry {
+		attrs = append(attrs, slog.Int("attempt", e.Attempt))
+	}
 	if e.Err != nil {
-		attrs = append(attrs, slog.Int("attempt", e.Attempt), slog.Any("error", e.Err))
+		attrs = append(attrs, slog.Any("error", e.Err))
 	}
 	return slog.GroupValue(attrs...)
 }

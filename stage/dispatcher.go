@@ -172,7 +172,7 @@ func (d *Dispatcher) handle(mail List) {
 		d.now = now
 	}
 	if setting, ok := d.reporter.take(); ok {
-		d.gate.pacer.Slower(setting.Interval - d.setting.Interval)
+		d.gate.repace(d.setting.Interval, setting.Interval)
 		d.setting = setting
 	}
 	for j := mail.Pop(); j != nil; j = mail.Pop() {
@@ -187,7 +187,7 @@ func (d *Dispatcher) handle(mail List) {
 			d.nudged.Store(false)
 		}
 	}
-	d.watchCircuit()
+	d.watchCircuit(nil)
 	if d.busy() {
 		d.pool.resize(d.setting.Limit)
 	}
@@ -220,7 +220,7 @@ func (d *Dispatcher) end(j *Job) {
 	d.running--
 	d.follow(j)
 	d.gate.settle(d.now, j)
-	d.watchCircuit()
+	d.watchCircuit(j.Err)
 	if j.again && j.door.canceled {
 		j.again, j.Err = false, j.abandoned()
 	}
@@ -377,11 +377,8 @@ func (d *Dispatcher) setAppetite(held hold) {
 	if interval := d.setting.Interval; interval > 0 {
 		n = min(n, max(int(time.Millisecond/interval), 1))
 	}
-	switch {
-	case d.circuit == controller.BreakerHalfOpen, held == byRate:
-		n = 1
-	case d.circuit == controller.BreakerOpen, held == byBudget:
-		n = 0
+	if d.circuit != controller.BreakerClosed || held == byBudget || held == byRate {
+		n = 1 // one, or nobody would see that no more jobs come
 	}
 	d.appetite.Store(int64(n))
 	d.lead.Store(int64(d.ahead))
@@ -406,8 +403,8 @@ func (d *Dispatcher) sendBack() {
 
 func (d *Dispatcher) note(e controller.Event) { d.reporter.note(d.now, e) }
 
-// watchCircuit notes a change of the circuit.
-func (d *Dispatcher) watchCircuit() {
+// watchCircuit notes a change of the circuit, and the error that opened it.
+func (d *Dispatcher) watchCircuit(err error) {
 	if d.gate.circuit == nil {
 		return
 	}
@@ -418,7 +415,7 @@ func (d *Dispatcher) watchCircuit() {
 	d.circuit = state
 	switch state {
 	case controller.BreakerOpen:
-		d.note(controller.Event{Kind: controller.EventCircuitOpened, Wait: d.gate.circuit.Until().Sub(d.now)})
+		d.note(controller.Event{Kind: controller.EventCircuitOpened, Wait: d.gate.circuit.Until().Sub(d.now), Err: err})
 	case controller.BreakerHalfOpen:
 		d.note(controller.Event{Kind: controller.EventCircuitHalfOpen})
 	case controller.BreakerClosed:
@@ -426,12 +423,16 @@ func (d *Dispatcher) watchCircuit() {
 	}
 }
 
+// restored is the share of a budget that has to be free for it to count as
+// restored. A budget that attempts use up as it trickles in stays exhausted.
+const restored = 0.1
+
 // tellBudget notes that a budget holds attempts up, or that it does so no more.
 func (d *Dispatcher) tellBudget(h hold, wait time.Duration, budget int) {
 	if h != byBudget {
 		budget = -1
 	}
-	if budget == d.empty {
+	if budget == d.empty || budget < 0 && d.gate.free(d.now, d.empty) < restored {
 		return
 	}
 	if d.empty >= 0 {
@@ -450,6 +451,7 @@ func (d *Dispatcher) report() {
 	}
 	d.status.Circuit = d.circuit
 	d.status.InFlight = d.running - d.pool.waiting()
+	d.status.Waiting = d.jobs - d.status.InFlight
 	d.status.Budgets = d.gate.appendStatus(d.reporter.budgets(), d.now)
 	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status)
 }

@@ -143,6 +143,22 @@ func (g *gate) tooDear(j *Job) error {
 	return nil
 }
 
+// free returns the share of a budget that is free.
+func (g *gate) free(now time.Time, budget int) float64 {
+	b := g.budgets[budget]
+	return float64(b.Remaining(now)) / float64(b.Tokens)
+}
+
+// repace takes note of another interval. What gap attempts keep by themselves is
+// measured anew, lest it be one that we made.
+func (g *gate) repace(from, to time.Duration) {
+	if from == to {
+		return
+	}
+	g.pacer.Slower(to - from)
+	g.gaps = controller.Gaps{}
+}
+
 // appendStatus appends the budgets' part of a snapshot.
 func (g *gate) appendStatus(to []controller.BudgetSnapshot, now time.Time) []controller.BudgetSnapshot {
 	for _, b := range g.budgets {
