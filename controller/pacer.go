@@ -72,7 +72,7 @@ func (p *Pacer) Start(now time.Time, interval time.Duration, random float64) {
 // Slower moves the next attempt back by what the interval has grown, so that a
 // new interval holds from the very next gap.
 func (p *Pacer) Slower(by time.Duration) {
-	if by > 0 && !p.next.IsZero() {
+	if by > 0 {
 		p.next = p.next.Add(by)
 	}
 }
