@@ -101,27 +101,27 @@ func TestAIMDHalvesCoolsAndGrowsStepByStep(t *testing.T) {
 func TestGrowthStopsAtTheSafeCeilingUntilThatDecays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		// Two cuts: at once from 16 to 8, and at 15s from 8 to 4.
+		// Two cuts: at once from 8 to 4, and at 15s from 4 to 2.
 		s := phases(100*time.Millisecond,
 			phase{50 * time.Millisecond, answer{ending: fails, takes: 50 * time.Millisecond}},
 			phase{15 * time.Second, answer{takes: 100 * time.Millisecond}},
 			phase{15*time.Second + 150*time.Millisecond, answer{ending: fails, takes: 100 * time.Millisecond}},
 		)
 		p := newLine(t, s, pipeline.Config{
-			MaxConcurrency: 16, MaxDispatchInterval: time.Millisecond,
-			Policy: pipeline.AIMD{FailureThreshold: 1, CoolingPeriod: 20 * time.Second, SafeCeilingDecay: 10},
+			MaxConcurrency: 8, MaxDispatchInterval: time.Millisecond,
+			Policy: pipeline.AIMD{FailureThreshold: 1, CoolingPeriod: 20 * time.Second, SafeCeilingDecay: 4},
 		})
-		go collect(p.Run(t.Context(), feed(20000)))
+		go collect(p.Run(t.Context(), feed(6000)))
 		for _, test := range []struct {
 			at             time.Duration
 			limit, ceiling int
 		}{
-			{time.Second, 8, 16},
-			{16 * time.Second, 4, 8},
-			{35 * time.Second, 4, 8},
-			{40 * time.Second, 8, 8},
-			{200 * time.Second, 8, 8},
-			{225 * time.Second, 16, 16},
+			{time.Second, 4, 8},
+			{16 * time.Second, 2, 4},
+			{35 * time.Second, 2, 4},
+			{40 * time.Second, 4, 4},
+			{90 * time.Second, 4, 4},
+			{100 * time.Second, 8, 8},
 		} {
 			time.Sleep(time.Until(begin.Add(test.at)))
 			snap := p.Throttle().Snapshot()

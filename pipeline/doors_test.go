@@ -18,7 +18,7 @@ func TestAbsentReaderHoldsUpHisOwnDoorAlone(t *testing.T) {
 		cfg.Budgets, cfg.Breaker, cfg.AttemptTimeout = nil, nil, 0
 		absent := rapid.IntRange(1, 3).Draw(rt, "absent")
 		ordered := rapid.Bool().Draw(rt, "ordered")
-		jobs := rapid.IntRange(0, 200).Draw(rt, "jobs")
+		jobs := rapid.IntRange(0, 100).Draw(rt, "jobs")
 		answers := drawAnswers(rt, cfg, 10)
 		return func(f *faults) {
 			s := &service{answer: func(job, number int) answer { return answers(job%10, number) }}
@@ -34,7 +34,7 @@ func TestAbsentReaderHoldsUpHisOwnDoorAlone(t *testing.T) {
 				if ordered {
 					p.Ordered()
 				}
-				jobs := make(chan int, 1000)
+				jobs := make(chan int, 200)
 				for i := range cap(jobs) {
 					jobs <- i
 				}
@@ -62,7 +62,7 @@ func TestDoorsThatHaveWorkTakeTurns(t *testing.T) {
 		doors := rapid.IntRange(2, 5).Draw(rt, "doors")
 		limit := rapid.IntRange(1, 10).Draw(rt, "limit")
 		interval := rapid.SampledFrom([]time.Duration{0, time.Microsecond, time.Millisecond}).Draw(rt, "interval")
-		const jobs = 60
+		const jobs = 30
 		return func(f *faults) {
 			s := always(answer{takes: time.Millisecond})
 			throttle, err := pipeline.NewThrottle(pipeline.Config{

@@ -101,7 +101,7 @@ func TestEventsComeInOrderOneAtATime(t *testing.T) {
 
 func TestEventsThatNobodyTakesAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const jobs = 3000 // two events each: a retry now and then another one
+		const jobs = 1500 // an event each
 		var log eventLog
 		gate := make(chan struct{})
 		p := newLine(t, always(answer{ending: fails}), pipeline.Config{

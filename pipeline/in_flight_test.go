@@ -3,14 +3,12 @@ package pipeline_test
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
 
-	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/pipeline"
 )
 
@@ -136,61 +134,6 @@ func TestLimitIsUsed(t *testing.T) {
 			runAll(t, s, pipeline.Config{MaxConcurrency: limit, Policy: pipeline.Static{}}, 10*limit)
 			if took := time.Since(begin); took != 10*time.Second || s.most != limit {
 				t.Errorf("limit %d: %d in flight at most, all done after %v", limit, s.most, took)
-			}
-		}
-	})
-}
-
-// A quickClock goes on by a microsecond each time that it is read: attempts
-// are so short that the dispatcher hands them over ahead.
-type quickClock struct {
-	clock.Clock
-	now atomic.Int64
-}
-
-func (c *quickClock) Now() time.Time                  { return time.Unix(0, c.now.Add(1000)) }
-func (c *quickClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
-
-// A dive is a policy that cuts the limit to low after some successes.
-type dive struct{ after, low int }
-
-func (d *dive) Start(b pipeline.Bounds) (pipeline.Law, pipeline.Setting) {
-	return d, pipeline.Setting{Limit: b.MaxLimit}
-}
-
-func (d *dive) Next(time.Time, pipeline.Outcome) pipeline.Setting {
-	if d.after--; d.after <= 0 {
-		return pipeline.Setting{Limit: d.low}
-	}
-	return pipeline.Setting{Limit: 8}
-}
-
-func TestLimitHoldsForAttemptsThatTakeNoTime(t *testing.T) {
-	attack(t, func(rt *rapid.T) func(*faults) {
-		const jobs = 1500
-		d := &dive{
-			after: rapid.IntRange(1, 800).Draw(rt, "after"),
-			low:   rapid.IntRange(1, 8).Draw(rt, "low"),
-		}
-		ordered := rapid.Bool().Draw(rt, "ordered")
-		cfg := pipeline.Config{MaxConcurrency: 8, Policy: d}
-		return func(f *faults) {
-			cfg.Clock = &quickClock{Clock: clock.Real()}
-			s := always(answer{})
-			p, err := pipeline.New(s.work, cfg)
-			if err != nil {
-				f.add("%v", err)
-				return
-			}
-			if ordered {
-				p.Ordered()
-			}
-			n := len(collect(p.Run(context.Background(), feed(jobs))))
-			f.check(n == jobs, "%d results of %d", n, jobs)
-			f.check(s.most <= 8, "%d in flight, limit 8", s.most)
-			// Long after the cut, everybody knows of it.
-			for _, a := range s.log[1200:] {
-				f.check(a.inFlight <= d.low, "%d in flight, limit %d", a.inFlight, d.low)
 			}
 		}
 	})
