@@ -65,6 +65,24 @@ func TestAbsentReaderStopsTheIntake(t *testing.T) {
 	})
 }
 
+func TestSlowJobHoldsUpAnOrderedIntake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{answer: func(job, _ int) answer { return answer{takes: time.Hour >> (6 * min(job, 5))} }}
+		p := newLine(t, s, pipeline.Config{MaxConcurrency: 4}).Ordered()
+		var taken atomic.Int64
+		ctx, cancel := context.WithCancel(t.Context())
+		results := p.Run(ctx, endless(ctx, &taken))
+		time.Sleep(59 * time.Minute)
+		if n := taken.Load(); n < 8 || n > 8*4+16 {
+			t.Errorf("%d jobs taken behind a slow one", n)
+		}
+		cancel()
+		if n := int64(len(collect(results))); n != taken.Load() {
+			t.Errorf("%d jobs taken, %d came back", taken.Load(), n)
+		}
+	})
+}
+
 func TestOpenCircuitStopsTheIntake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := always(answer{ending: fails, takes: time.Millisecond})

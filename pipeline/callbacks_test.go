@@ -112,6 +112,35 @@ func TestJudgesCannotWedgeARun(t *testing.T) {
 	}
 }
 
+// An evilError panics whenever it is asked something.
+type evilError struct{}
+
+func (evilError) Error() string             { panic("Error") }
+func (evilError) Is(error) bool             { panic("Is") }
+func (evilError) As(any) bool               { panic("As") }
+func (evilError) RetryAfter() time.Duration { panic("RetryAfter") }
+
+func TestErrorsThatPanicCannotWedgeARun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := everything()
+		cfg.AttemptTimeout = time.Second
+		cfg.Logger = slog.New(slog.DiscardHandler)
+		p, err := pipeline.New(func(context.Context, int) (int, error) { return 0, evilError{} }, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := collect(p.Run(t.Context(), feed(20)))
+		for _, r := range all {
+			if r.Err == nil || r.Attempts == 0 {
+				t.Errorf("job %d: %d attempts", r.In, r.Attempts)
+			}
+		}
+		if len(all) != 20 {
+			t.Errorf("%d results of 20", len(all))
+		}
+	})
+}
+
 // A madPolicy panics on each outcome.
 type madPolicy struct{ pipeline.Static }
 

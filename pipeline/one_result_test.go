@@ -29,6 +29,7 @@ type visit struct {
 	first    int  // number of its first job
 	each     bool // Each instead of Run
 	ordered  bool
+	arrives  time.Duration
 	unclosed bool          // the jobs channel is never closed
 	gap      time.Duration // between two jobs; 0: all are there at once
 	slow     time.Duration // the reader takes for each result
@@ -60,6 +61,7 @@ func drawVisit(t *rapid.T, first int) visit {
 		gap:      rapid.SampledFrom([]time.Duration{0, 0, time.Millisecond, 30 * time.Millisecond}).Draw(t, "gap"),
 		slow:     rapid.SampledFrom([]time.Duration{0, 0, time.Millisecond, 50 * time.Millisecond}).Draw(t, "slow"),
 		sleepy:   rapid.SampledFrom([]time.Duration{0, 0, 0, time.Second}).Draw(t, "sleepy"),
+		arrives:  max(drawMoment(t, "arrives"), 0),
 		cancelAt: drawMoment(t, "cancelAt"),
 		cost:     costing(rapid.IntRange(0, int(panicking)).Draw(t, "cost")),
 	}
@@ -172,6 +174,7 @@ func TestOneJobOneResult(t *testing.T) {
 		shared := rapid.Bool().Draw(rt, "shared") // one pipeline for all alike
 		closeAt := drawMoment(rt, "closeAt")
 		drainAt := drawMoment(rt, "drainAt")
+		asks := rapid.SampledFrom([]time.Duration{0, time.Millisecond, 10 * time.Millisecond}).Draw(rt, "asks")
 		answers := drawAnswers(rt, cfg, jobs)
 		return func(f *faults) {
 			s := &service{answer: answers}
@@ -197,8 +200,15 @@ func TestOneJobOneResult(t *testing.T) {
 				}
 				f.check(throttle.Snapshot().State == pipeline.Closed, "drained, but %v", throttle.Snapshot().State)
 			})
+			at(asks, ended, func() {
+				for i := 0; asks > 0 && i < 1000; i++ {
+					throttle.Snapshot()
+					time.Sleep(asks)
+				}
+			})
 			all.Wait()
 			close(ended)
+			time.Sleep(time.Minute) // until those who asked are gone
 			if s := throttle.Snapshot(); s.InFlight != 0 {
 				f.add("%d in flight after all", s.InFlight)
 			}
@@ -248,6 +258,7 @@ func (v visit) estimate(job int) int64 {
 
 // pay makes the visit and checks that each job that was taken came back once.
 func (v visit) pay(f *faults, p *line, s *service, cfg pipeline.Config) {
+	time.Sleep(v.arrives)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	ended := make(chan struct{})
