@@ -102,13 +102,13 @@ func (e *ConfigError) Error() string {
 // Validate returns every fault of c at once, each a *ConfigError, joined; nil
 // if there is none.
 func (c Config) Validate() error {
+	initial := c.InitialConcurrency
 	c = c.withDefaults()
 	var f faults
 	f.check(c.MaxConcurrency >= 1 && c.MaxConcurrency <= mostConcurrency,
 		"max_concurrency", c.MaxConcurrency, "want 1 to %d", mostConcurrency)
-	f.check(c.InitialConcurrency >= 1, "initial_concurrency", c.InitialConcurrency, "want at least 1")
-	f.check(c.InitialConcurrency <= max(c.MaxConcurrency, 1),
-		"initial_concurrency", c.InitialConcurrency, "want at most max_concurrency, %d", c.MaxConcurrency)
+	f.check(initial >= 0, "initial_concurrency", initial, "want at least 1")
+	f.check(initial <= max(c.MaxConcurrency, 1), "initial_concurrency", initial, "want at most max_concurrency, %d", c.MaxConcurrency)
 	f.checkDuration("min_dispatch_interval", c.MinDispatchInterval, 0)
 	f.checkDuration("max_dispatch_interval", c.MaxDispatchInterval, 0)
 	f.check(c.MaxDispatchInterval >= c.MinDispatchInterval,

@@ -156,7 +156,7 @@ func (a *attempts) retryable(err error, m mark) bool {
 	switch {
 	case a.retry == nil, m == fatal, errors.As(err, &panicked), errors.Is(err, errGoexit):
 		return false
-	case m == transient:
+	case m == transient, m == overloaded:
 		return true
 	case errors.Is(err, context.Canceled):
 		return false
