@@ -148,6 +148,16 @@ func TestValidateChecksEachField(t *testing.T) {
 	}
 }
 
+func TestOneFaultIsNamedOnce(t *testing.T) {
+	for _, cfg := range []pipeline.Config{
+		{MaxConcurrency: -1}, {Jitter: 2}, {MinDispatchInterval: -1}, {Retry: &pipeline.Retry{BaseDelay: -1}},
+	} {
+		if named := faultsOf(cfg.Validate()); len(named) != 1 {
+			t.Errorf("%d faults of one: %v", len(named), cfg.Validate())
+		}
+	}
+}
+
 func TestZeroConfigIsValid(t *testing.T) {
 	if err := (pipeline.Config{}).Validate(); err != nil {
 		t.Error(err)
