@@ -50,7 +50,7 @@ func TestAIMDHalvesCoolsAndGrowsStepByStep(t *testing.T) {
 			MaxConcurrency: 8, OnEvent: log.add,
 			Policy: pipeline.AIMD{FailureThreshold: 3, CoolingPeriod: cooling},
 		})
-		results := p.Run(t.Context(), feed(5000))
+		results := p.Run(t.Context(), feed(3000))
 		for range 110 {
 			<-results
 		}

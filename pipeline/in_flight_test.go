@@ -19,17 +19,19 @@ type whim struct {
 	intervals []time.Duration
 
 	mu      sync.Mutex
+	bounds  pipeline.Bounds
 	changes []change
 }
 
 type change struct {
-	at    time.Time
-	limit int
-	max   int
+	at       time.Time
+	limit    int
+	interval time.Duration
 }
 
 func (w *whim) Start(b pipeline.Bounds) (pipeline.Law, pipeline.Setting) {
-	w.changes = []change{{limit: b.InitialLimit, max: b.MaxLimit}}
+	w.bounds = b
+	w.changes = []change{{limit: b.InitialLimit, interval: b.MinInterval}}
 	return w, pipeline.Setting{Limit: b.InitialLimit}
 }
 
@@ -38,25 +40,28 @@ func (w *whim) Next(now time.Time, _ pipeline.Outcome) pipeline.Setting {
 	defer w.mu.Unlock()
 	n := len(w.changes)
 	s := pipeline.Setting{Limit: w.limits[n%len(w.limits)], Interval: w.intervals[n%len(w.intervals)]}
-	highest := w.changes[0].max
-	w.changes = append(w.changes, change{at: now, limit: min(max(s.Limit, 1), highest), max: highest})
+	w.changes = append(w.changes, change{
+		at:       now,
+		limit:    min(max(s.Limit, 1), w.bounds.MaxLimit),
+		interval: min(max(s.Interval, w.bounds.MinInterval), w.bounds.MaxInterval),
+	})
 	return s
 }
 
-// limit returns the highest limit that was in force at some time of the moment
-// t, at which it may have changed.
-func (w *whim) limit(t time.Time) (highest int) {
+// inForce returns the highest limit and the shortest interval that were in
+// force at some time of the moment t, at which they may have changed.
+func (w *whim) inForce(t time.Time) (limit int, interval time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range w.changes {
 		switch {
 		case c.at.Before(t):
-			highest = c.limit
+			limit, interval = c.limit, c.interval
 		case c.at.Equal(t):
-			highest = max(highest, c.limit)
+			limit, interval = max(limit, c.limit), min(interval, c.interval)
 		}
 	}
-	return highest
+	return limit, interval
 }
 
 func TestInFlightNeverStartsAboveTheLimit(t *testing.T) {
@@ -85,8 +90,38 @@ func TestInFlightNeverStartsAboveTheLimit(t *testing.T) {
 			}
 			collect(p.Run(context.Background(), feed(jobs)))
 			for _, a := range s.log {
-				limit := w.limit(a.start)
+				limit, _ := w.inForce(a.start)
 				f.check(a.inFlight <= limit, "job %d started with %d in flight, limit %d", a.job, a.inFlight, limit)
+			}
+		}
+	})
+}
+
+func TestNewIntervalHoldsFromTheNextGap(t *testing.T) {
+	attack(t, func(rt *rapid.T) func(*faults) {
+		jobs := rapid.IntRange(1, 60).Draw(rt, "jobs")
+		cfg := drawConfig(rt)
+		cfg.MinDispatchInterval, cfg.Budgets, cfg.AttemptTimeout = 0, nil, 0
+		w := &whim{
+			limits: []int{cfg.MaxConcurrency},
+			intervals: rapid.SliceOfN(rapid.SampledFrom([]time.Duration{
+				0, time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, time.Second, time.Hour,
+			}), 1, 10).Draw(rt, "intervals"),
+		}
+		cfg.Policy = w
+		answers := drawAnswers(rt, cfg, jobs)
+		return func(f *faults) {
+			s := &service{answer: answers}
+			p, err := pipeline.New(s.work, cfg)
+			if err != nil {
+				f.add("%v", err)
+				return
+			}
+			collect(p.Run(context.Background(), feed(jobs)))
+			for i := 1; i < len(s.log); i++ {
+				gap := s.log[i].start.Sub(s.log[i-1].start)
+				_, interval := w.inForce(s.log[i].start)
+				f.check(gap >= interval, "a gap of %v, interval %v", gap, interval)
 			}
 		}
 	})

@@ -201,7 +201,7 @@ func TestOneJobOneResult(t *testing.T) {
 				f.check(throttle.Snapshot().State == pipeline.Closed, "drained, but %v", throttle.Snapshot().State)
 			})
 			at(asks, ended, func() {
-				for i := 0; asks > 0 && i < 1000; i++ {
+				for i := 0; asks > 0 && i < 200; i++ {
 					throttle.Snapshot()
 					time.Sleep(asks)
 				}

@@ -40,9 +40,9 @@ func (d *dive) Next(time.Time, pipeline.Outcome) pipeline.Setting {
 
 func TestLimitHoldsForAttemptsThatTakeNoTime(t *testing.T) {
 	attack(t, func(rt *rapid.T) func(*faults) {
-		const jobs = 1000
+		const jobs = 700
 		d := &dive{
-			after: rapid.IntRange(1, 600).Draw(rt, "after"),
+			after: rapid.IntRange(1, 400).Draw(rt, "after"),
 			low:   rapid.IntRange(1, 8).Draw(rt, "low"),
 		}
 		ordered := rapid.Bool().Draw(rt, "ordered")
@@ -62,7 +62,7 @@ func TestLimitHoldsForAttemptsThatTakeNoTime(t *testing.T) {
 			f.check(n == jobs, "%d results of %d", n, jobs)
 			f.check(s.most <= 8, "%d in flight, limit 8", s.most)
 			// Long after the cut, everybody knows of it.
-			for _, a := range s.log[800:] {
+			for _, a := range s.log[600:] {
 				f.check(a.inFlight <= d.low, "%d in flight, limit %d", a.inFlight, d.low)
 			}
 		}
@@ -74,8 +74,8 @@ func TestLimitHoldsForAttemptsThatTakeNoTime(t *testing.T) {
 // reader who leaves.
 func TestOneJobOneResultOfAttemptsThatTakeNoTime(t *testing.T) {
 	attack(t, func(rt *rapid.T) func(*faults) {
-		jobs := rapid.IntRange(300, 1000).Draw(rt, "jobs")
-		moment := func(what string) int64 { return rapid.Int64Range(1, 1500).Draw(rt, what) }
+		jobs := rapid.IntRange(300, 700).Draw(rt, "jobs")
+		moment := func(what string) int64 { return rapid.Int64Range(1, 1000).Draw(rt, what) }
 		cancelAt, closeAt := moment("cancelAt"), moment("closeAt")
 		breaks := int(moment("breaks"))
 		bad := make(map[int64]ending)

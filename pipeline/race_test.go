@@ -3,4 +3,4 @@
 package pipeline_test
 
 // aMillion is fewer when each memory access is watched.
-const aMillion = 10_000
+const aMillion = 5_000
