@@ -70,6 +70,21 @@ func TestDrainOfAnIdleThrottleReturnsAtOnce(t *testing.T) {
 	})
 }
 
+func TestDrainDoesNotWaitForAnAbsentReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newLine(t, always(answer{takes: time.Second}), pipeline.Config{MaxConcurrency: 2})
+		jobs := feed(100)
+		results := p.Run(t.Context(), jobs)
+		time.Sleep(time.Minute)
+		if err := p.Throttle().Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n := len(collect(results)); n+len(jobs) != 100 {
+			t.Errorf("%d results, %d jobs left in the channel, of 100", n, len(jobs))
+		}
+	})
+}
+
 func TestClosedThrottleTakesNoNewWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := always(answer{})

@@ -84,6 +84,10 @@ func TestEventsComeInOrderOneAtATime(t *testing.T) {
 				case pipeline.EventCircuitOpened:
 					f.check(circuit != e.Kind, "%v twice", e.Kind)
 					circuit = e.Kind
+					for _, a := range s.log {
+						inside := a.start.After(e.At) && a.start.Before(e.At.Add(e.Wait))
+						f.check(!inside, "an attempt %v after the circuit opened for %v", a.start.Sub(e.At), e.Wait)
+					}
 				case pipeline.EventCircuitHalfOpen:
 					f.check(circuit == pipeline.EventCircuitOpened, "%v after %v", e.Kind, circuit)
 					circuit = e.Kind

@@ -144,6 +144,35 @@ func TestBelowAMillisecondTheMeanRateHolds(t *testing.T) {
 	})
 }
 
+func TestRateIsNeverExceededByMoreThanItsBurst(t *testing.T) {
+	attack(t, func(rt *rapid.T) func(*faults) {
+		cfg := drawConfig(rt)
+		cfg.Rate = &pipeline.Rate{
+			PerSecond: rapid.Float64Range(1, 1000).Draw(rt, "perSecond"),
+			Burst:     rapid.Float64Range(1, 10).Draw(rt, "burst"),
+		}
+		v := drawVisit(rt, 0)
+		answers := drawAnswers(rt, cfg, v.jobs)
+		return func(f *faults) {
+			s := &service{answer: answers}
+			throttle, err := pipeline.NewThrottle(cfg)
+			if err != nil {
+				f.add("%v", err)
+				return
+			}
+			v.pay(f, v.pipeline(throttle, s), s, cfg)
+			starts := s.starts(time.Now())
+			for i := range starts {
+				for k := i; k < len(starts); k++ {
+					span := starts[k] - starts[i]
+					most := cfg.Rate.Burst + cfg.Rate.PerSecond*span.Seconds() + 1e-3
+					f.check(float64(k-i+1) <= most, "%d starts in %v: %+v", k-i+1, span, *cfg.Rate)
+				}
+			}
+		}
+	})
+}
+
 func TestRateHoldsWithItsBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := always(answer{})

@@ -115,6 +115,13 @@ func TestOneJobOneResultOfAttemptsThatTakeNoTime(t *testing.T) {
 			if ordered {
 				p.Ordered()
 			}
+			var neighbor sync.WaitGroup
+			neighbor.Go(func() { // who goes through the same throttle undisturbed
+				in := feed(jobs)
+				n := len(collect(pipeline.Attach(throttle, square).Run(context.Background(), in)))
+				f.check(n+len(in) == jobs, "%d results, %d left of the neighbor's %d jobs", n, len(in), jobs)
+			})
+			defer neighbor.Wait()
 			var got []int
 			take := func(r result) {
 				got = append(got, r.In)
