@@ -2,4 +2,7 @@
 
 package pipeline_test
 
-const aMillion = 1_000_000
+const (
+	schedules = "40" // of each property
+	aMillion  = 1_000_000
+)

@@ -2,5 +2,8 @@
 
 package pipeline_test
 
-// aMillion is fewer when each memory access is watched.
-const aMillion = 5_000
+// There is less of everything when each memory access is watched.
+const (
+	schedules = "10"
+	aMillion  = 5_000
+)

@@ -22,7 +22,7 @@ import (
 // TestMain tries each property on a few schedules only, unless -rapid.checks
 // says otherwise, and looks for goroutines that were left over.
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", "20"); err != nil {
+	if err := flag.Set("rapid.checks", schedules); err != nil {
 		panic(err)
 	}
 	flag.Parse()
