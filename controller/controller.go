@@ -226,7 +226,7 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 		Total:            c.progress.Total,
 		FailureCount:     c.failures(r.Now),
 		Percentage:       c.progress.Percentage(),
-		ETA:              c.progress.ETA(r.Now),
+		ETA:              c.eta(r),
 		TokensRemaining:  -1,
 		Budgets:          append([]BudgetSnapshot(nil), r.Status.Budgets...),
 		DroppedEvents:    c.notifier.dropped,
@@ -235,6 +235,14 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 		s.TokensUsed, s.TokensRemaining = s.Budgets[0].Used, s.Budgets[0].Remaining
 	}
 	return s
+}
+
+// eta is unknown when no more jobs will come.
+func (c *Controller) eta(r *Report) time.Duration {
+	if r.Status.Closed {
+		return -1
+	}
+	return c.progress.ETA(r.Now)
 }
 
 func (c *Controller) state(r *Report) State {

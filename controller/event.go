@@ -51,9 +51,9 @@ type Event struct {
 	Err      error         // what it failed with: retry; what the last one failed with: circuit_opened
 }
 
-// LogValue returns the fields that the kind of event sets.
-func (e Event) LogValue() slog.Value {
-	attrs := []slog.Attr{slog.Time("at", e.At)}
+// attrs returns the fields that the kind of event sets.
+func (e Event) attrs() []slog.Attr {
+	var attrs []slog.Attr
 	if e.From != e.To {
 		attrs = append(attrs,
 			slog.Int("limit_from", e.From.Limit), slog.Int("limit", e.To.Limit),
@@ -72,5 +72,20 @@ func (e Event) LogValue() slog.Value {
 	if e.Err != nil {
 		attrs = append(attrs, slog.Any("error", e.Err))
 	}
-	return slog.GroupValue(attrs...)
+	return attrs
+}
+
+// LogValue returns the kind, the time, and the fields that the kind sets.
+func (e Event) LogValue() slog.Value {
+	head := []slog.Attr{slog.String("kind", e.Kind.String()), slog.Time("at", e.At)}
+	return slog.GroupValue(append(head, e.attrs()...)...)
+}
+
+// String returns the kind and the fields that it sets, as slog's text does.
+func (e Event) String() string {
+	s := e.Kind.String()
+	for _, a := range e.attrs() {
+		s += " " + a.String()
+	}
+	return s
 }

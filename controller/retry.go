@@ -16,7 +16,7 @@ type Retry struct {
 	Multiplier  float64          // from one delay to the next, at least 1; default 2
 	Retryable   func(error) bool // which unmarked errors are tried again; nil: all
 	Park        bool             // free the slot while backing off
-	GiveUpAfter time.Duration    // how long refusals are tried again without using up attempts; default 15m; negative: never give up
+	GiveUpAfter time.Duration    // how long refusals are tried again without using up attempts, looked at when one comes: a longer RetryAfter is waited out; default 15m; negative: never give up
 }
 
 // WithDefaults returns r with its zero fields set.

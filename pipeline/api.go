@@ -8,71 +8,131 @@ import (
 	"github.com/paceline-go/paceline/stage"
 )
 
-// What decides; see package controller.
+// What decides. The fields and their defaults are documented in package
+// controller, which these types are from.
 type (
-	Policy  = controller.Policy  // decides the limit and the interval from outcomes
-	Law     = controller.Law     // a Policy at work
-	Bounds  = controller.Bounds  // what a Policy stays within
-	Setting = controller.Setting // what a Policy decided
-	Outcome = controller.Outcome // what a Policy sees of an attempt
-	Verdict = controller.Verdict // what an attempt's end tells about the service
+	// A Policy decides how many attempts may be in flight and how far apart they
+	// start: [AIMD], [Static], or one of your own, which takes some thirty lines;
+	// see [controller.Policy].
+	Policy = controller.Policy
 
-	Static = controller.Static // the limit and the interval stay as configured
-	AIMD   = controller.AIMD   // halve on failures, cool, grow step by step
+	// A Law is a Policy at work: a state machine that is given outcomes.
+	Law = controller.Law
 
-	Budget  = controller.Budget  // tokens within a rolling window
-	Rate    = controller.Rate    // attempts per second, with a burst
-	Breaker = controller.Breaker // when to stop asking
-	Retry   = controller.Retry   // when to try again
-	Backoff = controller.Backoff // how the delay between attempts grows
+	// Bounds are what a Policy has to stay within.
+	Bounds = controller.Bounds
 
-	Snapshot       = controller.Snapshot       // a throttle at one moment
-	BudgetSnapshot = controller.BudgetSnapshot // a budget at one moment
-	State          = controller.State          // what a throttle is doing
-	CircuitState   = controller.CircuitState   // what its circuit is doing
-	Event          = controller.Event          // something that a throttle did
-	EventKind      = controller.EventKind      // what an Event tells
+	// A Setting is what a Policy decided: limit, interval, ceiling.
+	Setting = controller.Setting
+
+	// An Outcome is what a Policy sees of an attempt that has ended.
+	Outcome = controller.Outcome
+
+	// A Verdict says what the end of an attempt tells about the service; see
+	// [Config].Classify.
+	Verdict = controller.Verdict
+
+	// Static is the Policy that leaves limit and interval as configured.
+	Static = controller.Static
+
+	// AIMD is the Policy that halves the limit and doubles the interval when 3
+	// attempts fail within a minute, cools for a minute, and grows again step by
+	// step. Its fields: [controller.AIMD].
+	AIMD = controller.AIMD
+
+	// A Budget is a number of tokens that attempts may use within a rolling
+	// window. It only knows what it is told, by Cost or RecordTokens, and
+	// remembers nothing beyond the process. Its fields: [controller.Budget].
+	Budget = controller.Budget
+
+	// Rate is a fixed limit of attempts per second, with a burst. Its fields:
+	// [controller.Rate].
+	Rate = controller.Rate
+
+	// Breaker stops asking a service that does not answer: after 10 failures in a
+	// row, refusals included, for 30 s, then one probe. Its fields:
+	// [controller.Breaker].
+	Breaker = controller.Breaker
+
+	// Retry tries failed jobs again: up to 3 attempts, after a random share of 1 s,
+	// 2 s, 4 s … up to 60 s, and refusals for 15 min. Its fields:
+	// [controller.Retry].
+	Retry = controller.Retry
+
+	// Backoff is how the delay between attempts grows.
+	Backoff = controller.Backoff
+
+	// A Snapshot is a throttle at one moment. Its fields: [controller.Snapshot].
+	Snapshot = controller.Snapshot
+
+	// A BudgetSnapshot is a budget at one moment.
+	BudgetSnapshot = controller.BudgetSnapshot
+
+	// State is what a throttle is doing.
+	State = controller.State
+
+	// CircuitState is what the circuit of a throttle is doing.
+	CircuitState = controller.CircuitState
+
+	// An Event is something that a throttle did. Its fields: [controller.Event].
+	Event = controller.Event
+
+	// EventKind is what an Event tells.
+	EventKind = controller.EventKind
 )
 
-// What moves; see package stage.
+// What moves. These types are from package stage.
 type (
-	Slot = stage.Slot // an attempt's place among those in flight
+	// A Slot is one attempt's place among those in flight: its number for
+	// idempotency keys (Attempt), and what it used (RecordTokens). Its methods:
+	// [stage.Slot].
+	Slot = stage.Slot
 
-	CircuitOpenError      = stage.CircuitOpenError      // the circuit is open
-	RetriesExhaustedError = stage.RetriesExhaustedError // wraps the last attempt's error
-	CostError             = stage.CostError             // more than a budget will ever have
-	PanicError            = stage.PanicError            // a panic in the work
+	// A CircuitOpenError says that the circuit is open and when to come again. No
+	// job of a pipeline gets it: while the circuit is open, they wait.
+	CircuitOpenError = stage.CircuitOpenError
+
+	// A RetriesExhaustedError wraps the error of the last attempt of a job that has
+	// used up its attempts, or was refused for too long.
+	RetriesExhaustedError = stage.RetriesExhaustedError
+
+	// A CostError says that a job costs more than a budget will ever have.
+	CostError = stage.CostError
+
+	// A PanicError is a panic in the work, with its Stack, turned into the job's
+	// error.
+	PanicError = stage.PanicError
 )
 
 // How the delay between attempts grows.
 const (
-	Fixed             = controller.Fixed
-	Exponential       = controller.Exponential
-	ExponentialJitter = controller.ExponentialJitter
+	Fixed             = controller.Fixed             // BaseDelay each time
+	Exponential       = controller.Exponential       // times Multiplier each time
+	ExponentialJitter = controller.ExponentialJitter // a random share of Exponential's
 )
 
 // What an attempt's end tells about the service.
 const (
-	Ignored   = controller.Ignored
-	Failed    = controller.Failed
-	Overload  = controller.Overload
-	Succeeded = controller.Succeeded
+	Ignored   = controller.Ignored   // nothing: a caller's mistake, a cancelled context
+	Failed    = controller.Failed    // the service failed
+	Overload  = controller.Overload  // the service sheds load and did no work
+	Succeeded = controller.Succeeded // the service did the work
 )
 
 // What a throttle is doing.
 const (
-	Running     = controller.Running
-	Cooling     = controller.Cooling
-	CircuitOpen = controller.CircuitOpen
-	Draining    = controller.Draining
-	Closed      = controller.Closed
+	Running     = controller.Running     // work passes
+	Cooling     = controller.Cooling     // after a cut: no growth yet
+	CircuitOpen = controller.CircuitOpen // the circuit is open or half-open
+	Draining    = controller.Draining    // closed, and what was taken is being finished
+	Closed      = controller.Closed      // closed, and nothing is in flight
 )
 
 // What a circuit is doing.
 const (
-	BreakerClosed   = controller.BreakerClosed
-	BreakerOpen     = controller.BreakerOpen
-	BreakerHalfOpen = controller.BreakerHalfOpen
+	BreakerClosed   = controller.BreakerClosed   // attempts pass
+	BreakerOpen     = controller.BreakerOpen     // none passes
+	BreakerHalfOpen = controller.BreakerHalfOpen // a few probes pass
 )
 
 // What an event tells.
@@ -103,10 +163,11 @@ func Fatal(err error) error { return stage.Fatal(err) }
 // of it. Transient(nil) is nil.
 func Transient(err error) error { return stage.Transient(err) }
 
-// Overloaded marks err: the service shed load and did no work. The job is
-// tried again, not before retryAfter, without using up one of its attempts.
-// An error of your own that has a method RetryAfter() time.Duration counts as
-// overloaded too. Overloaded(nil, d) is nil.
+// Overloaded marks err: the service shed load and did no work. The job is tried
+// again without using up one of its attempts, after the longer of retryAfter
+// and the backoff's delay, which grows with refusals too; 0 or less leaves it to
+// the backoff. An error of your own that has a method RetryAfter() time.Duration
+// counts as overloaded too. Overloaded(nil, d) is nil.
 func Overloaded(err error, retryAfter time.Duration) error {
 	return stage.Overloaded(err, retryAfter)
 }

@@ -11,17 +11,18 @@ import (
 )
 
 // Config says how a throttle behaves. It is plain data. A zero field takes its
-// default where zero would be invalid; elsewhere zero means zero.
+// default where zero would be invalid; elsewhere zero means zero. No duration
+// may be longer than 10,000 hours.
 type Config struct {
 	MaxConcurrency      int           // attempts in flight at most, 1 to 1,048,576; default 5
 	InitialConcurrency  int           // to begin with, 1 to MaxConcurrency; default MaxConcurrency
 	MinDispatchInterval time.Duration // between two dispatches; default 0: not paced until something fails
 	MaxDispatchInterval time.Duration // at least MinDispatchInterval; default 30s, or MinDispatchInterval if that is longer
 	Jitter              float64       // lengthens each gap by up to this fraction of the interval, 0 to 1; default 0
-	AttemptTimeout      time.Duration // of one attempt; default 0: none
+	AttemptTimeout      time.Duration // after it an attempt's ctx is done, and its error counts as overload; default 0: none
 	TotalJobs           int           // for percentage and ETA; default 0: unknown
 
-	Budgets []Budget // an attempt waits for all of them
+	Budgets []Budget // an attempt waits for all of them; names must differ
 	Rate    *Rate    // nil: no fixed rate
 	Breaker *Breaker // nil: no circuit breaker
 	Retry   *Retry   // nil: one attempt a job, whatever comes of it
@@ -29,8 +30,12 @@ type Config struct {
 	Policy   Policy              // adapts limit and interval; nil: AIMD{}
 	Classify func(error) Verdict // what an attempt's error tells; nil: Fatal, Overloaded and Transient as marked, all else a failure
 
-	OnEvent    func(Event)    // called in order; may block or panic
-	OnProgress func(Snapshot) // called at each percent of TotalJobs, else about once a second
+	// OnEvent, OnProgress and Logger are called in order, on a goroutine of their
+	// own that may still be at it when results are closed or Drain returns. They
+	// may block or panic: if 1,024 notices wait, more are dropped, and events that
+	// were are counted in Snapshot.DroppedEvents.
+	OnEvent    func(Event)
+	OnProgress func(Snapshot) // at each percent of TotalJobs, else about once a second while jobs are done
 	Logger     *slog.Logger   // each transition; retries at debug level
 
 	Clock clock.Clock // nil: real time

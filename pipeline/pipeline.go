@@ -16,16 +16,29 @@ import (
 //
 // How Work's error is taken: Fatal ends the job; Overloaded, or an error with a
 // method RetryAfter() time.Duration, is a refusal, tried again without using up
-// an attempt; Transient is tried again in any case; any other error is tried
-// again if the throttle's Retry allows.
+// an attempt; Transient is tried again in any case; context.Canceled ends the
+// job; any other error is tried again if the throttle's Retry allows.
 type Work[In, Out any] func(ctx context.Context, in In) (Out, error)
 
-// A Result is what became of one job.
+// A Result is what became of one job. Err is
+//
+//   - nil: the job succeeded;
+//   - a *RetriesExhaustedError around the last attempt's error: it was tried as
+//     often, or refused as long, as Retry allows;
+//   - the work's own error: Fatal, not Retryable, a cancelled context, or there
+//     is no Retry;
+//   - a *PanicError: the work, or a function of the configuration, panicked;
+//   - a *CostError: it costs more than a budget will ever have;
+//   - the cause of the run's context, if it never started (Attempts is 0); beside
+//     the last attempt's error, if it was waiting to be tried again;
+//   - ErrClosed: Each took it, but the throttle was closed (Attempts is 0).
+//
+// errors.Is and errors.As see through all of them.
 type Result[In, Out any] struct {
 	In       In
 	Out      Out           // what Work returned, also beside an error
 	Err      error         // nil: the job succeeded
-	Attempts int           // that were started; 0: none was
+	Attempts int           // that were started, refusals included; 0: none was
 	Waited   time.Duration // from the intake to the first attempt
 	Took     time.Duration // from the first attempt's start to the last one's end
 }
@@ -33,7 +46,7 @@ type Result[In, Out any] struct {
 // A Pipeline takes jobs and gives back results, one for each job.
 //
 // Cost and Ordered set it up; after that, Run and Each may be called any number
-// of times, also at once.
+// of times, also at once. Make one with New or Attach.
 type Pipeline[In, Out any] struct {
 	throttle *Throttle
 	work     Work[In, Out]
@@ -47,7 +60,7 @@ type Pipeline[In, Out any] struct {
 func New[In, Out any](work Work[In, Out], cfg Config) (*Pipeline[In, Out], error) {
 	t, err := NewThrottle(cfg)
 	if work == nil {
-		err = errors.Join(&ConfigError{Field: "work", Value: nil, Reason: "want a function"}, err)
+		err = errors.Join(&ConfigError{Field: "work", Value: "nil", Reason: "want a function"}, err)
 	}
 	if err != nil {
 		return nil, err
@@ -100,11 +113,17 @@ func (p *Pipeline[In, Out]) Throttle() *Throttle { return p.throttle }
 
 // Run takes jobs until the channel is closed, ctx is done or the throttle is
 // closed, and gives each that it took back as a result. When all are given
-// back, it closes the results.
+// back, it closes the results; on a throttle that is closed already, at once.
 //
 // Read the results until they are closed, also after cancelling ctx: only so
-// every job is accounted for. A reader who stops reading holds up this run,
-// but no other one on the same throttle.
+// every job is accounted for. A reader who stops reading holds up this run, but
+// no other one on the same throttle. Jobs that were taken and whose results were
+// not yet read are about four times MaxConcurrency at most; six times, and 128
+// more, if attempts take no more than microseconds, or if they are Ordered or
+// Retry.Park is set and some take long.
+//
+// When the intake has ended, nobody receives from jobs any more. Let whoever
+// sends them also select on ctx.Done and Throttle.Done, or use Each.
 //
 // Run panics if ctx or jobs is nil.
 func (p *Pipeline[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[In, Out] {

@@ -47,6 +47,8 @@ type job[In, Out any] struct {
 }
 
 func (j *job[In, Out]) Attempt(ctx context.Context) (err error) {
+	var none Out
+	j.out = none // in case of a panic
 	j.out, err = j.work(ctx, j.in)
 	return err
 }

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/paceline-go/paceline/controller"
 	"github.com/paceline-go/paceline/stage"
@@ -14,17 +13,17 @@ import (
 // comes from, passes all of them.
 //
 // A throttle that nothing goes through runs nothing, so it need not be closed.
-// Its methods may be called from any goroutine, also from callbacks.
+// Its methods may be called from any goroutine, also from callbacks. Make one
+// with NewThrottle, or let New make it.
 type Throttle struct {
 	cfg        Config
 	dispatcher *stage.Dispatcher
 }
 
-// NewThrottle returns a throttle. Its error lists every fault of cfg, each a
-// *ConfigError.
+// NewThrottle returns a throttle. Its error is that of Config.Validate.
 func NewThrottle(cfg Config) (*Throttle, error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("paceline: invalid config: %w", err)
+		return nil, err
 	}
 	cfg = cfg.withDefaults()
 	return &Throttle{
@@ -60,11 +59,17 @@ func NewThrottle(cfg Config) (*Throttle, error) {
 func (t *Throttle) Snapshot() Snapshot { return t.dispatcher.Snapshot() }
 
 // Close takes no new work from now on: runs stop their intake and leave what
-// they have not taken in the jobs channel. What was taken is finished. A second
-// call does nothing.
+// they have not taken in the jobs channel. What was taken is finished, and its
+// results have to be read. A second call does nothing.
 func (t *Throttle) Close() { t.dispatcher.Close() }
 
-// Drain closes the throttle and waits until nothing is in flight, nor waiting
-// to be, nor running. If ctx is done before, it returns the cause; what was
-// taken is finished all the same.
+// Done is closed when the throttle is, for those who send jobs and would
+// otherwise wait for ever to be heard.
+func (t *Throttle) Done() <-chan struct{} { return t.dispatcher.Closing() }
+
+// Drain closes the throttle and waits until every job that was taken is done
+// with: those in flight, those that wait for a first attempt, and those that
+// back off. It does not wait for results to be read, nor for callbacks. If ctx
+// is done before, it returns the cause; what was taken is finished all the same,
+// unless you cancel the runs.
 func (t *Throttle) Drain(ctx context.Context) error { return t.dispatcher.Drain(ctx) }

@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/paceline-go/paceline/clock"
@@ -69,7 +70,7 @@ func (j *Job) abandoned() error {
 	if j.Attempts == 0 {
 		return cause
 	}
-	return errors.Join(j.Err, cause)
+	return fmt.Errorf("%w; cancelled while waiting to try again: %w", j.Err, cause)
 }
 
 // enter gives the attempt a slot.

@@ -102,7 +102,7 @@ func NewDispatcher(cfg Config) *Dispatcher {
 	d.pool.run, d.pool.end, d.pool.now = d.attempts.run, d.attempts.end, d.attempts.now
 	d.pool.done, d.pool.gone = d.ended, d.nudge
 	d.loop = d.work
-	d.alarm = alarm{clock: cfg.Clock, ring: d.nudge}
+	d.alarm.clock, d.alarm.ring = cfg.Clock, d.nudge
 	d.setAppetite(free)
 	return d
 }

@@ -26,9 +26,10 @@ func (e *CircuitOpenError) Error() string {
 	return fmt.Sprintf("paceline: circuit is open for another %v", e.RetryAfter)
 }
 
-// A RetriesExhaustedError wraps the error of a job's last attempt.
+// A RetriesExhaustedError wraps the error of the last attempt of a job that has
+// used up its attempts, or was refused for too long.
 type RetriesExhaustedError struct {
-	Attempts int // that were started
+	Attempts int // that were started, refusals included
 	Err      error
 }
 
@@ -51,10 +52,11 @@ func (e *CostError) Error() string {
 	return fmt.Sprintf("paceline: cost: got %d, want at most %d, all of budget %q", e.Cost, e.Limit, e.Budget)
 }
 
-// A PanicError is a panic in the work, turned into the job's error.
+// A PanicError is a panic in the work, or in a function such as Cost or
+// Classify, turned into the job's error. It is never tried again.
 type PanicError struct {
-	Value any
-	Stack []byte
+	Value any    // of the panic
+	Stack []byte // of the goroutine that panicked, as runtime/debug.Stack gives it
 }
 
 // NewPanicError returns the error for a value that a deferred function has
@@ -64,7 +66,7 @@ func NewPanicError(value any) *PanicError {
 	return &PanicError{Value: r.Value, Stack: r.Stack}
 }
 
-func (e *PanicError) Error() string { return fmt.Sprintf("paceline: work panicked: %v", e.Value) }
+func (e *PanicError) Error() string { return fmt.Sprintf("paceline: panic: %v", e.Value) }
 
 // Unwrap returns the value of the panic if that is an error.
 func (e *PanicError) Unwrap() error {
@@ -98,8 +100,9 @@ func Fatal(err error) error { return markAs(fatal, err, 0) }
 func Transient(err error) error { return markAs(transient, err, 0) }
 
 // Overloaded marks err: the service shed load and did no work. The job is tried
-// again, not before retryAfter, without using up one of its attempts.
-// Overloaded(nil, d) is nil.
+// again without using up one of its attempts, after the longer of retryAfter
+// and the backoff's delay, which grows with refusals too; 0 or less leaves it to
+// the backoff. Overloaded(nil, d) is nil.
 func Overloaded(err error, retryAfter time.Duration) error {
 	return markAs(overloaded, err, retryAfter)
 }
