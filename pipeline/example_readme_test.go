@@ -79,7 +79,7 @@ func configured() pipeline.Config {
 			{Name: "day", Tokens: 10_000_000, Window: 24 * time.Hour},
 		},
 		Policy:  pipeline.AIMD{CoolingPeriod: 5 * time.Second},
-		OnEvent: func(e pipeline.Event) { fmt.Println(e.Kind, e.To) },
+		OnEvent: func(e pipeline.Event) { fmt.Println(e) },
 	}
 }
 
@@ -102,13 +102,22 @@ func shared(ctx context.Context, cfg pipeline.Config, rows, urgent <-chan Row) e
 	return nil
 }
 
-func drained(throttle *pipeline.Throttle) error {
+func interruptible(p *pipeline.Pipeline[Row, Answer], rows <-chan Row) {
 	interrupt, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	<-interrupt.Done()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	run, cancel := context.WithCancel(context.Background()) // not the signal's: that would cut attempts off
 	defer cancel()
-	return throttle.Drain(ctx) // no new jobs; what was taken is finished
+	go func() {
+		<-interrupt.Done()
+		grace, stop := context.WithTimeout(run, time.Minute)
+		defer stop()
+		if p.Throttle().Drain(grace) != nil { // no new jobs; what was taken is finished
+			cancel() // that takes too long: what is left comes back with an error
+		}
+	}()
+	for r := range p.Run(run, rows) { // ends when everything that was taken is back
+		save(r.In, r.Out, r.Err)
+	}
 }
 
-var _ = []any{enrich, configured, shared, drained}
+var _ = []any{enrich, configured, shared, interruptible}
