@@ -184,6 +184,23 @@ func TestPanicInTheJobsComesOutOfTheLoop(t *testing.T) {
 	})
 }
 
+func TestPanicLeavesNoOutput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, err := pipeline.New(func(ctx context.Context, _ int) (int, error) {
+			if pipeline.SlotFrom(ctx).Attempt() == 0 {
+				return 42, errService
+			}
+			panic("work")
+		}, pipeline.Config{Retry: &pipeline.Retry{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := collect(p.Run(t.Context(), feed(1)))[0]; r.Out != 0 || r.Attempts != 2 {
+			t.Errorf("%d attempts, output %d of the one before the panic", r.Attempts, r.Out)
+		}
+	})
+}
+
 func TestPanicInTheWorkIsTheJobsError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, err := pipeline.New(func(context.Context, int) (int, error) { panic(errService) }, pipeline.Config{})
