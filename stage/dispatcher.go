@@ -37,8 +37,7 @@ type Dispatcher struct {
 	lead     atomic.Int64  // ahead, for the doors
 	full     atomic.Bool   // no slot is free: more jobs would change nothing
 	closing  chan struct{} // closed when no new work is taken
-	nudged   atomic.Bool   // nudging is in the mailbox
-	nudging  Job
+	nudged   atomic.Bool   // there is something to look at, if not in the mailbox
 
 	// ---
 
@@ -119,10 +118,8 @@ func (d *Dispatcher) call(f func()) { d.post(&Job{message: called, call: f}) }
 
 // nudge has the dispatcher's goroutine look whether there is anything to do.
 func (d *Dispatcher) nudge() {
-	if d.nudged.CompareAndSwap(false, true) {
-		d.nudging.message = nudge
-		d.post(&d.nudging)
-	}
+	d.nudged.Store(true)
+	d.wake()
 }
 
 // ended sends back a job whose attempt has ended.
@@ -154,12 +151,13 @@ func (d *Dispatcher) wake() {
 // leaving finds it either awake still, or gone and replaceable.
 func (d *Dispatcher) work() {
 	for {
-		if mail := d.mailbox.takeAll(); !mail.Empty() {
+		nudged := d.nudged.Swap(false)
+		if mail := d.mailbox.takeAll(); nudged || !mail.Empty() {
 			d.handle(mail)
 			continue
 		}
 		d.awake.Store(false)
-		if d.mailbox.empty() || !d.awake.CompareAndSwap(false, true) {
+		if d.mailbox.empty() && !d.nudged.Load() || !d.awake.CompareAndSwap(false, true) {
 			return
 		}
 	}
@@ -183,8 +181,6 @@ func (d *Dispatcher) handle(mail List) {
 			d.end(j)
 		case called:
 			j.call()
-		case nudge:
-			d.nudged.Store(false)
 		}
 	}
 	d.watchCircuit(nil)

@@ -85,7 +85,6 @@ const (
 	submitted message = iota // by its door
 	ended                    // an attempt of it
 	called                   // no job, but a function for the dispatcher to call
-	nudge                    // no job, but a reason to look at everything again
 )
 
 // A Batch is a list of jobs on its way to somebody else. Its zero value is

@@ -207,9 +207,9 @@ func (p *pool) rest() (j *Job, more bool) {
 		p.idle.Add(1)
 		if p.empty() && p.alive.Load() <= p.size.Load() { // or else nobody may know of us
 			<-p.wake
-			p.waking.Store(false)
 		}
 		p.idle.Add(-1)
+		p.waking.Store(false) // in this order, or a wake that nobody waits for would leave it set
 		if p.leave() {
 			return nil, false
 		}
