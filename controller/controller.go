@@ -52,8 +52,9 @@ type Status struct {
 	Failed    int64
 	Retries   int64
 	Budgets   []BudgetSnapshot
-	Closed    bool // no new work
-	Drained   bool // nothing left of the old
+	Since     time.Time // since when there is something to do
+	Closed    bool      // no new work
+	Drained   bool      // nothing left of the old
 }
 
 // A Controller owns the policy and the progress. It is an actor: Run takes
@@ -65,8 +66,10 @@ type Controller struct {
 	law      Law
 	decided  Setting        // by the policy
 	setting  Setting        // the same within the bounds
+	before   Setting        // as of the last report
 	minute   *failureWindow // for laws that do not count themselves
 	progress Progress
+	rested   bool // no report has come since Run was called
 	progMark int64
 	notifier *notifier
 }
@@ -101,25 +104,44 @@ func (c *Controller) Listens() bool { return c.notifier.onEvent != nil || c.noti
 
 // Run answers reports until the channel is closed.
 func (c *Controller) Run(reports <-chan *Report, answer func(*Report)) {
-	for r := range reports {
-		c.observe(r)
-		answer(r)
+	c.rested = true
+	var judging *Report
+	defer func() {
+		if judging != nil { // the policy has ended this goroutine, not the controller
+			c.conclude(judging)
+			answer(judging)
+			go c.Run(reports, answer)
+		}
+	}()
+	for judging = range reports {
+		c.observe(judging)
+		answer(judging)
+		judging = nil
 	}
 }
 
 func (c *Controller) observe(r *Report) {
-	before := c.setting
+	c.before = c.setting
+	if c.rested {
+		c.rested = false
+		c.progress.Begin(r.Status.Since) // a rest is no time in which jobs were slow
+	}
 	for _, e := range r.Events {
 		c.notifier.event(e)
 	}
 	for rest := r.Ends; len(rest) > 0; {
 		rest = rest[c.step(r, rest):]
 	}
+	c.conclude(r)
+}
+
+// conclude fills in the answer.
+func (c *Controller) conclude(r *Report) {
 	c.advance(r)
 	for _, asked := range r.Asked {
 		asked <- c.snapshot(r)
 	}
-	r.Setting, r.Changed = c.setting, c.setting != before
+	r.Setting, r.Changed = c.setting, c.setting != c.before
 }
 
 // step steps the policy through ends, and returns how many it took: all of

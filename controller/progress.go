@@ -19,8 +19,12 @@ type Progress struct {
 	at    time.Time
 }
 
-// Begin sets the time from which the first jobs are counted.
-func (p *Progress) Begin(now time.Time) { p.at = now }
+// Begin takes out the time up to now in which nothing was to be done.
+func (p *Progress) Begin(now time.Time) {
+	if now.After(p.at) {
+		p.at = now
+	}
+}
 
 // Add notes that n more jobs are done.
 func (p *Progress) Add(now time.Time, n int64) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/paceline-go/paceline/clock"
@@ -69,6 +70,7 @@ func (c Config) withDefaults() Config {
 	if c.MaxDispatchInterval == 0 {
 		c.MaxDispatchInterval = max(defaultMaxDispatchInterval, c.MinDispatchInterval)
 	}
+	c.Budgets = slices.Clone(c.Budgets)
 	if c.Rate != nil {
 		r := c.Rate.WithDefaults()
 		c.Rate = &r
@@ -131,8 +133,11 @@ func (c Config) Validate() error {
 	if c.Retry != nil {
 		f.checkRetry(*c.Retry)
 	}
-	if policy, ok := c.Policy.(AIMD); ok {
+	switch policy := c.Policy.(type) {
+	case AIMD:
 		f.checkAIMD(policy)
+	case *AIMD, *Static:
+		f.check(false, "policy", fmt.Sprintf("%T", policy), "want a value, not a pointer")
 	}
 	return errors.Join(f...)
 }

@@ -33,6 +33,7 @@ type run[In, Out any] struct {
 	window  int
 	batch   stage.Batch // jobs that are about to be submitted
 	batched int
+	costing *job[In, Out] // whose cost is being asked for
 	done    outbox[In, Out]
 	spare   []*job[In, Out] // to be used again
 }
@@ -86,8 +87,7 @@ func (r *run[In, Out]) intakeOver(ctx context.Context) bool {
 // nothing to move it first lets others run, who may bring something, since
 // going to sleep and being woken is the dearest part of it.
 func (r *run[In, Out]) loop() {
-	defer close(r.results)
-	defer r.door.Leave()
+	defer r.leave()
 	idle := false
 	for !r.finished() {
 		r.heed()
@@ -106,6 +106,20 @@ func (r *run[In, Out]) loop() {
 			r.wait()
 		}
 	}
+}
+
+// leave ends the run, unless the user's Cost has ended the goroutine: then
+// another one goes on.
+func (r *run[In, Out]) leave() {
+	if j := r.costing; j != nil {
+		r.costing = nil
+		j.Err = stage.ErrGoexit
+		r.add(j)
+		go r.loop()
+		return
+	}
+	r.door.Leave()
+	close(r.results)
 }
 
 // finished reports whether no more jobs come and all are handed out.
@@ -229,13 +243,19 @@ func (r *run[In, Out]) take(in In, ok bool) {
 	j := r.newJob(in)
 	if r.over != nil {
 		j.Err = r.over
-	} else if r.pipeline.cost != nil {
-		j.Cost, j.Err = r.costOf(in)
-	}
-	if j.Err != nil {
 		r.done.put(j)
 		return
 	}
+	if r.pipeline.cost != nil {
+		r.costing = j
+		j.Cost, j.Err = r.costOf(in)
+		r.costing = nil
+	}
+	r.add(j)
+}
+
+// add puts a job among those that are about to be submitted.
+func (r *run[In, Out]) add(j *job[In, Out]) {
 	r.batch.Add(&j.Job)
 	r.batched++
 }
@@ -262,7 +282,7 @@ func (r *run[In, Out]) costOf(in In) (cost int64, err error) {
 			err = stage.NewPanicError(v)
 		}
 	}()
-	return r.pipeline.cost(in), nil
+	return max(r.pipeline.cost(in), -1), nil // any negative cost is the same mistake
 }
 
 // submit sends the jobs that were taken to the dispatcher.

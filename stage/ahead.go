@@ -17,11 +17,37 @@ const steady = 256
 // Usually none: then what is in force is in force from the very next attempt.
 // Only when attempts are so short that a worker would wait longer for the next
 // one than it takes, and all have succeeded for a while, a batch is kept ready.
-// The limit holds all the same, since there are no more workers than it allows.
+// The limit holds all the same, since there are no more workers than it allows,
+// and when one attempt does not succeed, the workers take no more of them.
 func (d *Dispatcher) lookAhead() {
 	d.ahead = 0
 	if d.streak >= steady && d.setting.Interval == 0 && d.gate.rate == nil {
 		d.ahead = batch
+		d.pool.eager.Store(true)
+	}
+}
+
+// recall takes back what was handed over ahead and not begun, because it was
+// let through when all was well, which has ceased to be.
+func (d *Dispatcher) recall() {
+	if !d.pool.eager.Load() && !d.pool.halted.Load() {
+		return
+	}
+	back := d.pool.recall()
+	for back.first != nil {
+		j := back.pop()
+		d.running--
+		d.gate.giveBack(d.now, j)
+		if j.again {
+			d.status.Retries--
+			d.retries.add(j)
+			continue
+		}
+		j.door.admitted--
+		j.door.recalled.push(j)
+	}
+	for _, door := range d.doors {
+		door.queue.putFirst(&door.recalled)
 	}
 }
 

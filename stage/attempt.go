@@ -33,6 +33,7 @@ func (a *attempts) run(j *Job, started time.Duration) (ended time.Duration) {
 		a.skip(j)
 		return started
 	}
+	started = max(started, j.started) // the worker may not have looked at the time since
 	if j.Attempts == 0 {
 		j.began = started
 		j.Waited = started - j.taken
@@ -53,6 +54,18 @@ func (a *attempts) end(j *Job, timedOut bool) {
 	} else {
 		a.judgeSafely(j, timedOut)
 	}
+	j.leave()
+}
+
+// abort ends an attempt whose goroutine was ended by the work or a callback. It
+// calls no code of the user's, lest that does it again.
+func (a *attempts) abort(j *Job) {
+	j.ended = a.now()
+	j.Took = j.ended - j.began
+	if !errors.Is(j.Err, ErrGoexit) {
+		j.Err = fmt.Errorf("%w, judging: %w", ErrGoexit, j.Err)
+	}
+	j.verdict, j.counted, j.again = controller.Ignored, controller.Ignored, false
 	j.leave()
 }
 
@@ -101,7 +114,7 @@ func (a *attempts) try(j *Job) (timedOut bool) {
 			j.Err = NewPanicError(v)
 		}
 	}()
-	j.Err = errGoexit // in case nothing after the next line happens
+	j.Err = ErrGoexit // in case nothing after the next line happens
 	if a.timeout <= 0 {
 		j.Err = j.Work.Attempt(j.scope)
 		return false
@@ -155,7 +168,7 @@ func (a *attempts) judge(j *Job, timedOut bool) {
 func (a *attempts) retryable(err error, m mark) bool {
 	var panicked *PanicError
 	switch {
-	case a.retry == nil, m == fatal, errors.As(err, &panicked), errors.Is(err, errGoexit):
+	case a.retry == nil, m == fatal, errors.As(err, &panicked):
 		return false
 	case m == transient, m == overloaded:
 		return true

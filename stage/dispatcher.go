@@ -76,7 +76,7 @@ func NewDispatcher(cfg Config) *Dispatcher {
 			classify: cfg.Classify,
 			retry:    cfg.Retry,
 		},
-		pool:    newPool(most + batch),
+		pool:    newPool(most, most+batch),
 		closing: make(chan struct{}),
 		now:     now,
 		setting: c.Setting(),
@@ -98,7 +98,7 @@ func NewDispatcher(cfg Config) *Dispatcher {
 		d.gate.circuit = controller.NewCircuit(*cfg.Breaker)
 		d.attempts.counts = cfg.Breaker.Counts
 	}
-	d.pool.run, d.pool.end, d.pool.now = d.attempts.run, d.attempts.end, d.attempts.now
+	d.pool.run, d.pool.abort, d.pool.now = d.attempts.run, d.attempts.abort, d.attempts.now
 	d.pool.done, d.pool.gone = d.ended, d.nudge
 	d.loop = d.work
 	d.alarm.clock, d.alarm.ring = cfg.Clock, d.nudge
@@ -170,8 +170,7 @@ func (d *Dispatcher) handle(mail List) {
 		d.now = now
 	}
 	if setting, ok := d.reporter.take(); ok {
-		d.gate.repace(d.setting.Interval, setting.Interval)
-		d.setting = setting
+		d.set(setting)
 	}
 	for j := mail.Pop(); j != nil; j = mail.Pop() {
 		switch j.message {
@@ -184,23 +183,41 @@ func (d *Dispatcher) handle(mail List) {
 		}
 	}
 	d.watchCircuit(nil)
-	if d.busy() {
-		d.pool.resize(d.setting.Limit)
-	}
+	d.staff()
 	d.dispatch()
 	d.sendBack()
 	d.report()
 	d.rest()
 }
 
+// staff lets the pool have as many workers as the limit says, while there is or
+// may be work.
+func (d *Dispatcher) staff() {
+	if !d.busy() {
+		return
+	}
+	if d.pool.size.Load() == 0 {
+		d.status.Since = d.now
+	}
+	d.pool.resize(d.setting.Limit)
+}
+
+// set puts a setting in force.
+func (d *Dispatcher) set(s controller.Setting) {
+	if s.Interval != d.setting.Interval {
+		d.recall()
+		d.gate.repace(d.setting.Interval, s.Interval)
+	}
+	d.setting = s
+}
+
 // submit takes a job in.
 func (d *Dispatcher) submit(j *Job) {
 	d.jobs++
-	j.door.inside++
-	if err := d.gate.tooDear(j); err != nil {
+	if j.Err != nil { // nobody needs to try it
 		j.door.admitted++
 		d.status.Failed++
-		d.finish(j, err)
+		d.finish(j, j.Err)
 		return
 	}
 	if j.door.canceled {
@@ -214,6 +231,9 @@ func (d *Dispatcher) submit(j *Job) {
 // end takes a job whose attempt has ended: it is done with, or tried again.
 func (d *Dispatcher) end(j *Job) {
 	d.running--
+	if j.verdict != controller.Succeeded {
+		d.recall()
+	}
 	d.follow(j)
 	d.gate.settle(d.now, j)
 	d.watchCircuit(j.Err)
@@ -228,8 +248,7 @@ func (d *Dispatcher) end(j *Job) {
 	d.tryAgain(j)
 }
 
-// tell puts the outcome of an attempt into the report. As long as the
-// controller has not judged a sign of overload, nothing more is started.
+// tell puts the outcome of an attempt into the report.
 func (d *Dispatcher) tell(j *Job) {
 	if j.skipped {
 		return
@@ -253,7 +272,6 @@ func (d *Dispatcher) tryAgain(j *Job) {
 		d.holding++
 	}
 	d.retries.add(j)
-	d.status.Retries++
 	d.note(controller.Event{Kind: controller.EventRetry, Attempt: j.Attempts - 1, Err: j.Err, Wait: wait})
 }
 
@@ -267,7 +285,6 @@ func (d *Dispatcher) finish(j *Job, err error) {
 		d.status.Failed++
 	}
 	d.jobs--
-	j.door.inside--
 	j.door.back.Add(j)
 }
 
@@ -344,6 +361,7 @@ func (d *Dispatcher) start(j *Job) {
 	if j.again {
 		d.retries.takeFirst()
 		d.release(j)
+		d.status.Retries++
 	} else {
 		j.door.queue.pop()
 		j.door.admitted++
@@ -351,6 +369,7 @@ func (d *Dispatcher) start(j *Job) {
 	}
 	d.gate.pass(d.now, j, d.setting.Interval)
 	d.running++
+	j.started = d.now.Sub(d.attempts.epoch)
 	j.inFlight = int32(min(d.running, d.setting.Limit))
 	d.pool.put(j)
 }
@@ -373,7 +392,7 @@ func (d *Dispatcher) setAppetite(held hold) {
 	if interval := d.setting.Interval; interval > 0 {
 		n = min(n, max(int(time.Millisecond/interval), 1))
 	}
-	if d.circuit != controller.BreakerClosed || held == byBudget || held == byRate {
+	if d.circuit != controller.BreakerClosed || d.empty >= 0 || held == byRate {
 		n = 1 // one, or nobody would see that no more jobs come
 	}
 	d.appetite.Store(int64(n))

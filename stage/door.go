@@ -20,16 +20,16 @@ type Door struct {
 
 	// These belong to the dispatcher.
 	queue    queue
+	recalled queue // jobs on their way back into it
 	admitted int64 // jobs that have left the queue and are not yet taken off waiting
 	back     Batch // jobs to send back when the mailbox has been read
-	inside   int   // jobs that have not been sent back
 	stopped  bool  // no more jobs will come
 	canceled bool
 }
 
 // Room returns how many more jobs the dispatcher wants to have waiting at this
-// door: none while the circuit is open or a budget is empty, few while it is
-// paced.
+// door: one in all while the circuit is open or a budget is empty, few while it
+// is paced.
 func (d *Door) Room() int {
 	return int(d.dispatcher.appetite.Load() - d.waiting.Load())
 }
@@ -41,19 +41,26 @@ const MaxLead = batch
 // because they are so quick: 0 or MaxLead.
 func (d *Door) Lead() int { return int(d.dispatcher.lead.Load()) }
 
-// Submit sends n jobs in. The batch must not be empty. While no slot is free it
-// need not wake the dispatcher: the end of an attempt will.
+// Submit sends n jobs in. The batch must not be empty. A job that has an error
+// already, or costs more than a budget will ever have, comes back with it. While
+// no slot is free the others need not wake the dispatcher: the end of an attempt
+// will.
 func (d *Door) Submit(b Batch, n int) {
 	now := d.dispatcher.attempts.now()
+	refused := false
 	for j := b.newest; ; j = j.next {
 		j.door, j.message, j.taken = d, submitted, now
+		if j.Err == nil {
+			j.Err = d.dispatcher.gate.tooDear(j)
+		}
+		refused = refused || j.Err != nil
 		if j == b.oldest {
 			break
 		}
 	}
 	d.waiting.Add(int64(n))
 	d.dispatcher.mailbox.push(b)
-	if !d.dispatcher.full.Load() {
+	if refused || !d.dispatcher.full.Load() {
 		d.dispatcher.wake()
 	}
 }

@@ -14,8 +14,9 @@ import (
 // ErrClosed says that a throttle takes no new work.
 var ErrClosed = errors.New("paceline: throttle is closed")
 
-// errGoexit is the error of an attempt that left its goroutine.
-var errGoexit = errors.New("paceline: work called runtime.Goexit")
+// ErrGoexit is the error of a job whose work, or a function of the configuration,
+// has ended the goroutine that it was called on.
+var ErrGoexit = errors.New("paceline: runtime.Goexit was called")
 
 // A CircuitOpenError says that the circuit is open and when to come again.
 type CircuitOpenError struct {

@@ -62,12 +62,7 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 		j.generation, j.probe = g.circuit.Start(now)
 	}
 	for i, b := range g.budgets {
-		r := b.Reserve(now, g.cost(j, b))
-		if i == 0 {
-			j.reservation, j.reservations = r, j.reservations[:0]
-		} else {
-			j.reservations = append(j.reservations, r)
-		}
+		*j.reserved(i) = b.Reserve(now, g.cost(j, b))
 	}
 	if g.rate != nil {
 		g.rate.Take(now, 1)
@@ -78,6 +73,13 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 		jitter = g.random.Float64()
 	}
 	g.pacer.Start(now, interval, jitter)
+}
+
+// giveBack returns what an attempt took that will not start.
+func (g *gate) giveBack(now time.Time, j *Job) {
+	for i := range g.budgets {
+		g.budgets[i].Settle(now, *j.reserved(i), 0)
+	}
 }
 
 // settle books what an attempt really used, and what it says of the service.
@@ -92,10 +94,20 @@ func (g *gate) settle(now time.Time, j *Job) {
 	if j.verdict == controller.Succeeded || j.tokens != Unknown {
 		g.usage.Add(used)
 	}
-	g.budgets[0].Settle(now, j.reservation, used)
-	for i, r := range j.reservations {
-		g.budgets[i+1].Settle(now, r, used)
+	for i, b := range g.budgets {
+		b.Settle(now, *j.reserved(i), used)
 	}
+}
+
+// reserved returns the place for the reservation from a budget.
+func (j *Job) reserved(budget int) *controller.Reservation {
+	if budget == 0 {
+		return &j.reservation
+	}
+	for len(j.reservations) < budget {
+		j.reservations = append(j.reservations, controller.Reservation{})
+	}
+	return &j.reservations[budget-1]
 }
 
 // mostTokens is what one attempt is believed to use at most. It keeps the sums
@@ -129,10 +141,13 @@ func (g *gate) cost(j *Job, b *controller.Window) int64 {
 	return max(b.Tokens/int64(g.share), 1)
 }
 
-// tooDear returns the error of a job that no budget will ever have room for,
-// nil if there is room.
+// tooDear returns the error of a job that no budget will ever have room for, nil
+// if there is room. Any goroutine may call it.
 func (g *gate) tooDear(j *Job) error {
-	if j.Cost < 0 && j.Cost != Unknown {
+	if j.Cost == Unknown {
+		return nil
+	}
+	if j.Cost < 0 {
 		return &CostError{Cost: j.Cost}
 	}
 	for _, b := range g.budgets {

@@ -134,6 +134,19 @@ func (q *queue) push(j *Job) {
 	q.last = j
 }
 
+// putFirst moves the jobs of front to the front of q.
+func (q *queue) putFirst(front *queue) {
+	if front.first == nil {
+		return
+	}
+	front.last.next = q.first
+	if q.first == nil {
+		q.last = front.last
+	}
+	q.first = front.first
+	*front = queue{}
+}
+
 func (q *queue) pop() *Job {
 	j := q.first
 	q.first, j.next = j.next, nil

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/sourcegraph/conc"
+
+	"github.com/paceline-go/paceline/controller"
 )
 
 // A pool is a number of workers that run attempts. Its size can be changed:
@@ -17,36 +19,40 @@ import (
 // most one worker is being woken at a time, and wakes the next one if there is
 // more to do: slow attempts spread over all workers, quick ones stay with a few.
 type pool struct {
-	run  func(j *Job, started time.Duration) (ended time.Duration)
-	end  func(j *Job, timedOut bool) // judges an attempt that run did not return from
-	now  func() time.Duration
-	done func(*Job) // takes back a job whose attempt has ended
-	gone func()     // called when the last worker has left
+	run   func(j *Job, started time.Duration) (ended time.Duration)
+	abort func(*Job) // ends an attempt that run did not return from
+	now   func() time.Duration
+	done  func(*Job) // takes back a job whose attempt has ended
+	gone  func()     // called when the last worker has left
 
 	size    atomic.Int64 // workers that there may be
 	alive   atomic.Int64 // workers that there are
 	workers conc.WaitGroup
 
-	ring   []atomic.Pointer[Job] // its length is a power of two
-	_      [64]byte              // keep the two ends apart, and from the rest
-	head   atomic.Uint64         // taken by workers
-	_      [56]byte
-	tail   atomic.Uint64 // published by the dispatcher
-	filled uint64        // put by the dispatcher, ahead of tail
-	_      [48]byte
-	idle   atomic.Int64  // workers that wait for wake, or are about to
-	waking atomic.Bool   // a worker is on its way to look for attempts
-	wake   chan struct{} // has room for one a worker
+	ring    []atomic.Pointer[Job] // its length is a power of two
+	_       [64]byte              // keep the two ends apart, and from the rest
+	head    atomic.Uint64         // taken by workers
+	_       [56]byte
+	tail    atomic.Uint64 // published by the dispatcher
+	filled  uint64        // put by the dispatcher, ahead of tail
+	cleared uint64        // as of filled, when the pool was last left
+	_       [40]byte
+	eager   atomic.Bool   // attempts are handed over ahead
+	halted  atomic.Bool   // the dispatcher is to take back what workers have not taken
+	idle    atomic.Int64  // workers that wait for wake, or are about to
+	waking  atomic.Bool   // a worker is on its way to look for attempts
+	wake    chan struct{} // has room for one a worker
 }
 
-// newPool returns a pool without workers that can take up to most attempts.
-func newPool(most int) *pool {
+// newPool returns a pool of up to so many workers, none of them started, that
+// can take so many attempts.
+func newPool(workers, attempts int) *pool {
 	size := 1
-	for size < most {
+	for size < attempts {
 		size *= 2
 	}
 	return &pool{
-		wake: make(chan struct{}, most),
+		wake: make(chan struct{}, workers),
 		ring: make([]atomic.Pointer[Job], size),
 	}
 }
@@ -106,7 +112,17 @@ func (p *pool) left() bool {
 		return false
 	}
 	p.workers.Wait()
+	p.forget()
 	return true
+}
+
+// forget clears the ring, which would keep jobs that are done with alive.
+func (p *pool) forget() {
+	size := uint64(len(p.ring))
+	for i := p.filled - min(p.filled-p.cleared, size); i < p.filled; i++ {
+		p.ring[i&(size-1)].Store(nil)
+	}
+	p.cleared = p.filled
 }
 
 // put adds an attempt to those that publish will hand over. At most as many
@@ -138,9 +154,28 @@ func (p *pool) rouse() {
 	}
 }
 
-// take takes the oldest attempt out of the ring, nil if there is none, and
-// says whether there are more.
+// recall takes back, in their order, the attempts that no worker has taken. Only
+// the dispatcher calls it, after publish.
+func (p *pool) recall() (back queue) {
+	p.halted.Store(true)
+	for j, _ := p.pop(); j != nil; j, _ = p.pop() {
+		back.push(j)
+	}
+	p.eager.Store(false)
+	p.halted.Store(false)
+	return back
+}
+
+// take takes the oldest attempt out of the ring, nil if there is none for a
+// worker, and says whether there are more.
 func (p *pool) take() (j *Job, more bool) {
+	if p.halted.Load() {
+		return nil, false
+	}
+	return p.pop()
+}
+
+func (p *pool) pop() (j *Job, more bool) {
 	for {
 		head, tail := p.head.Load(), p.tail.Load()
 		if head == tail {
@@ -156,7 +191,8 @@ func (p *pool) take() (j *Job, more bool) {
 // waiting returns how many attempts no worker has taken yet.
 func (p *pool) waiting() int { return int(p.filled - p.head.Load()) }
 
-func (p *pool) empty() bool { return p.head.Load() == p.tail.Load() }
+// empty reports whether there is nothing for a worker to take.
+func (p *pool) empty() bool { return p.halted.Load() || p.head.Load() == p.tail.Load() }
 
 // work is a worker's life. An attempt that follows another at once starts when
 // that one ended, which saves asking for the time.
@@ -186,6 +222,9 @@ func (p *pool) work() {
 		current = j
 		now = p.run(j, now)
 		current = nil
+		if j.verdict != controller.Succeeded && p.eager.Load() {
+			p.halted.Store(true) // who handed over ahead has to think again
+		}
 		p.done(j)
 	}
 }
@@ -221,7 +260,7 @@ func (p *pool) rest() (j *Job, more bool) {
 
 // replace takes the place of a worker whose goroutine the work has ended.
 func (p *pool) replace(j *Job) {
-	p.end(j, false)
+	p.abort(j)
 	p.workers.Go(p.work)
 	p.done(j)
 }
