@@ -3,8 +3,8 @@ package controller
 import "time"
 
 const (
-	// timerSlack is how late a timer may wake us before it is the attempts'
-	// loss: operating systems round to a millisecond, and then some.
+	// timerSlack is what an interval below a millisecond makes up for of a
+	// timer's lateness: operating systems round to a millisecond, and then some.
 	timerSlack = 2 * time.Millisecond
 
 	// lateness is what we believe of a timer. If an attempt that was to wait
@@ -15,8 +15,9 @@ const (
 	// rather the gap is kept than the mean.
 	coarse = 100 * time.Millisecond
 
-	// burstSlack bounds the burst with which an interval below a timer's
-	// resolution keeps its mean rate.
+	// burstSlack is what a longer interval makes up for. It also bounds the burst
+	// with which an interval below it, and so below a timer's resolution, makes up
+	// for a pause.
 	burstSlack = time.Millisecond
 )
 
@@ -50,13 +51,14 @@ func (p *Pacer) Start(now time.Time, interval time.Duration, random float64) {
 		p.next = now
 		return
 	}
-	slack := time.Duration(0)
-	if interval < burstSlack {
-		slack = burstSlack
-	}
+	fine := interval < burstSlack
 	late := (p.held || now.Before(p.owing)) && interval < coarse && now.Sub(p.next) <= lateness
-	if late {
+	slack := time.Duration(0)
+	switch {
+	case late && fine:
 		slack = timerSlack
+	case late, fine:
+		slack = burstSlack
 	}
 	due := p.next
 	if earliest := now.Add(-slack); due.Before(earliest) {
@@ -99,9 +101,10 @@ type Gaps struct {
 
 // Add notes that an attempt starts now.
 func (g *Gaps) Add(now time.Time) {
-	pause := now.Sub(g.last)
-	if g.n+g.lastN >= gapPauseAfter && pause > gapPause && pause > g.last.Sub(g.origin()) {
-		g.n, g.lastN = 0, 0
+	if now != g.last && g.n+g.lastN >= gapPauseAfter {
+		if pause := now.Sub(g.last); pause > gapPause && pause > g.last.Sub(g.origin()) {
+			g.n, g.lastN = 0, 0
+		}
 	}
 	if g.n == gapSpan {
 		g.lastBegin, g.lastN, g.n = g.begin, g.n, 0

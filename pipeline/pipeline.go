@@ -144,9 +144,11 @@ var errBreak = errors.New("paceline: left the loop over the results")
 
 // Each is Run for an iterator of jobs; the results are an iterator too. Every
 // job that was taken from jobs comes back, with ErrClosed if the throttle was
-// closed before it could be admitted. Leaving the loop early cancels the rest
-// and returns when nothing of the run is left, which takes as long as the work
-// and jobs take to return. Each loop over the results is a run of its own.
+// closed before it could be admitted. jobs runs on a goroutine of its own, beside
+// the loop's body and up to 65 jobs ahead of the intake. Leaving the loop early
+// cancels the rest and returns when nothing of the run is left, which takes as
+// long as the work and jobs take to return. Each loop over the results is a run
+// of its own.
 //
 // Each panics if ctx or jobs is nil. A panic of jobs comes out of the loop.
 func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[Result[In, Out]] {

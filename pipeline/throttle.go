@@ -13,8 +13,9 @@ import (
 // comes from, passes all of them.
 //
 // A throttle that nothing goes through runs nothing, so it need not be closed.
-// Its methods may be called from any goroutine, also from callbacks. Make one
-// with NewThrottle, or let New make it.
+// Its methods may be called from any goroutine; but Drain called by the work
+// would wait for itself, and so would Snapshot called by a Policy. Make one with
+// NewThrottle, or let New make it.
 type Throttle struct {
 	cfg        Config
 	dispatcher *stage.Dispatcher

@@ -113,6 +113,13 @@ func seeded(seed uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, seed))
 }
 
+// Snapshot returns the state of everything at this moment.
+func (d *Dispatcher) Snapshot() controller.Snapshot {
+	asked := make(chan controller.Snapshot, 1)
+	d.call(func() { d.reporter.ask(asked) })
+	return <-asked
+}
+
 // call has the dispatcher's goroutine call f.
 func (d *Dispatcher) call(f func()) { d.post(&Job{message: called, call: f}) }
 

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 )
 
@@ -25,6 +26,13 @@ type Door struct {
 	back     Batch // jobs to send back when the mailbox has been read
 	stopped  bool  // no more jobs will come
 	canceled bool
+}
+
+// Open opens a door for jobs that are cancelled with ctx.
+func (d *Dispatcher) Open(ctx context.Context) *Door {
+	door := &Door{dispatcher: d, ctx: ctx, wake: make(chan struct{}, 1)}
+	d.call(func() { d.doors = append(d.doors, door) })
+	return door
 }
 
 // Room returns how many more jobs the dispatcher wants to have waiting at this
@@ -113,4 +121,10 @@ func (d *Door) Leave() {
 	left := make(chan struct{})
 	d.dispatcher.call(func() { d.dispatcher.leave(d, left) })
 	<-left
+}
+
+// leave removes a door whose jobs have all come back.
+func (d *Dispatcher) leave(door *Door, left chan struct{}) {
+	d.doors = slices.DeleteFunc(d.doors, func(other *Door) bool { return other == door })
+	d.leavers = append(d.leavers, left)
 }

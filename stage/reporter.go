@@ -63,7 +63,8 @@ const backlog = 8 * batch
 func (r *reporter) budgets() []controller.BudgetSnapshot { return r.filling.Status.Budgets[:0] }
 
 // pending reports whether nothing may start before the controller has answered:
-// because a sign of overload has not been judged, or because it lags behind.
+// because a sign of overload has not been judged, so that what is in force may be
+// too much, or because the controller lags behind.
 func (r *reporter) pending() bool {
 	return r.suspect || r.unjudged || r.spare == nil && len(r.filling.Ends) >= backlog
 }

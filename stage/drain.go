@@ -7,20 +7,6 @@ import (
 	"github.com/paceline-go/paceline/controller"
 )
 
-// Open opens a door for jobs that are cancelled with ctx.
-func (d *Dispatcher) Open(ctx context.Context) *Door {
-	door := &Door{dispatcher: d, ctx: ctx, wake: make(chan struct{}, 1)}
-	d.call(func() { d.doors = append(d.doors, door) })
-	return door
-}
-
-// Snapshot returns the state of everything at this moment.
-func (d *Dispatcher) Snapshot() controller.Snapshot {
-	asked := make(chan controller.Snapshot, 1)
-	d.call(func() { d.reporter.ask(asked) })
-	return <-asked
-}
-
 // Close takes no new work from now on. What was taken is finished.
 func (d *Dispatcher) Close() {
 	closed := make(chan struct{})
@@ -61,12 +47,6 @@ func (d *Dispatcher) close() {
 	if d.busy() {
 		d.note(controller.Event{Kind: controller.EventDraining})
 	}
-}
-
-// leave removes a door whose jobs have all come back.
-func (d *Dispatcher) leave(door *Door, left chan struct{}) {
-	d.doors = slices.DeleteFunc(d.doors, func(other *Door) bool { return other == door })
-	d.leavers = append(d.leavers, left)
 }
 
 // busy reports whether there are jobs, or more may come.
