@@ -102,15 +102,20 @@ func (c *Controller) Setting() Setting { return c.setting }
 // Listens reports whether anybody wants to know of events.
 func (c *Controller) Listens() bool { return c.notifier.onEvent != nil || c.notifier.logger != nil }
 
-// Run answers reports until the channel is closed.
-func (c *Controller) Run(reports <-chan *Report, answer func(*Report)) {
+// Run answers reports until the channel is closed. If the policy ends its
+// goroutine, it goes on on one that spawn starts.
+func (c *Controller) Run(reports <-chan *Report, answer func(*Report), spawn func(func())) {
 	c.rested = true
+	c.serve(reports, answer, spawn)
+}
+
+func (c *Controller) serve(reports <-chan *Report, answer func(*Report), spawn func(func())) {
 	var judging *Report
 	defer func() {
 		if judging != nil { // the policy has ended this goroutine, not the controller
 			c.conclude(judging)
 			answer(judging)
-			go c.Run(reports, answer)
+			spawn(func() { c.serve(reports, answer, spawn) })
 		}
 	}()
 	for judging = range reports {

@@ -35,7 +35,7 @@ func TestControllerAnswersEachReportWithTheSettingInForce(t *testing.T) {
 	c := New(Config{Policy: obey{}, Bounds: obeyed}, t0)
 	reports, answers := make(chan *Report), make(chan *Report)
 	go func() {
-		c.Run(reports, func(r *Report) { answers <- r })
+		c.Run(reports, func(r *Report) { answers <- r }, func(f func()) { go f() })
 		close(answers)
 	}()
 	for _, step := range []struct {

@@ -47,7 +47,7 @@ type Snapshot struct {
 
 	Completed int64 // jobs that succeeded
 	Failed    int64 // jobs that ended with an error
-	Retries   int64 // attempts beyond the first ones
+	Retries   int64 // attempts beyond the first ones that have ended
 	Total     int64 // jobs expected; 0: unknown
 
 	FailureCount int           // in the policy's window, or the last minute

@@ -38,13 +38,15 @@ func (d *Dispatcher) recall() {
 		j := back.pop()
 		d.running--
 		d.gate.giveBack(d.now, j)
-		if j.again {
-			d.status.Retries--
+		switch {
+		case j.door.canceled:
+			d.finish(j, j.abandoned())
+		case j.again:
 			d.retries.add(j)
-			continue
+		default:
+			j.door.admitted--
+			j.door.recalled.push(j)
 		}
-		j.door.admitted--
-		j.door.recalled.push(j)
 	}
 	for _, door := range d.doors {
 		door.queue.putFirst(&door.recalled)

@@ -62,8 +62,8 @@ func (a *attempts) end(j *Job, timedOut bool) {
 func (a *attempts) abort(j *Job) {
 	j.ended = a.now()
 	j.Took = j.ended - j.began
-	if !errors.Is(j.Err, ErrGoexit) {
-		j.Err = fmt.Errorf("%w, judging: %w", ErrGoexit, j.Err)
+	if j.Err != ErrGoexit {
+		j.Err = errors.Join(ErrGoexit, j.Err) // without asking the error for its text
 	}
 	j.verdict, j.counted, j.again = controller.Ignored, controller.Ignored, false
 	j.leave()

@@ -255,10 +255,13 @@ func (d *Dispatcher) end(j *Job) {
 	d.tryAgain(j)
 }
 
-// tell puts the outcome of an attempt into the report.
+// tell counts an attempt and puts its outcome into the report.
 func (d *Dispatcher) tell(j *Job) {
 	if j.skipped {
 		return
+	}
+	if j.Attempts > 1 {
+		d.status.Retries++
 	}
 	d.reporter.end(controller.End{
 		Start:    j.started,
@@ -368,7 +371,6 @@ func (d *Dispatcher) start(j *Job) {
 	if j.again {
 		d.retries.takeFirst()
 		d.release(j)
-		d.status.Retries++
 	} else {
 		j.door.queue.pop()
 		j.door.admitted++

@@ -77,8 +77,12 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 
 // giveBack returns what an attempt took that will not start.
 func (g *gate) giveBack(now time.Time, j *Job) {
-	for i := range g.budgets {
-		g.budgets[i].Settle(now, *j.reserved(i), 0)
+	if g.circuit != nil {
+		g.circuit.Report(now, j.generation, controller.Ignored)
+		j.probe = false
+	}
+	for i, b := range g.budgets {
+		b.Settle(now, *j.reserved(i), 0)
 	}
 }
 

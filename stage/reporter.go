@@ -102,7 +102,7 @@ func (r *reporter) send(now time.Time, gap time.Duration, status controller.Stat
 	if r.reports == nil {
 		reports := make(chan *controller.Report, 1)
 		r.reports = reports
-		r.actor.Go(func() { r.controller.Run(reports, r.answer) })
+		r.actor.Go(func() { r.controller.Run(reports, r.answer, r.actor.Go) })
 	}
 	r.reports <- f
 }
