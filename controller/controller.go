@@ -69,7 +69,7 @@ type Controller struct {
 	before   Setting        // as of the last report
 	minute   *failureWindow // for laws that do not count themselves
 	progress Progress
-	rested   bool // no report has come since Run was called
+	since    time.Time // as of the last report
 	progMark int64
 	notifier *notifier
 }
@@ -105,17 +105,12 @@ func (c *Controller) Listens() bool { return c.notifier.onEvent != nil || c.noti
 // Run answers reports until the channel is closed. If the policy ends its
 // goroutine, it goes on on one that spawn starts.
 func (c *Controller) Run(reports <-chan *Report, answer func(*Report), spawn func(func())) {
-	c.rested = true
-	c.serve(reports, answer, spawn)
-}
-
-func (c *Controller) serve(reports <-chan *Report, answer func(*Report), spawn func(func())) {
 	var judging *Report
 	defer func() {
 		if judging != nil { // the policy has ended this goroutine, not the controller
 			c.conclude(judging)
 			answer(judging)
-			spawn(func() { c.serve(reports, answer, spawn) })
+			spawn(func() { c.Run(reports, answer, spawn) })
 		}
 	}()
 	for judging = range reports {
@@ -127,9 +122,9 @@ func (c *Controller) serve(reports <-chan *Report, answer func(*Report), spawn f
 
 func (c *Controller) observe(r *Report) {
 	c.before = c.setting
-	if c.rested {
-		c.rested = false
-		c.progress.Begin(r.Status.Since) // a rest is no time in which jobs were slow
+	if r.Status.Since != c.since {
+		c.since = r.Status.Since
+		c.progress.Begin(c.since) // a rest is no time in which jobs were slow
 	}
 	for _, e := range r.Events {
 		c.notifier.event(e)
