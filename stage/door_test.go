@@ -162,3 +162,21 @@ func TestSlotOfAnEndedAttemptDoesNothing(t *testing.T) {
 		leave(door)
 	})
 }
+
+// A retry that is let through for a door whose context has just ended is not made.
+func TestRetryThatIsSkippedIsNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		retry := controller.Retry{BaseDelay: time.Second, MaxDelay: time.Second, Backoff: controller.Fixed}.WithDefaults()
+		d := newDispatcher(&retry)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		door := d.Open(ctx)
+		j := submit(door, func(context.Context) error { return errors.New("failed") })
+		time.Sleep(time.Millisecond)
+		cancel(errCause) // whoever owns the door does not know yet
+		back(door, 1)
+		if got := d.Snapshot().Retries; got != int64(j.Attempts-1) {
+			t.Errorf("%d retries, %d attempts", got, j.Attempts)
+		}
+		leave(door)
+	})
+}

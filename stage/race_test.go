@@ -1,0 +1,6 @@
+//go:build race
+
+package stage
+
+// There is less of everything when each memory access is watched.
+const rounds = 3_000
