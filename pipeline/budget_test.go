@@ -222,3 +222,60 @@ func TestEmptyBudgetIsToldOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestJobThatIsTooDearEndsAtOnceThoughAllSlotsAreBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, batched := range []bool{true, false} {
+			s := always(answer{takes: time.Hour})
+			p := newLine(t, s, pipeline.Config{MaxConcurrency: 2, Budgets: []pipeline.Budget{{Tokens: 10, Window: time.Minute}}})
+			p.Cost(func(job int) int64 { return int64(job / 2 * 11) })
+			begin, sent := time.Now(), time.Duration(0)
+			results := p.Run(t.Context(), feed(3))
+			if !batched {
+				collect(results)
+				jobs := make(chan int)
+				results = p.Run(t.Context(), jobs)
+				jobs <- 0
+				jobs <- 1
+				begin, sent = time.Now(), time.Minute
+				go func() {
+					time.Sleep(sent)
+					jobs <- 2
+					time.Sleep(sent)
+					close(jobs)
+				}()
+			}
+			if r := <-results; r.In != 2 || !errors.As(r.Err, new(*pipeline.CostError)) || time.Since(begin) != sent {
+				t.Errorf("batched %v: job %d after %v: %v", batched, r.In, time.Since(begin), r.Err)
+			}
+			collect(results)
+			if took := time.Since(begin); took != time.Hour {
+				t.Errorf("batched %v: the others took %v", batched, took)
+			}
+		}
+	})
+}
+
+func TestRunOnAnEmptyBudgetTakesOneJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(answer{})
+		p := newLine(t, s, pipeline.Config{
+			MaxConcurrency: 64, Budgets: []pipeline.Budget{{Tokens: 10, Window: time.Hour}},
+		}).Cost(constant(1))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		collect(p.Run(ctx, feed(11))) // the last one is what finds out
+		if s.count() != 10 {
+			t.Errorf("%d attempts, want 10", s.count())
+		}
+		jobs := feed(100)
+		results := p.Run(t.Context(), jobs)
+		time.Sleep(time.Minute)
+		if snap := p.Throttle().Snapshot(); len(jobs) != 99 || snap.Waiting != 1 || snap.TokensRemaining != 0 {
+			t.Errorf("%d jobs taken, %d waiting, %d tokens left", 100-len(jobs), snap.Waiting, snap.TokensRemaining)
+		}
+		if n := len(collect(results)); n != 100 {
+			t.Errorf("%d results of 100", n)
+		}
+	})
+}

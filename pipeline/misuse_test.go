@@ -133,6 +133,7 @@ func TestValidateChecksEachField(t *testing.T) {
 		"failure_threshold":     {aimd(pipeline.AIMD{FailureThreshold: -1})},
 		"failure_window":        {aimd(pipeline.AIMD{FailureWindow: -1})},
 		"cooling_period":        {aimd(pipeline.AIMD{CoolingPeriod: -1})},
+		"policy":                {{Policy: &pipeline.AIMD{}}, {Policy: &pipeline.Static{}}},
 		"safe_ceiling_decay":    {aimd(pipeline.AIMD{SafeCeilingDecay: -1}), aimd(pipeline.AIMD{SafeCeilingDecay: math.NaN()})},
 	} {
 		for _, cfg := range bad {

@@ -123,3 +123,66 @@ func TestETAComesFromTheRateOfCompletion(t *testing.T) {
 		}
 	})
 }
+
+func TestETAKnowsNothingOfARest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newLine(t, always(answer{takes: 100 * time.Millisecond}), pipeline.Config{MaxConcurrency: 1, TotalJobs: 1000})
+		for done := 250; done <= 750; done += 250 {
+			time.Sleep(time.Hour)
+			p.Throttle().Snapshot() // which ends no rest
+			results := p.Run(t.Context(), feed(250))
+			for range 250 {
+				<-results
+				left := time.Duration(1000-p.Throttle().Snapshot().Completed) * 100 * time.Millisecond
+				if eta := p.Throttle().Snapshot().ETA; eta < left*95/100 || eta > left*105/100 {
+					t.Fatalf("ETA %v, want about %v", eta, left)
+				}
+			}
+			collect(results)
+			if snap := p.Throttle().Snapshot(); snap.Completed != int64(done) {
+				t.Errorf("%d completed, want %d", snap.Completed, done)
+			}
+		}
+	})
+}
+
+func TestRetriesCountsOnlyAttemptsThatWereMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, park := range []bool{false, true} {
+			s := always(answer{ending: fails})
+			p := newLine(t, s, pipeline.Config{
+				MaxConcurrency: 2,
+				Retry:          &pipeline.Retry{BaseDelay: time.Hour, MaxDelay: time.Hour, Backoff: pipeline.Fixed, Park: park},
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Minute)
+			defer cancel()
+			tried := 0
+			for r := range p.Run(ctx, feed(2)) { // cancelled while backing off
+				if r.Attempts != 2 {
+					t.Errorf("park %v: job %d: %d attempts, want 2", park, r.In, r.Attempts)
+				}
+				tried++
+			}
+			snap := p.Throttle().Snapshot()
+			if snap.Retries != 2 || snap.Failed != 2 || s.count() != 4 || tried != 2 {
+				t.Errorf("park %v: %d retries, %d failed, want 2; the service saw %d attempts", park, snap.Retries, snap.Failed, s.count())
+			}
+		}
+	})
+}
+
+func TestJobsWhoseCostIsNotKnownCountAsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newLine(t, always(answer{}), pipeline.Config{TotalJobs: 4, Budgets: []pipeline.Budget{{Tokens: 10, Window: time.Hour}}})
+		p.Cost(func(job int) int64 {
+			if job == 2 {
+				panic("no idea")
+			}
+			return int64(job * 10)
+		})
+		collect(p.Run(t.Context(), feed(4)))
+		if snap := p.Throttle().Snapshot(); snap.Completed != 2 || snap.Failed != 2 || snap.Percentage != 100 || snap.ETA != 0 {
+			t.Errorf("%+v", snap)
+		}
+	})
+}
