@@ -26,8 +26,9 @@ type sizes struct {
 	workerJobs   int // per number of workers
 	workers      []int
 
-	paceFor   time.Duration // how long one contestant dispatches at one interval
-	paceSteps int           // but at least so many intervals
+	paceFor    time.Duration // how long one contestant dispatches at one interval
+	paceSteps  int           // but at least so many intervals
+	paceRounds int           // each with every contestant
 }
 
 func full() sizes {
@@ -35,7 +36,7 @@ func full() sizes {
 		jobs: 300_000, rounds: 7,
 		growthRounds: 3, growthJobs: []int{1e4, 1e5, 1e6, 1e7},
 		workerJobs: 300_000, workers: []int{1, 10, 100, 1_000, 10_000},
-		paceFor: 2 * time.Second, paceSteps: 5,
+		paceFor: 2 * time.Second, paceSteps: 5, paceRounds: 3,
 	}
 }
 
@@ -44,7 +45,7 @@ func quick() sizes {
 		jobs: 20_000, rounds: 2,
 		growthRounds: 1, growthJobs: []int{1e4, 1e5},
 		workerJobs: 50_000, workers: []int{1, 10, 100, 1_000, 10_000},
-		paceFor: 200 * time.Millisecond, paceSteps: 2,
+		paceFor: 200 * time.Millisecond, paceSteps: 2, paceRounds: 1,
 	}
 }
 

@@ -3,9 +3,10 @@ package controller
 import "time"
 
 const (
-	// timerSlack is what an interval below a millisecond makes up for of a
-	// timer's lateness: operating systems round to a millisecond, and then some.
+	// timerSlack is what an interval below medium makes up for of a timer's
+	// lateness: operating systems round to a millisecond, and then some.
 	timerSlack = 2 * time.Millisecond
+	medium     = 10 * time.Millisecond
 
 	// lateness is what we believe of a timer. If an attempt that was to wait
 	// starts even later, something else held it up.
@@ -51,13 +52,12 @@ func (p *Pacer) Start(now time.Time, interval time.Duration, random float64) {
 		p.next = now
 		return
 	}
-	fine := interval < burstSlack
 	late := (p.held || now.Before(p.owing)) && interval < coarse && now.Sub(p.next) <= lateness
 	slack := time.Duration(0)
 	switch {
-	case late && fine:
+	case late && interval < medium:
 		slack = timerSlack
-	case late, fine:
+	case late, interval < burstSlack:
 		slack = burstSlack
 	}
 	due := p.next
