@@ -161,6 +161,8 @@ func drawAnswers(t *rapid.T, cfg pipeline.Config, jobs int) func(job, number int
 	}
 }
 
+// TestOneJobOneResult plays random schedules, each in a synctest bubble of its
+// own (attack sees to that), in which sleeping takes no time.
 func TestOneJobOneResult(t *testing.T) {
 	attack(t, func(rt *rapid.T) func(*faults) {
 		cfg := drawConfig(rt)
