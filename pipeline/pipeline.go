@@ -170,7 +170,7 @@ func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Se
 			defer close(feed)
 			for in := range jobs {
 				feed <- in
-				if r.intakeOver(ctx) {
+				if ctx.Err() != nil || p.throttle.closed() {
 					return
 				}
 			}

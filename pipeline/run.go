@@ -63,7 +63,7 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 		results:  make(chan Result[In, Out], 2*most+8),
 		door:     p.throttle.dispatcher.Open(ctx),
 		ctxDone:  ctx.Done(),
-		closing:  p.throttle.dispatcher.Closing(),
+		closing:  p.throttle.Done(),
 		window:   4 * most,
 	}
 	if p.ordered {
@@ -72,20 +72,9 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 	return r
 }
 
-// intakeOver reports whether no more jobs will be let in. It is for the feeder
-// of Each, which is another goroutine.
-func (r *run[In, Out]) intakeOver(ctx context.Context) bool {
-	select {
-	case <-r.pipeline.throttle.dispatcher.Closing():
-		return true
-	default:
-		return ctx.Err() != nil
-	}
-}
-
-// loop moves jobs until the run is finished. When there is
-// nothing to move it first lets others run, who may bring something, since
-// going to sleep and being woken is the dearest part of it.
+// loop moves jobs until the run is finished. When there is nothing to move it
+// first lets others run, who may bring something, since going to sleep and being
+// woken is the dearest part of it.
 func (r *run[In, Out]) loop() {
 	defer r.leave()
 	idle := false

@@ -68,6 +68,15 @@ func (t *Throttle) Close() { t.dispatcher.Close() }
 // otherwise wait for ever to be heard.
 func (t *Throttle) Done() <-chan struct{} { return t.dispatcher.Closing() }
 
+func (t *Throttle) closed() bool {
+	select {
+	case <-t.Done():
+		return true
+	default:
+		return false
+	}
+}
+
 // Drain closes the throttle and waits until every job that was taken is done
 // with: those in flight, those that wait for a first attempt, and those that
 // back off. It does not wait for results to be read, nor for callbacks. If ctx

@@ -45,7 +45,7 @@ func (a *attempts) run(j *Job, started time.Duration) (ended time.Duration) {
 	return j.ended
 }
 
-// end judges an attempt whose work has returned, or has ended its goroutine.
+// end judges an attempt whose work has returned or panicked.
 func (a *attempts) end(j *Job, timedOut bool) {
 	j.ended = a.now()
 	j.Took = j.ended - j.began

@@ -8,7 +8,7 @@ import (
 )
 
 // A gate is what an attempt passes before it starts: the circuit, the budgets,
-// the rate and the pace. It belongs to the dispatcher.
+// the rate and the pace. It belongs to the dispatcher, but for tooDear.
 type gate struct {
 	circuit *controller.Circuit // nil: none
 	budgets []*controller.Window
@@ -171,9 +171,6 @@ func (g *gate) free(now time.Time, budget int) float64 {
 // repace takes note of another interval. What gap attempts keep by themselves is
 // measured anew, lest it be one that we made.
 func (g *gate) repace(from, to time.Duration) {
-	if from == to {
-		return
-	}
 	g.pacer.Slower(to - from)
 	g.gaps = controller.Gaps{}
 }
