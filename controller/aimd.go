@@ -72,6 +72,32 @@ func (a *aimd) Next(now time.Time, o Outcome) Setting {
 	return a.setting
 }
 
+// Update goes on under another AIMD and other bounds. A limit and an interval
+// that nothing has cut start anew; others stay, and grow from where they are.
+func (a *aimd) Update(p Policy, b Bounds) (Setting, bool) {
+	policy, ok := p.(AIMD)
+	if !ok {
+		return Setting{}, false
+	}
+	policy = policy.withDefaults()
+	if policy.FailureThreshold != a.FailureThreshold || policy.FailureWindow != a.FailureWindow {
+		a.failures = newFailureWindow(policy.FailureThreshold, policy.FailureWindow)
+	}
+	old, s := a.bounds, &a.setting
+	a.AIMD, a.bounds = policy, b
+	if s.Limit == old.MaxLimit && b.MaxLimit != old.MaxLimit {
+		s.Limit = b.InitialLimit
+	}
+	if s.Interval == old.MinInterval {
+		s.Interval = b.MinInterval
+	}
+	if s.Ceiling == old.MaxLimit {
+		s.Ceiling = b.MaxLimit
+	}
+	*s = s.within(b)
+	return *s, true
+}
+
 // Failures returns how many failures count towards the next cut.
 func (a *aimd) Failures(now time.Time) int { return a.failures.count(now) }
 

@@ -91,6 +91,19 @@ func (c *Circuit) State(now time.Time) CircuitState {
 // Until returns the time at which an open circuit becomes half-open.
 func (c *Circuit) Until() time.Time { return c.until }
 
+// probeTime is what is said of how long probes will take.
+const probeTime = time.Second
+
+// Left returns when to ask again, if the circuit is not Ready: when it becomes
+// half-open, or, since nobody knows when the probes that are out will be back,
+// after a second, or OpenFor if that is shorter.
+func (c *Circuit) Left(now time.Time) time.Duration {
+	if c.State(now) == BreakerOpen {
+		return c.until.Sub(now)
+	}
+	return min(c.cfg.OpenFor, probeTime)
+}
+
 // Ready reports whether an attempt may start now.
 func (c *Circuit) Ready(now time.Time) bool {
 	switch c.State(now) {
@@ -126,6 +139,26 @@ func (c *Circuit) Report(now time.Time, generation int, v Verdict) {
 	}
 }
 
+// Record takes the outcome of something that was done without asking.
+func (c *Circuit) Record(now time.Time, v Verdict) {
+	if v != Ignored {
+		c.State(now)
+		c.Report(now, c.generation, v)
+	}
+}
+
+// Update makes c go by another description, in the state that it is in.
+func (c *Circuit) Update(cfg Breaker) {
+	c.cfg = cfg.WithDefaults()
+	c.openFor = min(max(c.openFor, c.cfg.OpenFor), maxOpenFactor*c.cfg.OpenFor)
+	if c.state == BreakerClosed {
+		c.openFor = c.cfg.OpenFor
+	}
+	if c.state == BreakerHalfOpen && c.succeeded >= c.cfg.Probes {
+		c.turn(BreakerClosed)
+	}
+}
+
 func (c *Circuit) reportClosed(now time.Time, v Verdict) {
 	switch v {
 	case Succeeded:
@@ -145,7 +178,6 @@ func (c *Circuit) reportProbe(now time.Time, v Verdict) {
 	case Succeeded:
 		c.succeeded++
 		if c.succeeded >= c.cfg.Probes {
-			c.openFor = c.cfg.OpenFor
 			c.turn(BreakerClosed)
 		}
 	case Failed, Overload:
@@ -162,5 +194,8 @@ func (c *Circuit) open(now time.Time) {
 func (c *Circuit) turn(s CircuitState) {
 	c.state = s
 	c.generation++
+	if s == BreakerClosed {
+		c.openFor = c.cfg.OpenFor
+	}
 	c.failures, c.started, c.succeeded = 0, 0, 0
 }

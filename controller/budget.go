@@ -32,6 +32,9 @@ type Window struct {
 	first  int64     // number of the oldest step that still counts
 	next   int64     // number of the step to come
 	steps  [windowSteps + 2]spending
+
+	withheld int64     // gone without our doing, says the server
+	until    time.Time // then it is back
 }
 
 // spending is what was spent in less than a step, up to last.
@@ -53,16 +56,28 @@ func NewWindow(b Budget) *Window { return &Window{Budget: b} }
 // before. It is 0 when they are free now. n must not be above Tokens.
 func (w *Window) Wait(now time.Time, n int64) time.Duration {
 	w.expire(now)
-	missing := n - (w.Tokens - w.used)
-	for i := w.first; i < w.next && missing > 0; i++ {
+	missing := n - w.free()
+	if missing <= 0 {
+		return 0
+	}
+	withheld := w.withheld
+	for i := w.first; i < w.next; i++ {
 		step := w.step(i)
-		missing -= step.tokens
-		if missing <= 0 {
-			return step.last.Add(w.Window).Sub(now)
+		back := step.last.Add(w.Window)
+		if withheld > 0 && w.until.Before(back) {
+			if missing -= withheld; missing <= 0 {
+				break
+			}
+			withheld = 0
+		}
+		if missing -= step.tokens; missing <= 0 {
+			return back.Sub(now)
 		}
 	}
-	return 0
+	return max(w.until.Sub(now), 0)
 }
+
+func (w *Window) free() int64 { return w.Tokens - w.used - w.withheld }
 
 // Reserve takes n tokens out of the window.
 func (w *Window) Reserve(now time.Time, n int64) Reservation {
@@ -98,6 +113,31 @@ func (w *Window) Settle(now time.Time, r Reservation, used int64) {
 	}
 }
 
+// Withhold takes note that a server has only so many tokens left, until reset
+// from now: what is free beyond that, others must have used. It replaces what was
+// withheld before.
+func (w *Window) Withhold(now time.Time, remaining int64, reset time.Duration) {
+	w.expire(now)
+	w.withheld = 0
+	w.withheld = max(w.free()-remaining, 0)
+	w.until = now.Add(reset)
+}
+
+// Update makes w the window of another budget, of which as much has been used.
+// In a window of another length that counts as used just now.
+func (w *Window) Update(now time.Time, b Budget) {
+	w.expire(now)
+	if b.Window == w.Window {
+		w.Budget = b
+		return
+	}
+	used := w.used
+	*w = Window{Budget: b, first: w.next, next: w.next, withheld: w.withheld, until: w.until}
+	if used != 0 {
+		w.Reserve(now, used)
+	}
+}
+
 // Used returns how many tokens of the window are reserved or used.
 func (w *Window) Used(now time.Time) int64 {
 	w.expire(now)
@@ -106,10 +146,14 @@ func (w *Window) Used(now time.Time) int64 {
 
 // Remaining returns how many tokens are free, 0 if more than all are used.
 func (w *Window) Remaining(now time.Time) int64 {
-	return max(w.Tokens-w.Used(now), 0)
+	w.expire(now)
+	return max(w.free(), 0)
 }
 
 func (w *Window) expire(now time.Time) {
+	if w.withheld > 0 && !now.Before(w.until) {
+		w.withheld = 0
+	}
 	for w.first < w.next && !now.Before(w.expiry) {
 		w.used -= w.step(w.first).tokens
 		w.first++

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"log/slog"
+	"reflect"
 	"time"
 )
 
@@ -15,6 +16,9 @@ type Config struct {
 	Logger     *slog.Logger   // may be nil
 }
 
+// Listens reports whether anybody wants to know of events.
+func (cfg Config) Listens() bool { return cfg.OnEvent != nil || cfg.Logger != nil }
+
 // A Report is what the dispatcher tells the controller: what has happened
 // since the last one. The controller answers with the same report, its Setting
 // filled in, so that two of them going back and forth are all there ever are.
@@ -25,6 +29,7 @@ type Report struct {
 	Events []Event       // what the gates did, in order
 	Status Status
 	Asked  []chan<- Snapshot // each gets one; must have room for it
+	Config *Config           // in force from now on; nil: as before
 
 	Urgent bool // the dispatcher waits for the answer
 
@@ -48,6 +53,7 @@ type Status struct {
 	Circuit   CircuitState
 	InFlight  int
 	Waiting   int
+	PausedFor time.Duration
 	Completed int64
 	Failed    int64
 	Retries   int64
@@ -99,9 +105,6 @@ func New(cfg Config, now time.Time) *Controller {
 // may ask.
 func (c *Controller) Setting() Setting { return c.setting }
 
-// Listens reports whether anybody wants to know of events.
-func (c *Controller) Listens() bool { return c.notifier.onEvent != nil || c.notifier.logger != nil }
-
 // Run answers reports until the channel is closed. If the policy ends its
 // goroutine, it goes on on one that spawn starts.
 func (c *Controller) Run(reports <-chan *Report, answer func(*Report), spawn func(func())) {
@@ -132,7 +135,52 @@ func (c *Controller) observe(r *Report) {
 	for rest := r.Ends; len(rest) > 0; {
 		rest = rest[c.step(r, rest):]
 	}
+	if r.Config != nil {
+		c.update(r.Now, *r.Config)
+	}
 	c.conclude(r)
+}
+
+// update puts another configuration in force. A law that can go on under it
+// does; else, if anything has changed for it, another one starts.
+func (c *Controller) update(now time.Time, cfg Config) {
+	old, next := c.cfg, c.decided
+	c.cfg = cfg
+	c.progress.Total = int64(cfg.TotalJobs)
+	c.notifier.to = callbacksOf(cfg)
+	defer func() { c.decide(now, next) }() // whatever the policy does, the bounds hold
+	defer c.recoverPolicy()
+	if law, ok := c.law.(interface {
+		Update(Policy, Bounds) (Setting, bool)
+	}); ok {
+		if setting, ok := law.Update(cfg.Policy, cfg.Bounds); ok {
+			next = setting
+			return
+		}
+	}
+	if old.Bounds != cfg.Bounds || !samePolicy(old.Policy, cfg.Policy) {
+		c.law, next = cfg.Policy.Start(cfg.Bounds)
+	}
+}
+
+// samePolicy compares policies, of which some cannot be compared.
+func samePolicy(a, b Policy) bool {
+	return reflect.TypeOf(a) == reflect.TypeOf(b) && reflect.ValueOf(a).Comparable() && a == b
+}
+
+// decide puts what the policy decided in force.
+func (c *Controller) decide(now time.Time, s Setting) {
+	c.decided = s
+	before := c.setting
+	c.setting = s.within(c.cfg.Bounds)
+	c.tellChange(now, before)
+}
+
+// recoverPolicy is deferred where the policy is called.
+func (c *Controller) recoverPolicy() {
+	if v := recover(); v != nil {
+		c.notifier.panic(v)
+	}
 }
 
 // conclude fills in the answer.
@@ -148,11 +196,7 @@ func (c *Controller) conclude(r *Report) {
 // them, or those up to one on which the policy panicked, which leaves the
 // setting as it was.
 func (c *Controller) step(r *Report, ends []End) (taken int) {
-	defer func() {
-		if v := recover(); v != nil {
-			c.notifier.panic(v)
-		}
-	}()
+	defer c.recoverPolicy()
 	for i := range ends {
 		taken++
 		o := ends[i].outcome(c.epoch, r.Gap)
@@ -160,13 +204,9 @@ func (c *Controller) step(r *Report, ends []End) (taken int) {
 			c.minute.add(r.Now)
 		}
 		decided := c.law.Next(r.Now, o)
-		if decided == c.decided {
-			continue
+		if decided != c.decided {
+			c.decide(r.Now, decided)
 		}
-		c.decided = decided
-		before := c.setting
-		c.setting = decided.within(c.cfg.Bounds)
-		c.tellChange(r.Now, before)
 	}
 	return taken
 }
@@ -219,7 +259,7 @@ func (c *Controller) advance(r *Report) {
 		return
 	}
 	c.progress.Add(r.Now, fresh)
-	if c.notifier.onProgress == nil {
+	if c.notifier.to.onProgress == nil {
 		return
 	}
 	mark := r.Now.Unix()
@@ -240,6 +280,7 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 		MaxConcurrency:   c.cfg.Bounds.MaxLimit,
 		InFlight:         r.Status.InFlight,
 		Waiting:          r.Status.Waiting,
+		PausedFor:        r.Status.PausedFor,
 		SafeCeiling:      c.setting.Ceiling,
 		DispatchInterval: c.setting.Interval,
 		Completed:        r.Status.Completed,

@@ -464,7 +464,7 @@ func TestControllerListensOnlyIfSomebodyWantsToKnow(t *testing.T) {
 	} {
 		c.cfg.Policy, c.cfg.Bounds = AIMD{FailureThreshold: 1}, obeyed
 		ctl := New(c.cfg, t0)
-		if got := ctl.Listens(); got != c.want {
+		if got := c.cfg.Listens(); got != c.want {
 			t.Errorf("listens: %v, want %v", got, c.want)
 		}
 		ctl.observe(&Report{Now: t0, Ends: []End{{Verdict: Overload}}, Status: Status{Completed: 1}})

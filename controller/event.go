@@ -23,12 +23,15 @@ const (
 	EventClosed
 	EventDraining
 	EventDrained
+	EventPaused
+	EventResumed
 )
 
 var eventNames = [...]string{
 	"decelerated", "cooling_started", "reaccelerated", "ceiling_decayed",
 	"circuit_opened", "circuit_half_open", "circuit_closed",
 	"budget_exhausted", "budget_restored", "retry", "closed", "draining", "drained",
+	"paused", "resumed",
 }
 
 func (k EventKind) String() string {
@@ -45,7 +48,7 @@ type Event struct {
 	At   time.Time
 
 	From, To Setting       // decelerated, reaccelerated, cooling_started, ceiling_decayed
-	Wait     time.Duration // how long it will last: cooling_started, circuit_opened, budget_exhausted; or until the next attempt: retry
+	Wait     time.Duration // how long it will last: cooling_started, circuit_opened, budget_exhausted, paused; or until the next attempt: retry
 	Budget   string        // name of the budget: budget_exhausted, budget_restored
 	Attempt  int           // the one that failed, from 0: retry
 	Err      error         // what it failed with: retry; what the last one failed with: circuit_opened

@@ -32,7 +32,7 @@ func TestNamesAreInSnakeCaseAndDiffer(t *testing.T) {
 
 func TestUnknownValuesShowTheirNumber(t *testing.T) {
 	for want, value := range map[string]fmt.Stringer{
-		"event(13)": EventDrained + 1, "event(-1)": EventKind(-1), "state(9)": State(9),
+		"event(15)": EventResumed + 1, "event(-1)": EventKind(-1), "state(9)": State(9),
 		"circuit(9)": CircuitState(9), "verdict(9)": Verdict(9), "backoff(0)": Backoff(0),
 	} {
 		if got := value.String(); got != want {

@@ -14,46 +14,53 @@ const notices = 1024
 // time that lives only as long as there is something to tell. A callback that
 // blocks or panics delays only further callbacks.
 type notifier struct {
+	to      *callbacks   // belongs to the controller's goroutine
+	queue   chan *notice // nil: there was nothing to tell yet
+	awake   atomic.Bool  // a goroutine is at work on the queue
+	dropped int64        // of events; belongs to the controller's goroutine
+}
+
+// callbacks are whom to tell, each nil if nobody.
+type callbacks struct {
 	onEvent    func(Event)
 	onProgress func(Snapshot)
 	logger     *slog.Logger
+}
 
-	queue   chan notice
-	awake   atomic.Bool // a goroutine is at work on the queue
-	dropped int64       // of events; belongs to the controller's goroutine
+func callbacksOf(cfg Config) *callbacks {
+	return &callbacks{onEvent: cfg.OnEvent, onProgress: cfg.OnProgress, logger: cfg.Logger}
 }
 
 // A notice is an event or, if one of the others is set, progress or a panic of
-// the policy.
+// the policy. It is for those who were to be told when it was made.
 type notice struct {
+	to       *callbacks
 	event    Event
 	snapshot *Snapshot
 	panicked any
 }
 
-func newNotifier(cfg Config) *notifier {
-	n := &notifier{onEvent: cfg.OnEvent, onProgress: cfg.OnProgress, logger: cfg.Logger}
-	if n.onEvent != nil || n.onProgress != nil || n.logger != nil {
-		n.queue = make(chan notice, notices)
-	}
-	return n
-}
+func newNotifier(cfg Config) *notifier { return &notifier{to: callbacksOf(cfg)} }
 
 func (n *notifier) event(e Event) {
-	if n.onEvent != nil || n.logger != nil {
-		n.tell(notice{event: e})
+	if n.to.onEvent != nil || n.to.logger != nil {
+		n.tell(&notice{event: e})
 	}
 }
 
-func (n *notifier) progress(s Snapshot) { n.tell(notice{snapshot: &s}) }
+func (n *notifier) progress(s Snapshot) { n.tell(&notice{snapshot: &s}) }
 
 func (n *notifier) panic(value any) {
-	if n.logger != nil {
-		n.tell(notice{panicked: value})
+	if n.to.logger != nil {
+		n.tell(&notice{panicked: value})
 	}
 }
 
-func (n *notifier) tell(what notice) {
+func (n *notifier) tell(what *notice) {
+	what.to = n.to
+	if n.queue == nil {
+		n.queue = make(chan *notice, notices)
+	}
 	select {
 	case n.queue <- what:
 	default:
@@ -77,7 +84,7 @@ func (n *notifier) work() {
 	for {
 		select {
 		case what := <-n.queue:
-			n.call(what)
+			what.deliver()
 		default:
 			return
 		}
@@ -93,40 +100,40 @@ func (n *notifier) leave() {
 	}
 }
 
-func (n *notifier) call(what notice) {
+func (n *notice) deliver() {
 	switch {
-	case what.snapshot != nil:
-		n.try(func() { n.onProgress(*what.snapshot) })
-	case what.panicked != nil:
-		n.logPanic("policy", what.panicked)
+	case n.snapshot != nil:
+		n.to.try(func() { n.to.onProgress(*n.snapshot) })
+	case n.panicked != nil:
+		n.to.logPanic("policy", n.panicked)
 	default:
-		n.log(what.event)
-		if n.onEvent != nil {
-			n.try(func() { n.onEvent(what.event) })
+		n.to.log(n.event)
+		if n.to.onEvent != nil {
+			n.to.try(func() { n.to.onEvent(n.event) })
 		}
 	}
 }
 
 // try calls a callback and logs its panic.
-func (n *notifier) try(callback func()) {
-	if p := panics.Try(callback); p != nil && n.logger != nil {
-		n.logPanic("callback", p.Value)
+func (c *callbacks) try(callback func()) {
+	if p := panics.Try(callback); p != nil && c.logger != nil {
+		c.logPanic("callback", p.Value)
 	}
 }
 
-func (n *notifier) logPanic(whose string, value any) {
-	panics.Try(func() { n.logger.Error("paceline: "+whose+" panicked", "panic", value) })
+func (c *callbacks) logPanic(whose string, value any) {
+	panics.Try(func() { c.logger.Error("paceline: "+whose+" panicked", "panic", value) })
 }
 
 // log writes the event. Retries are many and say little, so they are for
 // debugging only.
-func (n *notifier) log(e Event) {
-	if n.logger == nil {
+func (c *callbacks) log(e Event) {
+	if c.logger == nil {
 		return
 	}
-	write := n.logger.Info
+	write := c.logger.Info
 	if e.Kind == EventRetry {
-		write = n.logger.Debug
+		write = c.logger.Debug
 	}
 	panics.Try(func() { write("paceline: "+e.Kind.String(), "event", e) })
 }

@@ -20,7 +20,10 @@ type Policy interface {
 // that never go back.
 //
 // A Law that counts failures in a window of its own may also have a method
-// Failures(now time.Time) int; a snapshot then shows that count.
+// Failures(now time.Time) int; a snapshot then shows that count. One that can go
+// on when the configuration is updated may have a method
+// Update(Policy, Bounds) (Setting, bool); if it has none, or returns false, and
+// there is a change for it, another law is started.
 type Law interface {
 	// Next takes the outcome of one attempt, known at now, and returns the
 	// setting in force from then on.

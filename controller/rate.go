@@ -48,11 +48,22 @@ func (b *Bucket) Wait(now time.Time, weight float64) time.Duration {
 	return time.Duration(wait)
 }
 
+// Update makes b the bucket of another rate, of which as much has been taken.
+func (b *Bucket) Update(now time.Time, r Rate) {
+	b.fill(now)
+	taken := b.Burst - b.tokens
+	b.Rate = r.WithDefaults()
+	b.tokens = b.Burst - taken
+}
+
 // Take takes the weight of an attempt that starts now.
 func (b *Bucket) Take(now time.Time, weight float64) {
 	b.fill(now)
 	b.tokens -= weight
 }
+
+// Give gives the weight back of an attempt that did not start after all.
+func (b *Bucket) Give(weight float64) { b.tokens = min(b.tokens+weight, b.Burst) }
 
 func (b *Bucket) fill(now time.Time) {
 	if passed := now.Sub(b.at); passed > 0 {

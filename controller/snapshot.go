@@ -44,6 +44,7 @@ type Snapshot struct {
 	SafeCeiling    int // where growth stops for now
 
 	DispatchInterval time.Duration
+	PausedFor        time.Duration // nothing starts for so long, because a server asked for that; 0: it did not
 
 	Completed int64 // jobs that succeeded
 	Failed    int64 // jobs that ended with an error

@@ -74,6 +74,10 @@ type (
 	// CircuitState is what the circuit of a throttle is doing.
 	CircuitState = controller.CircuitState
 
+	// A Hint is what a server said of its limits, for [Slot].Hint. Its fields:
+	// [controller.Hint].
+	Hint = controller.Hint
+
 	// An Event is something that a throttle did. Its fields: [controller.Event].
 	Event = controller.Event
 
@@ -84,12 +88,14 @@ type (
 // What moves. These types are from package stage.
 type (
 	// A Slot is one attempt's place among those in flight: its number for
-	// idempotency keys (Attempt), and what it used (RecordTokens). Its methods:
-	// [stage.Slot].
+	// idempotency keys (Attempt), what it used (RecordTokens), what the server said
+	// of its limits (Hint), and for slots from Acquire, its end (Release). Its
+	// methods: [stage.Slot].
 	Slot = stage.Slot
 
-	// A CircuitOpenError says that the circuit is open and when to come again. No
-	// job of a pipeline gets it: while the circuit is open, they wait.
+	// A CircuitOpenError says that the circuit is open and when to come again.
+	// Execute, Wrap and Acquire return it. No job of a pipeline gets it: while the
+	// circuit is open, they wait.
 	CircuitOpenError = stage.CircuitOpenError
 
 	// A RetriesExhaustedError wraps the error of the last attempt of a job that has
@@ -98,6 +104,10 @@ type (
 
 	// A CostError says that a job costs more than a budget will ever have.
 	CostError = stage.CostError
+
+	// A WeightError says that a job counts for more calls than the rate's burst has
+	// room for.
+	WeightError = stage.WeightError
 
 	// A PanicError is a panic in the work, with its Stack, turned into the job's
 	// error.
@@ -150,6 +160,8 @@ const (
 	EventClosed          = controller.EventClosed
 	EventDraining        = controller.EventDraining
 	EventDrained         = controller.EventDrained
+	EventPaused          = controller.EventPaused  // a server asked to be left alone
+	EventResumed         = controller.EventResumed // that is over
 )
 
 // ErrClosed says that a throttle takes no new work.

@@ -123,8 +123,8 @@ func TestRefusalsEndAtGiveUpAfter(t *testing.T) {
 func TestRefusalsNeverEndIfToldSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := always(answer{ending: refuses, after: time.Hour})
-		ctx, cancel := context.WithTimeoutCause(t.Context(), 1000*time.Hour-1, errLeft)
-		defer cancel()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(1000*time.Hour-1, func() { cancel(errLeft) })
 		p := newLine(t, s, pipeline.Config{Retry: &pipeline.Retry{BaseDelay: 1, GiveUpAfter: -1}})
 		r := collect(p.Run(ctx, feed(1)))[0]
 		if r.Attempts != 1000 || !errors.Is(r.Err, errLeft) || !errors.Is(r.Err, errService) {

@@ -10,6 +10,20 @@ type outbox[In, Out any] struct {
 	first int // of the queue
 }
 
+// enlarge makes the outbox one that hands out in order, with room for n jobs.
+func (o *outbox[In, Out]) enlarge(n int) {
+	if n <= len(o.ring) {
+		return
+	}
+	old := o.ring
+	o.ring = make([]*job[In, Out], n)
+	for _, j := range old {
+		if j != nil {
+			o.put(j)
+		}
+	}
+}
+
 func (o *outbox[In, Out]) put(j *job[In, Out]) {
 	if o.ring == nil {
 		o.queue = append(o.queue, j)

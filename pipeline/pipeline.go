@@ -28,9 +28,12 @@ type Work[In, Out any] func(ctx context.Context, in In) (Out, error)
 //   - the work's own error: Fatal, not Retryable, a cancelled context, or there
 //     is no Retry;
 //   - a *PanicError: the work, or a function of the configuration, panicked;
-//   - a *CostError: it costs more than a budget will ever have;
+//   - a *CostError or *WeightError: it costs more than a budget will ever have, or
+//     weighs more than the rate's burst;
 //   - the cause of the run's context, if it never started (Attempts is 0); beside
 //     the last attempt's error, if it was waiting to be tried again;
+//   - context.DeadlineExceeded beside the last attempt's error: there was no time
+//     for another one before the context's deadline;
 //   - ErrClosed: Each took it, but the throttle was closed (Attempts is 0).
 //
 // errors.Is and errors.As see through all of them.
@@ -50,7 +53,8 @@ type Result[In, Out any] struct {
 type Pipeline[In, Out any] struct {
 	throttle *Throttle
 	work     Work[In, Out]
-	cost     func(In) int64 // nil: unknown
+	cost     func(In) int64   // nil: unknown
+	weight   func(In) float64 // nil: 1
 	ordered  bool
 	running  atomic.Bool // Run or Each has been called
 }
@@ -90,6 +94,19 @@ func (p *Pipeline[In, Out]) Cost(f func(In) int64) *Pipeline[In, Out] {
 	}
 	p.mustNotRun("Cost")
 	p.cost = f
+	return p
+}
+
+// Weight tells how many calls a job counts for, 0 or more, also a fraction, for
+// the Rate of the throttle. Without it each counts for 1. A job that weighs more
+// than the rate's burst ends with a *WeightError. It returns p. It panics if f is
+// nil or p has been run.
+func (p *Pipeline[In, Out]) Weight(f func(In) float64) *Pipeline[In, Out] {
+	if f == nil {
+		panic("paceline: Weight: function is nil")
+	}
+	p.mustNotRun("Weight")
+	p.weight = f
 	return p
 }
 
@@ -161,7 +178,7 @@ func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Se
 	p.running.Store(true)
 	return func(yield func(Result[In, Out]) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
-		feed := make(chan In, min(p.throttle.cfg.MaxConcurrency, maxFeed))
+		feed := make(chan In, min(p.throttle.most(), maxFeed))
 		r := newRun(ctx, p, feed)
 		r.returnRest = true
 

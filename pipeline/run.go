@@ -30,10 +30,9 @@ type run[In, Out any] struct {
 	over    error           // why no more jobs are let in; nil: they are
 	taken   int             // jobs, ever
 	held    int             // jobs that were taken and not handed out
-	window  int
-	batch   stage.Batch // jobs that are about to be submitted
+	batch   stage.Batch     // jobs that are about to be submitted
 	batched int
-	costing *job[In, Out] // whose cost is being asked for
+	asking  *job[In, Out] // whose cost or weight is being asked for
 	done    outbox[In, Out]
 	spare   []*job[In, Out] // to be used again
 }
@@ -55,22 +54,24 @@ func (j *job[In, Out]) Attempt(ctx context.Context) (err error) {
 }
 
 func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan In) *run[In, Out] {
-	most := p.throttle.cfg.MaxConcurrency
 	r := &run[In, Out]{
 		pipeline: p,
 		ctx:      ctx,
 		jobs:     jobs,
-		results:  make(chan Result[In, Out], 2*most+8),
+		results:  make(chan Result[In, Out], 2*p.throttle.most()+8),
 		door:     p.throttle.dispatcher.Open(ctx),
 		ctxDone:  ctx.Done(),
 		closing:  p.throttle.Done(),
-		window:   4 * most,
 	}
 	if p.ordered {
-		r.done.ring = make([]*job[In, Out], r.window+2*stage.MaxLead)
+		r.done.enlarge(r.window() + 2*stage.MaxLead)
 	}
 	return r
 }
+
+// window is how many jobs the run may hold, beside those of the door's lead. It
+// changes with the throttle's configuration.
+func (r *run[In, Out]) window() int { return 4 * r.pipeline.throttle.most() }
 
 // loop moves jobs until the run is finished. When there is nothing to move it
 // first lets others run, who may bring something, since going to sleep and being
@@ -97,11 +98,11 @@ func (r *run[In, Out]) loop() {
 	}
 }
 
-// leave ends the run, unless the user's Cost has ended the goroutine: then
-// another one goes on.
+// leave ends the run, unless the user's Cost or Weight has ended the goroutine:
+// then another one goes on.
 func (r *run[In, Out]) leave() {
-	if j := r.costing; j != nil {
-		r.costing = nil
+	if j := r.asking; j != nil {
+		r.asking = nil
 		j.Err = stage.ErrGoexit
 		r.add(j)
 		go r.loop()
@@ -219,7 +220,13 @@ func (r *run[In, Out]) room() int {
 }
 
 // space returns how many more jobs the run may hold.
-func (r *run[In, Out]) space() int { return r.window + 2*r.door.Lead() - r.held }
+func (r *run[In, Out]) space() int {
+	window := r.window()
+	if r.pipeline.ordered {
+		r.done.enlarge(window + 2*stage.MaxLead)
+	}
+	return window + 2*r.door.Lead() - r.held
+}
 
 // take takes what was received from jobs.
 func (r *run[In, Out]) take(in In, ok bool) {
@@ -235,10 +242,10 @@ func (r *run[In, Out]) take(in In, ok bool) {
 		r.done.put(j)
 		return
 	}
-	if r.pipeline.cost != nil {
-		r.costing = j
-		j.Cost, j.Err = r.costOf(in)
-		r.costing = nil
+	if r.pipeline.cost != nil || r.pipeline.weight != nil {
+		r.asking = j
+		j.Err = r.ask(j)
+		r.asking = nil
 	}
 	r.add(j)
 }
@@ -256,7 +263,7 @@ func (r *run[In, Out]) newJob(in In) *job[In, Out] {
 		j.Reset()
 	} else {
 		j = &job[In, Out]{work: r.pipeline.work}
-		j.Work, j.Cost = j, stage.Unknown
+		j.Work, j.Ask = j, stage.Ordinary
 	}
 	j.in, j.sequence = in, r.taken
 	r.taken++
@@ -264,14 +271,20 @@ func (r *run[In, Out]) newJob(in In) *job[In, Out] {
 	return j
 }
 
-// costOf calls the user's function; its panic is the job's error.
-func (r *run[In, Out]) costOf(in In) (cost int64, err error) {
+// ask calls the user's functions; their panic is the job's error.
+func (r *run[In, Out]) ask(j *job[In, Out]) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = stage.NewPanicError(v)
 		}
 	}()
-	return max(r.pipeline.cost(in), -1), nil // any negative cost is the same mistake
+	if cost := r.pipeline.cost; cost != nil {
+		j.Cost = max(cost(j.in), -1) // any negative cost is the same mistake
+	}
+	if weight := r.pipeline.weight; weight != nil {
+		j.Weight = weight(j.in)
+	}
+	return nil
 }
 
 // submit sends the jobs that were taken to the dispatcher.

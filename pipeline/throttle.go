@@ -2,7 +2,12 @@ package pipeline
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync/atomic"
 
+	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/controller"
 	"github.com/paceline-go/paceline/stage"
 )
@@ -17,43 +22,88 @@ import (
 // would wait for itself, and so would Snapshot called by a Policy. Make one with
 // NewThrottle, or let New make it.
 type Throttle struct {
-	cfg        Config
+	cfg        atomic.Pointer[Config] // the one in force
 	dispatcher *stage.Dispatcher
 }
 
 // NewThrottle returns a throttle. Its error is that of Config.Validate.
-func NewThrottle(cfg Config) (*Throttle, error) {
+func NewThrottle(cfg Config) (*Throttle, error) { return newThrottle(cfg, nil) }
+
+func newThrottle(cfg Config, commons *stage.Commons) (*Throttle, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	return &Throttle{
-		cfg: cfg,
-		dispatcher: stage.NewDispatcher(stage.Config{
-			Clock: cfg.Clock,
-			Controller: controller.Config{
-				Policy: cfg.Policy,
-				Bounds: controller.Bounds{
-					InitialLimit: cfg.InitialConcurrency,
-					MaxLimit:     cfg.MaxConcurrency,
-					MinInterval:  cfg.MinDispatchInterval,
-					MaxInterval:  cfg.MaxDispatchInterval,
-				},
-				TotalJobs:  cfg.TotalJobs,
-				OnEvent:    cfg.OnEvent,
-				OnProgress: cfg.OnProgress,
-				Logger:     cfg.Logger,
+	staged := cfg.staged()
+	staged.Commons = commons
+	t := &Throttle{dispatcher: stage.NewDispatcher(staged)}
+	t.cfg.Store(&cfg)
+	return t, nil
+}
+
+// staged returns the configuration of the stages. c must have its defaults.
+func (c Config) staged() stage.Config {
+	return stage.Config{
+		Clock: c.Clock,
+		Controller: controller.Config{
+			Policy: c.Policy,
+			Bounds: controller.Bounds{
+				InitialLimit: c.InitialConcurrency,
+				MaxLimit:     c.MaxConcurrency,
+				MinInterval:  c.MinDispatchInterval,
+				MaxInterval:  c.MaxDispatchInterval,
 			},
-			Budgets:        cfg.Budgets,
-			Rate:           cfg.Rate,
-			Breaker:        cfg.Breaker,
-			Retry:          cfg.Retry,
-			Jitter:         cfg.Jitter,
-			AttemptTimeout: cfg.AttemptTimeout,
-			Classify:       cfg.Classify,
-			Seed:           cfg.Seed,
-		}),
-	}, nil
+			TotalJobs:  c.TotalJobs,
+			OnEvent:    c.OnEvent,
+			OnProgress: c.OnProgress,
+			Logger:     c.Logger,
+		},
+		Budgets:        c.Budgets,
+		Rate:           c.Rate,
+		Breaker:        c.Breaker,
+		Retry:          c.Retry,
+		Jitter:         c.Jitter,
+		AttemptTimeout: c.AttemptTimeout,
+		Classify:       c.Classify,
+		Seed:           c.Seed,
+	}
+}
+
+// most returns the highest limit there may be.
+func (t *Throttle) most() int { return t.cfg.Load().MaxConcurrency }
+
+// Update replaces the configuration while work goes through. No job is lost, and
+// when Update returns, nothing starts any more that the new one does not allow;
+// attempts that have begun end under the old one. A zero field takes its default,
+// not what it was before.
+//
+// What was learned stays: AIMD goes on from its limit, interval and ceiling unless
+// nothing had cut them. What was used of a budget that keeps its name stays used;
+// if the window's length changes, as if used just now. Circuit and rate stay in
+// the state that they are in. A job that a smaller budget will never have room for
+// ends with a *CostError, one that is too heavy for a smaller burst with a
+// *WeightError.
+//
+// The Seed stays what it was, and so does the Clock. Update's error is that of
+// Config.Validate, and a *ConfigError if cfg has another Clock.
+func (t *Throttle) Update(cfg Config) error {
+	now := t.cfg.Load().Clock
+	var other error
+	if cfg.Clock != nil && !sameClock(cfg.Clock, now) {
+		other = &ConfigError{Field: "clock", Value: fmt.Sprintf("%T", cfg.Clock), Reason: "want nil, or the clock that the throttle was made with"}
+	}
+	if err := errors.Join(cfg.Validate(), other); err != nil {
+		return err
+	}
+	cfg.Clock = now
+	cfg = cfg.withDefaults()
+	t.dispatcher.Update(cfg.staged(), func() { t.cfg.Store(&cfg) })
+	return nil
+}
+
+// sameClock compares clocks, of which some cannot be compared.
+func sameClock(a, b clock.Clock) bool {
+	return reflect.TypeOf(a) == reflect.TypeOf(b) && reflect.ValueOf(a).Comparable() && a == b
 }
 
 // Snapshot returns the throttle's state at this moment.

@@ -21,7 +21,7 @@ const steady = 256
 // and when one attempt does not succeed, the workers take no more of them.
 func (d *Dispatcher) lookAhead() {
 	d.ahead = 0
-	if d.streak >= steady && d.setting.Interval == 0 && d.gate.rate == nil {
+	if d.streak >= steady && d.interval() == 0 && d.gate.rate == nil && d.calls == 0 && len(d.retired) == 0 {
 		d.ahead = batch
 		d.pool.eager.Store(true)
 	}
@@ -30,9 +30,13 @@ func (d *Dispatcher) lookAhead() {
 // recall takes back what was handed over ahead and not begun, because it was
 // let through when all was well, which has ceased to be.
 func (d *Dispatcher) recall() {
-	if !d.pool.eager.Load() && !d.pool.halted.Load() {
-		return
+	if d.pool.eager.Load() || d.pool.halted.Load() {
+		d.takeBack()
 	}
+}
+
+// takeBack takes back what was handed over and not begun.
+func (d *Dispatcher) takeBack() {
 	back := d.pool.recall()
 	for back.first != nil {
 		j := back.pop()
@@ -57,6 +61,9 @@ func (d *Dispatcher) recall() {
 // tests, measures none.
 func (d *Dispatcher) follow(j *Job) {
 	took := j.ended - j.started
+	if j.verdict == controller.Succeeded {
+		d.quickest.Add(d.now, took)
+	}
 	if j.verdict != controller.Succeeded || took <= 0 || took >= quick {
 		d.streak = 0
 		return

@@ -4,21 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/controller"
 )
 
-// attempts runs the work of jobs and judges how it ended. It is read only, and
-// shared by all workers.
+// attempts runs the work of jobs and judges how it ended. It is shared by all
+// workers and callers.
 type attempts struct {
-	clock    clock.Clock
-	epoch    time.Time
+	clock     clock.Clock
+	epoch     time.Time
+	allowance *controller.Allowance // of retries
+	rules     atomic.Pointer[rules]
+}
+
+// rules are the part of the configuration that attempts go by. They are never
+// changed, only replaced as a whole.
+type rules struct {
 	timeout  time.Duration // of one attempt; 0: none
 	classify func(error) controller.Verdict
-	counts   func(error) bool  // which errors the breaker counts; nil: those that are failures
-	retry    *controller.Retry // nil: one attempt
+	counts   func(error) bool    // which errors the breaker counts; nil: those that are failures
+	wait     bool                // calls wait for the circuit
+	retry    *controller.Retry   // nil: one attempt
+	budgets  []controller.Budget // which a job must not exceed
+	rate     *controller.Rate    // nor this; nil: none
 }
 
 // now returns the time since the epoch, which is cheaper to have than the time
@@ -33,6 +44,15 @@ func (a *attempts) run(j *Job, started time.Duration) (ended time.Duration) {
 		a.skip(j)
 		return started
 	}
+	a.begin(j, started)
+	r := a.rules.Load()
+	a.earn(r)
+	a.end(j, r, a.try(j, r))
+	return j.ended
+}
+
+// begin notes that an attempt starts, and gives it a slot.
+func (a *attempts) begin(j *Job, started time.Duration) {
 	started = max(started, j.started) // the worker may not have looked at the time since
 	if j.Attempts == 0 {
 		j.began = started
@@ -41,19 +61,20 @@ func (a *attempts) run(j *Job, started time.Duration) (ended time.Duration) {
 	j.started = started
 	j.enter()
 	j.Attempts++
-	a.end(j, a.try(j))
-	return j.ended
+}
+
+// earn lets an attempt pay for its share of a retry.
+func (a *attempts) earn(r *rules) {
+	if r.retry != nil && r.retry.Budget > 0 {
+		a.allowance.Earn(r.retry.Budget)
+	}
 }
 
 // end judges an attempt whose work has returned or panicked.
-func (a *attempts) end(j *Job, timedOut bool) {
+func (a *attempts) end(j *Job, r *rules, timedOut bool) {
 	j.ended = a.now()
 	j.Took = j.ended - j.began
-	if j.Err == nil {
-		j.verdict, j.counted, j.again = controller.Succeeded, controller.Succeeded, false
-	} else {
-		a.judgeSafely(j, timedOut)
-	}
+	r.judgeSafely(j, timedOut, a.allowance)
 	j.leave()
 }
 
@@ -89,7 +110,7 @@ func (j *Job) abandoned() error {
 // enter gives the attempt a slot.
 func (j *Job) enter() {
 	if j.scope == nil {
-		j.scope = &scope{Context: j.door.ctx}
+		j.scope = &scope{Context: j.door.ctx, slot: Slot{dispatcher: j.door.dispatcher}}
 	}
 	j.scope.slot.attempt = j.Attempts
 }
@@ -108,41 +129,45 @@ func (j *Job) leave() {
 }
 
 // try calls the work and leaves its error, or its panic as an error, in j.
-func (a *attempts) try(j *Job) (timedOut bool) {
+func (a *attempts) try(j *Job, r *rules) (timedOut bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			j.Err = NewPanicError(v)
 		}
 	}()
 	j.Err = ErrGoexit // in case nothing after the next line happens
-	if a.timeout <= 0 {
+	if r.timeout <= 0 {
 		j.Err = j.Work.Attempt(j.scope)
 		return false
 	}
-	ctx, cancel := a.clock.WithTimeout(j.scope, a.timeout)
+	ctx, cancel := a.clock.WithTimeout(j.scope, r.timeout)
 	defer cancel()
 	j.Err = j.Work.Attempt(ctx)
 	return errors.Is(j.Err, context.DeadlineExceeded) && errors.Is(ctx.Err(), context.DeadlineExceeded)
 }
 
-// judgeSafely judges an attempt that failed. A panic in one of the user's
-// callbacks is the job's error.
-func (a *attempts) judgeSafely(j *Job, timedOut bool) {
+// judgeSafely judges an attempt. A panic in one of the user's callbacks is the
+// job's error.
+func (r *rules) judgeSafely(j *Job, timedOut bool, retries *controller.Allowance) {
+	if j.Err == nil {
+		j.verdict, j.counted, j.again = controller.Succeeded, controller.Succeeded, false
+		return
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			j.Err = errors.Join(j.Err, NewPanicError(v))
 			j.verdict, j.counted, j.again = controller.Ignored, controller.Ignored, false
 		}
 	}()
-	a.judge(j, timedOut)
+	r.judge(j, timedOut, retries)
 }
 
 // judge decides what the error in j tells the policy and the breaker, and
 // whether the job is tried again. It wraps the error of a job that has used up
-// its attempts.
-func (a *attempts) judge(j *Job, timedOut bool) {
+// its attempts, or the retries that all jobs together are allowed.
+func (r *rules) judge(j *Job, timedOut bool, retries *controller.Allowance) {
 	m, retryAfter := markOf(j.Err)
-	verdict := a.classify(j.Err)
+	verdict := r.classify(j.Err)
 	refused := verdict == controller.Overload
 	if timedOut && verdict == controller.Failed {
 		verdict = controller.Overload // slow is a sign of overload, but the work may have been done
@@ -152,44 +177,51 @@ func (a *attempts) judge(j *Job, timedOut bool) {
 	}
 	j.verdict, j.retryAfter = verdict, retryAfter
 	j.again = false
-	if j.door.ctx.Err() == nil && a.retryable(j.Err, m) {
-		j.again = a.attemptsLeft(j, refused)
+	if j.door.ctx.Err() == nil && !j.once && r.retryable(j.Err, m) {
+		j.again = r.attemptsLeft(j, refused) && (j.excused || r.retry.Budget == 0 || retries.Spend())
 		if !j.again {
-			j.Err = &RetriesExhaustedError{Attempts: j.Attempts, Err: j.Err}
+			j.exhaust()
 		}
 	}
 	j.counted = verdict
-	if a.counts != nil && verdict != controller.Ignored && !a.counts(j.Err) {
+	if r.counts != nil && verdict != controller.Ignored && !r.counts(j.Err) {
 		j.counted = controller.Ignored
 	}
 }
 
 // retryable reports whether the error allows another attempt.
-func (a *attempts) retryable(err error, m mark) bool {
+func (r *rules) retryable(err error, m mark) bool {
 	var panicked *PanicError
 	switch {
-	case a.retry == nil, m == fatal, errors.As(err, &panicked):
+	case r.retry == nil, m == fatal, errors.As(err, &panicked):
 		return false
 	case m == transient, m == overloaded:
 		return true
 	case errors.Is(err, context.Canceled):
 		return false
-	case a.retry.Retryable != nil:
-		return a.retry.Retryable(err)
+	case r.retry.Retryable != nil:
+		return r.retry.Retryable(err)
 	}
 	return true
+}
+
+// exhaust wraps the error of a job that is not to be tried again.
+func (j *Job) exhaust() {
+	j.again = false
+	j.Err = &RetriesExhaustedError{Attempts: j.Attempts, Err: j.Err}
 }
 
 // attemptsLeft reports whether j may be tried again. A refusal says that no
 // work was done, and a probe was sent to find out: neither uses up an attempt,
 // but they do not go on for ever.
-func (a *attempts) attemptsLeft(j *Job, refused bool) bool {
-	if !refused && !j.probe {
+func (r *rules) attemptsLeft(j *Job, refused bool) bool {
+	j.excused = refused || j.probe
+	if !j.excused {
 		j.failures++
-		return j.failures < a.retry.MaxAttempts
+		return j.failures < r.retry.MaxAttempts
 	}
 	if j.refusedAt == 0 {
 		j.refusedAt = max(j.ended, 1)
 	}
-	return a.retry.GiveUpAfter < 0 || j.ended-j.refusedAt < a.retry.GiveUpAfter
+	return r.retry.GiveUpAfter < 0 || j.ended-j.refusedAt < r.retry.GiveUpAfter
 }

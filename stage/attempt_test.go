@@ -17,7 +17,8 @@ func (idle) Attempt(context.Context) error { return nil }
 // and the job may have been submitted since.
 func TestAttemptDoesNotStartBeforeItWasLetThrough(t *testing.T) {
 	mock := clock.NewMock()
-	a := &attempts{clock: mock, epoch: mock.Now(), classify: Classify}
+	a := &attempts{clock: mock, epoch: mock.Now()}
+	a.rules.Store(&rules{classify: Classify})
 	mock.Add(10 * time.Second)
 	for _, test := range []struct{ known, want time.Duration }{
 		{3 * time.Second, time.Second}, {5 * time.Second, time.Second}, {8 * time.Second, 3 * time.Second},

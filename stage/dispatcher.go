@@ -2,6 +2,7 @@ package stage
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +15,7 @@ type Config struct {
 	Clock          clock.Clock
 	Controller     controller.Config
 	Budgets        []controller.Budget
+	Commons        *Commons // further budgets, not ours alone; nil: none
 	Rate           *controller.Rate
 	Breaker        *controller.Breaker
 	Retry          *controller.Retry
@@ -48,19 +50,25 @@ type Dispatcher struct {
 	gate    gate
 	circuit controller.CircuitState // as last reported
 	empty   int                     // the budget that was last reported as exhausted; -1: none
+	paused  bool                    // a server has asked for it, as last reported
+	queued  bool                    // may be in the queue of the commons
 
-	doors   []*Door
-	turn    int     // the door that is asked next
-	retries retries // jobs that wait for another attempt
-	jobs    int     // in here, wherever
-	running int     // attempts in flight, or handed over ahead
-	streak  int     // quick successes in a row
-	ahead   int     // attempts that may be handed over before a slot is free
-	holding int     // slots held by jobs that back off
-	alarm   alarm   // wakes the dispatcher when something is due
-	status  controller.Status
-	leavers []chan struct{} // doors that wait until nothing runs
-	drains  []chan struct{} // Drain calls that wait for the same
+	doors    []*Door
+	turn     int     // the door that is asked next
+	counter  *Door   // the one of doors where calls wait; nil: there was none yet
+	calls    int     // in here, wherever
+	retries  retries // jobs that wait for another attempt
+	jobs     int     // in here, wherever, calls included
+	running  int     // attempts in flight, or handed over ahead
+	quickest controller.Quickest
+	streak   int     // quick successes in a row
+	ahead    int     // attempts that may be handed over before a slot is free
+	holding  int     // slots held by jobs that back off
+	retired  []*pool // that have become too small, with what they had begun
+	alarm    alarm   // wakes the dispatcher when something is due
+	status   controller.Status
+	leavers  []chan struct{} // doors that wait until nothing runs
+	drains   []chan struct{} // Drain calls that wait for the same
 }
 
 // NewDispatcher returns a dispatcher at rest.
@@ -70,40 +78,55 @@ func NewDispatcher(cfg Config) *Dispatcher {
 	most := cfg.Controller.Bounds.MaxLimit
 	d := &Dispatcher{
 		attempts: &attempts{
-			clock:    cfg.Clock,
-			epoch:    now,
-			timeout:  cfg.AttemptTimeout,
-			classify: cfg.Classify,
-			retry:    cfg.Retry,
+			clock:     cfg.Clock,
+			epoch:     now,
+			allowance: controller.NewAllowance(max(most, fewRetries)),
 		},
-		pool:    newPool(most, most+batch),
 		closing: make(chan struct{}),
 		now:     now,
 		setting: c.Setting(),
 		empty:   -1,
 		gate: gate{
-			share:  most,
-			pacer:  controller.Pacer{Jitter: cfg.Jitter},
-			random: seeded(cfg.Seed),
+			commons: cfg.Commons,
+			random:  seeded(cfg.Seed),
 		},
 	}
-	d.reporter = newReporter(c, d.nudge)
-	for _, b := range cfg.Budgets {
-		d.gate.budgets = append(d.gate.budgets, controller.NewWindow(b))
-	}
-	if cfg.Rate != nil {
-		d.gate.rate = controller.NewBucket(*cfg.Rate)
-	}
-	if cfg.Breaker != nil {
-		d.gate.circuit = controller.NewCircuit(*cfg.Breaker)
-		d.attempts.counts = cfg.Breaker.Counts
-	}
-	d.pool.run, d.pool.abort, d.pool.now = d.attempts.run, d.attempts.abort, d.attempts.now
-	d.pool.done, d.pool.gone = d.ended, d.nudge
+	d.reporter = newReporter(c, cfg.Controller, d.nudge)
+	d.pool = d.newPool(most)
+	d.gate.update(now, cfg)
+	d.attempts.rules.Store(newRules(cfg))
 	d.loop = d.work
 	d.alarm.clock, d.alarm.ring = cfg.Clock, d.nudge
 	d.setAppetite(free)
 	return d
+}
+
+// fewRetries is how many retries are allowed at first, at least, whatever the
+// retry budget.
+const fewRetries = 10
+
+func (d *Dispatcher) newPool(most int) *pool {
+	p := newPool(most, most+batch)
+	p.run, p.abort, p.now = d.attempts.run, d.attempts.abort, d.attempts.now
+	p.done, p.gone = d.ended, d.nudge
+	return p
+}
+
+func newRules(cfg Config) *rules {
+	r := &rules{
+		timeout:  cfg.AttemptTimeout,
+		classify: cfg.Classify,
+		retry:    cfg.Retry,
+		budgets:  cfg.Budgets,
+		rate:     cfg.Rate,
+	}
+	if cfg.Commons != nil {
+		r.budgets = append(slices.Clone(cfg.Budgets), cfg.Commons.budgets...)
+	}
+	if cfg.Breaker != nil {
+		r.counts, r.wait = cfg.Breaker.Counts, cfg.Breaker.Wait
+	}
+	return r
 }
 
 func seeded(seed uint64) *rand.Rand {
@@ -122,6 +145,16 @@ func (d *Dispatcher) Snapshot() controller.Snapshot {
 
 // call has the dispatcher's goroutine call f.
 func (d *Dispatcher) call(f func()) { d.post(&Job{message: called, call: f}) }
+
+// do has the dispatcher's goroutine call f, and waits until it has.
+func (d *Dispatcher) do(f func()) {
+	done := make(chan struct{})
+	d.call(func() {
+		f()
+		close(done)
+	})
+	<-done
+}
 
 // nudge has the dispatcher's goroutine look whether there is anything to do.
 func (d *Dispatcher) nudge() {
@@ -190,6 +223,7 @@ func (d *Dispatcher) handle(mail List) {
 		}
 	}
 	d.watchCircuit(nil)
+	d.watchPause()
 	d.staff()
 	d.dispatch()
 	d.sendBack()
@@ -211,16 +245,24 @@ func (d *Dispatcher) staff() {
 
 // set puts a setting in force.
 func (d *Dispatcher) set(s controller.Setting) {
-	if s.Interval != d.setting.Interval {
-		d.recall()
-		d.gate.repace(d.setting.Interval, s.Interval)
-	}
+	before := d.interval()
 	d.setting = s
+	if after := d.interval(); after != before {
+		d.recall()
+		d.gate.repace(before, after)
+	}
 }
 
 // submit takes a job in.
 func (d *Dispatcher) submit(j *Job) {
 	d.jobs++
+	if j.door.call != nil {
+		d.admitCall(j)
+		return
+	}
+	if j.Err == nil {
+		j.Err = d.attempts.rules.Load().tooDear(j.Ask)
+	}
 	if j.Err != nil { // nobody needs to try it
 		j.door.admitted++
 		d.status.Failed++
@@ -244,15 +286,37 @@ func (d *Dispatcher) end(j *Job) {
 	d.follow(j)
 	d.gate.settle(d.now, j)
 	d.watchCircuit(j.Err)
-	if j.again && j.door.canceled {
-		j.again, j.Err = false, j.abandoned()
-	}
+	d.heed(j)
+	wait, again := d.backoff(j)
 	d.tell(j)
-	if !j.again {
+	if !again {
 		d.finish(j, j.Err)
 		return
 	}
-	d.tryAgain(j)
+	d.tryAgain(j, wait)
+}
+
+// backoff returns how long a job has to wait for another attempt, if it is to
+// have one and there is time.
+func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
+	retry := d.attempts.rules.Load().retry
+	switch {
+	case !j.again:
+		return 0, false
+	case j.door.canceled:
+		j.again, j.Err = false, j.abandoned()
+		return 0, false
+	case retry == nil: // not any more
+		j.exhaust()
+		return 0, false
+	}
+	wait = max(retry.Delay(j.Attempts, d.gate.random.Float64()), j.retryAfter)
+	if d.late(j.door, wait) {
+		j.again, j.Err = false, d.tooLate(j)
+		return 0, false
+	}
+	j.holding = !retry.Park
+	return wait, true
 }
 
 // tell counts an attempt and puts its outcome into the report.
@@ -274,10 +338,8 @@ func (d *Dispatcher) tell(j *Job) {
 }
 
 // tryAgain lets a job back off, with its slot unless it is to be parked.
-func (d *Dispatcher) tryAgain(j *Job) {
-	wait := max(d.attempts.retry.Delay(j.Attempts, d.gate.random.Float64()), j.retryAfter)
+func (d *Dispatcher) tryAgain(j *Job, wait time.Duration) {
 	j.due = d.now.Add(wait)
-	j.holding = !d.attempts.retry.Park
 	if j.holding {
 		d.holding++
 	}
@@ -295,6 +357,11 @@ func (d *Dispatcher) finish(j *Job, err error) {
 		d.status.Failed++
 	}
 	d.jobs--
+	if c := j.door.call; c != nil {
+		d.calls--
+		c.back()
+		return
+	}
 	j.door.back.Add(j)
 }
 
@@ -306,7 +373,10 @@ func (d *Dispatcher) cancel(door *Door) {
 		door.admitted++
 		d.finish(j, j.abandoned())
 	}
-	for _, j := range d.retries.remove(door) {
+	if door.call != nil {
+		d.cancelCall(door.call)
+	}
+	for _, j := range d.retries.remove(func(j *Job) bool { return j.door == door }) {
 		d.release(j)
 		d.finish(j, j.abandoned())
 	}
@@ -317,17 +387,26 @@ func (d *Dispatcher) dispatch() {
 	held := free
 	d.lookAhead()
 	for j := d.next(); j != nil; j = d.next() {
-		h, wait, budget := d.gate.check(d.now, j, d.setting.Interval)
-		d.tellBudget(h, wait, budget)
-		if h != free {
-			held = h
-			d.alarm.want(d.now, wait)
-			break
+		if d.hopeless(j, free, 0) {
+			continue
 		}
-		d.start(j)
+		h, wait, budget := d.gate.check(d.now, d, j, d.interval())
+		d.tellBudget(h, wait, budget)
+		if h == free {
+			d.start(j)
+			continue
+		}
+		if d.hopeless(j, h, wait) {
+			continue
+		}
+		held = h
+		d.alarm.want(d.now, wait)
+		break
 	}
 	d.gate.pacer.Hold(held == byPace)
 	d.pool.publish()
+	d.turnAway()
+	d.stepAside(held)
 	if d.circuit == controller.BreakerOpen {
 		d.alarm.want(d.now, d.gate.circuit.Until().Sub(d.now))
 	}
@@ -358,7 +437,8 @@ func (d *Dispatcher) next() *Job {
 		if d.turn >= len(d.doors) {
 			d.turn = 0
 		}
-		if j := d.doors[d.turn].queue.first; j != nil {
+		door := d.doors[d.turn]
+		if j := door.queue.first; j != nil && !d.late(door, 0) {
 			return j
 		}
 		d.turn++
@@ -366,21 +446,43 @@ func (d *Dispatcher) next() *Job {
 	return nil
 }
 
+// stepAside leaves the queue of the commons to others, unless it is what holds
+// up the next attempt.
+func (d *Dispatcher) stepAside(held hold) {
+	if d.queued && held != byCommons {
+		d.gate.commons.withdraw(d)
+	}
+	d.queued = held == byCommons
+}
+
 // start takes the job that next returned and hands it to the pool.
 func (d *Dispatcher) start(j *Job) {
-	if j.again {
+	d.take(j)
+	d.gate.pass(d.now, j, d.interval())
+	d.running++
+	j.started = d.now.Sub(d.attempts.epoch)
+	j.inFlight = int32(min(d.running, d.setting.Limit))
+	if c := j.door.call; c != nil {
+		c.turn <- true
+		return
+	}
+	d.pool.put(j)
+}
+
+// take takes the job that next returned from where it waits.
+func (d *Dispatcher) take(j *Job) {
+	switch {
+	case j.again:
 		d.retries.takeFirst()
 		d.release(j)
-	} else {
+	case j.door.call != nil:
+		d.counter.queue.pop()
+		d.turn++
+	default:
 		j.door.queue.pop()
 		j.door.admitted++
 		d.turn++
 	}
-	d.gate.pass(d.now, j, d.setting.Interval)
-	d.running++
-	j.started = d.now.Sub(d.attempts.epoch)
-	j.inFlight = int32(min(d.running, d.setting.Limit))
-	d.pool.put(j)
 }
 
 // release frees the slot of a job that backs off with it.
@@ -398,10 +500,10 @@ const batch = 64
 // setAppetite publishes how many jobs are wanted to wait at each door.
 func (d *Dispatcher) setAppetite(held hold) {
 	n := min(d.setting.Limit+d.ahead, batch)
-	if interval := d.setting.Interval; interval > 0 {
+	if interval := d.interval(); interval > 0 {
 		n = min(n, max(int(time.Millisecond/interval), 1))
 	}
-	if d.circuit != controller.BreakerClosed || d.empty >= 0 || held == byRate {
+	if d.circuit != controller.BreakerClosed || d.empty >= 0 || held == byRate || held == byServer {
 		n = 1 // one, or nobody would see that no more jobs come
 	}
 	d.appetite.Store(int64(n))
@@ -429,10 +531,10 @@ func (d *Dispatcher) note(e controller.Event) { d.reporter.note(d.now, e) }
 
 // watchCircuit notes a change of the circuit, and the error that opened it.
 func (d *Dispatcher) watchCircuit(err error) {
-	if d.gate.circuit == nil {
-		return
+	state := controller.BreakerClosed
+	if d.gate.circuit != nil {
+		state = d.gate.circuit.State(d.now)
 	}
-	state := d.gate.circuit.State(d.now)
 	if state == d.circuit {
 		return
 	}
@@ -453,19 +555,25 @@ const restored = 0.1
 
 // tellBudget notes that a budget holds attempts up, or that it does so no more.
 func (d *Dispatcher) tellBudget(h hold, wait time.Duration, budget int) {
-	if h != byBudget {
+	if h != byBudget && h != byCommons {
 		budget = -1
 	}
 	if budget == d.empty || budget < 0 && d.gate.free(d.now, d.empty) < restored {
 		return
 	}
-	if d.empty >= 0 {
-		d.note(controller.Event{Kind: controller.EventBudgetRestored, Budget: d.gate.budgets[d.empty].Name})
-	}
+	d.forgetExhausted()
 	if budget >= 0 {
-		d.note(controller.Event{Kind: controller.EventBudgetExhausted, Budget: d.gate.budgets[budget].Name, Wait: wait})
+		d.note(controller.Event{Kind: controller.EventBudgetExhausted, Budget: d.gate.name(budget), Wait: wait})
 	}
 	d.empty = budget
+}
+
+// forgetExhausted notes that a budget holds nothing up any more.
+func (d *Dispatcher) forgetExhausted() {
+	if d.empty >= 0 {
+		d.note(controller.Event{Kind: controller.EventBudgetRestored, Budget: d.gate.name(d.empty)})
+		d.empty = -1
+	}
 }
 
 // report tells the controller what has happened, if it is ready to hear it.
@@ -476,6 +584,7 @@ func (d *Dispatcher) report() {
 	d.status.Circuit = d.circuit
 	d.status.InFlight = d.running - d.pool.waiting()
 	d.status.Waiting = d.jobs - d.status.InFlight
+	d.status.PausedFor = d.gate.advice.Wait(d.now)
 	d.status.Budgets = d.gate.appendStatus(d.reporter.budgets(), d.now)
 	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status)
 }

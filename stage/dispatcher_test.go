@@ -46,8 +46,8 @@ func TestAnswerIsSeenThatComesBesideAnotherNudge(t *testing.T) {
 		})
 		door := d.Open(t.Context())
 		var b Batch
-		b.Add(&Job{Work: refused{}, Cost: Unknown})
-		b.Add(&Job{Work: refused{}, Cost: Unknown})
+		b.Add(&Job{Work: refused{}, Ask: Ordinary})
+		b.Add(&Job{Work: refused{}, Ask: Ordinary})
 		door.Submit(b, 2)
 		<-policy.asked // after the first job; nothing starts before the answer
 		synctest.Wait()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // A Door is a way into a dispatcher: jobs go in, and come back when they are
@@ -12,6 +13,8 @@ import (
 type Door struct {
 	dispatcher *Dispatcher
 	ctx        context.Context
+	deadline   time.Time // of ctx; zero: none
+	call       *call     // that the door stands for; nil: it is a door
 
 	finished mailbox       // jobs that came back
 	asleep   atomic.Bool   // the owner waits for wake
@@ -31,6 +34,7 @@ type Door struct {
 // Open opens a door for jobs that are cancelled with ctx.
 func (d *Dispatcher) Open(ctx context.Context) *Door {
 	door := &Door{dispatcher: d, ctx: ctx, wake: make(chan struct{}, 1)}
+	door.deadline, _ = ctx.Deadline()
 	d.call(func() { d.doors = append(d.doors, door) })
 	return door
 }
@@ -55,13 +59,11 @@ func (d *Door) Lead() int { return int(d.dispatcher.lead.Load()) }
 // will.
 func (d *Door) Submit(b Batch, n int) {
 	now := d.dispatcher.attempts.now()
+	rules := d.dispatcher.attempts.rules.Load()
 	refused := false
 	for j := b.newest; ; j = j.next {
 		j.door, j.message, j.taken = d, submitted, now
-		if j.Err == nil {
-			j.Err = d.dispatcher.gate.tooDear(j)
-		}
-		refused = refused || j.Err != nil
+		refused = refused || j.Err != nil || rules.tooDear(j.Ask) != nil
 		if j == b.oldest {
 			break
 		}

@@ -34,7 +34,7 @@ func newDispatcher(retry *controller.Retry) *stage.Dispatcher {
 
 // submit sends one job through a door.
 func submit(door *stage.Door, w work) *stage.Job {
-	j := &stage.Job{Work: w, Cost: stage.Unknown}
+	j := &stage.Job{Work: w, Ask: stage.Ordinary}
 	var b stage.Batch
 	b.Add(j)
 	door.Submit(b, 1)

@@ -36,6 +36,15 @@ func (d *Dispatcher) Drain(ctx context.Context) error {
 	}
 }
 
+func (d *Dispatcher) closed() bool {
+	select {
+	case <-d.closing:
+		return true
+	default:
+		return false
+	}
+}
+
 // close takes no new work from now on.
 func (d *Dispatcher) close() {
 	if d.status.Closed {
@@ -57,6 +66,7 @@ func (d *Dispatcher) busy() bool {
 // rest sends the workers and the controller home when there is no more work and
 // none to come, and tells those who wait for that.
 func (d *Dispatcher) rest() {
+	d.retired = slices.DeleteFunc(d.retired, (*pool).left)
 	if d.busy() {
 		d.letGo(&d.leavers)
 		return
@@ -67,7 +77,7 @@ func (d *Dispatcher) rest() {
 		d.report()
 	}
 	d.pool.resize(0)
-	if !d.reporter.rest() || !d.pool.left() {
+	if !d.reporter.rest() || !d.pool.left() || len(d.retired) > 0 {
 		return
 	}
 	d.alarm.arm(d.now) // for nothing

@@ -53,6 +53,19 @@ func (e *CostError) Error() string {
 	return fmt.Sprintf("paceline: cost: got %d, want at most %d, all of budget %q", e.Cost, e.Limit, e.Budget)
 }
 
+// A WeightError says that a job counts for more calls than the rate's burst has
+// room for, or not for a number of them.
+type WeightError struct {
+	Weight, Burst float64 // Burst is 0 if there is no rate
+}
+
+func (e *WeightError) Error() string {
+	if e.Burst > 0 && e.Weight > e.Burst {
+		return fmt.Sprintf("paceline: weight: got %v, want at most %v, the rate's burst", e.Weight, e.Burst)
+	}
+	return fmt.Sprintf("paceline: weight: got %v, want at least 0", e.Weight)
+}
+
 // A PanicError is a panic in the work, or in a function such as Cost or
 // Classify, turned into the job's error. It is never tried again.
 type PanicError struct {

@@ -7,17 +7,27 @@ import (
 	"github.com/paceline-go/paceline/controller"
 )
 
-// A gate is what an attempt passes before it starts: the circuit, the budgets,
-// the rate and the pace. It belongs to the dispatcher, but for tooDear.
+// A gate is what an attempt passes before it starts: the circuit, what the
+// server has asked for, the budgets, the rate and the pace. It belongs to the
+// dispatcher.
 type gate struct {
 	circuit *controller.Circuit // nil: none
+	advice  controller.Advice
 	budgets []*controller.Window
+	commons *Commons // budgets that are not ours alone; nil: none
 	usage   controller.Usage
 	share   int                // attempts that may start before anybody knows what one uses
 	rate    *controller.Bucket // nil: none
 	pacer   controller.Pacer
 	gaps    controller.Gaps
 	random  *rand.Rand
+	costs   []int64 // scratch
+}
+
+// A claim is a reservation from a budget of the gate's own.
+type claim struct {
+	window *controller.Window
+	controller.Reservation
 }
 
 // hold says why an attempt has to wait.
@@ -26,25 +36,31 @@ type hold uint8
 const (
 	free hold = iota
 	byCircuit
+	byServer
 	byBudget
+	byCommons
 	byRate
 	byPace
 )
 
 // check returns what holds up an attempt, and for how long unless something
 // changes before. A half-open circuit whose probes are all out holds without a
-// time.
-func (g *gate) check(now time.Time, j *Job, interval time.Duration) (h hold, wait time.Duration, budget int) {
+// time. If nothing does, what the attempt needs of the commons is its own, and
+// it has to pass.
+func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duration) (h hold, wait time.Duration, budget int) {
 	if g.circuit != nil && !g.circuit.Ready(now) {
 		return byCircuit, g.circuit.Until().Sub(now), 0
 	}
+	if wait = g.advice.Wait(now); wait > 0 {
+		h = byServer
+	}
 	for i, b := range g.budgets {
-		if w := b.Wait(now, g.cost(j, b)); w > wait {
+		if w := b.Wait(now, g.cost(j, b.Tokens)); w > wait {
 			h, wait, budget = byBudget, w, i
 		}
 	}
 	if g.rate != nil {
-		if w := g.rate.Wait(now, 1); w > wait {
+		if w := g.rate.Wait(now, j.Weight); w > wait {
 			h, wait = byRate, w
 		}
 	}
@@ -53,19 +69,38 @@ func (g *gate) check(now time.Time, j *Job, interval time.Duration) (h hold, wai
 			h, wait = byPace, w
 		}
 	}
+	if h == free && g.commons != nil {
+		return g.draw(now, d, j)
+	}
 	return h, wait, budget
 }
 
-// pass takes what the attempt needs. Nothing may hold it up.
+// draw takes what the attempt needs of the commons.
+func (g *gate) draw(now time.Time, d *Dispatcher, j *Job) (h hold, wait time.Duration, budget int) {
+	g.costs = g.costs[:0]
+	for _, b := range g.commons.budgets {
+		g.costs = append(g.costs, g.cost(j, b.Tokens))
+	}
+	if j.common == nil {
+		j.common = make([]controller.Reservation, len(g.costs))
+	}
+	ok, wait, i := g.commons.reserve(now, d, g.costs, j.common)
+	if ok {
+		return free, 0, 0
+	}
+	return byCommons, wait, len(g.budgets) + i
+}
+
+// pass takes what else the attempt needs. Nothing may hold it up.
 func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 	if g.circuit != nil {
 		j.generation, j.probe = g.circuit.Start(now)
 	}
 	for i, b := range g.budgets {
-		*j.reserved(i) = b.Reserve(now, g.cost(j, b))
+		*j.claim(i) = claim{b, b.Reserve(now, g.cost(j, b.Tokens))}
 	}
 	if g.rate != nil {
-		g.rate.Take(now, 1)
+		g.rate.Take(now, j.Weight)
 	}
 	g.gaps.Add(now)
 	jitter := 0.0
@@ -81,9 +116,10 @@ func (g *gate) giveBack(now time.Time, j *Job) {
 		g.circuit.Report(now, j.generation, controller.Ignored)
 		j.probe = false
 	}
-	for i, b := range g.budgets {
-		b.Settle(now, *j.reserved(i), 0)
+	if g.rate != nil {
+		g.rate.Give(j.Weight)
 	}
+	g.account(now, j, 0)
 }
 
 // settle books what an attempt really used, and what it says of the service.
@@ -91,27 +127,50 @@ func (g *gate) settle(now time.Time, j *Job) {
 	if g.circuit != nil {
 		g.circuit.Report(now, j.generation, j.counted)
 	}
-	if len(g.budgets) == 0 {
+	if len(g.budgets) == 0 && g.commons == nil {
 		return
 	}
 	used := j.used()
 	if j.verdict == controller.Succeeded || j.tokens != Unknown {
 		g.usage.Add(used)
 	}
-	for i, b := range g.budgets {
-		b.Settle(now, *j.reserved(i), used)
+	g.account(now, j, used)
+}
+
+// account settles what an attempt has reserved.
+func (g *gate) account(now time.Time, j *Job, used int64) {
+	if w := j.first.window; w != nil {
+		w.Settle(now, j.first.Reservation, used)
+		j.first.window = nil
+	}
+	for i, c := range j.further {
+		c.window.Settle(now, c.Reservation, used)
+		j.further[i].window = nil
+	}
+	j.further = j.further[:0]
+	if g.commons != nil {
+		g.commons.settle(now, j.common, used)
 	}
 }
 
-// reserved returns the place for the reservation from a budget.
-func (j *Job) reserved(budget int) *controller.Reservation {
+// claim returns the place for the claim on a budget. They are asked for in order.
+func (j *Job) claim(budget int) *claim {
 	if budget == 0 {
-		return &j.reservation
+		return &j.first
 	}
-	for len(j.reservations) < budget {
-		j.reservations = append(j.reservations, controller.Reservation{})
+	j.further = append(j.further, claim{})
+	return &j.further[budget-1]
+}
+
+// record books tokens that nobody has reserved.
+func (g *gate) record(now time.Time, used int64) {
+	used = min(used, mostTokens)
+	for _, b := range g.budgets {
+		b.Settle(now, controller.Reservation{}, used)
 	}
-	return &j.reservations[budget-1]
+	if g.commons != nil {
+		g.commons.settle(now, make([]controller.Reservation, len(g.commons.budgets)), used)
+	}
 }
 
 // mostTokens is what one attempt is believed to use at most. It keeps the sums
@@ -132,40 +191,75 @@ func (j *Job) used() int64 {
 	return 0
 }
 
-// cost returns what an attempt reserves of a budget: what the job is expected
-// to use, or the running mean, or, as long as there is none, such a share that
-// all attempts in flight have room.
-func (g *gate) cost(j *Job, b *controller.Window) int64 {
+// cost returns what an attempt reserves of a budget of so many tokens: what the
+// job is expected to use, or the running mean, or, as long as there is none,
+// such a share that all attempts in flight have room.
+func (g *gate) cost(j *Job, budget int64) int64 {
 	if j.Cost != Unknown {
 		return j.Cost
 	}
 	if mean, known := g.usage.Mean(); known {
-		return min(mean, b.Tokens)
+		return min(mean, budget)
 	}
-	return max(b.Tokens/int64(g.share), 1)
-}
-
-// tooDear returns the error of a job that no budget will ever have room for, nil
-// if there is room. Any goroutine may call it.
-func (g *gate) tooDear(j *Job) error {
-	if j.Cost == Unknown {
-		return nil
-	}
-	if j.Cost < 0 {
-		return &CostError{Cost: j.Cost}
-	}
-	for _, b := range g.budgets {
-		if j.Cost > b.Tokens {
-			return &CostError{Cost: j.Cost, Limit: b.Tokens, Budget: b.Name}
-		}
-	}
-	return nil
+	return max(budget/int64(g.share), 1)
 }
 
 // free returns the share of a budget that is free.
-func (g *gate) free(now time.Time, budget int) float64 {
-	b := g.budgets[budget]
-	return float64(b.Remaining(now)) / float64(b.Tokens)
+func (g *gate) free(now time.Time, budget int) (share float64) {
+	of := func(w *controller.Window, now time.Time) float64 {
+		return float64(w.Remaining(now)) / float64(w.Tokens)
+	}
+	if budget < len(g.budgets) {
+		return of(g.budgets[budget], now)
+	}
+	g.commons.with(now, func(l *ledger, now time.Time) {
+		share = of(l.windows[budget-len(g.budgets)], now)
+	})
+	return share
+}
+
+// name returns the name of a budget.
+func (g *gate) name(budget int) string {
+	if budget < len(g.budgets) {
+		return g.budgets[budget].Name
+	}
+	return g.commons.budgets[budget-len(g.budgets)].Name
+}
+
+// hint takes what a server said: of a budget that we know, or else of all that
+// is sent to it. A quota that we know only by name is an obstacle only when
+// nothing is left of it, since it does not count calls.
+func (g *gate) hint(now time.Time, h controller.Hint) {
+	h = h.WithinReason()
+	if h.Budget != "" && h.Reset > 0 {
+		if !g.withhold(now, h) && h.Remaining == 0 {
+			h.RetryAfter = max(h.RetryAfter, h.Reset)
+		}
+		h.Reset = 0
+	}
+	g.advice.Take(now, h)
+}
+
+// withhold takes what the server says is gone out of the budget that it names.
+func (g *gate) withhold(now time.Time, h controller.Hint) (known bool) {
+	for _, b := range g.budgets {
+		if b.Name == h.Budget {
+			b.Withhold(now, h.Remaining, h.Reset)
+			known = true
+		}
+	}
+	if g.commons != nil {
+		g.commons.with(now, func(l *ledger, now time.Time) {
+			for _, w := range l.windows {
+				if w.Name == h.Budget {
+					w.Withhold(now, h.Remaining, h.Reset)
+					l.call()
+					known = true
+				}
+			}
+		})
+	}
+	return known
 }
 
 // repace takes note of another interval. What gap attempts keep by themselves is
@@ -177,8 +271,42 @@ func (g *gate) repace(from, to time.Duration) {
 
 // appendStatus appends the budgets' part of a snapshot.
 func (g *gate) appendStatus(to []controller.BudgetSnapshot, now time.Time) []controller.BudgetSnapshot {
-	for _, b := range g.budgets {
-		to = append(to, controller.BudgetSnapshot{Budget: b.Budget, Used: b.Used(now), Remaining: b.Remaining(now)})
+	add := func(windows []*controller.Window, now time.Time) {
+		for _, w := range windows {
+			to = append(to, controller.BudgetSnapshot{Budget: w.Budget, Used: w.Used(now), Remaining: w.Remaining(now)})
+		}
+	}
+	add(g.budgets, now)
+	if g.commons != nil {
+		g.commons.with(now, func(l *ledger, now time.Time) { add(l.windows, now) })
 	}
 	return to
+}
+
+// tooDear returns the error of a job that no budget, or no burst of the rate,
+// will ever have room for, nil if there is room.
+func (r *rules) tooDear(a Ask) error {
+	if !(a.Weight >= 0) || r.rate != nil && a.Weight > r.rate.Burst {
+		return r.tooHeavy(a.Weight)
+	}
+	if a.Cost == Unknown {
+		return nil
+	}
+	if a.Cost < 0 {
+		return &CostError{Cost: a.Cost}
+	}
+	for _, b := range r.budgets {
+		if a.Cost > b.Tokens {
+			return &CostError{Cost: a.Cost, Limit: b.Tokens, Budget: b.Name}
+		}
+	}
+	return nil
+}
+
+func (r *rules) tooHeavy(weight float64) error {
+	e := &WeightError{Weight: weight}
+	if r.rate != nil {
+		e.Burst = r.rate.Burst
+	}
+	return e
 }

@@ -18,6 +18,15 @@ type Work interface {
 // Unknown is the cost of a job that nobody estimated.
 const Unknown int64 = math.MinInt64
 
+// An Ask is what a job wants of the budgets and the rate.
+type Ask struct {
+	Cost   int64   // tokens that it is expected to use, or Unknown
+	Weight float64 // how many calls it counts for
+}
+
+// Ordinary is the ask of a job that nobody has said anything of.
+var Ordinary = Ask{Cost: Unknown, Weight: 1}
+
 // A Job is one piece of work on its way through the stages. It has one owner
 // at a time: its door, the dispatcher or a worker. A door that got a job back
 // may Reset and use it again.
@@ -27,7 +36,7 @@ const Unknown int64 = math.MinInt64
 // to another.
 type Job struct {
 	Work Work
-	Cost int64 // tokens that it is expected to use, or Unknown
+	Ask
 
 	next    *Job // in the list that the job is in
 	door    *Door
@@ -38,6 +47,7 @@ type Job struct {
 	// Set by the dispatcher when an attempt starts.
 	probe    bool
 	holding  bool  // keeps its slot while backing off
+	once     bool  // never tried again
 	inFlight int32 // attempts, this one included
 
 	// Set by the worker when an attempt ends.
@@ -48,10 +58,10 @@ type Job struct {
 	ended   time.Duration
 	tokens  int64 // that the attempt recorded, or Unknown
 
-	generation  int                    // of the circuit
-	reservation controller.Reservation // from the first budget
-	taken       time.Duration          // when it was submitted
-	began       time.Duration          // when its first attempt started
+	generation int           // of the circuit
+	first      claim         // on the first budget
+	taken      time.Duration // when it was submitted
+	began      time.Duration // when its first attempt started
 
 	// Set when the job comes back.
 	Attempts int           // that were started
@@ -60,19 +70,21 @@ type Job struct {
 	Err      error
 
 	retrying
-	reservations []controller.Reservation // from further budgets
-	call         func()                   // of a message to the dispatcher that is no job
+	further []claim                  // on further budgets
+	common  []controller.Reservation // from the commons
+	call    func()                   // of a message to the dispatcher that is no job
 }
 
 // retrying is what is known of a job that is tried more than once.
 type retrying struct {
 	failures   int           // attempts that used up one of the job's
+	excused    bool          // the last attempt used up none
 	refusedAt  time.Duration // when it was first refused; 0: never
 	retryAfter time.Duration // not before
 	due        time.Time     // when it is tried again
 }
 
-// Reset makes j a job that has not been submitted, with the same Work and Cost.
+// Reset makes j a job that has not been submitted, with the same Work and Ask.
 func (j *Job) Reset() {
 	j.Err, j.Attempts, j.Waited, j.Took = nil, 0, 0, 0
 	j.again, j.skipped, j.failures, j.refusedAt = false, false, 0, 0
@@ -145,6 +157,27 @@ func (q *queue) putFirst(front *queue) {
 	}
 	q.first = front.first
 	*front = queue{}
+}
+
+// remove takes a job out of the queue; it returns false if it is not in there.
+func (q *queue) remove(j *Job) bool {
+	var before *Job
+	for at := q.first; at != nil; before, at = at, at.next {
+		if at != j {
+			continue
+		}
+		if before == nil {
+			q.first = j.next
+		} else {
+			before.next = j.next
+		}
+		if q.last == j {
+			q.last = before
+		}
+		j.next = nil
+		return true
+	}
+	return false
 }
 
 func (q *queue) pop() *Job {

@@ -196,7 +196,7 @@ func TestPoolLetsIdleWorkersGo(t *testing.T) {
 func TestPoolLosesNoWakeUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		meet := make(chan struct{})
-		first, second, other := &Job{Cost: 1}, &Job{Cost: 2}, &Job{}
+		first, second, other := &Job{Ask: Ask{Cost: 1}}, &Job{Ask: Ask{Cost: 2}}, &Job{}
 		c := newCrew(2, 4, func(j *Job) {
 			switch j.Cost {
 			case 1:

@@ -15,6 +15,7 @@ import (
 type reporter struct {
 	controller *controller.Controller
 	nudge      func()                  // wakes the dispatcher
+	listens    bool                    // somebody wants to know of events
 	reports    chan *controller.Report // nil: the controller is at rest
 	actor      conc.WaitGroup          // the controller's goroutine
 
@@ -28,10 +29,11 @@ type reporter struct {
 	awaited  atomic.Bool                       // the dispatcher waits for it
 }
 
-func newReporter(c *controller.Controller, nudge func()) *reporter {
+func newReporter(c *controller.Controller, cfg controller.Config, nudge func()) *reporter {
 	return &reporter{
 		controller: c,
 		nudge:      nudge,
+		listens:    cfg.Listens(),
 		filling:    new(controller.Report),
 		spare:      new(controller.Report),
 	}
@@ -45,10 +47,18 @@ func (r *reporter) end(e controller.End) {
 
 // note reports an event, if anybody wants to know.
 func (r *reporter) note(now time.Time, e controller.Event) {
-	if r.controller.Listens() {
+	if r.listens {
 		e.At = now
 		r.filling.Events = append(r.filling.Events, e)
 	}
+}
+
+// update gives the controller another configuration. Nothing starts before it is
+// in force.
+func (r *reporter) update(cfg controller.Config) {
+	r.filling.Config = &cfg
+	r.listens = cfg.Listens()
+	r.suspect = true
 }
 
 // ask asks for a snapshot.
@@ -128,6 +138,7 @@ func (r *reporter) take() (s controller.Setting, ok bool) {
 	clear(f.Events)
 	clear(f.Asked)
 	f.Ends, f.Events, f.Asked = f.Ends[:0], f.Events[:0], f.Asked[:0]
+	f.Config = nil
 	r.spare = f
 	return f.Setting, true
 }

@@ -21,11 +21,11 @@ func (r *retries) first() *Job {
 // takeFirst removes the job that is due first.
 func (r *retries) takeFirst() { heap.Pop(&r.heap) }
 
-// remove removes and returns the jobs of a door.
-func (r *retries) remove(door *Door) (removed []*Job) {
+// remove removes and returns the jobs that are unwanted.
+func (r *retries) remove(unwanted func(*Job) bool) (removed []*Job) {
 	kept := r.heap[:0]
 	for _, j := range r.heap {
-		if j.door == door {
+		if unwanted(j) {
 			removed = append(removed, j)
 		} else {
 			kept = append(kept, j)

@@ -5,14 +5,19 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/paceline-go/paceline/controller"
 )
 
 // A Slot is one attempt's place among those in flight. Its methods may be
 // called from any goroutine; once the attempt has ended they do nothing.
 type Slot struct {
-	attempt  int
-	tokens   atomic.Int64
-	recorded atomic.Bool
+	dispatcher *Dispatcher // nil: the slot is nobody's
+	attempt    int
+	tokens     atomic.Int64
+	recorded   atomic.Bool
+	release    func(error) // nil: it is not held by hand
+	released   atomic.Bool
 }
 
 // Attempt returns the number of the attempt: 0 on the job's first.
@@ -25,6 +30,24 @@ func (s *Slot) RecordTokens(n int64) {
 	}
 	s.tokens.Add(n)
 	s.recorded.Store(true)
+}
+
+// Hint tells what the server said of its limits: for all attempts, not only for
+// this one. When it returns, nothing starts against it any more. It counts also
+// after the attempt has ended, since a fact stays one.
+func (s *Slot) Hint(h controller.Hint) {
+	if s.dispatcher != nil {
+		s.dispatcher.Hint(h)
+	}
+}
+
+// Release gives back a slot from Acquire, with the error of what was done in it,
+// nil if that succeeded. A second call does nothing, nor does one of a slot that
+// is not from Acquire.
+func (s *Slot) Release(err error) {
+	if s.release != nil && s.released.CompareAndSwap(false, true) {
+		s.release(err)
+	}
 }
 
 type slotKey struct{}
@@ -66,8 +89,27 @@ func (s *scope) Err() error {
 
 func (s *scope) Value(key any) any {
 	s.used.Store(true)
-	if key == (slotKey{}) {
+	switch key {
+	case slotKey{}:
 		return &s.slot
+	case askKey{}:
+		return nil // it was meant for this job, not for others that its work may do
 	}
 	return s.Context.Value(key)
+}
+
+type askKey struct{}
+
+// AskFrom returns the ask that was attached to ctx, or else that of an ordinary
+// job.
+func AskFrom(ctx context.Context) Ask {
+	if a, ok := ctx.Value(askKey{}).(Ask); ok {
+		return a
+	}
+	return Ordinary
+}
+
+// WithAsk returns a context whose calls have the ask.
+func WithAsk(ctx context.Context, a Ask) context.Context {
+	return context.WithValue(ctx, askKey{}, a)
 }

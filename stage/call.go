@@ -1,0 +1,168 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// A call is a job by itself, which comes through no pipeline. It waits for its
+// turn as jobs do, but its attempts run in the goroutine of its caller and need
+// no worker. All calls wait in one queue, and take turns with the doors.
+type call struct {
+	Job
+	own  Door      // stands for it; nobody opens it
+	turn chan bool // true: an attempt may start; false: the job has come back
+}
+
+// WorkFunc is a function as Work.
+type WorkFunc func(ctx context.Context) error
+
+// Attempt calls the function.
+func (f WorkFunc) Attempt(ctx context.Context) error { return f(ctx) }
+
+// Do does a job in the calling goroutine and returns its error.
+func (d *Dispatcher) Do(ctx context.Context, ask Ask, work Work) error {
+	c := d.newCall(ctx, ask)
+	c.Work = work
+	for c.admitted() {
+		if err, again := c.attempt(); !again {
+			return err
+		}
+	}
+	return c.Err
+}
+
+// Acquire waits for a slot that its caller holds until Release.
+func (d *Dispatcher) Acquire(ctx context.Context, ask Ask) (*Slot, error) {
+	c := d.newCall(ctx, ask)
+	c.once = true
+	if !c.admitted() {
+		return nil, c.Err
+	}
+	a := d.attempts
+	if ctx.Err() != nil {
+		a.skip(&c.Job)
+		err := c.Err
+		d.ended(&c.Job)
+		return nil, err
+	}
+	a.begin(&c.Job, c.started)
+	c.scope.used.Store(true)
+	c.scope.slot.release = c.release
+	return &c.scope.slot, nil
+}
+
+// newCall sends a job in and leaves it to wait for its turn.
+func (d *Dispatcher) newCall(ctx context.Context, ask Ask) *call {
+	c := &call{turn: make(chan bool, 1)}
+	c.own = Door{dispatcher: d, ctx: ctx, call: c}
+	c.own.deadline, _ = ctx.Deadline()
+	c.Job = Job{Ask: ask, door: &c.own, message: submitted, taken: d.attempts.now()}
+	switch {
+	case ctx.Err() != nil:
+		c.Err = context.Cause(ctx)
+		c.turn <- false
+	case d.closed():
+		c.Err = ErrClosed
+		c.turn <- false
+	default:
+		d.post(&c.Job)
+	}
+	return c
+}
+
+// admitted waits until an attempt may start, or the job has come back.
+func (c *call) admitted() bool {
+	select {
+	case admitted := <-c.turn:
+		return admitted
+	case <-c.own.ctx.Done():
+		c.own.Cancel()
+		return <-c.turn
+	}
+}
+
+// attempt makes one attempt. If it is not to be tried again, nobody needs to
+// wait for the books.
+func (c *call) attempt() (err error, again bool) {
+	d := c.own.dispatcher
+	returned := false
+	defer func() {
+		if !returned { // the work has ended this goroutine
+			d.attempts.abort(&c.Job)
+		}
+		err, again = c.Err, c.again
+		d.ended(&c.Job)
+	}()
+	d.attempts.run(&c.Job, c.started)
+	returned = true
+	return
+}
+
+// release ends the attempt of a slot that is held by hand.
+func (c *call) release(err error) {
+	a := c.own.dispatcher.attempts
+	r := a.rules.Load()
+	judged := false
+	defer func() {
+		if !judged { // Classify has ended this goroutine
+			a.abort(&c.Job)
+		}
+		c.own.dispatcher.ended(&c.Job)
+	}()
+	timedOut := r.timeout > 0 && a.now()-c.started >= r.timeout && errors.Is(err, context.DeadlineExceeded)
+	c.Err = err
+	a.end(&c.Job, r, timedOut)
+	judged = true
+}
+
+// back gives a call back to its caller.
+func (c *call) back() { c.turn <- false }
+
+// admitCall takes a call in.
+func (d *Dispatcher) admitCall(j *Job) {
+	d.calls++
+	if d.counter == nil {
+		d.counter = &Door{dispatcher: d, stopped: true}
+		d.doors = append(d.doors, d.counter)
+	}
+	switch err := d.attempts.rules.Load().tooDear(j.Ask); {
+	case err != nil:
+		d.status.Failed++
+		d.finish(j, err)
+	case d.status.Closed:
+		d.finish(j, ErrClosed)
+	case j.door.canceled:
+		d.finish(j, j.abandoned())
+	default:
+		d.counter.queue.push(j)
+	}
+}
+
+// turnAway sends calls home that the circuit will not let pass, unless they are
+// to wait for it.
+func (d *Dispatcher) turnAway() {
+	c := d.gate.circuit
+	if d.calls == 0 || c == nil || d.attempts.rules.Load().wait || c.Ready(d.now) {
+		return
+	}
+	err := &CircuitOpenError{RetryAfter: c.Left(d.now)}
+	for d.counter.queue.first != nil {
+		d.finish(d.counter.queue.pop(), err)
+	}
+	hopeless := func(j *Job) bool {
+		return j.door.call != nil && (j.due.Before(c.Until()) || !j.due.After(d.now))
+	}
+	for _, j := range d.retries.remove(hopeless) {
+		d.release(j)
+		d.finish(j, fmt.Errorf("%w; %w", err, j.Err))
+	}
+}
+
+// cancelCall gives a call back that is not in flight.
+func (d *Dispatcher) cancelCall(c *call) {
+	if d.counter != nil && d.counter.queue.remove(&c.Job) {
+		d.finish(&c.Job, c.abandoned())
+	}
+}

@@ -1,0 +1,51 @@
+package stage
+
+import (
+	"time"
+
+	"github.com/paceline-go/paceline/controller"
+)
+
+// Hint takes what a server said of its limits. When it returns, nothing starts
+// against it any more.
+func (d *Dispatcher) Hint(h controller.Hint) {
+	d.do(func() { d.hint(h) })
+}
+
+// heed takes the hint of an error that says when to come again, unless that
+// error tells nothing of the service.
+func (d *Dispatcher) heed(j *Job) {
+	if j.retryAfter > 0 && (j.verdict == controller.Failed || j.verdict == controller.Overload) {
+		d.hint(controller.Hint{RetryAfter: j.retryAfter})
+	}
+}
+
+func (d *Dispatcher) hint(h controller.Hint) {
+	d.recall()
+	before := d.interval()
+	d.gate.hint(d.now, h)
+	if after := d.interval(); after != before {
+		d.gate.repace(before, after)
+	}
+}
+
+// interval returns how far apart attempts start at least: as the policy says, or
+// what is left of a server's quota.
+func (d *Dispatcher) interval() time.Duration {
+	return max(d.setting.Interval, d.gate.advice.Interval(d.now))
+}
+
+// watchPause notes that a server has asked to be left alone, or that this is
+// over.
+func (d *Dispatcher) watchPause() {
+	left := d.gate.advice.Wait(d.now)
+	if paused := left > 0; paused == d.paused {
+		return
+	}
+	d.paused = !d.paused
+	if d.paused {
+		d.note(controller.Event{Kind: controller.EventPaused, Wait: left})
+	} else {
+		d.note(controller.Event{Kind: controller.EventResumed})
+	}
+}

@@ -1,0 +1,55 @@
+package stage
+
+import (
+	"context"
+	"time"
+
+	"github.com/paceline-go/paceline/controller"
+)
+
+// Record takes the outcome of work that did not pass through here: a success if
+// err is nil. It counts as a job.
+func (d *Dispatcher) Record(err error, took time.Duration, tokens int64) {
+	r := d.attempts.rules.Load()
+	j := &Job{Err: err, once: true, door: &Door{ctx: context.Background()}}
+	exited := true
+	defer func() {
+		if exited { // Classify has ended this goroutine
+			j.verdict, j.counted = controller.Ignored, controller.Ignored
+		}
+		d.do(func() { d.record(j, took, tokens) })
+	}()
+	r.judgeSafely(j, false, d.attempts.allowance)
+	exited = false
+}
+
+func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
+	if d.gate.circuit != nil {
+		d.gate.circuit.Record(d.now, j.counted)
+	}
+	d.watchCircuit(j.Err)
+	if j.verdict == controller.Succeeded {
+		d.status.Completed++
+	} else {
+		d.status.Failed++
+		d.heed(j)
+	}
+	if tokens > 0 {
+		d.gate.usage.Add(tokens)
+	}
+	d.gate.record(d.now, tokens)
+	d.reporter.end(controller.End{
+		Start:    max(d.now.Sub(d.attempts.epoch)-took, 0),
+		Took:     took,
+		Tokens:   tokens,
+		InFlight: int32(d.running + 1),
+		Verdict:  j.verdict,
+		Final:    true,
+	})
+}
+
+// RecordTokens takes tokens that were used by work that did not pass through
+// here.
+func (d *Dispatcher) RecordTokens(n int64) {
+	d.do(func() { d.gate.record(d.now, n) })
+}

@@ -1,0 +1,110 @@
+package stage
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/paceline-go/paceline/controller"
+)
+
+// Update replaces the configuration, but for the clock, the seed and the
+// commons. No job is lost, what was learned stays where it can, and what has
+// been used of a budget of the same name stays used. then is called before
+// anything starts under the new configuration.
+func (d *Dispatcher) Update(cfg Config, then func()) {
+	d.do(func() {
+		d.update(cfg)
+		then()
+	})
+}
+
+func (d *Dispatcher) update(cfg Config) {
+	cfg.Commons = d.gate.commons
+	d.takeBack()
+	d.enlarge(cfg.Controller.Bounds.MaxLimit)
+	d.forgetExhausted()
+	d.attempts.rules.Store(newRules(cfg))
+	d.gate.update(d.now, cfg)
+	d.reporter.update(cfg.Controller)
+	d.refuse()
+}
+
+// enlarge makes room for more workers, if need be in another pool. Those of the
+// old one finish what they have begun.
+func (d *Dispatcher) enlarge(most int) {
+	if most <= cap(d.pool.wake) {
+		return
+	}
+	small := d.pool
+	d.retired = append(d.retired, small)
+	d.pool = d.newPool(most)
+	d.pool.size.Store(small.size.Load())
+	small.resize(0)
+}
+
+// update replaces what the gate goes by.
+func (g *gate) update(now time.Time, cfg Config) {
+	g.share = cfg.Controller.Bounds.MaxLimit
+	g.pacer.Jitter = cfg.Jitter
+	g.updateBudgets(now, cfg.Budgets)
+	switch {
+	case cfg.Rate == nil:
+		g.rate = nil
+	case g.rate == nil:
+		g.rate = controller.NewBucket(*cfg.Rate)
+	default:
+		g.rate.Update(now, *cfg.Rate)
+	}
+	switch {
+	case cfg.Breaker == nil:
+		g.circuit = nil
+	case g.circuit == nil:
+		g.circuit = controller.NewCircuit(*cfg.Breaker)
+	default:
+		g.circuit.Update(*cfg.Breaker)
+	}
+}
+
+// updateBudgets keeps the windows of budgets that have kept their names; those
+// without a name are told apart by their order.
+func (g *gate) updateBudgets(now time.Time, budgets []controller.Budget) {
+	before := make(map[string][]*controller.Window)
+	for _, w := range g.budgets {
+		before[w.Name] = append(before[w.Name], w)
+	}
+	g.budgets = nil
+	for _, b := range budgets {
+		if kept := before[b.Name]; len(kept) > 0 {
+			kept[0].Update(now, b)
+			g.budgets, before[b.Name] = append(g.budgets, kept[0]), kept[1:]
+			continue
+		}
+		g.budgets = append(g.budgets, controller.NewWindow(b))
+	}
+}
+
+// refuse gives back the jobs for which there will never be room any more.
+func (d *Dispatcher) refuse() {
+	rules := d.attempts.rules.Load()
+	for _, door := range d.doors {
+		var fine queue
+		for door.queue.first != nil {
+			j := door.queue.pop()
+			err := rules.tooDear(j.Ask)
+			if err == nil {
+				fine.push(j)
+				continue
+			}
+			if door != d.counter {
+				door.admitted++
+			}
+			d.status.Failed++
+			d.finish(j, err)
+		}
+		door.queue = fine
+	}
+	for _, j := range d.retries.remove(func(j *Job) bool { return rules.tooDear(j.Ask) != nil }) {
+		d.release(j)
+		d.finish(j, fmt.Errorf("%w; %w", rules.tooDear(j.Ask), j.Err))
+	}
+}
