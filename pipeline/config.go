@@ -123,7 +123,7 @@ func (c Config) Validate() error {
 	f.check(c.Jitter >= 0 && c.Jitter <= 1, "jitter", c.Jitter, "want 0 to 1")
 	f.checkDuration("attempt_timeout", c.AttemptTimeout, 0)
 	f.check(c.TotalJobs >= 0, "total_jobs", c.TotalJobs, "want at least 0")
-	f.checkBudgets(c.Budgets)
+	f.checkBudgets("budgets", c.Budgets)
 	if c.Rate != nil {
 		f.checkRate(*c.Rate)
 	}
@@ -155,10 +155,10 @@ func (f *faults) checkDuration(field string, d, least time.Duration) {
 	f.check(d >= least && d <= longest, field, d, "want %v to %v", least, longest)
 }
 
-func (f *faults) checkBudgets(budgets []Budget) {
+func (f *faults) checkBudgets(field string, budgets []Budget) {
 	seen := make(map[string]bool)
 	for i, b := range budgets {
-		at := fmt.Sprintf("budgets[%d].", i)
+		at := fmt.Sprintf("%s[%d].", field, i)
 		f.check(b.Tokens >= 1 && b.Tokens <= mostTokens, at+"tokens", b.Tokens, "want 1 to %d", int64(mostTokens))
 		f.checkDuration(at+"window", b.Window, 1)
 		f.check(b.Name == "" || !seen[b.Name], at+"name", b.Name, "want a name that no other budget has")

@@ -35,8 +35,9 @@ func newThrottle(cfg Config, commons *stage.Commons) (*Throttle, error) {
 	}
 	cfg = cfg.withDefaults()
 	staged := cfg.staged()
-	staged.Commons = commons
-	t := &Throttle{dispatcher: stage.NewDispatcher(staged)}
+	t := new(Throttle)
+	staged.Commons, staged.Owner = commons, t
+	t.dispatcher = stage.NewDispatcher(staged)
 	t.cfg.Store(&cfg)
 	return t, nil
 }
@@ -84,21 +85,29 @@ func (t *Throttle) most() int { return t.cfg.Load().MaxConcurrency }
 // ends with a *CostError, one that is too heavy for a smaller burst with a
 // *WeightError.
 //
-// The Seed stays what it was, and so does the Clock. Update's error is that of
-// Config.Validate, and a *ConfigError if cfg has another Clock.
+// The Seed stays what it was, and so does the Clock. Update's error lists every
+// fault of cfg, each a *ConfigError; another Clock is one.
 func (t *Throttle) Update(cfg Config) error {
-	now := t.cfg.Load().Clock
-	var other error
-	if cfg.Clock != nil && !sameClock(cfg.Clock, now) {
-		other = &ConfigError{Field: "clock", Value: fmt.Sprintf("%T", cfg.Clock), Reason: "want nil, or the clock that the throttle was made with"}
-	}
-	if err := errors.Join(cfg.Validate(), other); err != nil {
+	cfg, err := cfg.inPlaceOf(*t.cfg.Load())
+	if err != nil {
 		return err
 	}
-	cfg.Clock = now
 	cfg = cfg.withDefaults()
 	t.dispatcher.Update(cfg.staged(), func() { t.cfg.Store(&cfg) })
 	return nil
+}
+
+// inPlaceOf returns c with what it must have in common with the configuration
+// that it replaces.
+func (c Config) inPlaceOf(old Config) (Config, error) {
+	err := c.Validate()
+	if c.Clock != nil && !sameClock(c.Clock, old.Clock) {
+		err = errors.Join(err, &ConfigError{
+			Field: "clock", Value: fmt.Sprintf("%T", c.Clock), Reason: "want nil, or the one that is replaced",
+		})
+	}
+	c.Clock, c.Seed = old.Clock, old.Seed
+	return c, err
 }
 
 // sameClock compares clocks, of which some cannot be compared.

@@ -16,6 +16,7 @@ type Config struct {
 	Controller     controller.Config
 	Budgets        []controller.Budget
 	Commons        *Commons // further budgets, not ours alone; nil: none
+	Owner          any      // is not collected as long as the dispatcher is in use
 	Rate           *controller.Rate
 	Breaker        *controller.Breaker
 	Retry          *controller.Retry
@@ -29,6 +30,7 @@ type Config struct {
 // it. It is an actor: a mailbox, and a goroutine that lives as long as there are
 // messages in it. All fields below the line belong to that goroutine.
 type Dispatcher struct {
+	owner    any
 	attempts *attempts
 	pool     *pool
 
@@ -77,6 +79,7 @@ func NewDispatcher(cfg Config) *Dispatcher {
 	c := controller.New(cfg.Controller, now)
 	most := cfg.Controller.Bounds.MaxLimit
 	d := &Dispatcher{
+		owner: cfg.Owner,
 		attempts: &attempts{
 			clock:     cfg.Clock,
 			epoch:     now,
