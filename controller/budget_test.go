@@ -125,6 +125,131 @@ func TestWindowIsFreshAfterALongPause(t *testing.T) {
 	}
 }
 
+func TestWindowWithholdsWhatOthersUsed(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Reserve(t0, 30)
+	w.Withhold(t0, 20, 10*time.Second)
+	wantLeft(t, w, 0, 20)
+	if used := w.Used(t0); used != 30 {
+		t.Errorf("%d tokens used, want 30: what others used is not ours", used)
+	}
+	w.Reserve(t0, 5)
+	wantLeft(t, w, 0, 15)
+	wantLeft(t, w, 10*time.Second-1, 15)
+	wantLeft(t, w, 10*time.Second, 65)
+	wantLeft(t, w, time.Minute, 100)
+}
+
+func TestWindowWithholdsNothingOfWhatIsUsedAnyway(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Reserve(t0, 70)
+	w.Withhold(t0, 50, time.Hour) // it has not heard of all of them
+	wantLeft(t, w, 0, 30)
+	w.Withhold(t0, math.MaxInt64, time.Hour)
+	wantLeft(t, w, 0, 30)
+	wantLeft(t, w, time.Minute, 100)
+}
+
+func TestWindowWithholdReplacesWhatWasWithheld(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Withhold(t0, 0, time.Hour)
+	wantLeft(t, w, time.Minute, 0)
+	w.Withhold(t0, 60, time.Second)
+	wantLeft(t, w, 0, 60)
+	wantLeft(t, w, time.Second, 100)
+	w.Withhold(t0.Add(time.Second), 10, time.Second)
+	w.Withhold(t0.Add(time.Second), 100, time.Hour)
+	wantLeft(t, w, time.Second, 100)
+}
+
+func TestWindowWaitTellsWhenWhatIsWithheldComesBack(t *testing.T) {
+	for reset, want := range map[time.Duration][4]time.Duration{ // for 1, 11, 41 and 80 of 100
+		10 * time.Second: {0, 10, 10, 30},
+		30 * time.Second: {0, 30, 30, 30},
+		50 * time.Second: {0, 30, 50, 50},
+		90 * time.Second: {0, 30, 60, 90},
+	} {
+		w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+		w.Reserve(t0, 30)
+		w.Reserve(t0.Add(30*time.Second), 20)
+		now := t0.Add(30 * time.Second)
+		w.Withhold(now, 10, reset) // of 50: 40 are gone
+		for i, n := range []int64{1, 11, 41, 80} {
+			if got := w.Wait(now, n); got != want[i]*time.Second {
+				t.Errorf("reset %v: wait for %d tokens: got %v, want %ds", reset, n, got, want[i])
+			}
+		}
+	}
+}
+
+func TestWindowTooMuchUsedLeavesNothingToWithhold(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Settle(t0, w.Reserve(t0, 100), 150)
+	w.Withhold(t0, 0, 10*time.Second)
+	wantLeft(t, w, 0, 0)
+	wantLeft(t, w, 10*time.Second, 0)
+	wantLeft(t, w, time.Minute, 100)
+}
+
+func TestWindowUpdateKeepsWhatWasUsed(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Reserve(t0, 30)
+	r := w.Reserve(t0.Add(30*time.Second), 40)
+	w.Update(t0.Add(30*time.Second), Budget{Name: "more", Tokens: 200, Window: time.Minute})
+	wantLeft(t, w, 30*time.Second, 130)
+	wantLeft(t, w, time.Minute, 160) // each comes back when it would have
+	w.Settle(t0.Add(time.Minute), r, 10)
+	wantLeft(t, w, time.Minute, 190)
+	if w.Name != "more" {
+		t.Errorf("its name is %q", w.Name)
+	}
+}
+
+func TestWindowUpdateToLessThanIsUsed(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Reserve(t0, 30)
+	w.Reserve(t0.Add(30*time.Second), 40)
+	now := t0.Add(30 * time.Second)
+	w.Update(now, Budget{Tokens: 50, Window: time.Minute})
+	wantLeft(t, w, 30*time.Second, 0)
+	for n, want := range map[int64]time.Duration{1: 30, 10: 30, 11: 60, 50: 60} {
+		if got := w.Wait(now, n); got != want*time.Second {
+			t.Errorf("wait for %d tokens: got %v, want %ds", n, got, want)
+		}
+	}
+}
+
+func TestWindowUpdateOfTheLengthCountsWhatWasUsedAsUsedJustNow(t *testing.T) {
+	for _, length := range []time.Duration{time.Second, 61 * time.Second, time.Hour} {
+		w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+		w.Reserve(t0, 30)
+		w.Reserve(t0.Add(30*time.Second), 40)
+		now := t0.Add(45 * time.Second)
+		w.Withhold(now, 20, 2*time.Hour) // 10 are gone
+		w.Update(now, Budget{Tokens: 100, Window: length})
+		wantLeft(t, w, 45*time.Second, 20)
+		wantLeft(t, w, 45*time.Second+length-1, 20)
+		wantLeft(t, w, 45*time.Second+length, 90)
+		wantLeft(t, w, 45*time.Second+2*time.Hour, 100)
+	}
+}
+
+// A reservation from before is part of what counts as used: it must neither be
+// given back twice nor out of a step that is not its own.
+func TestWindowReservationFromBeforeAnUpdateOfTheLength(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	under, over := w.Reserve(t0, 30), w.Reserve(t0.Add(20*time.Second), 30)
+	now := t0.Add(30 * time.Second)
+	w.Update(now, Budget{Tokens: 100, Window: time.Second})
+	w.Reserve(now, 20)
+	w.Settle(now, over, 35)
+	w.Settle(now, under, 0)
+	if used := w.Used(now); used != 85 && used != 55 { // given back, or not known any more
+		t.Errorf("%d tokens used, want 85 or 55", used)
+	}
+	wantLeft(t, w, 31*time.Second, 100)
+}
+
 // The reference remembers each spending. What the window says is used lies
 // between what was spent within Window and within Window and a step.
 func TestWindowAgreesWithAListOfAllSpendings(t *testing.T) {
@@ -134,14 +259,16 @@ func TestWindowAgreesWithAListOfAllSpendings(t *testing.T) {
 				Tokens: rapid.Int64Range(1, 1000).Draw(t, "tokens"),
 				Window: time.Duration(rapid.SampledFrom([]int64{1, 100, 255, 12_345, 1e6, 1e9, 60e9}).Draw(t, "window")),
 			}
-			overuse = rapid.Bool().Draw(t, "overuse")
-			w       = NewWindow(b)
-			now     = t0
-			m       spendings
-			open    []openReservation
+			overuse  = rapid.Bool().Draw(t, "overuse")
+			w        = NewWindow(b)
+			now      = t0
+			m        spendings
+			open     []openReservation
+			withheld int64
+			until    time.Time
 		)
 		for range rapid.SampledFrom([]int{3, 30, 300}).Draw(t, "events") {
-			switch rapid.SampledFrom([]string{"pass", "reserve", "reserve", "settle"}).Draw(t, "event") {
+			switch rapid.SampledFrom([]string{"pass", "pass", "reserve", "reserve", "reserve", "settle", "withhold", "update"}).Draw(t, "event") {
 			case "pass":
 				now = now.Add(max(b.Window/time.Duration(rapid.SampledFrom([]int{1, 3, 30, 200, 1000}).Draw(t, "part")), 1))
 			case "reserve":
@@ -168,6 +295,28 @@ func TestWindowAgreesWithAListOfAllSpendings(t *testing.T) {
 				} else {
 					m[r.spending].tokens = used
 				}
+			case "withhold":
+				remaining := rapid.Int64Range(0, b.Tokens).Draw(t, "remaining")
+				reset := b.Window / time.Duration(rapid.SampledFrom([]int{1, 3, 200}).Draw(t, "reset"))
+				withheld, until = max(b.Tokens-w.Used(now)-remaining, 0), now.Add(reset)
+				w.Withhold(now, remaining, reset)
+			case "update":
+				before := b.Window
+				if b.Tokens = rapid.Int64Range(1, 1000).Draw(t, "tokens"); rapid.Bool().Draw(t, "length") {
+					b.Window = time.Duration(rapid.SampledFrom([]int64{1, 100, 12_345, 1e9}).Draw(t, "window"))
+				}
+				overuse = overuse || w.Used(now) > b.Tokens
+				w.Update(now, b)
+				if b.Window != before { // all was used just now, and nobody knows by whom
+					m, open = nil, nil
+					m.add(now, w.Used(now))
+				}
+			}
+			if !now.Before(until) {
+				withheld = 0
+			}
+			if got, want := w.Remaining(now), max(b.Tokens-w.Used(now)-withheld, 0); got != want {
+				t.Fatalf("%d tokens left, want %d: %d used, %d withheld", got, want, w.Used(now), withheld)
 			}
 			used, least, most := w.Used(now), m.within(now, b.Window), m.within(now, b.Window+(b.Window+windowSteps-1)/windowSteps)
 			if used < least || used > most {
@@ -223,8 +372,10 @@ func FuzzWindow(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{200, 255, 100, 255, 128, 0, 0, 255})
 	f.Add([]byte{20, 1, 20, 1, 20, 1, 20, 1, 149, 40, 149, 255, 20, 60})
+	f.Add([]byte{100, 1, 250, 3, 30, 1, 230, 0, 255, 30, 20, 60})
+	f.Add([]byte{100, 1, 227, 3, 30, 1, 128, 1, 239, 0, 128, 0, 100, 0})
 	f.Fuzz(func(t *testing.T, events []byte) {
-		w, now := NewWindow(Budget{Tokens: 200, Window: time.Second}), t0
+		w, now, most := NewWindow(Budget{Tokens: 200, Window: time.Second}), t0, int64(200)
 		var open []Reservation
 		for ; len(events) >= 2; events = events[2:] {
 			what, pause := events[0], time.Duration(events[1])
@@ -237,19 +388,46 @@ func FuzzWindow(f *testing.F) {
 					now = now.Add(wait)
 				}
 				open = append(open, w.Reserve(now, n))
+			case what >= 240:
+				w.Withhold(now, int64(what-240)*20, pause*10*ms) // up to 300 tokens, 2.5 s
+				if left := w.Remaining(now); left > int64(what-240)*20 && pause > 0 {
+					t.Fatalf("%d tokens left, want at most %d", left, int64(what-240)*20)
+				}
+			case what >= 224: // to as many again, or up to twice as many; to another length at times
+				w.Update(now, Budget{Tokens: 200 + 20*int64(what&7), Window: time.Second / (1 + time.Duration(what>>3&1)*pause)})
+				most = max(most, w.Tokens)
 			case len(open) > 0:
 				i := int(what>>3) % len(open)
 				w.Settle(now, open[i], open[i].tokens*int64(what&7)/7)
 				open = append(open[:i], open[i+1:]...)
 			}
-			if used := w.Used(now); used < 0 || used > 200 {
-				t.Fatalf("%d of 200 tokens used", used)
+			if used := w.Used(now); used < 0 || used > most {
+				t.Fatalf("%d of %d tokens used", used, most)
 			}
+			wantWindowBooks(t, w)
 		}
-		if used := w.Used(now.Add(time.Second)); used != 0 {
-			t.Fatalf("%d tokens still used a window later", used)
+		if w.Used(now.Add(time.Second)); w.used != 0 {
+			t.Fatalf("%d tokens still used a window later", w.used)
+		}
+		if left := w.Remaining(now.Add(3 * time.Second)); left != w.Tokens {
+			t.Fatalf("%d of %d tokens left when all is over", left, w.Tokens)
 		}
 	})
+}
+
+// wantWindowBooks checks that the steps add up to what is used.
+func wantWindowBooks(t *testing.T, w *Window) {
+	t.Helper()
+	sum := int64(0)
+	for i := w.first; i < w.next; i++ {
+		if w.step(i).tokens < 0 {
+			t.Fatalf("step %d: %d tokens", i, w.step(i).tokens)
+		}
+		sum += w.step(i).tokens
+	}
+	if sum != w.used || w.withheld < 0 || w.next-w.first > int64(len(w.steps)) {
+		t.Fatalf("%d tokens in %d steps, %d used, %d withheld", sum, w.next-w.first, w.used, w.withheld)
+	}
 }
 
 func TestUsageIsTheMeanOfWhatJobsUsed(t *testing.T) {
