@@ -751,8 +751,7 @@ func TestControllerAgreesWithTheModelWhateverIsUpdated(t *testing.T) {
 	})
 }
 
-// Each change of the setting is told, and starts where the last one ended. A
-// report may end attempts, bring another configuration, or both.
+// A report may end attempts, bring another configuration, or both.
 func FuzzController(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0x01, 0x05, 0x41, 0x05, 0xc7, 0x05, 0x02, 0xff})
