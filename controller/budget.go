@@ -5,12 +5,13 @@ import "time"
 // Budget is a number of tokens that attempts may use within a rolling window. An
 // attempt reserves its job's cost, or the mean of what jobs used; a success that
 // records nothing has used its cost, a failure that records nothing has used
-// nothing. Without costs and records a budget thus limits nothing. It is kept in
-// memory only.
+// nothing. Without costs and records a budget thus limits nothing, unless it
+// counts requests. It is kept in memory only.
 type Budget struct {
-	Name   string        // for events, errors and hints; may be empty
-	Tokens int64         // at least 1
-	Window time.Duration // above 0
+	Name     string        // for events, errors and hints; may be empty
+	Tokens   int64         // at least 1
+	Window   time.Duration // above 0
+	Requests bool          // counts attempts instead of tokens, however they end: each by its weight, rounded up
 }
 
 // windowSteps is how finely a window remembers when tokens were spent. Tokens

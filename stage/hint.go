@@ -21,10 +21,11 @@ func (d *Dispatcher) heed(j *Job) {
 }
 
 func (d *Dispatcher) hint(h controller.Hint) {
-	d.recall()
 	before := d.interval()
 	d.gate.hint(d.now, h)
-	if after := d.interval(); after != before {
+	after := d.interval()
+	if after != before || d.gate.advice.Wait(d.now) > 0 {
+		d.takeBack()
 		d.gate.repace(before, after)
 	}
 }

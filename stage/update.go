@@ -65,18 +65,24 @@ func (g *gate) update(now time.Time, cfg Config) {
 	}
 }
 
-// updateBudgets keeps the windows of budgets that have kept their names; those
-// without a name are told apart by their order.
+// updateBudgets keeps the windows of budgets that have kept their names, and
+// what they count; those without a name are told apart by their order.
 func (g *gate) updateBudgets(now time.Time, budgets []controller.Budget) {
-	before := make(map[string][]*controller.Window)
+	type kind struct {
+		name     string
+		requests bool
+	}
+	before := make(map[kind][]*controller.Window)
 	for _, w := range g.budgets {
-		before[w.Name] = append(before[w.Name], w)
+		k := kind{w.Name, w.Requests}
+		before[k] = append(before[k], w)
 	}
 	g.budgets = nil
 	for _, b := range budgets {
-		if kept := before[b.Name]; len(kept) > 0 {
+		k := kind{b.Name, b.Requests}
+		if kept := before[k]; len(kept) > 0 {
 			kept[0].Update(now, b)
-			g.budgets, before[b.Name] = append(g.budgets, kept[0]), kept[1:]
+			g.budgets, before[k] = append(g.budgets, kept[0]), kept[1:]
 			continue
 		}
 		g.budgets = append(g.budgets, controller.NewWindow(b))
