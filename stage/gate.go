@@ -256,7 +256,7 @@ func (g *gate) name(budget int) string {
 func (g *gate) hint(now time.Time, h controller.Hint) {
 	h = h.WithinReason()
 	if h.Budget != "" && h.Reset > 0 {
-		if !g.withhold(now, h) && h.Remaining == 0 {
+		if !g.hintBudgets(now, h) && h.Remaining == 0 {
 			h.RetryAfter = max(h.RetryAfter, h.Reset)
 		}
 		h.Reset = 0
@@ -264,11 +264,11 @@ func (g *gate) hint(now time.Time, h controller.Hint) {
 	g.advice.Take(now, h)
 }
 
-// withhold takes what the server says is gone out of the budget that it names.
-func (g *gate) withhold(now time.Time, h controller.Hint) (known bool) {
+// hintBudgets tells the budgets that the server names.
+func (g *gate) hintBudgets(now time.Time, h controller.Hint) (known bool) {
 	for _, b := range g.budgets {
 		if b.Name == h.Budget {
-			b.Withhold(now, h.Remaining, h.Reset)
+			b.Hint(now, h.Remaining, h.Reset)
 			known = true
 		}
 	}
@@ -276,7 +276,7 @@ func (g *gate) withhold(now time.Time, h controller.Hint) (known bool) {
 		g.commons.with(now, func(l *ledger, now time.Time) {
 			for _, w := range l.windows {
 				if w.Name == h.Budget {
-					w.Withhold(now, h.Remaining, h.Reset)
+					w.Hint(now, h.Remaining, h.Reset)
 					l.call()
 					known = true
 				}
