@@ -39,8 +39,8 @@ type Snapshot struct {
 
 	Concurrency    int // the limit in force
 	MaxConcurrency int // the highest it may get
-	InFlight       int // slots in use: attempts that are running, and jobs that back off without Retry.Park
-	Waiting        int // other jobs that were taken: they wait for an attempt, their first or another
+	InFlight       int // attempts that are running
+	Waiting        int // jobs that were taken and wait for an attempt, their first or another
 	SafeCeiling    int // where growth stops for now
 
 	DispatchInterval time.Duration

@@ -585,7 +585,7 @@ func (d *Dispatcher) report() {
 		return
 	}
 	d.status.Circuit = d.circuit
-	d.status.InFlight = d.running - d.pool.waiting() + d.holding
+	d.status.InFlight = d.running - d.pool.waiting()
 	d.status.Waiting = d.jobs - d.status.InFlight
 	d.status.PausedFor = d.gate.advice.Wait(d.now)
 	d.status.Budgets = d.gate.appendStatus(d.reporter.budgets(), d.now)
