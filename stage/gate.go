@@ -128,7 +128,7 @@ func (g *gate) settle(now time.Time, j *Job) {
 	if g.circuit != nil {
 		g.circuit.Report(now, j.generation, j.counted)
 	}
-	if len(g.budgets) == 0 && g.commons == nil {
+	if len(g.budgets) == 0 && g.commons == nil && j.first.window == nil {
 		return
 	}
 	if j.skipped {
@@ -288,8 +288,8 @@ func (g *gate) hintBudgets(now time.Time, h controller.Hint) (known bool) {
 
 // repace takes note of another interval. What gap attempts keep by themselves is
 // measured anew, lest it be one that we made.
-func (g *gate) repace(from, to time.Duration) {
-	g.pacer.Slower(to - from)
+func (g *gate) repace(now time.Time, from, to time.Duration) {
+	g.pacer.Repace(now, to-from)
 	g.gaps = controller.Gaps{}
 }
 

@@ -26,7 +26,7 @@ func (d *Dispatcher) hint(h controller.Hint) {
 	after := d.interval()
 	if after != before || d.gate.advice.Wait(d.now) > 0 {
 		d.takeBack()
-		d.gate.repace(before, after)
+		d.gate.repace(d.now, before, after)
 	}
 }
 

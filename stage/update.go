@@ -15,6 +15,9 @@ func (d *Dispatcher) Update(cfg Config, then func()) {
 	d.do(func() {
 		d.update(cfg)
 		then()
+		for _, door := range d.doors {
+			door.rouse() // there may be room for more
+		}
 	})
 }
 
@@ -92,24 +95,17 @@ func (g *gate) updateBudgets(now time.Time, budgets []controller.Budget) {
 // refuse gives back the jobs for which there will never be room any more.
 func (d *Dispatcher) refuse() {
 	rules := d.attempts.rules.Load()
+	tooDear := func(j *Job) bool { return rules.tooDear(j.Ask) != nil }
 	for _, door := range d.doors {
-		var fine queue
-		for door.queue.first != nil {
-			j := door.queue.pop()
-			err := rules.tooDear(j.Ask)
-			if err == nil {
-				fine.push(j)
-				continue
-			}
+		for _, j := range door.queue.removeAll(tooDear) {
 			if door != d.counter {
 				door.admitted++
 			}
 			d.status.Failed++
-			d.finish(j, err)
+			d.finish(j, rules.tooDear(j.Ask))
 		}
-		door.queue = fine
 	}
-	for _, j := range d.retries.remove(func(j *Job) bool { return rules.tooDear(j.Ask) != nil }) {
+	for _, j := range d.retries.remove(tooDear) {
 		d.release(j)
 		d.finish(j, fmt.Errorf("%w; %w", rules.tooDear(j.Ask), j.Err))
 	}
