@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -305,7 +306,8 @@ func (d *Dispatcher) end(j *Job) {
 // backoff returns how long a job has to wait for another attempt, if it is to
 // have one and there is time.
 func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
-	retry := d.attempts.rules.Load().retry
+	rules := d.attempts.rules.Load()
+	retry := rules.retry
 	switch {
 	case !j.again:
 		return 0, false
@@ -317,6 +319,10 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		return 0, false
 	}
 	wait = max(retry.Delay(j.Attempts, d.gate.random.Float64()), j.retryAfter)
+	if err := rules.tooDear(j.Ask); err != nil { // not before an update
+		j.again, j.Err = false, fmt.Errorf("%w; %w", err, j.Err)
+		return 0, false
+	}
 	if d.late(j.door, wait) {
 		j.again, j.Err = false, d.tooLate(j)
 		return 0, false
