@@ -17,6 +17,7 @@ type Retry struct {
 	Retryable   func(error) bool // which unmarked errors are tried again; nil: all
 	Park        bool             // free the slot while backing off
 	GiveUpAfter time.Duration    // how long refusals are tried again without using up attempts, looked at when one comes: a longer RetryAfter is waited out; default 15m; negative: never give up
+	Budget      float64          // of all attempts, the share that retries may be, 0 to 1; 0: no bound
 }
 
 // WithDefaults returns r with its zero fields set.

@@ -186,6 +186,7 @@ func (f *faults) checkRetry(r Retry) {
 	f.check(r.MaxDelay >= r.BaseDelay, "retry.max_delay", r.MaxDelay, "want at least base_delay, %v", r.BaseDelay)
 	f.check(r.Multiplier >= 1 && r.Multiplier <= 1e6, "retry.multiplier", r.Multiplier, "want 1 to 1e6")
 	f.check(r.GiveUpAfter <= longest, "retry.give_up_after", r.GiveUpAfter, "want at most %v, or below 0 for never", longest)
+	f.check(r.Budget >= 0 && r.Budget <= 1, "retry.budget", r.Budget, "want 0 to 1")
 }
 
 // checkAIMD knows that a zero field is a default.

@@ -130,6 +130,7 @@ func TestValidateChecksEachField(t *testing.T) {
 		"retry.base_delay":      {retry(pipeline.Retry{BaseDelay: -1})},
 		"retry.max_delay":       {retry(pipeline.Retry{MaxDelay: 1}), retry(pipeline.Retry{MaxDelay: -1})},
 		"retry.multiplier":      {retry(pipeline.Retry{Multiplier: 0.5}), retry(pipeline.Retry{Multiplier: math.NaN()})},
+		"retry.budget":          {retry(pipeline.Retry{Budget: -0.1}), retry(pipeline.Retry{Budget: 1.1}), retry(pipeline.Retry{Budget: math.NaN()})},
 		"failure_threshold":     {aimd(pipeline.AIMD{FailureThreshold: -1})},
 		"failure_window":        {aimd(pipeline.AIMD{FailureWindow: -1})},
 		"cooling_period":        {aimd(pipeline.AIMD{CoolingPeriod: -1})},
