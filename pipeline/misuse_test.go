@@ -153,6 +153,7 @@ func TestValidateChecksEachField(t *testing.T) {
 func TestOneFaultIsNamedOnce(t *testing.T) {
 	for _, cfg := range []pipeline.Config{
 		{MaxConcurrency: -1}, {Jitter: 2}, {MinDispatchInterval: -1}, {Retry: &pipeline.Retry{BaseDelay: -1}},
+		{MinDispatchInterval: math.MaxInt64}, {Retry: &pipeline.Retry{BaseDelay: math.MaxInt64}},
 	} {
 		if named := faultsOf(cfg.Validate()); len(named) != 1 {
 			t.Errorf("%d faults of one: %v", len(named), cfg.Validate())
