@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 
 	"github.com/paceline-go/paceline/pipeline"
 )
@@ -48,4 +49,33 @@ func ExampleConfigFromMap_faults() {
 	// max_concurency: got 10, no such key, did you mean max_concurrency?
 	// jitter: got half, want a finite number
 	// token_budget.max_tokens: got 0, want 1 to 1152921504606846976
+}
+
+// An environment that was made for gentlify works as it is, and so does what
+// only paceline has.
+func ExampleConfigFromEnv() {
+	for name, value := range map[string]string{
+		"MYAPP_MAX_CONCURRENCY":                      "10",
+		"MYAPP_MIN_DISPATCH_INTERVAL":                "0.5",
+		"MYAPP_TOKEN_BUDGET_MAX":                     "50000",
+		"MYAPP_TOKEN_BUDGET_WINDOW":                  "60",
+		"MYAPP_CIRCUIT_BREAKER_CONSECUTIVE_FAILURES": "5",
+		"MYAPP_ATTEMPT_TIMEOUT":                      "30s",
+		"MYAPP_RETRY_PARK":                           "true",
+		"MYAPP_PORT":                                 "8080", // is left alone
+	} {
+		os.Setenv(name, value)
+		defer os.Unsetenv(name)
+	}
+	cfg, err := pipeline.ConfigFromEnv("MYAPP")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(cfg.MaxConcurrency, cfg.MinDispatchInterval, cfg.AttemptTimeout)
+	fmt.Println(cfg.Budgets[0].Tokens, "tokens in", cfg.Budgets[0].Window)
+	fmt.Println(cfg.Breaker.Failures, cfg.Retry.Park)
+	// Output:
+	// 10 500ms 30s
+	// 50000 tokens in 1m0s
+	// 5 true
 }
