@@ -18,7 +18,6 @@ type Retry struct {
 	Park        bool             // free the slot while backing off
 	Budget      float64          // the share of all attempts that retries may be, refusals' apart, 0 to 1, beside MaxConcurrency retries in hand, at least 10; a job beyond it ends; default 0: no bound
 	GiveUpAfter time.Duration    // how long refusals are tried again without using up attempts, looked at when one comes: a longer RetryAfter is waited out; default 15m; negative: never give up
-	Budget      float64          // of all attempts, the share that retries may be, 0 to 1; 0: no bound
 }
 
 // WithDefaults returns r with its zero fields set.
