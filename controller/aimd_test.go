@@ -413,6 +413,7 @@ type aimdModel struct {
 	counted              []time.Time
 	failure, cut, growth time.Time
 	cooled               time.Time // no growth before; an update does not change that
+	failed               bool      // the ceiling is a limit that failed
 }
 
 func (m *aimdModel) next(now time.Time, o Outcome) {
@@ -437,10 +438,10 @@ func (m *aimdModel) next(now time.Time, o Outcome) {
 		}
 		m.ceiling, m.limit, m.interval = m.limit, max(m.limit/2, 1), min(2*m.interval, m.MaxInterval)
 		m.counted, m.cut, m.growth = nil, now, now
-		m.cooled = now.Add(m.CoolingPeriod)
+		m.cooled, m.failed = now.Add(m.CoolingPeriod), true
 	case o.Verdict == Succeeded && !cooling:
 		if float64(now.Sub(m.failure)) >= float64(m.CoolingPeriod)*m.SafeCeilingDecay {
-			m.ceiling = m.MaxLimit
+			m.ceiling, m.failed = m.MaxLimit, false
 		}
 		if o.Start.Before(m.growth) || m.limit == m.ceiling && m.interval == m.MinInterval {
 			return
@@ -455,19 +456,18 @@ func (m *aimdModel) next(now time.Time, o Outcome) {
 	}
 }
 
-// update is what Update says, but that a limit or ceiling at the maximum is taken
-// for one that nothing has cut.
+// update is what Update says.
 func (m *aimdModel) update(p AIMD, b Bounds) {
 	if p.FailureThreshold != m.FailureThreshold || p.FailureWindow != m.FailureWindow {
 		m.counted = nil
 	}
-	if m.limit == m.MaxLimit && b.MaxLimit != m.MaxLimit {
+	if !m.failed && m.limit == m.MaxLimit && b.MaxLimit != m.MaxLimit {
 		m.limit = b.InitialLimit
 	}
 	if m.interval == m.MinInterval {
 		m.interval = b.MinInterval
 	}
-	if m.ceiling == m.MaxLimit {
+	if !m.failed {
 		m.ceiling = b.MaxLimit
 	}
 	m.limit, m.ceiling = min(m.limit, b.MaxLimit), min(m.ceiling, b.MaxLimit)

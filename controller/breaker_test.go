@@ -240,6 +240,28 @@ func TestCircuitUpdateOfTheProbes(t *testing.T) {
 	wantCircuit(t, c, now, BreakerClosed)
 }
 
+func TestCircuitRenewForgetsAllButWhatWasStarted(t *testing.T) {
+	c, now := halfOpen(t, 2)
+	probe, _ := c.Start(now)
+	c.Report(now, probe, Failed) // for 2 minutes
+	old, _ := c.Start(now)
+	c.Renew(Breaker{Failures: 2, OpenFor: time.Second})
+	wantCircuit(t, c, now, BreakerClosed)
+	c.Report(now, probe, Failed)
+	c.Report(now, old, Failed)
+	c.Report(now, -1, Failed) // was started while there was no circuit
+	report(c, now, 1, Failed)
+	wantCircuit(t, c, now, BreakerClosed)
+	report(c, now, 1, Failed)
+	wantCircuit(t, c, now.Add(time.Second-1), BreakerOpen)
+	wantCircuit(t, c, now.Add(time.Second), BreakerHalfOpen)
+	row := NewCircuit(Breaker{Failures: 2})
+	report(row, t0, 1, Failed)
+	row.Renew(Breaker{Failures: 2})
+	report(row, t0, 1, Failed)
+	wantCircuit(t, row, t0, BreakerClosed)
+}
+
 // The reference remembers for each attempt the era it started in.
 func TestCircuitAgreesWithTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -329,6 +351,12 @@ func TestCircuitAgreesWithTheModel(t *testing.T) {
 				if v != Ignored && state != BreakerOpen {
 					judge(v)
 				}
+			},
+			"renew": func(t *rapid.T) {
+				cfg = draw(t)
+				c.Renew(cfg)
+				openFor = cfg.OpenFor
+				turn(BreakerClosed)
 			},
 			"update": func(t *rapid.T) {
 				cfg = draw(t)

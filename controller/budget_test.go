@@ -125,10 +125,10 @@ func TestWindowIsFreshAfterALongPause(t *testing.T) {
 	}
 }
 
-func TestWindowWithholdsWhatOthersUsed(t *testing.T) {
+func TestWindowHintBoundsWhatIsLeft(t *testing.T) {
 	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
 	w.Reserve(t0, 30)
-	w.Withhold(t0, 20, 10*time.Second)
+	w.Hint(t0, 20, 10*time.Second)
 	wantLeft(t, w, 0, 20)
 	if used := w.Used(t0); used != 30 {
 		t.Errorf("%d tokens used, want 30: what others used is not ours", used)
@@ -140,41 +140,69 @@ func TestWindowWithholdsWhatOthersUsed(t *testing.T) {
 	wantLeft(t, w, time.Minute, 100)
 }
 
-func TestWindowWithholdsNothingOfWhatIsUsedAnyway(t *testing.T) {
+func TestWindowHintNeverMakesMoreOfIt(t *testing.T) {
 	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
 	w.Reserve(t0, 70)
-	w.Withhold(t0, 50, time.Hour) // it has not heard of all of them
+	w.Hint(t0, 50, time.Hour) // it has not heard of all of them
 	wantLeft(t, w, 0, 30)
-	w.Withhold(t0, math.MaxInt64, time.Hour)
+	w.Hint(t0, math.MaxInt64, time.Hour)
 	wantLeft(t, w, 0, 30)
 	wantLeft(t, w, time.Minute, 100)
 }
 
-func TestWindowWithholdReplacesWhatWasWithheld(t *testing.T) {
+// What a server has left is all there is until its reset, also when our own
+// spending comes back before.
+func TestWindowHintHoldsUntilTheReset(t *testing.T) {
 	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
-	w.Withhold(t0, 0, time.Hour)
+	w.Reserve(t0, 50)
+	w.Hint(t0.Add(50*time.Second), 10, time.Minute)
+	wantLeft(t, w, 60*time.Second, 10)
+	w.Reserve(t0.Add(60*time.Second), 10)
+	wantLeft(t, w, 110*time.Second-1, 0)
+	wantLeft(t, w, 110*time.Second, 90)
+}
+
+func TestWindowHintReplacesTheOneBefore(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Hint(t0, 0, time.Hour)
 	wantLeft(t, w, time.Minute, 0)
-	w.Withhold(t0, 60, time.Second)
+	w.Hint(t0, 60, time.Second)
 	wantLeft(t, w, 0, 60)
 	wantLeft(t, w, time.Second, 100)
-	w.Withhold(t0.Add(time.Second), 10, time.Second)
-	w.Withhold(t0.Add(time.Second), 100, time.Hour)
+	w.Hint(t0.Add(time.Second), 10, time.Second)
+	w.Hint(t0.Add(time.Second), 100, time.Hour)
 	wantLeft(t, w, time.Second, 100)
 }
 
-func TestWindowWaitTellsWhenWhatIsWithheldComesBack(t *testing.T) {
-	for reset, want := range map[time.Duration][4]time.Duration{ // for 1, 11, 41 and 80 of 100
-		10 * time.Second: {0, 10, 10, 30},
+func TestWindowHintGetsUnusedTokensBackThatItDidNotKnowOf(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	before := w.Reserve(t0, 40)
+	w.Hint(t0, 50, time.Hour)
+	after := w.Reserve(t0, 40)
+	wantLeft(t, w, 0, 10)
+	w.Settle(t0, before, 10) // of that the server knew
+	wantLeft(t, w, 0, 10)
+	w.Settle(t0, after, 10)
+	wantLeft(t, w, 0, 40)
+	w.Settle(t0, w.Reserve(t0, 0), 25) // more than was reserved
+	wantLeft(t, w, 0, 15)
+	wantLeft(t, w, time.Minute, 15)
+	wantLeft(t, w, time.Hour, 100)
+}
+
+func TestWindowWaitTellsWhenTheServerIsWholeAgain(t *testing.T) {
+	for reset, want := range map[time.Duration][4]time.Duration{ // for 1, 11, 60 and 80 of 100
+		10 * time.Second: {0, 10, 30, 30},
 		30 * time.Second: {0, 30, 30, 30},
-		50 * time.Second: {0, 30, 50, 50},
-		90 * time.Second: {0, 30, 60, 90},
+		50 * time.Second: {0, 50, 50, 50},
+		90 * time.Second: {0, 90, 90, 90},
 	} {
 		w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
 		w.Reserve(t0, 30)
 		w.Reserve(t0.Add(30*time.Second), 20)
 		now := t0.Add(30 * time.Second)
-		w.Withhold(now, 10, reset) // of 50: 40 are gone
-		for i, n := range []int64{1, 11, 41, 80} {
+		w.Hint(now, 10, reset)
+		for i, n := range []int64{1, 11, 60, 80} {
 			if got := w.Wait(now, n); got != want[i]*time.Second {
 				t.Errorf("reset %v: wait for %d tokens: got %v, want %ds", reset, n, got, want[i])
 			}
@@ -182,12 +210,15 @@ func TestWindowWaitTellsWhenWhatIsWithheldComesBack(t *testing.T) {
 	}
 }
 
-func TestWindowTooMuchUsedLeavesNothingToWithhold(t *testing.T) {
+func TestWindowHintOfNothingWhenMoreThanAllIsUsed(t *testing.T) {
 	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
 	w.Settle(t0, w.Reserve(t0, 100), 150)
-	w.Withhold(t0, 0, 10*time.Second)
+	w.Hint(t0, 0, 10*time.Second)
 	wantLeft(t, w, 0, 0)
 	wantLeft(t, w, 10*time.Second, 0)
+	if wait := w.Wait(t0, 0); wait != time.Minute {
+		t.Errorf("wait %v for nothing, want a minute, until no more than all is used", wait)
+	}
 	wantLeft(t, w, time.Minute, 100)
 }
 
@@ -225,29 +256,40 @@ func TestWindowUpdateOfTheLengthCountsWhatWasUsedAsUsedJustNow(t *testing.T) {
 		w.Reserve(t0, 30)
 		w.Reserve(t0.Add(30*time.Second), 40)
 		now := t0.Add(45 * time.Second)
-		w.Withhold(now, 20, 2*time.Hour) // 10 are gone
-		w.Update(now, Budget{Tokens: 100, Window: length})
-		wantLeft(t, w, 45*time.Second, 20)
-		wantLeft(t, w, 45*time.Second+length-1, 20)
-		wantLeft(t, w, 45*time.Second+length, 90)
-		wantLeft(t, w, 45*time.Second+2*time.Hour, 100)
+		w.Hint(now, 20, 2*time.Hour)
+		w.Update(now, Budget{Tokens: 80, Window: length})
+		wantLeft(t, w, 45*time.Second, 10)
+		wantLeft(t, w, 45*time.Second+length-1, 10)
+		wantLeft(t, w, 45*time.Second+length, 20)
+		wantLeft(t, w, 45*time.Second+2*time.Hour, 80)
 	}
 }
 
-// A reservation from before is part of what counts as used: it must neither be
-// given back twice nor out of a step that is not its own.
-func TestWindowReservationFromBeforeAnUpdateOfTheLength(t *testing.T) {
+// What was reserved before is part of what counts as used just now, and is given
+// back out of that as long as it counts.
+func TestWindowReservationsFromBeforeUpdatesOfTheLength(t *testing.T) {
 	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
-	under, over := w.Reserve(t0, 30), w.Reserve(t0.Add(20*time.Second), 30)
-	now := t0.Add(30 * time.Second)
-	w.Update(now, Budget{Tokens: 100, Window: time.Second})
-	w.Reserve(now, 20)
-	w.Settle(now, over, 35)
-	w.Settle(now, under, 0)
-	if used := w.Used(now); used != 85 && used != 55 { // given back, or not known any more
-		t.Errorf("%d tokens used, want 85 or 55", used)
+	gone := w.Reserve(t0, 10)
+	first, second := w.Reserve(t0.Add(30*time.Second), 20), w.Reserve(t0.Add(40*time.Second), 15)
+	update := func(after, length time.Duration) {
+		w.Update(t0.Add(after), Budget{Tokens: 100, Window: length})
+		wantWindowBooks(t, w)
 	}
-	wantLeft(t, w, 31*time.Second, 100)
+	update(70*time.Second, 10*time.Second) // gone is
+	wantLeft(t, w, 70*time.Second, 65)
+	third := w.Reserve(t0.Add(71*time.Second), 5)
+	w.Settle(t0.Add(71*time.Second), first, 12)
+	w.Settle(t0.Add(71*time.Second), gone, 0)
+	wantLeft(t, w, 71*time.Second, 68)
+	update(75*time.Second, time.Minute)
+	w.Settle(t0.Add(76*time.Second), second, 25) // 10 more
+	w.Settle(t0.Add(76*time.Second), third, 0)
+	wantLeft(t, w, 76*time.Second, 63)
+	wantLeft(t, w, 135*time.Second, 90)
+	update(135*time.Second, time.Second)
+	w.Settle(t0.Add(135*time.Second), third, 0) // twice would be a mistake, but of nothing that counts
+	wantLeft(t, w, 135*time.Second, 90)
+	wantLeft(t, w, 136*time.Second, 100)
 }
 
 // The reference remembers each spending. What the window says is used lies
@@ -259,16 +301,17 @@ func TestWindowAgreesWithAListOfAllSpendings(t *testing.T) {
 				Tokens: rapid.Int64Range(1, 1000).Draw(t, "tokens"),
 				Window: time.Duration(rapid.SampledFrom([]int64{1, 100, 255, 12_345, 1e6, 1e9, 60e9}).Draw(t, "window")),
 			}
-			overuse  = rapid.Bool().Draw(t, "overuse")
-			w        = NewWindow(b)
-			now      = t0
-			m        spendings
-			open     []openReservation
-			withheld int64
-			until    time.Time
+			overuse = rapid.Bool().Draw(t, "overuse")
+			w       = NewWindow(b)
+			now     = t0
+			m       spendings
+			open    []openReservation
+			told    bool      // by the server what is left
+			left    int64     // of that
+			until   time.Time // then it is whole
 		)
 		for range rapid.SampledFrom([]int{3, 30, 300}).Draw(t, "events") {
-			switch rapid.SampledFrom([]string{"pass", "pass", "reserve", "reserve", "reserve", "settle", "withhold", "update"}).Draw(t, "event") {
+			switch rapid.SampledFrom([]string{"pass", "pass", "reserve", "reserve", "reserve", "settle", "hint", "update"}).Draw(t, "event") {
 			case "pass":
 				now = now.Add(max(b.Window/time.Duration(rapid.SampledFrom([]int{1, 3, 30, 200, 1000}).Draw(t, "part")), 1))
 			case "reserve":
@@ -277,7 +320,8 @@ func TestWindowAgreesWithAListOfAllSpendings(t *testing.T) {
 					wantWaitExact(t, w, now, wait, n)
 					continue
 				}
-				open = append(open, openReservation{w.Reserve(now, n), m.add(now, n), n})
+				open = append(open, openReservation{w.Reserve(now, n), m.add(now, n), n, !told})
+				left -= n
 			case "settle":
 				if len(open) == 0 {
 					continue
@@ -293,30 +337,39 @@ func TestWindowAgreesWithAListOfAllSpendings(t *testing.T) {
 				if used > r.tokens {
 					m.add(now, used-r.tokens)
 				} else {
-					m[r.spending].tokens = used
+					m[r.spending].tokens -= r.tokens - used
 				}
-			case "withhold":
-				remaining := rapid.Int64Range(0, b.Tokens).Draw(t, "remaining")
+				if used > r.tokens || !r.known {
+					left += r.tokens - used
+				}
+			case "hint":
+				left = rapid.Int64Range(0, b.Tokens).Draw(t, "left")
 				reset := b.Window / time.Duration(rapid.SampledFrom([]int{1, 3, 200}).Draw(t, "reset"))
-				withheld, until = max(b.Tokens-w.Used(now)-remaining, 0), now.Add(reset)
-				w.Withhold(now, remaining, reset)
+				told, until = true, now.Add(reset)
+				w.Hint(now, left, reset)
+				for i := range open {
+					open[i].known = true
+				}
 			case "update":
 				before := b.Window
 				if b.Tokens = rapid.Int64Range(1, 1000).Draw(t, "tokens"); rapid.Bool().Draw(t, "length") {
 					b.Window = time.Duration(rapid.SampledFrom([]int64{1, 100, 12_345, 1e9}).Draw(t, "window"))
 				}
-				overuse = overuse || w.Used(now) > b.Tokens
-				w.Update(now, b)
-				if b.Window != before { // all was used just now, and nobody knows by whom
+				used := w.Used(now)
+				overuse = overuse || used > b.Tokens
+				// All that counts was used just now. Of what is open, nobody but w
+				// knows whether it counts.
+				if w.Update(now, b); b.Window != before {
 					m, open = nil, nil
-					m.add(now, w.Used(now))
+					m.add(now, used)
 				}
 			}
-			if !now.Before(until) {
-				withheld = 0
-			}
-			if got, want := w.Remaining(now), max(b.Tokens-w.Used(now)-withheld, 0); got != want {
-				t.Fatalf("%d tokens left, want %d: %d used, %d withheld", got, want, w.Used(now), withheld)
+			if told = told && now.Before(until); told {
+				if got, want := w.Remaining(now), max(min(b.Tokens-w.Used(now), left), 0); got != want {
+					t.Fatalf("%d tokens left, want %d: %d used, the server has %d", got, want, w.Used(now), left)
+				}
+			} else if got, want := w.Remaining(now), max(b.Tokens-w.Used(now), 0); got != want {
+				t.Fatalf("%d tokens left, want %d", got, want)
 			}
 			used, least, most := w.Used(now), m.within(now, b.Window), m.within(now, b.Window+(b.Window+windowSteps-1)/windowSteps)
 			if used < least || used > most {
@@ -344,6 +397,7 @@ type openReservation struct {
 	Reservation
 	spending int
 	tokens   int64
+	known    bool // to the server
 }
 
 type spendings []struct {
@@ -389,7 +443,7 @@ func FuzzWindow(f *testing.F) {
 				}
 				open = append(open, w.Reserve(now, n))
 			case what >= 240:
-				w.Withhold(now, int64(what-240)*20, pause*10*ms) // up to 300 tokens, 2.5 s
+				w.Hint(now, int64(what-240)*20, pause*10*ms) // up to 300 tokens, 2.5 s
 				if left := w.Remaining(now); left > int64(what-240)*20 && pause > 0 {
 					t.Fatalf("%d tokens left, want at most %d", left, int64(what-240)*20)
 				}
@@ -425,8 +479,8 @@ func wantWindowBooks(t *testing.T, w *Window) {
 		}
 		sum += w.step(i).tokens
 	}
-	if sum != w.used || w.withheld < 0 || w.next-w.first > int64(len(w.steps)) {
-		t.Fatalf("%d tokens in %d steps, %d used, %d withheld", sum, w.next-w.first, w.used, w.withheld)
+	if sum != w.used || w.next-w.first > int64(len(w.steps)) {
+		t.Fatalf("%d tokens in %d steps, %d used", sum, w.next-w.first, w.used)
 	}
 }
 

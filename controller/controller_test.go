@@ -477,7 +477,7 @@ func TestPanicsOfCallbacksAndPoliciesAreLogged(t *testing.T) {
 
 // reconfigure has c take ends and then a configuration, and returns the answer.
 func reconfigure(c *Controller, cfg Config, ends ...End) *Report {
-	r := &Report{Now: t0, Ends: ends, Config: &cfg}
+	r := &Report{Now: t0, Ends: ends, Updates: []Update{{Config: cfg}}}
 	c.observe(r)
 	return r
 }
@@ -599,7 +599,7 @@ func TestControllerUpdateSurvivesAPolicyThatEndsTheGoroutine(t *testing.T) {
 		defer close(reports)
 		tight := obeyed
 		tight.MaxLimit, tight.InitialLimit = 3, 3
-		reports <- &Report{Now: t0, Config: &Config{Policy: leave{}, Bounds: tight}}
+		reports <- &Report{Now: t0, Updates: []Update{{Config: Config{Policy: leave{}, Bounds: tight}}}}
 		if r := <-answers; r.Setting.Limit != 3 || !r.Changed {
 			t.Errorf("limit %d, changed %v; want 3", r.Setting.Limit, r.Changed)
 		}
@@ -626,16 +626,15 @@ func TestControllerUpdateTellsTheNewCallbacksWhatItDid(t *testing.T) {
 		retry, tight, wide := []Event{{Kind: EventRetry}}, obeyed, obeyed
 		tight.InitialLimit, wide.InitialLimit = 4, 6
 		c := New(to("a", obeyed), t0)
-		b := to("b", tight)
-		c.observe(&Report{Now: t0, Events: retry, Config: &b}) // which happened before
-		c.observe(&Report{Now: t0, Events: retry})
 		mute := Config{Policy: Static{}, Bounds: wide}
-		c.observe(&Report{Now: t0, Events: retry, Config: &mute})
+		closed := []Event{{Kind: EventRetry}, {Kind: EventClosed}}
+		c.observe(&Report{Now: t0, Events: closed, Updates: []Update{{to("b", tight), 1}}}) // between the two
 		c.observe(&Report{Now: t0, Events: retry})
-		last := to("c", obeyed)
-		c.observe(&Report{Now: t0, Config: &last})
+		c.observe(&Report{Now: t0, Events: retry, Updates: []Update{{to("x", wide), 0}, {mute, 1}}})
+		c.observe(&Report{Now: t0, Events: retry})
+		c.observe(&Report{Now: t0, Updates: []Update{{to("c", obeyed), 0}}})
 		synctest.Wait()
-		want := []string{"a retry", "b decelerated", "b retry", "b retry", "c decelerated"}
+		want := []string{"a retry", "b closed", "b decelerated", "b retry", "x retry", "c decelerated"}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -729,7 +728,7 @@ func TestControllerAgreesWithTheModelWhateverIsUpdated(t *testing.T) {
 				if rapid.Bool().Draw(t, "bounds") {
 					b = drawBounds(t)
 				}
-				r.Config = &Config{Policy: obey{}, Bounds: b, TotalJobs: rapid.IntRange(0, 9).Draw(t, "total")}
+				r.Updates = []Update{{Config: Config{Policy: obey{}, Bounds: b, TotalJobs: rapid.IntRange(0, 9).Draw(t, "total")}}}
 				if b != old {
 					said = Setting{Limit: b.InitialLimit}
 				}
@@ -779,7 +778,7 @@ func FuzzController(f *testing.F) {
 				cfg.Policy = policies[what>>5]
 				cfg.Bounds = Bounds{InitialLimit: 1 + int(how>>4)%most, MaxLimit: most, MinInterval: time.Duration(how>>6) * 10 * ms, MaxInterval: time.Second}
 				cfg.TotalJobs = int(what>>2) & 7 * 10
-				r.Config = &cfg
+				r.Updates = []Update{{Config: cfg}}
 			}
 			before := c.Setting()
 			s := snapshotOf(c, r)

@@ -47,6 +47,9 @@ func TestQuickestIsBelievedForAMinute(t *testing.T) {
 	q.Add(t0, 3)
 	wantLeast(t, &q, t0.Add(time.Minute), 3)
 	wantLeast(t, &q, t0.Add(time.Minute+1), 0)
+	if left := q.Left(t0.Add(time.Second)); left != 59*time.Second+1 {
+		t.Errorf("forgotten in %v, want just more than 59s", left)
+	}
 	q.Add(t0.Add(time.Minute), 5)
 	wantLeast(t, &q, t0.Add(2*time.Minute), 3)
 	q.Add(t0.Add(2*time.Minute+1), 9)

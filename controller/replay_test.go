@@ -164,7 +164,7 @@ func playCircuit() player {
 //	reserve TOKENS
 //	settle WHICH TOKENS
 //	hint RETRY-AFTER LIMIT REMAINING RESET
-//	withhold REMAINING RESET
+//	tell LEFT RESET
 //	update TOKENS WINDOW
 func playBudget() player {
 	w := NewWindow(Budget{Tokens: 1000, Window: 10 * time.Second})
@@ -187,8 +187,8 @@ func playBudget() player {
 			advice.Take(now, Hint{
 				RetryAfter: words.duration(1), Limit: words.number(2), Remaining: words.number(3), Reset: words.duration(4),
 			}.WithinReason())
-		case "withhold":
-			w.Withhold(now, words.number(1), words.duration(2))
+		case "tell":
+			w.Hint(now, words.number(1), words.duration(2))
 		case "update":
 			w.Update(now, Budget{Tokens: words.number(1), Window: words.duration(2)})
 		}
