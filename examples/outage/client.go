@@ -96,8 +96,9 @@ type statusError struct {
 
 func (e *statusError) Error() string { return fmt.Sprintf("%d: %s", e.code, e.text) }
 
-// refused says whether the service was there, and merely asked too often.
-func refused(err error) bool {
+// unavailable says whether the service does not work: it has said so, or nothing
+// at all.
+func unavailable(err error) bool {
 	var status *statusError
-	return errors.As(err, &status) && status.code == http.StatusTooManyRequests
+	return !errors.As(err, &status) || status.code >= 500
 }

@@ -10,7 +10,7 @@ import (
 // pipe sends all prompts through a pipeline, as a batch does. When it is
 // interrupted, it takes no further prompt and finishes those that it has.
 func (s settings) pipe(interrupt context.Context, c *client, j *journal) (tally, error) {
-	cfg := s.throttle(unavailable, j.hear)
+	cfg := s.throttle(unavailable, j.hear) // each attempt counts: no prompt has to be lost to find out
 	cfg.TotalJobs = len(s.prompts)
 	p, err := pipeline.New(c.ask, cfg)
 	if err != nil {
@@ -42,7 +42,3 @@ func (s settings) pipe(interrupt context.Context, c *client, j *journal) (tally,
 	t.left = len(jobs)
 	return t, j.drain(p.Throttle())
 }
-
-// unavailable says whether the service does not work. Each attempt that meets
-// that counts: no prompt needs to be lost to find out.
-func unavailable(err error) bool { return !refused(err) }
