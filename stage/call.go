@@ -136,6 +136,7 @@ func (d *Dispatcher) admitCall(j *Job) {
 	case d.hopeless(j, max(d.heldUntil.Sub(d.now), 0)):
 		d.finish(j, d.tooLate(j))
 	default:
+		d.recall() // as in submit
 		d.counter.queue.push(j)
 	}
 }
