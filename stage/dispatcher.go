@@ -604,7 +604,10 @@ func (d *Dispatcher) report() {
 	if !d.reporter.due(d.status.Completed+d.status.Failed, d.ahead > 0 && d.running > 0) {
 		return
 	}
-	d.status.Circuit = d.circuit
+	d.status.Circuit, d.status.OpenFor = d.circuit, 0
+	if d.circuit == controller.BreakerOpen {
+		d.status.OpenFor = d.gate.circuit.Until().Sub(d.now)
+	}
 	d.status.InFlight = d.running - d.pool.waiting()
 	d.status.Waiting = d.jobs - d.status.InFlight
 	d.status.PausedFor = d.gate.advice.Wait(d.now)
