@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -219,35 +218,40 @@ func TestEndOfAPauseIsToldInTime(t *testing.T) {
 	})
 }
 
-// TestNothingStartsAfterAHint has returned, though it was let through before.
+// TestNothingStartsAfterAHint has returned, though it was handed over ahead.
 func TestNothingStartsAfterAHint(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, h := range []pipeline.Hint{
-			{RetryAfter: time.Minute}, {Reset: time.Minute}, {Reset: time.Minute, Budget: "unknown"},
-			{Remaining: 1, Reset: time.Minute}, {Remaining: 5, Reset: 5 * time.Minute},
-		} {
-			for range 20 {
-				var hinted atomic.Bool
-				var late atomic.Int32
-				begin := time.Now()
-				work := func(ctx context.Context, job int) (int, error) {
-					if hinted.Load() && time.Since(begin) < time.Minute {
-						late.Add(1)
+	for _, h := range []pipeline.Hint{
+		{RetryAfter: time.Minute}, {Reset: time.Minute}, {Reset: time.Minute, Budget: "unknown"},
+		{Remaining: 1, Reset: time.Minute}, {Reset: time.Minute, Budget: "calls"},
+	} {
+		for _, limit := range sizes {
+			t.Run(fmt.Sprintf("%+v, limit %d", h, limit), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := rehearse(t, pipeline.Config{
+						MaxConcurrency: limit, Policy: pipeline.Static{},
+						Budgets: []pipeline.Budget{{Name: "calls", Tokens: 1000, Window: time.Hour}},
+					}, func(p *line) { p.Cost(constant(1)) })
+					r.slot.Hint(h)
+					for range limit { // those that were running end
+						r.cue <- answer{}
 					}
-					if job == 0 {
-						pipeline.SlotFrom(ctx).Hint(h)
-						hinted.Store(true)
+					want := warm + limit
+					if got := r.started(); got != want {
+						t.Errorf("%d started after it", got-want)
 					}
-					return 0, nil
-				}
-				throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 8, Policy: pipeline.Static{}})
-				collect(pipeline.Attach(throttle, work).Run(t.Context(), feed(20)))
-				if n := late.Load(); n > 0 {
-					t.Fatalf("%+v: %d started after it", h, n)
-				}
-			}
+					time.Sleep(59 * time.Second)
+					if got := r.started(); got != want {
+						t.Errorf("%d started within a minute", got-want)
+					}
+					time.Sleep(time.Second)
+					if got := r.started(); got == want {
+						t.Error("none started after a minute")
+					}
+					r.end(t)
+				})
+			})
 		}
-	})
+	}
 }
 
 func TestHintPacesWhatIsLeft(t *testing.T) {
