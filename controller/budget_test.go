@@ -191,7 +191,7 @@ func TestWindowHintGetsUnusedTokensBackThatItDidNotKnowOf(t *testing.T) {
 }
 
 func TestWindowWaitTellsWhenTheServerIsWholeAgain(t *testing.T) {
-	for reset, want := range map[time.Duration][4]time.Duration{ // for 1, 11, 60 and 80 of 100
+	for reset, want := range map[time.Duration][4]time.Duration{ // for 10, 11, 60 and 80 of 100
 		10 * time.Second: {0, 10, 30, 30},
 		30 * time.Second: {0, 30, 30, 30},
 		50 * time.Second: {0, 50, 50, 50},
@@ -202,7 +202,7 @@ func TestWindowWaitTellsWhenTheServerIsWholeAgain(t *testing.T) {
 		w.Reserve(t0.Add(30*time.Second), 20)
 		now := t0.Add(30 * time.Second)
 		w.Hint(now, 10, reset)
-		for i, n := range []int64{1, 11, 60, 80} {
+		for i, n := range []int64{10, 11, 60, 80} {
 			if got := w.Wait(now, n); got != want[i]*time.Second {
 				t.Errorf("reset %v: wait for %d tokens: got %v, want %ds", reset, n, got, want[i])
 			}
@@ -282,13 +282,15 @@ func TestWindowReservationsFromBeforeUpdatesOfTheLength(t *testing.T) {
 	w.Settle(t0.Add(71*time.Second), gone, 0)
 	wantLeft(t, w, 71*time.Second, 68)
 	update(75*time.Second, time.Minute)
-	w.Settle(t0.Add(76*time.Second), second, 25) // 10 more
+	w.Settle(t0.Add(76*time.Second), second, 5)
 	w.Settle(t0.Add(76*time.Second), third, 0)
-	wantLeft(t, w, 76*time.Second, 63)
-	wantLeft(t, w, 135*time.Second, 90)
-	update(135*time.Second, time.Second)
-	w.Settle(t0.Add(135*time.Second), third, 0) // twice would be a mistake, but of nothing that counts
-	wantLeft(t, w, 135*time.Second, 90)
+	wantLeft(t, w, 76*time.Second, 83)
+	fourth, fifth := w.Reserve(t0.Add(80*time.Second), 10), w.Reserve(t0.Add(81*time.Second), 1)
+	wantLeft(t, w, 135*time.Second, 89)
+	update(135*time.Second, time.Second) // what was folded before is gone
+	w.Settle(t0.Add(135*time.Second), fifth, 7)
+	w.Settle(t0.Add(135*time.Second), fourth, 0)
+	wantLeft(t, w, 135*time.Second, 93)
 	wantLeft(t, w, 136*time.Second, 100)
 }
 
@@ -316,9 +318,14 @@ func TestWindowAgreesWithAListOfAllSpendings(t *testing.T) {
 				now = now.Add(max(b.Window/time.Duration(rapid.SampledFrom([]int{1, 3, 30, 200, 1000}).Draw(t, "part")), 1))
 			case "reserve":
 				n := rapid.Int64Range(0, b.Tokens).Draw(t, "n") / rapid.SampledFrom([]int64{1, 10, 100}).Draw(t, "divisor")
+				fits := n <= b.Tokens-w.Used(now) && (n <= left || !told || !now.Before(until))
 				if wait := w.Wait(now, n); wait > 0 {
-					wantWaitExact(t, w, now, wait, n)
+					if wantWaitExact(t, w, now, wait, n); fits {
+						t.Fatalf("%d tokens fit, but wait %v", n, wait)
+					}
 					continue
+				} else if !fits {
+					t.Fatalf("%d tokens do not fit, but need not wait", n)
 				}
 				open = append(open, openReservation{w.Reserve(now, n), m.add(now, n), n, !told})
 				left -= n

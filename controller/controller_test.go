@@ -486,21 +486,30 @@ func TestControllerUpdateStartsAnotherPolicyOnlyIfSomethingHasChanged(t *testing
 	other := obeyed
 	other.InitialLimit = 2
 	for _, c := range []struct {
+		from Policy
 		to   Config
 		want int
 	}{
-		{Config{Policy: obey{}, Bounds: obeyed}, 7},
-		{Config{Policy: obey{}, Bounds: obeyed, TotalJobs: 10, OnEvent: func(Event) {}}, 7},
-		{Config{Policy: obey{}, Bounds: other}, 2},
-		{Config{Policy: Static{}, Bounds: obeyed}, 5},
-		{Config{Policy: moody{obey{}, []int{1}}, Bounds: obeyed}, 5}, // nobody can tell whether it is the same
+		{obey{}, Config{Policy: obey{}, Bounds: obeyed}, 7},
+		{obey{}, Config{Policy: obey{}, Bounds: obeyed, TotalJobs: 10, OnEvent: func(Event) {}}, 7},
+		{obey{}, Config{Policy: obey{}, Bounds: other}, 2},
+		{obey{}, Config{Policy: Static{}, Bounds: obeyed}, 5},
+		{tuned{n: 1}, Config{Policy: tuned{n: 1}, Bounds: obeyed}, 7},
+		{tuned{n: 1}, Config{Policy: tuned{n: 2}, Bounds: obeyed}, 5},
+		{moody{}, Config{Policy: moody{}, Bounds: obeyed}, 5}, // nobody can tell whether it is the same
 	} {
-		ctl := New(Config{Policy: obey{}, Bounds: obeyed}, t0)
+		ctl := New(Config{Policy: c.from, Bounds: obeyed}, t0)
 		ctl.observe(&Report{Now: t0, Ends: []End{say(7, ms)}})
 		if r := reconfigure(ctl, c.to); r.Setting.Limit != c.want || r.Changed != (c.want != 7) {
 			t.Errorf("%+v: limit %d, changed %v; want limit %d", c.to, r.Setting.Limit, r.Changed, c.want)
 		}
 	}
+}
+
+// tuned is a policy that can be compared, and differs.
+type tuned struct {
+	obey
+	n int
 }
 
 // moody is a policy that cannot be compared.
