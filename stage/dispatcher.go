@@ -56,7 +56,8 @@ type Dispatcher struct {
 	paused  bool                    // a server has asked for it, as last reported
 	queued  bool                    // may be in the queue of the commons
 
-	heldUntil time.Time // who cannot wait so long has been sent home
+	heldBy    hold      // what holds up the next attempt for a while
+	heldUntil time.Time // who cannot wait so long has been sent home; zero: nothing does
 
 	doors    []*Door
 	turn     int     // the door that is asked next
@@ -470,8 +471,12 @@ func (d *Dispatcher) next() *Job {
 }
 
 // stepAside leaves the queue of the commons to others, unless it is what holds
-// up the next attempt.
+// up the next attempt, or nobody has asked what does because the controller is to
+// answer first.
 func (d *Dispatcher) stepAside(held hold) {
+	if d.reporter.pending() {
+		return
+	}
 	if d.queued && held != byCommons {
 		d.gate.commons.withdraw(d)
 	}
