@@ -32,7 +32,6 @@ type Config struct {
 type Dispatcher struct {
 	owner    any
 	attempts *attempts
-	pool     *pool
 
 	mailbox  mailbox
 	awake    atomic.Bool   // the goroutine is at work on the mailbox
@@ -48,6 +47,7 @@ type Dispatcher struct {
 	now      time.Time
 	setting  controller.Setting // in force
 	reporter *reporter
+	pool     *pool
 
 	gate    gate
 	circuit controller.CircuitState // as last reported
