@@ -133,7 +133,7 @@ func TestRefusalsAndProbesAreNoneOfTheRetryBudgets(t *testing.T) {
 				}
 				return answer{}
 			}}
-			for _, r := range runAll(t, s, pipeline.Config{Policy: pipeline.Static{}, Retry: &pipeline.Retry{Budget: 1e-9}}, 10) {
+			for _, r := range runAll(t, s, pipeline.Config{Policy: pipeline.Static{}, Retry: &pipeline.Retry{Budget: 1e-9, MaxDelay: time.Second}}, 10) {
 				if r.Err != nil || r.Attempts != 31 {
 					t.Errorf("%d attempts, %v", r.Attempts, r.Err)
 				}
@@ -147,7 +147,7 @@ func TestRefusalsAndProbesAreNoneOfTheRetryBudgets(t *testing.T) {
 		}}
 		r := runAll(t, s, pipeline.Config{
 			Policy:  pipeline.Static{},
-			Breaker: &pipeline.Breaker{Failures: 1, OpenFor: time.Second}, Retry: &pipeline.Retry{Budget: 1e-9},
+			Breaker: &pipeline.Breaker{Failures: 1, OpenFor: time.Second}, Retry: &pipeline.Retry{Budget: 1e-9, MaxDelay: time.Second},
 		}, 1)[0]
 		if r.Err != nil || r.Attempts != 31 {
 			t.Errorf("probes: %d attempts, %v", r.Attempts, r.Err)
