@@ -53,6 +53,36 @@ func TestAllowanceSavesUpNoMoreThanItBeganWith(t *testing.T) {
 	}
 }
 
+func TestAllowanceResizeKeepsWhatWasSpent(t *testing.T) {
+	for _, c := range []struct{ from, spent, to, want int }{
+		{10, 3, 10, 7}, {10, 3, 20, 17}, {10, 10, 12, 2}, {10, 3, 5, 2}, {10, 8, 5, 0}, {10, 0, 0, 0}, {0, 0, 3, 3},
+	} {
+		a := NewAllowance(c.from)
+		spend(a, c.spent)
+		a.Resize(c.to)
+		if got := spend(a, 100); got != c.want {
+			t.Errorf("%d of %d spent, then of %d: %d retries, want %d", c.spent, c.from, c.to, got, c.want)
+		}
+		for range 100 {
+			a.Earn(1)
+		}
+		if got := spend(a, 200); got != c.to {
+			t.Errorf("%d retries saved up, want %d", got, c.to)
+		}
+	}
+}
+
+// As often as it may be done, it makes no retries.
+func TestAllowanceResizeThereAndBack(t *testing.T) {
+	a := NewAllowance(10)
+	spend(a, 10)
+	a.Resize(5)
+	a.Resize(10)
+	if got := spend(a, 100); got != 0 {
+		t.Errorf("%d retries out of nothing", got)
+	}
+}
+
 // The reference counts in fractions. Of an attempt's share, less than a millionth
 // may be lost.
 func TestAllowanceAgreesWithTheModel(t *testing.T) {
@@ -67,6 +97,13 @@ func TestAllowanceAgreesWithTheModel(t *testing.T) {
 			lost   = big.NewRat(1, million)
 		)
 		for range rapid.SampledFrom([]int{3, 30, 300}).Draw(t, "events") {
+			if rapid.IntRange(0, 30).Draw(t, "resize") == 30 { // to less is above
+				more := int64(rapid.IntRange(0, 5).Draw(t, "more"))
+				cap.Add(cap, big.NewRat(more, 1))
+				most.Add(most, big.NewRat(more, 1))
+				least.Add(least, big.NewRat(more, 1))
+				a.Resize(int(cap.Num().Int64()))
+			}
 			if rapid.Bool().Draw(t, "earn") {
 				share := rapid.Float64Range(0, 1).Draw(t, "share")
 				a.Earn(share)
@@ -130,6 +167,12 @@ func FuzzAllowance(f *testing.F) {
 		a := NewAllowance(inHand)
 		earned, spent, inARow := 0.0, 0, 0
 		for _, e := range events[1:] {
+			if e == 255 {
+				inHand++
+				earned++ // or so it seems
+				a.Resize(inHand)
+				continue
+			}
 			if e > 0 {
 				share := float64(e) / 255
 				a.Earn(share)
@@ -141,7 +184,7 @@ func FuzzAllowance(f *testing.F) {
 				spent++
 				inARow++
 			}
-			if float64(spent) > float64(inHand)+earned+1e-9 || inARow > inHand {
+			if float64(spent) > float64(events[0]&15)+earned+1e-9 || inARow > inHand {
 				t.Fatalf("%d retries, %d in a row, of %d in hand and %v earned", spent, inARow, inHand, earned)
 			}
 		}

@@ -64,6 +64,11 @@ func TestAdviceSpreadsWhatIsLeftUntilTheReset(t *testing.T) {
 	a.Take(t0, Hint{Remaining: 20, Reset: time.Minute})
 	wantAdvice(t, &a, 0, 0, 3*time.Second)
 	wantAdvice(t, &a, time.Minute-1, 0, 3*time.Second)
+	for after, want := range map[time.Duration]time.Duration{0: time.Minute, 59 * time.Second: time.Second, time.Minute: 0, time.Hour: 0} {
+		if got := a.Left(t0.Add(after)); got != want {
+			t.Errorf("after %v: %v left, want %v", after, got, want)
+		}
+	}
 	wantAdvice(t, &a, time.Minute, 0, 0)
 }
 
@@ -246,6 +251,8 @@ func FuzzAdvice(f *testing.F) {
 				t.Fatalf("told to wait %v, and then to wait another %v", wait, a.Wait(now.Add(wait)))
 			case interval < 0 || interval > longestHint:
 				t.Fatalf("%+v: interval %v", h, interval)
+			case a.Interval(now.Add(a.Left(now))) != 0 || interval > 0 && a.Interval(now.Add(a.Left(now)-1)) != interval:
+				t.Fatalf("%+v: interval %v for %v", h, interval, a.Left(now))
 			case h.Reset > 0 && h.Remaining > 0 && a.Interval(now.Add(h.Reset)) != 0:
 				t.Fatalf("%+v: interval %v after the reset", h, a.Interval(now.Add(h.Reset)))
 			}
