@@ -875,3 +875,52 @@ func BenchmarkExecute(b *testing.B) {
 		})
 	}
 }
+
+// TestRetryWithoutASlotDoesNotHoldUpOneWithASlot: or both would wait for ever,
+// one for a slot, the other for its turn.
+func TestRetryWithoutASlotDoesNotHoldUpOneWithASlot(t *testing.T) {
+	t.Run("parked before an update", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			cfg := pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}}
+			cfg.Retry = &pipeline.Retry{Backoff: pipeline.Fixed, BaseDelay: 10 * time.Second, Park: true}
+			throttle := newThrottle(t, cfg)
+			s := &service{answer: func(job, number int) answer { return answer{ending: ending(1 - min(number, 1))} }}
+			begin := time.Now()
+			var all sync.WaitGroup
+			call := func(job int) {
+				all.Go(func() {
+					if _, err := callService(within(t, time.Minute), throttle, s, job); err != nil {
+						t.Errorf("call %d: %v after %v", job, err, time.Since(begin))
+					}
+				})
+				synctest.Wait()
+			}
+			call(0)
+			held := *cfg.Retry
+			held.Park = false
+			cfg.Retry = &held
+			if err := throttle.Update(cfg); err != nil {
+				t.Fatal(err)
+			}
+			call(1)
+			all.Wait()
+		})
+	})
+	for name, cfg := range map[string]pipeline.Config{
+		"recalled":              {MaxConcurrency: 1, Policy: pipeline.Static{}},
+		"recalled before a cut": {MaxConcurrency: 2, Policy: pipeline.AIMD{FailureThreshold: 1}, MaxDispatchInterval: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg.Retry = &pipeline.Retry{Backoff: pipeline.Fixed, BaseDelay: time.Minute}
+				r := rehearse(t, cfg, func(*line) {})
+				time.Sleep(2 * time.Minute)
+				r.cue <- answer{} // makes room for the retry of the first job, behind what was handed over
+				synctest.Wait()
+				r.cue <- answer{ending: refuses}
+				synctest.Wait()
+				r.end(t)
+			})
+		})
+	}
+}
