@@ -907,7 +907,7 @@ func TestRetryWithoutASlotDoesNotHoldUpOneWithASlot(t *testing.T) {
 		})
 	})
 	for name, cfg := range map[string]pipeline.Config{
-		"recalled":              {MaxConcurrency: 1, Policy: pipeline.Static{}},
+		"recalled":              {MaxConcurrency: 2, Policy: pipeline.Static{}},
 		"recalled before a cut": {MaxConcurrency: 2, Policy: pipeline.AIMD{FailureThreshold: 1}, MaxDispatchInterval: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -917,8 +917,10 @@ func TestRetryWithoutASlotDoesNotHoldUpOneWithASlot(t *testing.T) {
 				time.Sleep(2 * time.Minute)
 				r.cue <- answer{} // makes room for the retry of the first job, behind what was handed over
 				synctest.Wait()
-				r.cue <- answer{ending: refuses}
-				synctest.Wait()
+				for range 2 {
+					r.cue <- answer{ending: refuses}
+					synctest.Wait()
+				}
 				r.end(t)
 			})
 		})
