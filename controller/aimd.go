@@ -55,6 +55,7 @@ type aimd struct {
 	bounds  Bounds
 	setting Setting
 
+	failed      bool // the ceiling is a limit that failed
 	failures    *failureWindow
 	lastFailure time.Time     // of any attempt, whether it counted or not
 	lastCut     time.Time     // attempts from before it do not count
@@ -91,7 +92,7 @@ func (a *aimd) Update(p Policy, b Bounds) (Setting, bool) {
 	if s.Interval == old.MinInterval {
 		s.Interval = b.MinInterval
 	}
-	if s.Ceiling == old.MaxLimit {
+	if !a.failed {
 		s.Ceiling = b.MaxLimit
 	}
 	*s = s.within(b)
@@ -111,7 +112,7 @@ func (a *aimd) fail(now time.Time, o Outcome) {
 		return
 	}
 	a.failures.clear()
-	a.setting.Ceiling = a.setting.Limit
+	a.setting.Ceiling, a.failed = a.setting.Limit, true
 	a.setting.Limit = max(a.setting.Limit/2, 1)
 	a.setting.Interval = a.slower(o.Gap)
 	a.setting.CoolUntil = now.Add(a.CoolingPeriod)
@@ -140,7 +141,7 @@ func (a *aimd) succeed(now time.Time, o Outcome) {
 		return
 	}
 	if float64(now.Sub(a.lastFailure)) >= a.SafeCeilingDecay*float64(a.CoolingPeriod) {
-		a.setting.Ceiling = a.bounds.MaxLimit
+		a.setting.Ceiling, a.failed = a.bounds.MaxLimit, false
 	}
 	if o.Start.Before(a.lastStep) {
 		return

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -54,6 +55,8 @@ type Dispatcher struct {
 	empty   int                     // the budget that was last reported as exhausted; -1: none
 	paused  bool                    // a server has asked for it, as last reported
 	queued  bool                    // may be in the queue of the commons
+
+	heldUntil time.Time // who cannot wait so long has been sent home
 
 	doors    []*Door
 	turn     int     // the door that is asked next
@@ -230,6 +233,7 @@ func (d *Dispatcher) handle(mail List) {
 	d.staff()
 	d.dispatch()
 	d.sendBack()
+	d.watchDrain()
 	d.report()
 	d.rest()
 }
@@ -248,11 +252,14 @@ func (d *Dispatcher) staff() {
 
 // set puts a setting in force.
 func (d *Dispatcher) set(s controller.Setting) {
-	before := d.interval()
+	before, limit := d.interval(), d.setting.Limit
 	d.setting = s
-	if after := d.interval(); after != before {
-		d.recall()
-		d.gate.repace(before, after)
+	after := d.interval()
+	if after != before {
+		d.gate.repace(d.now, before, after)
+	}
+	if after > before || s.Limit < limit {
+		d.takeBack() // it was let through when more was allowed
 	}
 }
 
@@ -276,6 +283,9 @@ func (d *Dispatcher) submit(j *Job) {
 		j.door.admitted++
 		d.finish(j, j.abandoned())
 		return
+	}
+	if j.door.queue.first == nil && len(d.doors) > 1 {
+		d.recall() // it is to wait for its turn, not for all that others have handed over ahead
 	}
 	j.door.queue.push(j)
 }
@@ -302,7 +312,8 @@ func (d *Dispatcher) end(j *Job) {
 // backoff returns how long a job has to wait for another attempt, if it is to
 // have one and there is time.
 func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
-	retry := d.attempts.rules.Load().retry
+	rules := d.attempts.rules.Load()
+	retry := rules.retry
 	switch {
 	case !j.again:
 		return 0, false
@@ -314,6 +325,10 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		return 0, false
 	}
 	wait = max(retry.Delay(j.Attempts, d.gate.random.Float64()), j.retryAfter)
+	if err := rules.tooDear(j.Ask); err != nil { // not before an update
+		j.again, j.Err = false, fmt.Errorf("%w; %w", err, j.Err)
+		return 0, false
+	}
 	if d.late(j.door, wait) {
 		j.again, j.Err = false, d.tooLate(j)
 		return 0, false
@@ -387,34 +402,36 @@ func (d *Dispatcher) cancel(door *Door) {
 
 // dispatch starts attempts until something holds the next one up.
 func (d *Dispatcher) dispatch() {
-	held := free
+	held, heldFor := free, time.Duration(0)
 	d.lookAhead()
+	d.turnAway()
 	for j := d.next(); j != nil; j = d.next() {
-		if d.hopeless(j, free, 0) {
+		if d.hopeless(j, 0) {
+			d.take(j)
+			d.finish(j, d.tooLate(j))
 			continue
 		}
 		h, wait, budget := d.gate.check(d.now, d, j, d.interval())
 		d.tellBudget(h, wait, budget)
-		if h == free {
-			d.start(j)
-			continue
+		if h != free {
+			held, heldFor = h, wait
+			d.alarm.want(d.now, wait)
+			break
 		}
-		if d.hopeless(j, h, wait) {
-			continue
-		}
-		held = h
-		d.alarm.want(d.now, wait)
-		break
+		d.start(j)
 	}
 	d.gate.pacer.Hold(held == byPace)
 	d.pool.publish()
 	d.turnAway()
+	d.sendHome(held, heldFor)
 	d.stepAside(held)
 	if d.circuit == controller.BreakerOpen {
 		d.alarm.want(d.now, d.gate.circuit.Until().Sub(d.now))
 	}
-	if j := d.retries.first(); j != nil && j.due.After(d.now) {
-		d.alarm.want(d.now, j.due.Sub(d.now))
+	for _, j := range []*Job{d.retries.holding.first(), d.retries.parked.first()} {
+		if j != nil {
+			d.alarm.want(d.now, j.due.Sub(d.now))
+		}
 	}
 	d.alarm.arm(d.now)
 	d.setAppetite(held)
@@ -430,7 +447,7 @@ func (d *Dispatcher) next() *Job {
 		return nil
 	}
 	slot := d.running+d.holding < limit
-	if j := d.retries.first(); j != nil && !j.due.After(d.now) && (slot || j.holding) {
+	if j := d.retries.due(d.now, slot); j != nil {
 		return j
 	}
 	if !slot {
@@ -441,8 +458,11 @@ func (d *Dispatcher) next() *Job {
 			d.turn = 0
 		}
 		door := d.doors[d.turn]
-		if j := door.queue.first; j != nil && !d.late(door, 0) {
-			return j
+		if j := door.queue.first; j != nil {
+			if !d.late(door, 0) {
+				return j
+			}
+			d.alarm.want(d.now, d.quickest.Left(d.now)) // then we know no more that it is too late
 		}
 		d.turn++
 	}
@@ -476,7 +496,7 @@ func (d *Dispatcher) start(j *Job) {
 func (d *Dispatcher) take(j *Job) {
 	switch {
 	case j.again:
-		d.retries.takeFirst()
+		d.retries.take(j)
 		d.release(j)
 	case j.door.call != nil:
 		d.counter.queue.pop()
