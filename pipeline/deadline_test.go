@@ -252,19 +252,41 @@ func TestDeadlineOfTheWaitIsNotThatOfTheSlot(t *testing.T) {
 // TestOpenCircuitIsToldBeforeTheDeadlineIs: a caller who does not wait for the
 // circuit does not care whether it would have closed in time.
 func TestOpenCircuitIsToldBeforeTheDeadlineIs(t *testing.T) {
+	for _, takes := range seconds(0, 20) { // also if there is no time in any case
+		synctest.Test(t, func(t *testing.T) {
+			throttle := newThrottle(t, pipeline.Config{Breaker: &pipeline.Breaker{Failures: 1, OpenFor: time.Minute}})
+			callService(t.Context(), throttle, always(answer{takes: takes}), 0)
+			throttle.RecordFailure(errService)
+			time.Sleep(10 * time.Second)
+			var open *pipeline.CircuitOpenError
+			_, err := callService(within(t, 5*time.Second), throttle, always(answer{}), 0)
+			if !errors.As(err, &open) || open.RetryAfter != 50*time.Second {
+				t.Errorf("Execute: %v", err)
+			}
+			_, err = throttle.Acquire(within(t, 5*time.Second))
+			if !errors.As(err, &open) || open.RetryAfter != 50*time.Second {
+				t.Errorf("Acquire: %v", err)
+			}
+		})
+	}
+}
+
+// TestCallIsNotSentHomeForWhatHoldsUpAnother: the one in front is so heavy that
+// it has to wait for long, but it may leave before.
+func TestCallIsNotSentHomeForWhatHoldsUpAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		throttle := newThrottle(t, pipeline.Config{Breaker: &pipeline.Breaker{Failures: 1, OpenFor: time.Minute}})
-		throttle.RecordFailure(errService)
-		time.Sleep(10 * time.Second)
-		var open *pipeline.CircuitOpenError
-		_, err := callService(within(t, 5*time.Second), throttle, always(answer{}), 0)
-		if !errors.As(err, &open) || open.RetryAfter != 50*time.Second {
-			t.Errorf("Execute: %v", err)
+		throttle := newThrottle(t, pipeline.Config{Policy: pipeline.Static{}, Rate: &pipeline.Rate{PerSecond: 1, Burst: 100}})
+		s := always(answer{})
+		callService(pipeline.WithWeight(t.Context(), 100), throttle, s, 0)
+		ctx, cancel := context.WithCancel(t.Context())
+		var heavy sync.WaitGroup
+		heavy.Go(func() { callService(pipeline.WithWeight(ctx, 100), throttle, s, 1) })
+		synctest.Wait()
+		time.AfterFunc(5*time.Second, cancel)
+		if _, err := callService(within(t, 20*time.Second), throttle, s, 2); err != nil {
+			t.Error(err)
 		}
-		_, err = throttle.Acquire(within(t, 5*time.Second))
-		if !errors.As(err, &open) || open.RetryAfter != 50*time.Second {
-			t.Errorf("Acquire: %v", err)
-		}
+		heavy.Wait()
 	})
 }
 

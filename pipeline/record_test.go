@@ -97,10 +97,7 @@ func TestRecordedSuccessesLetTheLimitGrow(t *testing.T) {
 func TestRecordedOutcomesMoveTheCircuit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		throttle := newThrottle(t, pipeline.Config{
-			Policy: pipeline.Static{},
-			Breaker: &pipeline.Breaker{Failures: 2, OpenFor: time.Minute, Counts: func(err error) bool {
-				return !errors.Is(err, context.DeadlineExceeded)
-			}},
+			Policy: pipeline.Static{}, Breaker: &pipeline.Breaker{Failures: 2, OpenFor: time.Minute},
 		})
 		is := func(want pipeline.CircuitState) {
 			t.Helper()
@@ -110,7 +107,7 @@ func TestRecordedOutcomesMoveTheCircuit(t *testing.T) {
 		}
 		for range 5 {
 			throttle.RecordFailure(pipeline.Fatal(errService))
-			throttle.RecordFailure(context.DeadlineExceeded)
+			throttle.RecordFailure(context.Canceled)
 		}
 		throttle.RecordFailure(errService)
 		throttle.RecordSuccess(0, 0) // not two in a row
@@ -130,6 +127,29 @@ func TestRecordedOutcomesMoveTheCircuit(t *testing.T) {
 		time.Sleep(1)
 		throttle.RecordSuccess(0, 0)
 		is(pipeline.BreakerClosed)
+	})
+}
+
+func TestCountsChoosesAmongRecordedFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle(t, pipeline.Config{
+			Policy: pipeline.Static{},
+			Breaker: &pipeline.Breaker{Failures: 2, Counts: func(err error) bool {
+				return errors.Is(err, errService) // marked as fatal or not
+			}},
+		})
+		for range 5 {
+			throttle.RecordFailure(context.DeadlineExceeded)
+			throttle.RecordFailure(nil)
+		}
+		throttle.RecordFailure(errService)
+		if c := throttle.Snapshot().Circuit; c != pipeline.BreakerClosed {
+			t.Errorf("circuit %v", c)
+		}
+		throttle.RecordFailure(pipeline.Fatal(errService))
+		if c := throttle.Snapshot().Circuit; c != pipeline.BreakerOpen {
+			t.Errorf("circuit %v", c)
+		}
 	})
 }
 
