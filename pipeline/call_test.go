@@ -322,10 +322,11 @@ func TestCallsKeepTheLimitAmongAttemptsThatTakeNoTime(t *testing.T) {
 			}
 			s := always(answer{})
 			begin := make(chan struct{})
+			var once sync.Once
 			work := func(ctx context.Context, job int) (int, error) {
 				c.steps.Add(1)
-				if s.count() == after {
-					close(begin)
+				if s.count() >= after {
+					once.Do(func() { close(begin) })
 				}
 				return s.work(ctx, job)
 			}
@@ -334,17 +335,24 @@ func TestCallsKeepTheLimitAmongAttemptsThatTakeNoTime(t *testing.T) {
 				all.Go(func() {
 					<-begin
 					for range 5 {
-						pipeline.Execute(context.Background(), throttle, func(ctx context.Context) (int, error) {
+						ran := false
+						_, err := pipeline.Execute(context.Background(), throttle, func(ctx context.Context) (int, error) {
+							ran = true
 							if fails && i == 0 {
 								s.work(ctx, -1)
 								return 0, errService
 							}
 							return s.work(ctx, -1)
 						})
+						f.check(ran && (err != nil) == (fails && i == 0), "a call came back with %v, called %v", err, ran)
 					}
 				})
 			}
-			n := len(collect(pipeline.Attach(throttle, work).Run(context.Background(), feed(2*script))))
+			n := 0
+			for r := range pipeline.Attach(throttle, work).Run(context.Background(), feed(2*script)) {
+				n++
+				f.check(r.Err == nil && r.Attempts == 1, "job %d: %d attempts, %v", r.In, r.Attempts, r.Err)
+			}
 			all.Wait()
 			f.check(n == 2*script && s.count() == n+5*calls, "%d results, %d attempts", n, s.count())
 			f.check(s.most <= limit, "%d in flight, limit %d", s.most, limit)
