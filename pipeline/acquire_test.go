@@ -13,6 +13,22 @@ import (
 	"github.com/paceline-go/paceline/pipeline"
 )
 
+// A witness is a policy that remembers what it was told.
+type witness struct{ verdicts []pipeline.Verdict }
+
+func (w *witness) Start(b pipeline.Bounds) (pipeline.Law, pipeline.Setting) {
+	return w, pipeline.Setting{Limit: b.MaxLimit}
+}
+
+func (w *witness) Next(_ time.Time, o pipeline.Outcome) pipeline.Setting {
+	w.verdicts = append(w.verdicts, o.Verdict)
+	limit := 8
+	if o.Overloads() {
+		limit = 4
+	}
+	return pipeline.Setting{Limit: limit}
+}
+
 // mustAcquire returns a slot.
 func mustAcquire(t testing.TB, throttle *pipeline.Throttle) *pipeline.Slot {
 	t.Helper()
@@ -103,23 +119,25 @@ func TestReleaseIsJudgedAsAnAttempt(t *testing.T) {
 	for name, test := range map[string]struct {
 		err     error
 		takes   time.Duration
-		limit   int
-		circuit pipeline.CircuitState
+		verdict pipeline.Verdict
 		pause   time.Duration
 	}{
-		"success":    {limit: 8},
-		"failure":    {err: errService, limit: 4, circuit: pipeline.BreakerOpen},
-		"fatal":      {err: pipeline.Fatal(errService), limit: 8},
-		"cancelled":  {err: context.Canceled, limit: 8},
-		"overloaded": {err: pipeline.Overloaded(errService, time.Hour), limit: 4, circuit: pipeline.BreakerOpen, pause: time.Hour},
-		"hint":       {err: hintError{time.Minute}, limit: 4, circuit: pipeline.BreakerOpen, pause: time.Minute},
-		"timed out":  {err: context.DeadlineExceeded, takes: 2 * time.Minute, limit: 4, circuit: pipeline.BreakerOpen},
-		"panic":      {err: &pipeline.PanicError{Value: "of the caller's"}, limit: 8},
+		"success":    {verdict: pipeline.Succeeded},
+		"failure":    {err: errService, verdict: pipeline.Failed},
+		"fatal":      {err: pipeline.Fatal(errService), verdict: pipeline.Ignored},
+		"cancelled":  {err: context.Canceled, verdict: pipeline.Ignored},
+		"overloaded": {err: pipeline.Overloaded(errService, time.Hour), verdict: pipeline.Overload, pause: time.Hour},
+		"hint":       {err: hintError{time.Minute}, verdict: pipeline.Overload, pause: time.Minute},
+		"in time":    {err: context.DeadlineExceeded, takes: time.Minute - 1, verdict: pipeline.Failed},
+		"timed out":  {err: context.DeadlineExceeded, takes: time.Minute, verdict: pipeline.Overload},
+		"late":       {err: errService, takes: 2 * time.Minute, verdict: pipeline.Failed},
+		"panic":      {err: &pipeline.PanicError{Value: "of the caller's"}, verdict: pipeline.Ignored},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				var w witness
 				throttle := newThrottle(t, pipeline.Config{
-					MaxConcurrency: 8, Policy: pipeline.AIMD{FailureThreshold: 1}, AttemptTimeout: time.Minute,
+					MaxConcurrency: 8, Policy: &w, AttemptTimeout: time.Minute,
 					Breaker: &pipeline.Breaker{Failures: 1},
 					Retry:   &pipeline.Retry{}, // which is not for slots
 				})
@@ -127,8 +145,15 @@ func TestReleaseIsJudgedAsAnAttempt(t *testing.T) {
 				time.Sleep(test.takes)
 				slot.Release(test.err)
 				snap := throttle.Snapshot()
-				if snap.Concurrency != test.limit || snap.Circuit != test.circuit || snap.PausedFor != test.pause {
+				limit, circuit := 8, pipeline.BreakerClosed
+				if test.verdict == pipeline.Failed || test.verdict == pipeline.Overload {
+					limit, circuit = 4, pipeline.BreakerOpen
+				}
+				if snap.Concurrency != limit || snap.Circuit != circuit || snap.PausedFor != test.pause {
 					t.Errorf("got %+v", snap)
+				}
+				if !slices.Equal(w.verdicts, []pipeline.Verdict{test.verdict}) {
+					t.Errorf("the policy was told %v, want %v", w.verdicts, test.verdict)
 				}
 				failed := int64(0)
 				if test.err != nil {

@@ -233,7 +233,7 @@ func TestOneCallOneReturn(t *testing.T) {
 			}
 			ended := make(chan struct{})
 			at(closeAt, ended, throttle.Close)
-			at(recordAt, ended, func() { throttle.RecordFailure(recorded) })
+			at(recordAt, ended, func() { throttle.RecordFailure(recorded); throttle.RecordTokens(5) })
 			at(drainAt, ended, func() {
 				if err := throttle.Drain(context.Background()); err != nil {
 					f.add("Drain: %v", err)
@@ -313,6 +313,7 @@ func TestCallsKeepTheLimitAmongAttemptsThatTakeNoTime(t *testing.T) {
 		calls := rapid.IntRange(1, 8).Draw(rt, "calls")
 		after := rapid.IntRange(200, 500).Draw(rt, "after")
 		fails := rapid.Bool().Draw(rt, "fails")
+		takes := rapid.SampledFrom([]time.Duration{0, time.Millisecond}).Draw(rt, "takes")
 		return func(f *faults) {
 			c := &stepClock{Clock: clock.Real()}
 			throttle, err := pipeline.NewThrottle(pipeline.Config{MaxConcurrency: limit, Policy: pipeline.Static{}, Clock: c})
@@ -338,11 +339,13 @@ func TestCallsKeepTheLimitAmongAttemptsThatTakeNoTime(t *testing.T) {
 						ran := false
 						_, err := pipeline.Execute(context.Background(), throttle, func(ctx context.Context) (int, error) {
 							ran = true
+							a := s.begin(-1)
+							defer s.finish(a)
+							time.Sleep(takes)
 							if fails && i == 0 {
-								s.work(ctx, -1)
 								return 0, errService
 							}
-							return s.work(ctx, -1)
+							return 0, nil
 						})
 						f.check(ran && (err != nil) == (fails && i == 0), "a call came back with %v, called %v", err, ran)
 					}
@@ -627,7 +630,7 @@ func TestCallThatBacksOffWhileTheCircuitOpensIsTurnedAway(t *testing.T) {
 		for _, park := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				throttle := newThrottle(t, pipeline.Config{
-					Policy:  pipeline.Static{},
+					MaxConcurrency: 3, Policy: pipeline.Static{},
 					Breaker: &pipeline.Breaker{Failures: 3, OpenFor: openFor, Probes: 3},
 					Retry:   &pipeline.Retry{Backoff: pipeline.Fixed, BaseDelay: 30 * time.Second, Park: park},
 				})
@@ -654,6 +657,10 @@ func TestCallThatBacksOffWhileTheCircuitOpensIsTurnedAway(t *testing.T) {
 					})
 				}
 				all.Wait()
+				time.Sleep(openFor)
+				if _, err := callService(within(t, time.Second), throttle, always(answer{}), 0); err != nil {
+					t.Errorf("their slots are not free: %v", err)
+				}
 			})
 		}
 	}
@@ -848,6 +855,11 @@ func TestCancelledCallReturnsItsCauseAtOnce(t *testing.T) {
 				if snap := throttle.Snapshot(); snap.Waiting != 0 {
 					t.Errorf("afterwards: %+v", snap)
 				}
+				if o.Retry != nil {
+					if _, err := callService(within(t, time.Second), throttle, always(answer{}), 0); err != nil {
+						t.Errorf("its slot is not free: %v", err)
+					}
+				}
 				count := s.count()
 				if _, err := callService(ctx, throttle, s, 2); err != errLeft || s.count() != count {
 					t.Errorf("cancelled before: %v", err)
@@ -855,6 +867,29 @@ func TestCancelledCallReturnsItsCauseAtOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCancelledCallTakesNothing: nothing of the rate, nor a probe's place.
+func TestCancelledCallTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle(t, pipeline.Config{
+			Rate: &pipeline.Rate{PerSecond: 1e-3, Burst: 1}, MinDispatchInterval: time.Minute,
+		})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(errLeft)
+		begin := time.Now()
+		for range 5 {
+			if _, err := callService(ctx, throttle, always(answer{}), 0); err != errLeft {
+				t.Error(err)
+			}
+			if _, err := throttle.Acquire(pipeline.WithCost(ctx, -1)); err != errLeft {
+				t.Error(err)
+			}
+		}
+		if _, err := callService(t.Context(), throttle, always(answer{}), 0); err != nil || time.Since(begin) != 0 {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+	})
 }
 
 func BenchmarkExecute(b *testing.B) {

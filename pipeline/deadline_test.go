@@ -96,6 +96,39 @@ func TestNoCallStartsThatCannotEndBeforeItsDeadline(t *testing.T) {
 	})
 }
 
+func TestCallThatHasWaitedTooLongFailsWhenItsTurnComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 1})
+		s := always(answer{takes: 10 * time.Second})
+		begin := time.Now()
+		var first sync.WaitGroup
+		first.Go(func() { callService(t.Context(), throttle, s, 0) })
+		synctest.Wait()
+		_, err := callService(within(t, 15*time.Second), throttle, s, 1)
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 10*time.Second || s.count() != 1 {
+			t.Errorf("%v after %v, %d attempts", err, time.Since(begin), s.count())
+		}
+		first.Wait()
+	})
+}
+
+func TestQuickestIsNotTheLatest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle(t, pipeline.Config{})
+		for _, takes := range seconds(10, 2, 10) {
+			if _, err := callService(t.Context(), throttle, always(answer{takes: takes}), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := callService(within(t, 5*time.Second), throttle, always(answer{}), 1); err != nil {
+			t.Errorf("it may be as quick again: %v", err)
+		}
+		if _, err := callService(within(t, time.Second), throttle, always(answer{}), 1); err != nil {
+			t.Errorf("it was as quick again: %v", err)
+		}
+	})
+}
+
 func TestPipelineHoldsWhatCannotEndBeforeItsDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := always(answer{takes: 10 * time.Second})
@@ -216,21 +249,32 @@ func TestCallBehindAnotherFailsAtOnceToo(t *testing.T) {
 }
 
 func TestRetryHeldBeyondItsDeadlineComesBackAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var throttle *pipeline.Throttle
-		s := &service{answer: func(int, int) answer { return answer{ending: fails, takes: time.Second} }}
-		throttle = newThrottle(t, pipeline.Config{
-			MaxConcurrency: 1, Policy: pipeline.Static{}, MinDispatchInterval: time.Minute,
-			Retry: &pipeline.Retry{Backoff: pipeline.Fixed, BaseDelay: time.Second},
+	for name, cfg := range map[string]pipeline.Config{
+		"pace":                      {MinDispatchInterval: time.Minute},
+		"rate":                      {Rate: &pipeline.Rate{PerSecond: 1e-2, Burst: 1}},
+		"circuit":                   {Breaker: &pipeline.Breaker{Failures: 1, OpenFor: time.Minute}},
+		"circuit for which one may": {Breaker: &pipeline.Breaker{Failures: 1, OpenFor: time.Minute, Wait: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := always(answer{ending: fails, takes: time.Second})
+				cfg.MaxConcurrency, cfg.Policy = 1, pipeline.Static{}
+				cfg.Retry = &pipeline.Retry{Backoff: pipeline.Fixed, BaseDelay: time.Second}
+				p := newLine(t, s, cfg)
+				begin := time.Now()
+				for r := range p.Run(within(t, 30*time.Second), feed(1)) {
+					if took := time.Since(begin); r.Attempts != 1 || !errors.Is(r.Err, errService) ||
+						!errors.Is(r.Err, context.DeadlineExceeded) || took > 2*time.Second {
+						t.Errorf("%d attempts, %v after %v", r.Attempts, r.Err, took)
+					}
+				}
+				time.Sleep(time.Hour)
+				if _, err := callService(within(t, time.Second), p.Throttle(), always(answer{}), 1); err != nil {
+					t.Errorf("its slot is not free: %v", err)
+				}
+			})
 		})
-		begin := time.Now()
-		for r := range pipeline.Attach(throttle, s.work).Run(within(t, 30*time.Second), feed(1)) {
-			if took := time.Since(begin); r.Attempts != 1 || !errors.Is(r.Err, errService) ||
-				!errors.Is(r.Err, context.DeadlineExceeded) || took > 2*time.Second {
-				t.Errorf("%d attempts, %v after %v", r.Attempts, r.Err, took)
-			}
-		}
-	})
+	}
 }
 
 // TestDeadlineOfTheWaitIsNotThatOfTheSlot: the context of Acquire is for the

@@ -130,6 +130,21 @@ func TestRecordedOutcomesMoveTheCircuit(t *testing.T) {
 	})
 }
 
+// TestRecordedMistakeFreesNoProbesPlace: it took none.
+func TestRecordedMistakeFreesNoProbesPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := opened(t, pipeline.Config{Policy: pipeline.Static{}})
+		time.Sleep(50 * time.Second)
+		probe := mustAcquire(t, throttle)
+		throttle.RecordFailure(pipeline.Fatal(errService))
+		if slot, err := throttle.Acquire(t.Context()); err == nil {
+			t.Error("there is a second probe")
+			slot.Release(nil)
+		}
+		probe.Release(nil)
+	})
+}
+
 func TestCountsChoosesAmongRecordedFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		throttle := newThrottle(t, pipeline.Config{
