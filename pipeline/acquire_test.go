@@ -219,9 +219,11 @@ func TestCallbackThatFailsDuringReleaseLeaksNoSlot(t *testing.T) {
 			t.Run(who+" "+how, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					cfg.MaxConcurrency, cfg.Policy = 1, pipeline.AIMD{FailureThreshold: 1}
+					cfg.Budgets = []pipeline.Budget{{Tokens: 1000, Window: time.Hour}}
 					throttle := newThrottle(t, cfg)
 					for range 3 {
 						slot := mustAcquire(t, throttle)
+						slot.RecordTokens(7)
 						var own sync.WaitGroup
 						own.Go(func() {
 							defer func() {
@@ -237,6 +239,9 @@ func TestCallbackThatFailsDuringReleaseLeaksNoSlot(t *testing.T) {
 					snap := throttle.Snapshot()
 					if snap.InFlight != 0 || snap.Waiting != 0 || snap.Failed != 3 || snap.FailureCount != 0 || snap.Circuit != pipeline.BreakerClosed {
 						t.Errorf("afterwards: %+v", snap)
+					}
+					if snap.TokensUsed != 21 {
+						t.Errorf("%d tokens used", snap.TokensUsed)
 					}
 				})
 			})
