@@ -122,9 +122,9 @@ func TestRecordedOutcomesMoveTheCircuit(t *testing.T) {
 		throttle.RecordFailure(pipeline.Fatal(errService))
 		is(pipeline.BreakerHalfOpen)
 		throttle.RecordFailure(errService) // open for twice as long
-		time.Sleep(2*time.Minute - 1)
+		time.Sleep(2*time.Minute - time.Nanosecond)
 		is(pipeline.BreakerOpen)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		throttle.RecordSuccess(0, 0)
 		is(pipeline.BreakerClosed)
 	})
