@@ -1,0 +1,694 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/paceline-go/paceline/clock"
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+// mustUpdate puts cfg in force.
+func mustUpdate(t *testing.T, throttle *pipeline.Throttle, cfg pipeline.Config) {
+	t.Helper()
+	if err := throttle.Update(cfg); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// running returns how many attempts the service is at once nothing moves any
+// more.
+func (s *service) running() int {
+	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.inFlight
+}
+
+// flow is a pipeline whose results are read as they come, until the test ends.
+func flow(t *testing.T, p *line, jobs <-chan int) (ended <-chan struct{}) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		collect(p.Run(ctx, jobs))
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return done
+}
+
+// static is a config of so many at once, and nothing else.
+func static(limit int) pipeline.Config {
+	return pipeline.Config{MaxConcurrency: limit, Policy: pipeline.Static{}}
+}
+
+func TestRaisedLimitIsUsedByRunsUnderWay(t *testing.T) {
+	parked := pipeline.Retry{BaseDelay: time.Hour, Backoff: pipeline.Fixed, Park: true}
+	for _, test := range []struct {
+		name    string
+		answer  func(job, number int) answer
+		ordered bool
+		retry   *pipeline.Retry
+		limits  []int
+	}{
+		{name: "once", limits: []int{500}},
+		{name: "step by step", limits: []int{6, 7, 80, 81, 500}},
+		{name: "up and down", limits: []int{100, 5, 200, 1, 500, 500}},
+		{name: "ordered", ordered: true, limits: []int{50, 500}},
+		{
+			name: "the first of an ordered run hangs", ordered: true, limits: []int{50, 500},
+			answer: func(job, _ int) answer {
+				if job == 0 || job >= 20 {
+					return answer{takes: time.Hour}
+				}
+				return answer{}
+			},
+		},
+		{
+			name: "all of the first jobs are parked", retry: &parked, limits: []int{500},
+			answer: func(job, _ int) answer {
+				if job < 20 {
+					return answer{ending: fails}
+				}
+				return answer{takes: time.Hour}
+			},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := always(answer{takes: 3 * time.Hour})
+				if test.answer != nil {
+					s.answer = test.answer
+				}
+				cfg := static(5)
+				cfg.Retry = test.retry
+				p := newLine(t, s, cfg)
+				if test.ordered {
+					p.Ordered()
+				}
+				flow(t, p, feed(600))
+				synctest.Wait()
+				for _, limit := range test.limits {
+					time.Sleep(time.Minute)
+					was := s.running()
+					cfg.MaxConcurrency = limit
+					mustUpdate(t, p.Throttle(), cfg)
+					if got := s.running(); got != max(limit, was) {
+						t.Errorf("%d in flight after a limit of %d was put in force, %d before", got, limit, was)
+					}
+				}
+				time.Sleep(24 * time.Hour) // those of the old pools end
+			})
+		})
+	}
+}
+
+// TestRaisedLimitIsUsedByQuickJobs: attempts that were handed over ahead are
+// taken back, and then the new pool gets them.
+func TestRaisedLimitIsUsedByQuickJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := static(2)
+		r := rehearse(t, cfg, func(*line) {})
+		cfg.MaxConcurrency = 100
+		mustUpdate(t, r.throttle, cfg)
+		if got := r.started(); got != warm+100 {
+			t.Errorf("%d are at it, want 100", got-warm)
+		}
+		r.end(t)
+	})
+}
+
+func TestLoweredLimitHoldsFromTheNextAttempt(t *testing.T) {
+	for _, quickly := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			cfg := static(8)
+			cfg.Retry = &pipeline.Retry{BaseDelay: time.Nanosecond}
+			if quickly {
+				r := rehearse(t, cfg, func(*line) {})
+				cfg.MaxConcurrency = 1
+				mustUpdate(t, r.throttle, cfg)
+				for range 7 {
+					r.cue <- answer{}
+				}
+				if got := r.started(); got != warm+8 {
+					t.Errorf("%d attempts started while as many ran as are allowed, want %d", got, warm+8)
+				}
+				r.cue <- answer{}
+				if got := r.started(); got != warm+9 {
+					t.Errorf("%d attempts started when all had ended, want %d", got, warm+9)
+				}
+				r.end(t)
+				return
+			}
+			s := &service{answer: func(job, _ int) answer { return answer{takes: time.Duration(job%8+1) * time.Second} }}
+			p := newLine(t, s, cfg)
+			flow(t, p, feed(20))
+			synctest.Wait()
+			cfg.MaxConcurrency = 1
+			mustUpdate(t, p.Throttle(), cfg)
+			time.Sleep(time.Hour)
+			for _, a := range s.log[8:] {
+				if a.inFlight != 1 {
+					t.Errorf("job %d started with %d in flight, limit 1", a.job, a.inFlight)
+				}
+			}
+			if len(s.log) != 20 {
+				t.Errorf("%d attempts, want 20", len(s.log))
+			}
+		})
+	}
+}
+
+func TestChangedIntervalHoldsFromTheNextGap(t *testing.T) {
+	paced := func(interval time.Duration) pipeline.Config {
+		cfg := static(5)
+		cfg.MinDispatchInterval = interval
+		return cfg
+	}
+	for _, test := range []struct {
+		name      string
+		first     time.Duration
+		intervals []time.Duration // one a second
+		want      time.Duration   // of the second start
+	}{
+		{"longer", 2 * time.Second, []time.Duration{time.Minute}, time.Minute},
+		{"none", time.Hour, []time.Duration{0}, time.Second},
+		{"shorter", time.Hour, []time.Duration{10 * time.Second}, 10 * time.Second},
+		{"shorter than what has passed", time.Hour, []time.Duration{time.Minute, time.Millisecond}, 2 * time.Second},
+		{"back and forth", 10 * time.Second, seconds(9, 10, 5, 10, 5, 10, 9, 10), 10 * time.Second},
+		{"none and back", time.Hour, []time.Duration{2 * time.Hour, time.Hour, 3 * time.Hour, time.Hour}, time.Hour},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := always(answer{})
+				p := newLine(t, s, paced(test.first))
+				begin := time.Now()
+				flow(t, p, feed(2))
+				for _, interval := range test.intervals {
+					time.Sleep(time.Second)
+					mustUpdate(t, p.Throttle(), paced(interval))
+				}
+				time.Sleep(24 * time.Hour)
+				if got, want := s.starts(begin), []time.Duration{0, test.want}; !slices.Equal(got, want) {
+					t.Errorf("starts at %v, want %v", got, want)
+				}
+			})
+		})
+	}
+}
+
+// TestWhatHeldJobsUpHoldsNoMoreOnceItIsRemoved, and not a moment longer.
+func TestWhatHeldJobsUpHoldsNoMoreOnceItIsRemoved(t *testing.T) {
+	const hour = time.Hour
+	failing := answer{ending: fails}
+	for _, test := range []struct {
+		name   string
+		with   func(*pipeline.Config)
+		first  answer // to the first job; nil error to the others
+		before int    // attempts until then
+	}{
+		{"interval", func(cfg *pipeline.Config) { cfg.MinDispatchInterval = hour }, answer{}, 1},
+		{"rate", func(cfg *pipeline.Config) { cfg.Rate = &pipeline.Rate{PerSecond: 1e-4, Burst: 2} }, answer{}, 2},
+		{"budget", func(cfg *pipeline.Config) { cfg.Budgets = []pipeline.Budget{{Tokens: 15, Window: hour}} }, answer{}, 3},
+		{"another budget", func(cfg *pipeline.Config) {
+			cfg.Budgets = []pipeline.Budget{{Name: "large", Tokens: 100, Window: hour}, {Name: "small", Tokens: 15, Window: hour}}
+		}, answer{}, 3},
+		{"open circuit", func(cfg *pipeline.Config) { cfg.Breaker = &pipeline.Breaker{Failures: 1, OpenFor: hour} }, failing, 1},
+		{"half-open circuit", func(cfg *pipeline.Config) {
+			cfg.Breaker = &pipeline.Breaker{Failures: 1, OpenFor: time.Second}
+			cfg.Retry = &pipeline.Retry{BaseDelay: time.Millisecond}
+		}, failing, 2},
+		{"cut", func(cfg *pipeline.Config) {
+			cfg.Policy = pipeline.AIMD{FailureThreshold: 1}
+			cfg.MaxDispatchInterval = 2 * hour
+			cfg.MinDispatchInterval = hour
+		}, failing, 1},
+		{"slots held while backing off", func(cfg *pipeline.Config) {
+			cfg.Retry = &pipeline.Retry{BaseDelay: hour, MaxDelay: hour, Backoff: pipeline.Fixed}
+			cfg.MaxConcurrency = 1
+		}, failing, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &service{answer: func(job, number int) answer {
+					switch {
+					case job == 0 && number == 0:
+						return test.first
+					case job == 0:
+						return answer{takes: 10 * hour} // as a probe, it stays out
+					}
+					return answer{}
+				}}
+				cfg := static(1)
+				test.with(&cfg)
+				p := newLine(t, s, cfg).Cost(constant(5))
+				begin := time.Now()
+				flow(t, p, feed(20))
+				time.Sleep(time.Minute)
+				if got := s.count(); got != test.before {
+					t.Fatalf("%d attempts before, want %d", got, test.before)
+				}
+				mustUpdate(t, p.Throttle(), static(2))
+				if synctest.Wait(); s.count() < 20 {
+					t.Errorf("%d attempts at %v, want 20", s.count(), time.Since(begin))
+				}
+				time.Sleep(24 * hour)
+			})
+		})
+	}
+}
+
+var _ = errors.New
+var _ = fmt.Sprint
+var _ = runtime.GC
+var _ sync.Mutex
+var _ rapid.T
+var _ = clock.Real
+
+// TestBudgetsComeAndGoWhileAttemptsAreInFlight: what an attempt holds of budgets
+// that have gone does not get mixed up with what it holds of others later.
+func TestBudgetsComeAndGoWhileAttemptsAreInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{answer: func(job, number int) answer {
+			a := answer{takes: 2 * time.Second, tokens: 7}
+			if number == 0 {
+				a.ending = fails
+			}
+			return a
+		}}
+		without := static(2)
+		without.Retry = &pipeline.Retry{BaseDelay: 10 * time.Second, Backoff: pipeline.Fixed}
+		with := without
+		with.Budgets = []pipeline.Budget{{Name: "a", Tokens: 100, Window: time.Hour}, {Name: "b", Tokens: 200, Window: time.Hour}}
+		p := newLine(t, s, with).Cost(constant(5))
+		flow(t, p, feed(2))
+		time.Sleep(time.Second)
+		mustUpdate(t, p.Throttle(), without) // both are in flight
+		time.Sleep(2 * time.Second)
+		mustUpdate(t, p.Throttle(), with) // both back off
+		time.Sleep(time.Minute)
+		for _, b := range p.Throttle().Snapshot().Budgets {
+			if b.Used != 14 {
+				t.Errorf("budget %s: %d used, want 14", b.Name, b.Used)
+			}
+		}
+		if s.count() != 4 {
+			t.Errorf("%d attempts, want 4", s.count())
+		}
+	})
+}
+
+// TestProbeIsNoneOnceThereIsNoCircuit: only as a probe it does not use up an
+// attempt of its job.
+func TestProbeIsNoneOnceThereIsNoCircuit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(answer{ending: fails, takes: time.Second})
+		cfg := static(1)
+		cfg.Retry = &pipeline.Retry{MaxAttempts: 3, BaseDelay: time.Millisecond, GiveUpAfter: -1}
+		cfg.Breaker = &pipeline.Breaker{Failures: 1, OpenFor: 10 * time.Second}
+		p := newLine(t, s, cfg)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		results := p.Run(ctx, feed(2))
+		time.Sleep(11500 * time.Millisecond) // the probe is out
+		cfg.Breaker = nil
+		mustUpdate(t, p.Throttle(), cfg)
+		for _, want := range []int{4, 3} { // the probe is one more
+			if r := <-results; r.Attempts != want || !errors.As(r.Err, new(*pipeline.RetriesExhaustedError)) {
+				t.Errorf("job %d: %d attempts, want %d: %v", r.In, r.Attempts, want, r.Err)
+			}
+		}
+		collect(results)
+	})
+}
+
+// TestAttemptOfAFormerCircuitIsNoProbeOfAnother that is in the same state.
+func TestAttemptOfAFormerCircuitIsNoProbeOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		without := static(5)
+		with := without
+		with.Breaker = &pipeline.Breaker{Failures: 1, OpenFor: time.Minute}
+		throttle := newThrottle(t, with)
+		throttle.RecordFailure(errService)
+		time.Sleep(time.Minute)
+		former, err := throttle.Acquire(t.Context()) // the first circuit's probe
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustUpdate(t, throttle, without)
+		mustUpdate(t, throttle, with)
+		throttle.RecordFailure(errService)
+		time.Sleep(time.Minute)
+		former.Release(nil)
+		if got := throttle.Snapshot().Circuit; got != pipeline.BreakerHalfOpen {
+			t.Errorf("circuit %v though its probe was not sent yet", got)
+		}
+	})
+}
+
+func TestJobThatASmallerBudgetHasNoRoomForEnds(t *testing.T) {
+	const hour = time.Hour
+	smaller := func(cfg *pipeline.Config) { cfg.Budgets = []pipeline.Budget{{Name: "b", Tokens: 10, Window: hour}} }
+	lighter := func(cfg *pipeline.Config) { cfg.Rate = &pipeline.Rate{PerSecond: 1, Burst: 1} }
+	for _, test := range []struct {
+		name   string
+		change func(*pipeline.Config)
+		is     func(error) bool
+	}{
+		{"dear", smaller, func(err error) bool {
+			var cost *pipeline.CostError
+			return errors.As(err, &cost) && cost.Cost == 50 && cost.Limit == 10 && cost.Budget == "b"
+		}},
+		{"heavy", lighter, func(err error) bool {
+			var weight *pipeline.WeightError
+			return errors.As(err, &weight) && weight.Weight == 2 && weight.Burst == 1
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				// Of five jobs, the first two fail at once and back off, the next
+				// two will when the update is over, and the last has to wait.
+				s := &service{answer: func(job, _ int) answer {
+					return answer{ending: fails, takes: time.Duration(job/2) * time.Second, tokens: 1}
+				}}
+				cfg := static(4)
+				cfg.Budgets = []pipeline.Budget{{Name: "b", Tokens: 1000, Window: hour}}
+				cfg.Rate = &pipeline.Rate{PerSecond: 100, Burst: 1000}
+				cfg.Retry = &pipeline.Retry{BaseDelay: 10 * time.Second, Backoff: pipeline.Fixed}
+				p := newLine(t, s, cfg).Cost(constant(50)).Weight(func(int) float64 { return 2 })
+				ctx, cancel := context.WithTimeout(t.Context(), hour)
+				defer cancel()
+				begin := time.Now()
+				results := p.Run(ctx, feed(5))
+				synctest.Wait()
+
+				var calls sync.WaitGroup
+				defer calls.Wait()
+				call := func(what string, do func(context.Context) error) {
+					calls.Go(func() {
+						err := do(pipeline.WithWeight(pipeline.WithCost(ctx, 50), 2))
+						if !test.is(err) || time.Since(begin) != 500*time.Millisecond {
+							t.Errorf("%s after %v: %v", what, time.Since(begin), err)
+						}
+					})
+				}
+				call("Acquire", func(ctx context.Context) error { _, err := p.Throttle().Acquire(ctx); return err })
+				call("Execute", func(ctx context.Context) error {
+					_, err := pipeline.Execute(ctx, p.Throttle(), func(context.Context) (int, error) { return 0, nil })
+					return err
+				})
+				time.Sleep(500 * time.Millisecond)
+				test.change(&cfg)
+				mustUpdate(t, p.Throttle(), cfg)
+				for r := range results {
+					started := r.In < 4
+					switch {
+					case !test.is(r.Err) || started != (r.Attempts == 1) || started != errors.Is(r.Err, errService):
+						t.Errorf("job %d: %d attempts, %v", r.In, r.Attempts, r.Err)
+					case r.In/2 != 1 && time.Since(begin) != 500*time.Millisecond,
+						r.In/2 == 1 && time.Since(begin) > 11*time.Second:
+						t.Errorf("job %d ends after %v", r.In, time.Since(begin))
+					}
+				}
+				if s.count() != 4 {
+					t.Errorf("%d attempts, want 4", s.count())
+				}
+			})
+		})
+	}
+}
+
+// TestWhatAIMDLearnedSurvivesAnUpdate of other things, and goes on to count.
+func TestWhatAIMDLearnedSurvivesAnUpdate(t *testing.T) {
+	aimd := pipeline.AIMD{FailureThreshold: 2, CoolingPeriod: time.Minute, FailureWindow: time.Hour}
+	for _, test := range []struct {
+		name   string
+		change func(*pipeline.Config)
+		want   func(before, after pipeline.Snapshot) bool // beside limit, interval and cooling, which stay
+	}{
+		{"nothing", func(*pipeline.Config) {}, sameCeilingAndCount},
+		{"other things", func(cfg *pipeline.Config) {
+			cfg.Retry, cfg.Breaker, cfg.AttemptTimeout, cfg.Jitter = &pipeline.Retry{}, &pipeline.Breaker{}, time.Minute, 0.5
+			cfg.Budgets = []pipeline.Budget{{Tokens: 1000, Window: time.Minute}}
+		}, sameCeilingAndCount},
+		{"a higher maximum", func(cfg *pipeline.Config) { cfg.MaxConcurrency = 100 }, sameCeilingAndCount},
+		{"a lower maximum that is not reached", func(cfg *pipeline.Config) { cfg.MaxConcurrency = 20 }, sameCeilingAndCount},
+		{"a maximum below the ceiling", func(cfg *pipeline.Config) { cfg.MaxConcurrency, cfg.InitialConcurrency = 10, 0 }, func(_, after pipeline.Snapshot) bool {
+			return after.SafeCeiling == 10 && after.FailureCount == 1
+		}},
+		{"its threshold", func(cfg *pipeline.Config) { cfg.Policy = pipeline.AIMD{FailureThreshold: 4} }, func(before, after pipeline.Snapshot) bool {
+			return after.SafeCeiling == before.SafeCeiling
+		}},
+		{"its cooling period", func(cfg *pipeline.Config) {
+			a := aimd
+			a.CoolingPeriod = time.Hour
+			cfg.Policy = a
+		}, sameCeilingAndCount},
+	} {
+		for _, ceiling := range []int{16, 32} { // below the maximum; and at it, where it was learned too
+			t.Run(fmt.Sprint(test.name, ", ceiling ", ceiling), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					cfg := pipeline.Config{MaxConcurrency: 32, Policy: aimd}
+					cfg.InitialConcurrency = ceiling
+					throttle := newThrottle(t, cfg)
+					for range 3 {
+						throttle.RecordFailure(errService)
+					}
+					if ceiling == 32 && test.name == "a lower maximum that is not reached" {
+						return // it is
+					}
+					before := throttle.Snapshot()
+					if before.Concurrency != ceiling/2 || before.SafeCeiling != ceiling || before.State != pipeline.Cooling || before.FailureCount != 1 {
+						t.Fatalf("not cut as expected: %+v", before)
+					}
+					test.change(&cfg)
+					mustUpdate(t, throttle, cfg)
+					after := throttle.Snapshot()
+					limit := min(before.Concurrency, cfg.MaxConcurrency)
+					if after.Concurrency != limit || after.DispatchInterval != before.DispatchInterval || after.State != pipeline.Cooling {
+						t.Errorf("was %+v, is %+v", before, after)
+					}
+					if !test.want(before, after) {
+						t.Errorf("ceiling was %d, is %d; failures were %d, are %d", before.SafeCeiling, after.SafeCeiling, before.FailureCount, after.FailureCount)
+					}
+					time.Sleep(time.Minute - 1)
+					if got := throttle.Snapshot().State; got != pipeline.Cooling {
+						t.Errorf("%v within the cooling period", got)
+					}
+					time.Sleep(1)
+					if got := throttle.Snapshot().State; got != pipeline.Running {
+						t.Errorf("%v after the cooling period", got)
+					}
+				})
+			})
+		}
+	}
+}
+
+func sameCeilingAndCount(before, after pipeline.Snapshot) bool {
+	return after.SafeCeiling == before.SafeCeiling && after.FailureCount == before.FailureCount
+}
+
+// TestAIMDGoesByItsNewParameters from the next outcome on.
+func TestAIMDGoesByItsNewParameters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := pipeline.Config{MaxConcurrency: 64, Policy: pipeline.AIMD{FailureThreshold: 100, CoolingPeriod: time.Hour}}
+		throttle := newThrottle(t, cfg)
+		fail := func(n, want int) {
+			t.Helper()
+			for range n {
+				throttle.RecordFailure(errService)
+			}
+			if got := throttle.Snapshot().Concurrency; got != want {
+				t.Errorf("limit %d after %d failures, want %d", got, n, want)
+			}
+		}
+		fail(50, 64)
+		cfg.Policy = pipeline.AIMD{FailureThreshold: 2, CoolingPeriod: time.Second}
+		mustUpdate(t, throttle, cfg)
+		fail(1, 64)
+		fail(1, 32)
+		time.Sleep(time.Second)
+		throttle.RecordSuccess(0, 0)
+		if got := throttle.Snapshot(); got.Concurrency <= 32 {
+			t.Errorf("no growth after the new cooling period: %+v", got)
+		}
+		cfg.Policy = pipeline.Static{}
+		mustUpdate(t, throttle, cfg)
+		fail(10, 64)
+	})
+}
+
+func TestWhatWasUsedOfABudgetStaysUsed(t *testing.T) {
+	budget := func(name string, tokens int64, window time.Duration) pipeline.Budget {
+		return pipeline.Budget{Name: name, Tokens: tokens, Window: window}
+	}
+	first := []pipeline.Budget{budget("a", 100, time.Minute), budget("b", 1000, time.Hour)}
+	for _, test := range []struct {
+		name    string
+		budgets []pipeline.Budget
+		used    []int64       // just after the update, 30 s after 60 tokens were used
+		back    time.Duration // when those are free of a
+	}{
+		{"the same", first, []int64{60, 60}, 30 * time.Second},
+		{"another order", []pipeline.Budget{first[1], first[0]}, []int64{60, 60}, 30 * time.Second},
+		{"one renamed", []pipeline.Budget{budget("c", 100, time.Minute), first[0]}, []int64{0, 60}, 30 * time.Second},
+		{"smaller", []pipeline.Budget{budget("a", 50, time.Minute)}, []int64{60}, 30 * time.Second},
+		{"larger", []pipeline.Budget{budget("a", 500, time.Minute)}, []int64{60}, 30 * time.Second},
+		{"a longer window", []pipeline.Budget{budget("a", 100, time.Hour)}, []int64{60}, time.Hour},
+		{"a shorter window", []pipeline.Budget{budget("a", 100, time.Second)}, []int64{60}, time.Second},
+		{"another after it", []pipeline.Budget{budget("a", 100, time.Minute), budget("d", 10, time.Minute)}, []int64{60, 0}, 30 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := static(5)
+				cfg.Budgets = first
+				throttle := newThrottle(t, cfg)
+				throttle.RecordTokens(60)
+				time.Sleep(30 * time.Second)
+				cfg.Budgets = test.budgets
+				mustUpdate(t, throttle, cfg)
+				used := func(name string) int64 {
+					for _, b := range throttle.Snapshot().Budgets {
+						if b.Name == name {
+							return b.Used
+						}
+					}
+					return -1
+				}
+				for i, b := range throttle.Snapshot().Budgets {
+					if b.Budget != test.budgets[i] || b.Used != test.used[i] || b.Remaining != max(b.Tokens-b.Used, 0) {
+						t.Errorf("budget %d: %+v, want %+v with %d used", i, b, test.budgets[i], test.used[i])
+					}
+				}
+				time.Sleep(test.back - 1)
+				if got := used("a"); got != 60 {
+					t.Errorf("%d used a moment before they come back, want 60", got)
+				}
+				time.Sleep(1)
+				if got := used("a"); got != 0 {
+					t.Errorf("%d used when they are to be back", got)
+				}
+			})
+		})
+	}
+}
+
+// TestUnusedTokensAreFreeAtOnceThoughTheWindowHasChanged meanwhile: what an
+// attempt has reserved is not used yet.
+func TestUnusedTokensAreFreeAtOnceThoughTheWindowHasChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(answer{takes: 10 * time.Second, tokens: 1})
+		cfg := static(5)
+		cfg.Budgets = []pipeline.Budget{{Name: "a", Tokens: 100, Window: time.Minute}}
+		p := newLine(t, s, cfg).Cost(constant(100))
+		begin := time.Now()
+		flow(t, p, feed(1))
+		time.Sleep(time.Second)
+		cfg.Budgets = []pipeline.Budget{{Name: "a", Tokens: 100, Window: 24 * time.Hour}}
+		mustUpdate(t, p.Throttle(), cfg)
+		time.Sleep(10 * time.Second)
+		if got := p.Throttle().Snapshot().TokensUsed; got != 1 {
+			t.Errorf("%d tokens are used %v after the start of an attempt that took 10s and used 1", got, time.Since(begin))
+		}
+	})
+}
+
+// A scribe is a policy that takes as long as it is told.
+type scribe struct{ judge chan struct{} }
+
+func (p scribe) Start(b pipeline.Bounds) (pipeline.Law, pipeline.Setting) {
+	return p, pipeline.Setting{Limit: b.MaxLimit}
+}
+
+func (p scribe) Next(time.Time, pipeline.Outcome) pipeline.Setting {
+	<-p.judge
+	return pipeline.Setting{Limit: 5}
+}
+
+// TestEventsGoToWhoeverIsToBeToldWhenTheyHappen, also when the controller has no
+// time for the update yet.
+func TestEventsGoToWhoeverIsToBeToldWhenTheyHappen(t *testing.T) {
+	for _, busy := range []bool{false, true} {
+		t.Run(fmt.Sprintf("busy: %v", busy), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var removed, added eventLog
+				judge := make(chan struct{})
+				cfg := pipeline.Config{Policy: scribe{judge}, OnEvent: removed.add, Breaker: &pipeline.Breaker{Failures: 2, OpenFor: time.Minute}}
+				throttle := newThrottle(t, cfg)
+				throttle.RecordFailure(errService)
+				synctest.Wait()
+				if !busy {
+					close(judge)
+				}
+				throttle.RecordFailure(errService) // opens the circuit
+				synctest.Wait()
+				cfg.OnEvent = added.add
+				mustUpdate(t, throttle, cfg)
+				throttle.Close()
+				cfg.OnEvent = nil
+				mustUpdate(t, throttle, cfg)
+				if busy {
+					synctest.Wait()
+					close(judge)
+				}
+				if err := throttle.Drain(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				if got, want := removed.String(), "circuit_opened"; got != want {
+					t.Errorf("the removed callback was told %q, want %q", got, want)
+				}
+				if got, want := added.String(), "closed drained"; got != want {
+					t.Errorf("the new callback was told %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}
+
+// TestProgressIsToldThoughTheTotalHasChanged.
+func TestProgressIsToldThoughTheTotalHasChanged(t *testing.T) {
+	for _, totals := range [][]int{{0, 10}, {10, 0}, {10, 1000}, {0, 1000, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			told := 0
+			cfg := static(5)
+			cfg.OnProgress = func(pipeline.Snapshot) {
+				mu.Lock()
+				defer mu.Unlock()
+				told++
+			}
+			var throttle *pipeline.Throttle
+			for i, total := range totals {
+				cfg.TotalJobs = total
+				if throttle == nil {
+					throttle = newThrottle(t, cfg)
+				}
+				mustUpdate(t, throttle, cfg)
+				told = 0
+				for range 20 {
+					throttle.RecordSuccess(0, 0)
+					time.Sleep(time.Second)
+				}
+				synctest.Wait()
+				if told == 0 {
+					t.Errorf("totals %v: nothing is told with %d", totals[:i+1], total)
+				}
+				if got := throttle.Snapshot().Total; got != int64(total) {
+					t.Errorf("total %d, want %d", got, total)
+				}
+			}
+		})
+	}
+}
