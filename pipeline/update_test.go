@@ -692,3 +692,321 @@ func TestProgressIsToldThoughTheTotalHasChanged(t *testing.T) {
 		})
 	}
 }
+
+func TestRefusedUpdateChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mock := clock.NewMock()
+		good := pipeline.Config{
+			MaxConcurrency: 7, TotalJobs: 70, MinDispatchInterval: time.Second,
+			Budgets: []pipeline.Budget{{Name: "a", Tokens: 100, Window: time.Minute}},
+		}
+		for _, test := range []struct {
+			own    clock.Clock // of the throttle
+			spoil  func(*pipeline.Config)
+			faults []string
+		}{
+			{nil, func(cfg *pipeline.Config) { cfg.MaxConcurrency = -1 }, []string{"max_concurrency"}},
+			{nil, func(cfg *pipeline.Config) { cfg.Jitter, cfg.TotalJobs = 2, -1 }, []string{"jitter", "total_jobs"}},
+			{nil, func(cfg *pipeline.Config) { cfg.Policy = &pipeline.AIMD{} }, []string{"policy"}},
+			{nil, func(cfg *pipeline.Config) { cfg.Clock = mock }, []string{"clock"}},
+			{mock, func(cfg *pipeline.Config) { cfg.Clock = clock.NewMock() }, []string{"clock"}},
+			{&stepClock{Clock: clock.Real()}, func(cfg *pipeline.Config) { cfg.Clock = mock }, []string{"clock"}},
+			{sliceClock{clock.Real(), nil}, func(cfg *pipeline.Config) { cfg.Clock = sliceClock{mock, nil} }, []string{"clock"}},
+			{mock, func(cfg *pipeline.Config) { cfg.Clock, cfg.Jitter = clock.NewMock(), 2 }, []string{"clock", "jitter"}},
+		} {
+			old := good
+			old.Clock = test.own
+			throttle := newThrottle(t, old)
+			throttle.RecordTokens(40)
+			before := throttle.Snapshot()
+			bad := pipeline.Config{
+				MaxConcurrency: 3, TotalJobs: 30,
+				Budgets: []pipeline.Budget{{Name: "a", Tokens: 10, Window: time.Hour}},
+				OnEvent: func(e pipeline.Event) { t.Errorf("a refused callback was told %v", e) },
+			}
+			test.spoil(&bad)
+			err := throttle.Update(bad)
+			named := faultsOf(err)
+			for _, field := range test.faults {
+				if named[field] == nil {
+					t.Errorf("%v: does not name %s", err, field)
+				}
+			}
+			if len(named) != len(test.faults) {
+				t.Errorf("%v: want %v", err, test.faults)
+			}
+			if after := throttle.Snapshot(); fmt.Sprint(after) != fmt.Sprint(before) {
+				t.Errorf("was\n%+v, is\n%+v", before, after)
+			}
+			old.Jitter = 0.5
+			if _, vague := test.own.(sliceClock); !vague {
+				mustUpdate(t, throttle, old) // with the clock that it has
+			}
+			old.Clock = nil
+			mustUpdate(t, throttle, old)
+			throttle.Close()
+			synctest.Wait()
+		}
+	})
+}
+
+// A sliceClock cannot be compared.
+type sliceClock struct {
+	clock.Clock
+	_ []int
+}
+
+// TestConcurrentUpdatesLeaveOneOfThemInForce as a whole.
+func TestConcurrentUpdatesLeaveOneOfThemInForce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(answer{takes: 10 * time.Second})
+		p := newLine(t, s, static(5))
+		flow(t, p, feed(300))
+		for round := range 10 {
+			var all sync.WaitGroup
+			for n := 1; n <= 8; n++ {
+				all.Go(func() {
+					cfg := static(n)
+					cfg.TotalJobs = n
+					cfg.Budgets = []pipeline.Budget{{Name: fmt.Sprint(n), Tokens: int64(n), Window: time.Hour}}
+					cfg.MinDispatchInterval = time.Duration(n)
+					if err := p.Throttle().Update(cfg); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			snap := p.Throttle().Snapshot()
+			n := snap.MaxConcurrency
+			if snap.Concurrency != n || snap.Total != int64(n) || snap.DispatchInterval != time.Duration(n) || snap.Budgets[0].Name != fmt.Sprint(n) {
+				t.Errorf("round %d: a mixture: %+v", round, snap)
+			}
+			time.Sleep(time.Minute)
+			if got := s.running(); got > n {
+				t.Errorf("round %d: %d in flight, limit %d", round, got, n)
+			}
+		}
+	})
+}
+
+func TestUpdateLeavesNoGoroutineBehind(t *testing.T) {
+	larger := everything()
+	larger.MaxConcurrency = 200
+	for _, test := range []struct {
+		name string
+		do   func(t *testing.T, throttle *pipeline.Throttle)
+		want pipeline.State
+	}{
+		{"idle", func(*testing.T, *pipeline.Throttle) {}, pipeline.Running},
+		{"after a run", func(t *testing.T, throttle *pipeline.Throttle) {
+			collect(pipeline.Attach(throttle, always(answer{takes: time.Second}).work).Run(t.Context(), feed(20)))
+		}, pipeline.Running},
+		{"closed", func(_ *testing.T, throttle *pipeline.Throttle) { throttle.Close() }, pipeline.Closed},
+		{"drained", func(t *testing.T, throttle *pipeline.Throttle) {
+			if err := throttle.Drain(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}, pipeline.Closed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				throttle := newThrottle(t, everything())
+				test.do(t, throttle)
+				mustUpdate(t, throttle, larger)
+				mustUpdate(t, throttle, static(3))
+				for _, stack := range ours() {
+					t.Errorf("still there:\n%s", stack)
+				}
+				if snap := throttle.Snapshot(); snap.State != test.want || snap.MaxConcurrency != 3 {
+					t.Errorf("%v, max %d; want %v, 3", snap.State, snap.MaxConcurrency, test.want)
+				}
+				_, err := pipeline.Execute(t.Context(), throttle, func(context.Context) (int, error) { return 1, nil })
+				if closed := test.want == pipeline.Closed; errors.Is(err, pipeline.ErrClosed) != closed {
+					t.Errorf("Execute: %v", err)
+				}
+				if err := throttle.Drain(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// TestResultsCloseWhenTheOldPoolHasEnded, and not before: nothing of a run is
+// left then.
+func TestResultsCloseWhenTheOldPoolHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{answer: func(job, _ int) answer {
+			if job < 5 {
+				return answer{takes: time.Hour}
+			}
+			return answer{takes: time.Second}
+		}}
+		p := newLine(t, s, static(5))
+		ended := flow(t, p, feed(100))
+		synctest.Wait()
+		for _, limit := range []int{50, 100, 200} {
+			mustUpdate(t, p.Throttle(), static(limit))
+		}
+		drained := make(chan struct{})
+		go func() {
+			defer close(drained)
+			if err := p.Throttle().Drain(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}()
+		time.Sleep(time.Hour - 1)
+		select {
+		case <-ended:
+			t.Error("the run ended before its attempts")
+		case <-drained:
+			t.Error("drained before the last attempt")
+		default:
+		}
+		time.Sleep(1)
+		<-drained
+		<-ended
+		for _, stack := range ours() {
+			t.Errorf("still there:\n%s", stack)
+		}
+	})
+}
+
+// A starter is a policy that does something when it is started.
+type starter struct{ start func() }
+
+func (p starter) Start(b pipeline.Bounds) (pipeline.Law, pipeline.Setting) {
+	p.start()
+	return pipeline.Static{}.Start(b)
+}
+
+// TestPolicyThatFailsInStartLeavesTheFormerOne, and its limit within the new
+// bounds.
+func TestPolicyThatFailsInStartLeavesTheFormerOne(t *testing.T) {
+	for name, start := range map[string]func(){
+		"panics": func() { panic("Start") },
+		"exits":  func() { runtime.Goexit() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := always(answer{takes: time.Second})
+				cfg := static(20)
+				cfg.InitialConcurrency = 12
+				p := newLine(t, s, cfg)
+				flow(t, p, feed(300))
+				for _, test := range []struct{ limit, want int }{{30, 12}, {8, 8}, {30, 12}} {
+					mustUpdate(t, p.Throttle(), pipeline.Config{MaxConcurrency: test.limit, Policy: starter{start}})
+					time.Sleep(1400 * time.Millisecond)
+					if snap := p.Throttle().Snapshot(); snap.Concurrency != test.want || snap.MaxConcurrency != test.limit || snap.InFlight != test.want {
+						t.Errorf("limit %d, %d in flight, max %d; want %d", snap.Concurrency, snap.InFlight, snap.MaxConcurrency, test.want)
+					}
+				}
+				mustUpdate(t, p.Throttle(), pipeline.Config{MaxConcurrency: 40, Policy: starter{func() {}}})
+				time.Sleep(1400 * time.Millisecond)
+				if got := s.running(); got != 40 {
+					t.Errorf("%d in flight under a policy that starts, want 40", got)
+				}
+			})
+		})
+	}
+}
+
+// TestAttemptsEndUnderTheConfigurationTheyBeganUnder, and the next ones begin
+// under the new one.
+func TestAttemptsEndUnderTheConfigurationTheyBeganUnder(t *testing.T) {
+	for _, test := range []struct {
+		name          string
+		before, after func(*pipeline.Config)
+		answers       []answer
+		attempts      int           // of the job
+		ends          time.Duration // the job
+		ok            bool
+	}{
+		{
+			"a longer timeout",
+			func(cfg *pipeline.Config) { cfg.AttemptTimeout = 2 * time.Second },
+			func(cfg *pipeline.Config) { cfg.AttemptTimeout = time.Minute },
+			[]answer{{ending: hangs}, {ending: hangs}, {}}, 3, 64 * time.Second, true,
+		},
+		{
+			"no timeout",
+			func(cfg *pipeline.Config) { cfg.AttemptTimeout = 2 * time.Second },
+			func(cfg *pipeline.Config) { cfg.AttemptTimeout = 0 },
+			[]answer{{ending: hangs}, {takes: time.Hour}}, 2, time.Hour + 3*time.Second, true,
+		},
+		{
+			"a timeout",
+			func(*pipeline.Config) {},
+			func(cfg *pipeline.Config) { cfg.AttemptTimeout = 2 * time.Second },
+			[]answer{{takes: time.Hour, ending: fails}, {ending: hangs}, {}}, 3, time.Hour + 4*time.Second, true,
+		},
+		{
+			"another verdict",
+			func(*pipeline.Config) {},
+			func(cfg *pipeline.Config) { cfg.Classify = func(error) pipeline.Verdict { panic("no idea") } },
+			[]answer{{takes: 2 * time.Second, ending: fails}, {ending: fails}}, 2, 3 * time.Second, false,
+		},
+		{
+			"more attempts",
+			func(cfg *pipeline.Config) { cfg.Retry.MaxAttempts = 2 },
+			func(cfg *pipeline.Config) { cfg.Retry.MaxAttempts = 4 },
+			[]answer{{takes: 2 * time.Second, ending: fails}, {ending: fails}, {ending: fails}, {}}, 4, 5 * time.Second, true,
+		},
+		{
+			"fewer attempts",
+			func(cfg *pipeline.Config) { cfg.Retry.MaxAttempts = 9 },
+			func(cfg *pipeline.Config) { cfg.Retry.MaxAttempts = 2 },
+			[]answer{{takes: 2 * time.Second, ending: fails}, {ending: fails}, {}}, 2, 3 * time.Second, false,
+		},
+		{
+			"a longer backoff",
+			func(*pipeline.Config) {},
+			func(cfg *pipeline.Config) { cfg.Retry.BaseDelay, cfg.Retry.MaxDelay = time.Hour, time.Hour },
+			[]answer{{takes: 2 * time.Second, ending: fails}, {}}, 2, time.Hour + 2*time.Second, true,
+		},
+		{
+			"no retries",
+			func(*pipeline.Config) {},
+			func(cfg *pipeline.Config) { cfg.Retry = nil },
+			[]answer{{takes: 2 * time.Second, ending: fails}, {}}, 1, 2 * time.Second, false,
+		},
+		{
+			"retries",
+			func(cfg *pipeline.Config) { cfg.Retry = nil },
+			func(cfg *pipeline.Config) {
+				cfg.Retry = &pipeline.Retry{Backoff: pipeline.Fixed, BaseDelay: time.Second}
+			},
+			[]answer{{takes: 2 * time.Second, ending: fails}, {}}, 1, 2 * time.Second, false,
+		},
+	} {
+		for _, call := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, call: %v", test.name, call), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := &service{answer: func(_, number int) answer { return test.answers[number] }}
+					cfg := static(2)
+					cfg.Retry = &pipeline.Retry{Backoff: pipeline.Fixed, BaseDelay: time.Second}
+					test.before(&cfg)
+					p := newLine(t, s, cfg)
+					begin := time.Now()
+					time.AfterFunc(time.Second, func() {
+						cfg := static(2)
+						cfg.Retry = &pipeline.Retry{Backoff: pipeline.Fixed, BaseDelay: time.Second}
+						test.after(&cfg)
+						if err := p.Throttle().Update(cfg); err != nil {
+							t.Error(err)
+						}
+					})
+					var err error
+					if call {
+						_, err = pipeline.Wrap(p.Throttle(), s.work)(t.Context(), 0)
+					} else {
+						err = collect(p.Run(t.Context(), feed(1)))[0].Err
+					}
+					if s.count() != test.attempts || time.Since(begin) != test.ends || (err == nil) != test.ok {
+						t.Errorf("%d attempts, %v, %v; want %d, %v, ok: %v", s.count(), time.Since(begin), err, test.attempts, test.ends, test.ok)
+					}
+				})
+			})
+		}
+	}
+}
