@@ -12,7 +12,7 @@ type Breaker struct {
 	Failures int              // failed attempts in a row that open the circuit; default 10
 	OpenFor  time.Duration    // how long it stays open the first time; default 30s
 	Probes   int              // attempts that a half-open circuit lets through; default 1
-	Counts   func(error) bool // which errors count; nil: each failure and overload
+	Counts   func(error) bool // which errors count, fatal ones included; the last one of a job is its *RetriesExhaustedError, if it is to be one; nil: each failure and overload
 	Wait     bool             // single calls wait for the circuit instead of failing at once
 }
 

@@ -5,12 +5,13 @@ import "time"
 // Budget is a number of tokens that attempts may use within a rolling window. An
 // attempt reserves its job's cost, or the mean of what jobs used; a success that
 // records nothing has used its cost, a failure that records nothing has used
-// nothing. Without costs and records a budget thus limits nothing. It is kept in
-// memory only.
+// nothing. Without costs and records a budget thus limits nothing, unless it
+// counts requests. It is kept in memory only.
 type Budget struct {
-	Name   string        // for events, errors and hints; may be empty
-	Tokens int64         // at least 1
-	Window time.Duration // above 0
+	Name     string        // for events, errors and hints; may be empty
+	Tokens   int64         // at least 1
+	Window   time.Duration // above 0
+	Requests bool          // counts attempts instead of tokens, however they end: each by its weight, rounded up
 }
 
 // windowSteps is how finely a window remembers when tokens were spent. Tokens
@@ -33,8 +34,10 @@ type Window struct {
 	next   int64     // number of the step to come
 	steps  [windowSteps + 2]spending
 
-	withheld int64     // gone without our doing, says the server
-	until    time.Time // then it is back
+	told  bool      // by the server what is left
+	left  int64     // of that
+	until time.Time // then it is whole again
+	hints int64     // that there were
 }
 
 // spending is what was spent in less than a step, up to last.
@@ -47,6 +50,7 @@ type spending struct {
 type Reservation struct {
 	step   int64
 	tokens int64
+	hints  int64 // that there were before
 }
 
 // NewWindow returns a window of which nothing has been used.
@@ -56,33 +60,26 @@ func NewWindow(b Budget) *Window { return &Window{Budget: b} }
 // before. It is 0 when they are free now. n must not be above Tokens.
 func (w *Window) Wait(now time.Time, n int64) time.Duration {
 	w.expire(now)
-	missing := n - w.free()
-	if missing <= 0 {
-		return 0
+	wait := time.Duration(0)
+	if w.told && n > w.left {
+		wait = w.until.Sub(now)
 	}
-	withheld := w.withheld
-	for i := w.first; i < w.next; i++ {
+	missing := n - (w.Tokens - w.used)
+	for i := w.first; i < w.next && missing > 0; i++ {
 		step := w.step(i)
-		back := step.last.Add(w.Window)
-		if withheld > 0 && w.until.Before(back) {
-			if missing -= withheld; missing <= 0 {
-				break
-			}
-			withheld = 0
-		}
-		if missing -= step.tokens; missing <= 0 {
-			return back.Sub(now)
+		missing -= step.tokens
+		if missing <= 0 {
+			wait = max(wait, step.last.Add(w.Window).Sub(now))
 		}
 	}
-	return max(w.until.Sub(now), 0)
+	return wait
 }
-
-func (w *Window) free() int64 { return w.Tokens - w.used - w.withheld }
 
 // Reserve takes n tokens out of the window.
 func (w *Window) Reserve(now time.Time, n int64) Reservation {
 	w.expire(now)
 	w.used += n
+	w.left -= n
 	if w.first == w.next || now.Sub(w.begin) >= w.stepLength() {
 		w.begin = now
 		*w.step(w.next) = spending{}
@@ -94,7 +91,7 @@ func (w *Window) Reserve(now time.Time, n int64) Reservation {
 	if w.first == w.next-1 {
 		w.expiry = now.Add(w.Window)
 	}
-	return Reservation{step: w.next - 1, tokens: n}
+	return Reservation{step: w.next - 1, tokens: n, hints: w.hints}
 }
 
 // Settle replaces a reservation by what was really used. Unused tokens are free
@@ -104,23 +101,25 @@ func (w *Window) Settle(now time.Time, r Reservation, used int64) {
 		return
 	}
 	w.expire(now)
-	switch {
-	case used > r.tokens:
+	if used > r.tokens {
 		w.Reserve(now, used-r.tokens)
-	case r.step >= w.first:
-		w.step(r.step).tokens -= r.tokens - used
-		w.used -= r.tokens - used
+		return
+	}
+	unused := r.tokens - used
+	if r.step >= w.first {
+		w.step(r.step).tokens -= unused
+		w.used -= unused
+	}
+	if r.hints == w.hints {
+		w.left += unused
 	}
 }
 
-// Withhold takes note that a server has only so many tokens left, until reset
-// from now: what is free beyond that, others must have used. It replaces what was
-// withheld before.
-func (w *Window) Withhold(now time.Time, remaining int64, reset time.Duration) {
-	w.expire(now)
-	w.withheld = 0
-	w.withheld = max(w.free()-remaining, 0)
-	w.until = now.Add(reset)
+// Hint takes note that a server has only so many tokens left, until reset from
+// now. What was reserved before, it is believed to know of.
+func (w *Window) Hint(now time.Time, remaining int64, reset time.Duration) {
+	w.told, w.left, w.until = true, remaining, now.Add(reset)
+	w.hints++
 }
 
 // Update makes w the window of another budget, of which as much has been used.
@@ -132,10 +131,8 @@ func (w *Window) Update(now time.Time, b Budget) {
 		return
 	}
 	used := w.used
-	*w = Window{Budget: b, first: w.next, next: w.next, withheld: w.withheld, until: w.until}
-	if used != 0 {
-		w.Reserve(now, used)
-	}
+	*w = Window{Budget: b, first: w.next, next: w.next, told: w.told, left: w.left + used, until: w.until, hints: w.hints}
+	w.Reserve(now, used)
 }
 
 // Used returns how many tokens of the window are reserved or used.
@@ -147,12 +144,16 @@ func (w *Window) Used(now time.Time) int64 {
 // Remaining returns how many tokens are free, 0 if more than all are used.
 func (w *Window) Remaining(now time.Time) int64 {
 	w.expire(now)
-	return max(w.free(), 0)
+	free := w.Tokens - w.used
+	if w.told {
+		free = min(free, w.left)
+	}
+	return max(free, 0)
 }
 
 func (w *Window) expire(now time.Time) {
-	if w.withheld > 0 && !now.Before(w.until) {
-		w.withheld = 0
+	if w.told && !now.Before(w.until) {
+		w.told = false
 	}
 	for w.first < w.next && !now.Before(w.expiry) {
 		w.used -= w.step(w.first).tokens

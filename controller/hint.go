@@ -38,18 +38,22 @@ type Advice struct {
 //
 // A pause only ever gets longer, because answers overtake each other: one that
 // left the server before the quota was used up says nothing of it. The interval
-// is that of the latest hint. As long as half of a quota is left, or more, there
-// is none: most runs never get to its end, and need not be slowed down for it.
+// is that of the latest hint. As long as more than half of a quota is left,
+// there is none: most runs never get to its end, and need not be slowed down.
 func (a *Advice) Take(now time.Time, h Hint) {
 	a.pause(now, h.RetryAfter)
 	switch {
 	case h.Reset == 0:
 	case h.Remaining == 0:
 		a.pause(now, h.Reset)
+		a.slow = time.Time{}
 	case h.Limit > 0 && h.Remaining > h.Limit/2:
 		a.slow = time.Time{}
 	default:
 		a.interval = h.Reset / time.Duration(h.Remaining)
+		if h.Reset%time.Duration(h.Remaining) > 0 {
+			a.interval++ // or one more than is left could start
+		}
 		a.slow = now.Add(h.Reset)
 	}
 }

@@ -71,12 +71,22 @@ func (p *Pacer) Start(now time.Time, interval time.Duration, random float64) {
 	}
 }
 
-// Slower moves the next attempt back by what the interval has grown, so that a
-// new interval holds from the very next gap.
-func (p *Pacer) Slower(by time.Duration) {
-	if by > 0 {
-		p.next = p.next.Add(by)
+// Repace moves the next attempt by what the interval has grown or shrunk, so
+// that a new interval holds from the very next gap. One that is due thereby is
+// due now, and not late.
+func (p *Pacer) Repace(now time.Time, by time.Duration) {
+	next := p.next.Add(by)
+	if by < 0 && next.Before(now) {
+		next = earlier(p.next, now)
 	}
+	p.next = next
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 const (

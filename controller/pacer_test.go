@@ -135,20 +135,24 @@ func TestPacerWithoutAnIntervalNeverWaits(t *testing.T) {
 	}
 }
 
-func TestPacerSlowerHoldsFromTheVeryNextGap(t *testing.T) {
+func TestPacerRepaceHoldsFromTheVeryNextGap(t *testing.T) {
 	var p Pacer
-	p.Slower(time.Second)
+	p.Repace(t0, time.Second)
 	if wait := p.Wait(t0); wait != 0 {
 		t.Errorf("the first attempt of all waits %v", wait)
 	}
 	p.Start(t0, 0, 0)
-	p.Slower(20 * ms) // from 0 to 20 ms
-	p.Slower(-5 * ms) // what is scheduled stays
-	if wait := p.Wait(t0); wait != 20*ms {
-		t.Errorf("wait %v, want 20ms", wait)
+	p.Repace(t0, 20*ms) // from 0 to 20 ms
+	p.Repace(t0, -5*ms)
+	if wait := p.Wait(t0); wait != 15*ms {
+		t.Errorf("wait %v, want 15ms", wait)
+	}
+	p.Repace(t0.Add(10*ms), -10*ms) // due 5 ms ago, by that
+	if wait := p.Wait(t0); wait != 10*ms {
+		t.Errorf("due at %v, want 10ms, when that was decided", wait)
 	}
 	p.Start(t0.Add(20*ms), 20*ms, 0)
-	p.Slower(20 * ms)
+	p.Repace(t0.Add(20*ms), 20*ms)
 	if wait := p.Wait(t0.Add(20 * ms)); wait != 40*ms {
 		t.Errorf("wait %v, want 40ms", wait)
 	}

@@ -35,6 +35,11 @@ func (q *Quickest) Add(now time.Time, took time.Duration) {
 	q.at = now
 }
 
+// Left returns how long it takes until what is known is forgotten.
+func (q *Quickest) Left(now time.Time) time.Duration {
+	return q.at.Add(quickestMemory + 1).Sub(now)
+}
+
 // Least returns the least time that an attempt needs, 0 if it is not known.
 func (q *Quickest) Least(now time.Time) time.Duration {
 	if now.Sub(q.at) > quickestMemory {

@@ -183,10 +183,19 @@ func (r *rules) judge(j *Job, timedOut bool, retries *controller.Allowance) {
 			j.exhaust()
 		}
 	}
-	j.counted = verdict
-	if r.counts != nil && verdict != controller.Ignored && !r.counts(j.Err) {
-		j.counted = controller.Ignored
+	j.counted = r.count(j, verdict)
+}
+
+// count returns the verdict for the breaker, which may be told what counts: also
+// errors that are no sign of overload, but not that a caller has had enough.
+func (r *rules) count(j *Job, verdict controller.Verdict) controller.Verdict {
+	switch {
+	case r.counts == nil, j.door.ctx.Err() != nil && verdict == controller.Ignored:
+		return verdict
+	case !r.counts(j.Err):
+		return controller.Ignored
 	}
+	return max(verdict, controller.Failed)
 }
 
 // retryable reports whether the error allows another attempt.
@@ -213,9 +222,11 @@ func (j *Job) exhaust() {
 
 // attemptsLeft reports whether j may be tried again. A refusal says that no
 // work was done, and a probe was sent to find out: neither uses up an attempt,
-// but they do not go on for ever.
+// but they do not go on for ever. A probe whose error does not count has found
+// nothing out, and if what counts is that a job has used up its attempts, it must
+// be able to.
 func (r *rules) attemptsLeft(j *Job, refused bool) bool {
-	j.excused = refused || j.probe
+	j.excused = refused || j.probe && (r.counts == nil || r.counts(j.Err))
 	if !j.excused {
 		j.failures++
 		return j.failures < r.retry.MaxAttempts

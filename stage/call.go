@@ -23,8 +23,7 @@ func (f WorkFunc) Attempt(ctx context.Context) error { return f(ctx) }
 
 // Do does a job in the calling goroutine and returns its error.
 func (d *Dispatcher) Do(ctx context.Context, ask Ask, work Work) error {
-	c := d.newCall(ctx, ask)
-	c.Work = work
+	c := d.newCall(ctx, Job{Ask: ask, Work: work})
 	for c.admitted() {
 		if err, again := c.attempt(); !again {
 			return err
@@ -35,8 +34,7 @@ func (d *Dispatcher) Do(ctx context.Context, ask Ask, work Work) error {
 
 // Acquire waits for a slot that its caller holds until Release.
 func (d *Dispatcher) Acquire(ctx context.Context, ask Ask) (*Slot, error) {
-	c := d.newCall(ctx, ask)
-	c.once = true
+	c := d.newCall(ctx, Job{Ask: ask, once: true})
 	if !c.admitted() {
 		return nil, c.Err
 	}
@@ -54,11 +52,11 @@ func (d *Dispatcher) Acquire(ctx context.Context, ask Ask) (*Slot, error) {
 }
 
 // newCall sends a job in and leaves it to wait for its turn.
-func (d *Dispatcher) newCall(ctx context.Context, ask Ask) *call {
-	c := &call{turn: make(chan bool, 1)}
+func (d *Dispatcher) newCall(ctx context.Context, j Job) *call {
+	c := &call{Job: j, turn: make(chan bool, 1)}
 	c.own = Door{dispatcher: d, ctx: ctx, call: c}
 	c.own.deadline, _ = ctx.Deadline()
-	c.Job = Job{Ask: ask, door: &c.own, message: submitted, taken: d.attempts.now()}
+	c.door, c.message, c.taken = &c.own, submitted, d.attempts.now()
 	switch {
 	case ctx.Err() != nil:
 		c.Err = context.Cause(ctx)
@@ -135,6 +133,8 @@ func (d *Dispatcher) admitCall(j *Job) {
 		d.finish(j, ErrClosed)
 	case j.door.canceled:
 		d.finish(j, j.abandoned())
+	case d.hopeless(j, max(d.heldUntil.Sub(d.now), 0)):
+		d.finish(j, d.tooLate(j))
 	default:
 		d.counter.queue.push(j)
 	}
@@ -162,7 +162,10 @@ func (d *Dispatcher) turnAway() {
 
 // cancelCall gives a call back that is not in flight.
 func (d *Dispatcher) cancelCall(c *call) {
-	if d.counter != nil && d.counter.queue.remove(&c.Job) {
-		d.finish(&c.Job, c.abandoned())
+	if d.counter == nil {
+		return
+	}
+	for _, j := range d.counter.queue.removeAll(func(j *Job) bool { return j == &c.Job }) {
+		d.finish(j, j.abandoned())
 	}
 }

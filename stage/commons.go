@@ -71,10 +71,10 @@ func (c *Commons) reserve(now time.Time, d *Dispatcher, costs []int64, to []cont
 }
 
 // settle books what was really used, which may free what others wait for.
-func (c *Commons) settle(now time.Time, reserved []controller.Reservation, used int64) {
+func (c *Commons) settle(now time.Time, reserved []controller.Reservation, u use) {
 	c.with(now, func(l *ledger, now time.Time) {
 		for i, w := range l.windows {
-			w.Settle(now, reserved[i], used)
+			w.Settle(now, reserved[i], u.of(w.Budget))
 		}
 		l.call()
 	})

@@ -10,23 +10,53 @@ import (
 // deadline of the job's context.
 func (d *Dispatcher) late(door *Door, wait time.Duration) bool {
 	deadline := door.deadline
-	if deadline.IsZero() || !deadline.After(d.now) {
-		return false // who has to know will know
+	if deadline.IsZero() || d.now.Sub(deadline) > time.Second {
+		return false // it is of another clock
 	}
-	return deadline.Before(d.now.Add(wait + d.quickest.Least(d.now)))
+	if door.call == nil || !door.call.once { // what is done in a slot may end when it likes
+		wait += d.quickest.Least(d.now)
+	}
+	return !deadline.After(d.now) || deadline.Before(d.now.Add(wait))
 }
 
-// hopeless gives back a single call or a retry, the job that next returned, if it
-// is held up beyond its deadline. Budgets do not count: what is reserved may
-// come back at any time. Other jobs of a pipeline wait, lest one after another
-// is taken only to be given back.
-func (d *Dispatcher) hopeless(j *Job, h hold, wait time.Duration) bool {
-	if h == byBudget || h == byCommons || j.door.call == nil && !j.again || !d.late(j.door, wait) {
-		return false
+// hopeless reports whether a single call or a retry is held up beyond its
+// deadline. Other jobs of a pipeline wait, lest one after another is taken only
+// to be given back.
+func (d *Dispatcher) hopeless(j *Job, wait time.Duration) bool {
+	return (j.door.call != nil || j.again) && d.late(j.door, wait)
+}
+
+// longHold is a hold that is worth looking who cannot wait for its end.
+const longHold = 100 * time.Millisecond
+
+// sendHome gives the hopeless back when the next attempt is held up for a while:
+// those who wait behind it are held up just as long. It takes what holds it up.
+func (d *Dispatcher) sendHome(h hold, wait time.Duration) {
+	before := d.heldUntil
+	d.heldUntil = time.Time{}
+	switch {
+	case wait < longHold:
+		return
+	case h == byBudget, h == byCommons: // what is reserved may come back at any time
+		return
+	case h == byCircuit && !d.attempts.rules.Load().wait: // they are told of that
+		return
 	}
-	d.take(j)
-	d.finish(j, d.tooLate(j))
-	return true
+	d.heldUntil = d.now.Add(wait)
+	if !d.heldUntil.After(before) {
+		return // they have been looked at
+	}
+	hopeless := func(j *Job) bool { return d.hopeless(j, wait) }
+	for _, j := range d.retries.remove(hopeless) {
+		d.release(j)
+		d.finish(j, d.tooLate(j))
+	}
+	if d.counter == nil {
+		return
+	}
+	for _, j := range d.counter.queue.removeAll(hopeless) {
+		d.finish(j, d.tooLate(j))
+	}
 }
 
 // tooLate returns the error of a job for which the time is too short.

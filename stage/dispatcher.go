@@ -55,6 +55,8 @@ type Dispatcher struct {
 	paused  bool                    // a server has asked for it, as last reported
 	queued  bool                    // may be in the queue of the commons
 
+	heldUntil time.Time // who cannot wait so long has been sent home
+
 	doors    []*Door
 	turn     int     // the door that is asked next
 	counter  *Door   // the one of doors where calls wait; nil: there was none yet
@@ -230,6 +232,7 @@ func (d *Dispatcher) handle(mail List) {
 	d.staff()
 	d.dispatch()
 	d.sendBack()
+	d.watchDrain()
 	d.report()
 	d.rest()
 }
@@ -252,7 +255,7 @@ func (d *Dispatcher) set(s controller.Setting) {
 	d.setting = s
 	if after := d.interval(); after != before {
 		d.recall()
-		d.gate.repace(before, after)
+		d.gate.repace(d.now, before, after)
 	}
 }
 
@@ -387,28 +390,28 @@ func (d *Dispatcher) cancel(door *Door) {
 
 // dispatch starts attempts until something holds the next one up.
 func (d *Dispatcher) dispatch() {
-	held := free
+	held, heldFor := free, time.Duration(0)
 	d.lookAhead()
+	d.turnAway()
 	for j := d.next(); j != nil; j = d.next() {
-		if d.hopeless(j, free, 0) {
+		if d.hopeless(j, 0) {
+			d.take(j)
+			d.finish(j, d.tooLate(j))
 			continue
 		}
 		h, wait, budget := d.gate.check(d.now, d, j, d.interval())
 		d.tellBudget(h, wait, budget)
-		if h == free {
-			d.start(j)
-			continue
+		if h != free {
+			held, heldFor = h, wait
+			d.alarm.want(d.now, wait)
+			break
 		}
-		if d.hopeless(j, h, wait) {
-			continue
-		}
-		held = h
-		d.alarm.want(d.now, wait)
-		break
+		d.start(j)
 	}
 	d.gate.pacer.Hold(held == byPace)
 	d.pool.publish()
 	d.turnAway()
+	d.sendHome(held, heldFor)
 	d.stepAside(held)
 	if d.circuit == controller.BreakerOpen {
 		d.alarm.want(d.now, d.gate.circuit.Until().Sub(d.now))
@@ -441,8 +444,11 @@ func (d *Dispatcher) next() *Job {
 			d.turn = 0
 		}
 		door := d.doors[d.turn]
-		if j := door.queue.first; j != nil && !d.late(door, 0) {
-			return j
+		if j := door.queue.first; j != nil {
+			if !d.late(door, 0) {
+				return j
+			}
+			d.alarm.want(d.now, d.quickest.Left(d.now)) // then we know no more that it is too late
 		}
 		d.turn++
 	}

@@ -63,6 +63,14 @@ func (d *Dispatcher) busy() bool {
 	return d.jobs > 0 || slices.ContainsFunc(d.doors, func(door *Door) bool { return !door.stopped })
 }
 
+// watchDrain notes that a closed throttle has nothing left to do.
+func (d *Dispatcher) watchDrain() {
+	if d.status.Closed && !d.status.Drained && !d.busy() {
+		d.status.Drained = true
+		d.note(controller.Event{Kind: controller.EventDrained})
+	}
+}
+
 // rest sends the workers and the controller home when there is no more work and
 // none to come, and tells those who wait for that.
 func (d *Dispatcher) rest() {
@@ -70,11 +78,6 @@ func (d *Dispatcher) rest() {
 	if d.busy() {
 		d.letGo(&d.leavers)
 		return
-	}
-	if d.status.Closed && !d.status.Drained {
-		d.status.Drained = true
-		d.note(controller.Event{Kind: controller.EventDrained})
-		d.report()
 	}
 	d.pool.resize(0)
 	if !d.reporter.rest() || !d.pool.left() || len(d.retired) > 0 {

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -55,7 +56,7 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 		h = byServer
 	}
 	for i, b := range g.budgets {
-		if w := b.Wait(now, g.cost(j, b.Tokens)); w > wait {
+		if w := b.Wait(now, g.cost(j, b.Budget)); w > wait {
 			h, wait, budget = byBudget, w, i
 		}
 	}
@@ -79,7 +80,7 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 func (g *gate) draw(now time.Time, d *Dispatcher, j *Job) (h hold, wait time.Duration, budget int) {
 	g.costs = g.costs[:0]
 	for _, b := range g.commons.budgets {
-		g.costs = append(g.costs, g.cost(j, b.Tokens))
+		g.costs = append(g.costs, g.cost(j, b))
 	}
 	if j.common == nil {
 		j.common = make([]controller.Reservation, len(g.costs))
@@ -97,7 +98,7 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 		j.generation, j.probe = g.circuit.Start(now)
 	}
 	for i, b := range g.budgets {
-		*j.claim(i) = claim{b, b.Reserve(now, g.cost(j, b.Tokens))}
+		*j.claim(i) = claim{b, b.Reserve(now, g.cost(j, b.Budget))}
 	}
 	if g.rate != nil {
 		g.rate.Take(now, j.Weight)
@@ -119,7 +120,7 @@ func (g *gate) giveBack(now time.Time, j *Job) {
 	if g.rate != nil {
 		g.rate.Give(j.Weight)
 	}
-	g.account(now, j, 0)
+	g.account(now, j, nothing)
 }
 
 // settle books what an attempt really used, and what it says of the service.
@@ -127,29 +128,46 @@ func (g *gate) settle(now time.Time, j *Job) {
 	if g.circuit != nil {
 		g.circuit.Report(now, j.generation, j.counted)
 	}
-	if len(g.budgets) == 0 && g.commons == nil {
+	if len(g.budgets) == 0 && g.commons == nil && j.first.window == nil {
+		return
+	}
+	if j.skipped {
+		g.account(now, j, nothing)
 		return
 	}
 	used := j.used()
 	if j.verdict == controller.Succeeded || j.tokens != Unknown {
 		g.usage.Add(used)
 	}
-	g.account(now, j, used)
+	g.account(now, j, use{tokens: used, requests: j.requests()})
+}
+
+// use is what an attempt used.
+type use struct{ tokens, requests int64 }
+
+var nothing use
+
+// of returns what was used of a budget.
+func (u use) of(b controller.Budget) int64 {
+	if b.Requests {
+		return u.requests
+	}
+	return u.tokens
 }
 
 // account settles what an attempt has reserved.
-func (g *gate) account(now time.Time, j *Job, used int64) {
+func (g *gate) account(now time.Time, j *Job, u use) {
 	if w := j.first.window; w != nil {
-		w.Settle(now, j.first.Reservation, used)
+		w.Settle(now, j.first.Reservation, u.of(w.Budget))
 		j.first.window = nil
 	}
 	for i, c := range j.further {
-		c.window.Settle(now, c.Reservation, used)
+		c.window.Settle(now, c.Reservation, u.of(c.window.Budget))
 		j.further[i].window = nil
 	}
 	j.further = j.further[:0]
 	if g.commons != nil {
-		g.commons.settle(now, j.common, used)
+		g.commons.settle(now, j.common, u)
 	}
 }
 
@@ -162,14 +180,14 @@ func (j *Job) claim(budget int) *claim {
 	return &j.further[budget-1]
 }
 
-// record books tokens that nobody has reserved.
-func (g *gate) record(now time.Time, used int64) {
-	used = min(used, mostTokens)
+// record books what nobody has reserved.
+func (g *gate) record(now time.Time, u use) {
+	u.tokens = min(u.tokens, mostTokens)
 	for _, b := range g.budgets {
-		b.Settle(now, controller.Reservation{}, used)
+		b.Settle(now, controller.Reservation{}, u.of(b.Budget))
 	}
 	if g.commons != nil {
-		g.commons.settle(now, make([]controller.Reservation, len(g.commons.budgets)), used)
+		g.commons.settle(now, make([]controller.Reservation, len(g.commons.budgets)), u)
 	}
 }
 
@@ -191,17 +209,23 @@ func (j *Job) used() int64 {
 	return 0
 }
 
-// cost returns what an attempt reserves of a budget of so many tokens: what the
-// job is expected to use, or the running mean, or, as long as there is none,
-// such a share that all attempts in flight have room.
-func (g *gate) cost(j *Job, budget int64) int64 {
+// requests returns how many requests the attempt counts for.
+func (a Ask) requests() int64 { return int64(math.Ceil(min(a.Weight, mostTokens))) }
+
+// cost returns what an attempt reserves of a budget: what the job is expected to
+// use, or the running mean, or, as long as there is none, such a share that all
+// attempts in flight have room.
+func (g *gate) cost(j *Job, b controller.Budget) int64 {
+	if b.Requests {
+		return j.requests()
+	}
 	if j.Cost != Unknown {
 		return j.Cost
 	}
 	if mean, known := g.usage.Mean(); known {
-		return min(mean, budget)
+		return min(mean, b.Tokens)
 	}
-	return max(budget/int64(g.share), 1)
+	return max(b.Tokens/int64(g.share), 1)
 }
 
 // free returns the share of a budget that is free.
@@ -232,7 +256,7 @@ func (g *gate) name(budget int) string {
 func (g *gate) hint(now time.Time, h controller.Hint) {
 	h = h.WithinReason()
 	if h.Budget != "" && h.Reset > 0 {
-		if !g.withhold(now, h) && h.Remaining == 0 {
+		if !g.hintBudgets(now, h) && h.Remaining == 0 {
 			h.RetryAfter = max(h.RetryAfter, h.Reset)
 		}
 		h.Reset = 0
@@ -240,11 +264,11 @@ func (g *gate) hint(now time.Time, h controller.Hint) {
 	g.advice.Take(now, h)
 }
 
-// withhold takes what the server says is gone out of the budget that it names.
-func (g *gate) withhold(now time.Time, h controller.Hint) (known bool) {
+// hintBudgets tells the budgets that the server names.
+func (g *gate) hintBudgets(now time.Time, h controller.Hint) (known bool) {
 	for _, b := range g.budgets {
 		if b.Name == h.Budget {
-			b.Withhold(now, h.Remaining, h.Reset)
+			b.Hint(now, h.Remaining, h.Reset)
 			known = true
 		}
 	}
@@ -252,7 +276,7 @@ func (g *gate) withhold(now time.Time, h controller.Hint) (known bool) {
 		g.commons.with(now, func(l *ledger, now time.Time) {
 			for _, w := range l.windows {
 				if w.Name == h.Budget {
-					w.Withhold(now, h.Remaining, h.Reset)
+					w.Hint(now, h.Remaining, h.Reset)
 					l.call()
 					known = true
 				}
@@ -264,8 +288,8 @@ func (g *gate) withhold(now time.Time, h controller.Hint) (known bool) {
 
 // repace takes note of another interval. What gap attempts keep by themselves is
 // measured anew, lest it be one that we made.
-func (g *gate) repace(from, to time.Duration) {
-	g.pacer.Slower(to - from)
+func (g *gate) repace(now time.Time, from, to time.Duration) {
+	g.pacer.Repace(now, to-from)
 	g.gaps = controller.Gaps{}
 }
 
@@ -289,15 +313,13 @@ func (r *rules) tooDear(a Ask) error {
 	if !(a.Weight >= 0) || r.rate != nil && a.Weight > r.rate.Burst {
 		return r.tooHeavy(a.Weight)
 	}
-	if a.Cost == Unknown {
-		return nil
-	}
-	if a.Cost < 0 {
+	if a.Cost < 0 && a.Cost != Unknown {
 		return &CostError{Cost: a.Cost}
 	}
+	u := use{tokens: max(a.Cost, 0), requests: a.requests()}
 	for _, b := range r.budgets {
-		if a.Cost > b.Tokens {
-			return &CostError{Cost: a.Cost, Limit: b.Tokens, Budget: b.Name}
+		if cost := u.of(b); cost > b.Tokens {
+			return &CostError{Cost: cost, Limit: b.Tokens, Budget: b.Name}
 		}
 	}
 	return nil

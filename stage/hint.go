@@ -21,11 +21,12 @@ func (d *Dispatcher) heed(j *Job) {
 }
 
 func (d *Dispatcher) hint(h controller.Hint) {
-	d.recall()
 	before := d.interval()
 	d.gate.hint(d.now, h)
-	if after := d.interval(); after != before {
-		d.gate.repace(before, after)
+	after := d.interval()
+	if after != before || d.gate.advice.Wait(d.now) > 0 {
+		d.takeBack()
+		d.gate.repace(d.now, before, after)
 	}
 }
 

@@ -159,25 +159,18 @@ func (q *queue) putFirst(front *queue) {
 	*front = queue{}
 }
 
-// remove takes a job out of the queue; it returns false if it is not in there.
-func (q *queue) remove(j *Job) bool {
-	var before *Job
-	for at := q.first; at != nil; before, at = at, at.next {
-		if at != j {
-			continue
-		}
-		if before == nil {
-			q.first = j.next
+// removeAll takes the jobs that are unwanted out of the queue.
+func (q *queue) removeAll(unwanted func(*Job) bool) (removed []*Job) {
+	var wanted queue
+	for q.first != nil {
+		if j := q.pop(); unwanted(j) {
+			removed = append(removed, j)
 		} else {
-			before.next = j.next
+			wanted.push(j)
 		}
-		if q.last == j {
-			q.last = before
-		}
-		j.next = nil
-		return true
 	}
-	return false
+	*q = wanted
+	return removed
 }
 
 func (q *queue) pop() *Job {

@@ -37,7 +37,7 @@ func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
 	if tokens > 0 {
 		d.gate.usage.Add(tokens)
 	}
-	d.gate.record(d.now, tokens)
+	d.gate.record(d.now, use{tokens: tokens, requests: 1})
 	d.reporter.end(controller.End{
 		Start:    max(d.now.Sub(d.attempts.epoch)-took, 0),
 		Took:     took,
@@ -51,5 +51,5 @@ func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
 // RecordTokens takes tokens that were used by work that did not pass through
 // here.
 func (d *Dispatcher) RecordTokens(n int64) {
-	d.do(func() { d.gate.record(d.now, n) })
+	d.do(func() { d.gate.record(d.now, use{tokens: n}) })
 }

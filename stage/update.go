@@ -15,6 +15,9 @@ func (d *Dispatcher) Update(cfg Config, then func()) {
 	d.do(func() {
 		d.update(cfg)
 		then()
+		for _, door := range d.doors {
+			door.rouse() // there may be room for more
+		}
 	})
 }
 
@@ -65,18 +68,24 @@ func (g *gate) update(now time.Time, cfg Config) {
 	}
 }
 
-// updateBudgets keeps the windows of budgets that have kept their names; those
-// without a name are told apart by their order.
+// updateBudgets keeps the windows of budgets that have kept their names, and
+// what they count; those without a name are told apart by their order.
 func (g *gate) updateBudgets(now time.Time, budgets []controller.Budget) {
-	before := make(map[string][]*controller.Window)
+	type kind struct {
+		name     string
+		requests bool
+	}
+	before := make(map[kind][]*controller.Window)
 	for _, w := range g.budgets {
-		before[w.Name] = append(before[w.Name], w)
+		k := kind{w.Name, w.Requests}
+		before[k] = append(before[k], w)
 	}
 	g.budgets = nil
 	for _, b := range budgets {
-		if kept := before[b.Name]; len(kept) > 0 {
+		k := kind{b.Name, b.Requests}
+		if kept := before[k]; len(kept) > 0 {
 			kept[0].Update(now, b)
-			g.budgets, before[b.Name] = append(g.budgets, kept[0]), kept[1:]
+			g.budgets, before[k] = append(g.budgets, kept[0]), kept[1:]
 			continue
 		}
 		g.budgets = append(g.budgets, controller.NewWindow(b))
@@ -86,24 +95,17 @@ func (g *gate) updateBudgets(now time.Time, budgets []controller.Budget) {
 // refuse gives back the jobs for which there will never be room any more.
 func (d *Dispatcher) refuse() {
 	rules := d.attempts.rules.Load()
+	tooDear := func(j *Job) bool { return rules.tooDear(j.Ask) != nil }
 	for _, door := range d.doors {
-		var fine queue
-		for door.queue.first != nil {
-			j := door.queue.pop()
-			err := rules.tooDear(j.Ask)
-			if err == nil {
-				fine.push(j)
-				continue
-			}
+		for _, j := range door.queue.removeAll(tooDear) {
 			if door != d.counter {
 				door.admitted++
 			}
 			d.status.Failed++
-			d.finish(j, err)
+			d.finish(j, rules.tooDear(j.Ask))
 		}
-		door.queue = fine
 	}
-	for _, j := range d.retries.remove(func(j *Job) bool { return rules.tooDear(j.Ask) != nil }) {
+	for _, j := range d.retries.remove(tooDear) {
 		d.release(j)
 		d.finish(j, fmt.Errorf("%w; %w", rules.tooDear(j.Ask), j.Err))
 	}
