@@ -185,8 +185,8 @@ func TestChangedIntervalHoldsFromTheNextGap(t *testing.T) {
 		{"none", time.Hour, []time.Duration{0}, time.Second},
 		{"shorter", time.Hour, []time.Duration{10 * time.Second}, 10 * time.Second},
 		{"shorter than what has passed", time.Hour, []time.Duration{time.Minute, time.Millisecond}, 2 * time.Second},
-		{"back and forth", 10 * time.Second, seconds(9, 10, 5, 10, 5, 10, 9, 10), 10 * time.Second},
-		{"none and back", time.Hour, []time.Duration{2 * time.Hour, time.Hour, 3 * time.Hour, time.Hour}, time.Hour},
+		{"back and forth", 10 * time.Second, seconds(9, 10, 5, 10, 9, 10, 9, 10), 10 * time.Second},
+		{"longer and back", time.Hour, []time.Duration{2 * time.Hour, time.Hour, 3 * time.Hour, time.Hour}, time.Hour},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -267,13 +267,6 @@ func TestWhatHeldJobsUpHoldsNoMoreOnceItIsRemoved(t *testing.T) {
 		})
 	}
 }
-
-var _ = errors.New
-var _ = fmt.Sprint
-var _ = runtime.GC
-var _ sync.Mutex
-var _ rapid.T
-var _ = clock.Real
 
 // TestBudgetsComeAndGoWhileAttemptsAreInFlight: what an attempt holds of budgets
 // that have gone does not get mixed up with what it holds of others later.
@@ -1009,4 +1002,268 @@ func TestAttemptsEndUnderTheConfigurationTheyBeganUnder(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A revision is a configuration that is put in force at some time.
+type revision struct {
+	at  time.Duration
+	cfg pipeline.Config
+}
+
+func drawRevisions(t *rapid.T, draw func(*rapid.T) pipeline.Config) (all []revision) {
+	for range rapid.IntRange(1, 8).Draw(t, "revisions") {
+		all = append(all, revision{max(drawMoment(t, "at"), 0), draw(t)})
+	}
+	return all
+}
+
+// A caller makes single calls through a throttle, or takes slots.
+type caller struct {
+	job    int
+	at     time.Duration
+	slot   bool // Acquire instead of Execute
+	fails  bool // releases the slot with an error
+	leaves time.Duration
+}
+
+func drawCaller(t *rapid.T, job int) caller {
+	return caller{
+		job:    job,
+		at:     max(drawMoment(t, "calls"), 0),
+		slot:   rapid.Bool().Draw(t, "slot"),
+		fails:  rapid.Bool().Draw(t, "fails"),
+		leaves: drawMoment(t, "leaves"),
+	}
+}
+
+// call makes the call and checks that it comes to an end that the service
+// knows of.
+func (c caller) call(f *faults, throttle *pipeline.Throttle, s *service) {
+	time.Sleep(c.at)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	ended := make(chan struct{})
+	defer close(ended)
+	at(c.leaves, ended, func() { cancel(errLeft) })
+	at(24*time.Hour, ended, func() {
+		f.add("call %d has waited for a day: %+v", c.job, throttle.Snapshot())
+		cancel(errStalled)
+	})
+	if c.slot {
+		slot, err := throttle.Acquire(ctx)
+		f.check((slot == nil) == (err != nil), "call %d: slot %v, %v", c.job, slot, err)
+		if err != nil {
+			return
+		}
+		a := s.begin(c.job)
+		pass(context.Background(), a.answer)
+		s.finish(a)
+		if c.fails {
+			err = errService
+		}
+		slot.Release(err)
+		return
+	}
+	out, err := pipeline.Wrap(throttle, s.work)(ctx, c.job)
+	log := s.of(c.job)
+	if err == nil {
+		f.check(len(log) > 0 && log[len(log)-1].answer.ending == succeeds, "call %d succeeded, the service says %v", c.job, log)
+		f.check(out == c.job*c.job, "call %d: got %d", c.job, out)
+		return
+	}
+	for _, a := range log {
+		f.check(a.answer.ending != succeeds, "call %d: %v though it succeeded", c.job, err)
+	}
+}
+
+// TestUpdatesLoseNoJob, double none, and keep the order of ordered runs, whoever
+// is inside and whatever they change.
+func TestUpdatesLoseNoJob(t *testing.T) {
+	attack(t, func(rt *rapid.T) func(*faults) {
+		cfg := drawConfig(rt)
+		revisions := drawRevisions(rt, drawRevision)
+		var visits []visit
+		var callers []caller
+		jobs := 0
+		for range rapid.IntRange(0, 3).Draw(rt, "visits") {
+			v := drawVisit(rt, jobs)
+			jobs += v.jobs
+			visits = append(visits, v)
+		}
+		for range rapid.IntRange(0, 12).Draw(rt, "callers") {
+			callers = append(callers, drawCaller(rt, jobs))
+			jobs++
+		}
+		closeAt := drawMoment(rt, "closeAt")
+		answers := drawAnswers(rt, pipeline.Config{}, jobs) // nothing may hang: there may be no timeout
+		return func(f *faults) {
+			s := &service{answer: answers}
+			throttle, err := pipeline.NewThrottle(cfg)
+			if err != nil {
+				f.add("%v", err)
+				return
+			}
+			var all sync.WaitGroup
+			for _, v := range visits {
+				all.Go(func() { v.pay(f, v.pipeline(throttle, s), s, everything()) })
+			}
+			for _, c := range callers {
+				all.Go(func() { c.call(f, throttle, s) })
+			}
+			for _, r := range revisions {
+				all.Go(func() {
+					time.Sleep(r.at)
+					if err := throttle.Update(r.cfg); err != nil {
+						f.add("%v", err)
+					}
+				})
+			}
+			ended := make(chan struct{})
+			at(closeAt, ended, throttle.Close)
+			all.Wait()
+			close(ended)
+			time.Sleep(time.Minute)
+			snap := throttle.Snapshot()
+			f.check(snap.InFlight == 0 && snap.Waiting == 0, "%d in flight, %d wait after all", snap.InFlight, snap.Waiting)
+		}
+	})
+}
+
+// drawRevision draws a configuration that may be much larger than another one.
+func drawRevision(t *rapid.T) pipeline.Config {
+	cfg := drawConfig(t)
+	cfg.MaxConcurrency = rapid.SampledFrom([]int{1, 2, cfg.MaxConcurrency, 20, 100}).Draw(t, "max")
+	cfg.InitialConcurrency = 0
+	if cfg.Breaker != nil {
+		cfg.Breaker.Wait = rapid.Bool().Draw(t, "wait")
+	}
+	return cfg
+}
+
+// history is which configurations were put in force when, in order.
+type history []struct {
+	at  time.Time
+	cfg pipeline.Config
+}
+
+// at returns the configurations that were in force at some time of a moment.
+func (h history) at(t time.Time) (in history) {
+	for i, r := range h {
+		if !r.at.After(t) && (i == len(h)-1 || !h[i+1].at.Before(t)) {
+			in = append(in, r)
+		}
+	}
+	return in
+}
+
+// TestNothingStartsThatAnUpdateDoesNotAllow once it has returned: beyond its
+// limit, sooner than its interval, or beyond its rate and its budget, of which
+// what was used before counts.
+func TestNothingStartsThatAnUpdateDoesNotAllow(t *testing.T) {
+	const budgetWindow = 500 * time.Millisecond
+	attack(t, func(rt *rapid.T) func(*faults) {
+		draw := rapid.Custom(func(t *rapid.T) pipeline.Config {
+			cfg := static(rapid.SampledFrom([]int{1, 2, 5, 8, 30}).Draw(t, "max"))
+			cfg.MinDispatchInterval = rapid.SampledFrom([]time.Duration{0, 0, time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond}).Draw(t, "interval")
+			if rapid.Bool().Draw(t, "rated") {
+				cfg.Rate = &pipeline.Rate{PerSecond: rapid.Float64Range(20, 200).Draw(t, "rate"), Burst: rapid.Float64Range(1, 10).Draw(t, "burst")}
+			}
+			if rapid.Bool().Draw(t, "budgeted") {
+				cfg.Budgets = []pipeline.Budget{{Name: "a", Tokens: rapid.Int64Range(10, 100).Draw(t, "tokens"), Window: budgetWindow}}
+			}
+			return cfg
+		})
+		configs := rapid.SliceOfN(draw, 2, 6).Draw(rt, "configs")
+		gaps := rapid.SliceOfN(rapid.Int64Range(0, int64(300*time.Millisecond)), len(configs), len(configs)).Draw(rt, "gaps")
+		numbers := func(what string, most int64) []int64 {
+			return rapid.SliceOfN(rapid.Int64Range(0, most), 8, 8).Draw(rt, what)
+		}
+		costs, takes, uses := numbers("costs", 10), numbers("takes", int64(200*time.Millisecond)), numbers("uses", 10)
+		jobs := rapid.IntRange(1, 120).Draw(rt, "jobs")
+		ordered := rapid.Bool().Draw(rt, "ordered")
+		called := rapid.Bool().Draw(rt, "called") // Execute instead
+		return func(f *faults) {
+			cost := func(job int) int64 { return costs[job%8] }
+			s := &service{answer: func(job, _ int) answer {
+				return answer{takes: time.Duration(takes[job%8]), tokens: min(uses[job%7], costs[job%8])}
+			}}
+			p, err := pipeline.New(s.work, configs[0])
+			if err != nil {
+				f.add("%v", err)
+				return
+			}
+			if p.Cost(cost); ordered {
+				p.Ordered()
+			}
+			past := history{{time.Now(), configs[0]}}
+			var all sync.WaitGroup
+			if called {
+				for job := range jobs {
+					all.Go(func() {
+						_, err := pipeline.Wrap(p.Throttle(), s.work)(pipeline.WithCost(context.Background(), cost(job)), job)
+						f.check(err == nil, "call %d: %v", job, err)
+					})
+				}
+			} else {
+				all.Go(func() {
+					n := len(collect(p.Run(context.Background(), feed(jobs))))
+					f.check(n == jobs, "%d results of %d", n, jobs)
+				})
+			}
+			for i, cfg := range configs[1:] {
+				time.Sleep(time.Duration(gaps[i]))
+				if err := p.Throttle().Update(cfg); err != nil {
+					f.add("%v", err)
+				}
+				past = append(past, history{{time.Now(), cfg}}...)
+			}
+			all.Wait()
+			past.judge(f, s, cost)
+		}
+	})
+}
+
+// judge looks at each attempt that the service has seen start.
+func (h history) judge(f *faults, s *service, cost func(int) int64) {
+	for i, a := range s.log {
+		limit, interval := 0, time.Duration(1<<62)
+		in := h.at(a.start)
+		for _, r := range in {
+			limit, interval = max(limit, r.cfg.MaxConcurrency), min(interval, r.cfg.MinDispatchInterval)
+		}
+		f.check(a.inFlight <= limit, "job %d started with %d in flight, limit %d", a.job, a.inFlight, limit)
+		if i > 0 {
+			gap := a.start.Sub(s.log[i-1].start)
+			f.check(gap >= interval, "a gap of %v, interval %v", gap, interval)
+		}
+		if len(in) > 1 {
+			continue // it may have started before or after
+		}
+		sent, used := 0, int64(0)
+		for back := i; back >= 0; back-- {
+			b := s.log[back]
+			if rate := in[0].cfg.Rate; rate != nil && b.start.After(in[0].at) {
+				sent++
+				most := rate.Burst + rate.PerSecond*a.start.Sub(b.start).Seconds() + 1e-6
+				f.check(float64(sent) <= most, "%d started within %v, rate %+v", sent, a.start.Sub(b.start), *rate)
+			}
+			if budgets := in[0].cfg.Budgets; budgets != nil && b.start.After(h.budgetedSince(a.start)) && a.start.Sub(b.start) < budgets[0].Window {
+				if used += cost(b.job); b.answer.tokens > 0 && !b.end.After(a.start) {
+					used += b.answer.tokens - cost(b.job)
+				}
+				f.check(used <= budgets[0].Tokens, "%d tokens within %v, budget %+v", used, a.start.Sub(b.start), budgets[0])
+			}
+		}
+	}
+}
+
+// budgetedSince returns since when there has been a budget without a break.
+func (h history) budgetedSince(t time.Time) (since time.Time) {
+	for _, r := range slices.Backward(h) {
+		if r.at.Before(t) && r.cfg.Budgets == nil {
+			return since
+		}
+		since = r.at
+	}
+	return since.Add(-1) // from the very first attempt on
 }
