@@ -55,6 +55,7 @@ type aimd struct {
 	bounds  Bounds
 	setting Setting
 
+	failed      bool // the ceiling is a limit that failed
 	failures    *failureWindow
 	lastFailure time.Time     // of any attempt, whether it counted or not
 	lastCut     time.Time     // attempts from before it do not count
@@ -72,8 +73,8 @@ func (a *aimd) Next(now time.Time, o Outcome) Setting {
 	return a.setting
 }
 
-// Update goes on under another AIMD and other bounds. A limit and an interval
-// that nothing has cut start anew; others stay, and grow from where they are.
+// Update goes on under another AIMD and other bounds. What no failure has cut
+// starts anew; what one has stays, and grows from where it is.
 func (a *aimd) Update(p Policy, b Bounds) (Setting, bool) {
 	policy, ok := p.(AIMD)
 	if !ok {
@@ -85,13 +86,13 @@ func (a *aimd) Update(p Policy, b Bounds) (Setting, bool) {
 	}
 	old, s := a.bounds, &a.setting
 	a.AIMD, a.bounds = policy, b
-	if s.Limit == old.MaxLimit && b.MaxLimit != old.MaxLimit {
+	if !a.failed && s.Limit == old.MaxLimit && b.MaxLimit != old.MaxLimit {
 		s.Limit = b.InitialLimit
 	}
 	if s.Interval == old.MinInterval {
 		s.Interval = b.MinInterval
 	}
-	if s.Ceiling == old.MaxLimit {
+	if !a.failed {
 		s.Ceiling = b.MaxLimit
 	}
 	*s = s.within(b)
@@ -111,7 +112,7 @@ func (a *aimd) fail(now time.Time, o Outcome) {
 		return
 	}
 	a.failures.clear()
-	a.setting.Ceiling = a.setting.Limit
+	a.setting.Ceiling, a.failed = a.setting.Limit, true
 	a.setting.Limit = max(a.setting.Limit/2, 1)
 	a.setting.Interval = a.slower(o.Gap)
 	a.setting.CoolUntil = now.Add(a.CoolingPeriod)
@@ -140,7 +141,7 @@ func (a *aimd) succeed(now time.Time, o Outcome) {
 		return
 	}
 	if float64(now.Sub(a.lastFailure)) >= a.SafeCeilingDecay*float64(a.CoolingPeriod) {
-		a.setting.Ceiling = a.bounds.MaxLimit
+		a.setting.Ceiling, a.failed = a.bounds.MaxLimit, false
 	}
 	if o.Start.Before(a.lastStep) {
 		return

@@ -159,6 +159,13 @@ func (c *Circuit) Update(cfg Breaker) {
 	}
 }
 
+// Renew makes c as new under another description, but for the attempts from
+// before, which do not count.
+func (c *Circuit) Renew(cfg Breaker) {
+	c.cfg = cfg.WithDefaults()
+	c.turn(BreakerClosed)
+}
+
 func (c *Circuit) reportClosed(now time.Time, v Verdict) {
 	switch v {
 	case Succeeded:

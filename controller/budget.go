@@ -34,6 +34,8 @@ type Window struct {
 	next   int64     // number of the step to come
 	steps  [windowSteps + 2]spending
 
+	folded, since int64 // an Update made one step, folded, of those from since on
+
 	told  bool      // by the server what is left
 	left  int64     // of that
 	until time.Time // then it is whole again
@@ -105,9 +107,12 @@ func (w *Window) Settle(now time.Time, r Reservation, used int64) {
 		w.Reserve(now, used-r.tokens)
 		return
 	}
-	unused := r.tokens - used
-	if r.step >= w.first {
-		w.step(r.step).tokens -= unused
+	unused, step := r.tokens-used, r.step
+	if step >= w.since && step < w.folded {
+		step = w.folded
+	}
+	if step >= w.first {
+		w.step(step).tokens -= unused
 		w.used -= unused
 	}
 	if r.hints == w.hints {
@@ -130,9 +135,14 @@ func (w *Window) Update(now time.Time, b Budget) {
 		w.Budget = b
 		return
 	}
-	used := w.used
-	*w = Window{Budget: b, first: w.next, next: w.next, told: w.told, left: w.left + used, until: w.until, hints: w.hints}
+	since, used, left := w.first, w.used, w.left
+	if w.first <= w.folded {
+		since = w.since
+	}
+	w.Budget = b
+	w.used, w.first, w.folded, w.since = 0, w.next, w.next, since
 	w.Reserve(now, used)
+	w.left = left
 }
 
 // Used returns how many tokens of the window are reserved or used.

@@ -23,18 +23,24 @@ func (cfg Config) Listens() bool { return cfg.OnEvent != nil || cfg.Logger != ni
 // since the last one. The controller answers with the same report, its Setting
 // filled in, so that two of them going back and forth are all there ever are.
 type Report struct {
-	Now    time.Time
-	Ends   []End
-	Gap    time.Duration // measured between recent dispatches; 0: not known
-	Events []Event       // what the gates did, in order
-	Status Status
-	Asked  []chan<- Snapshot // each gets one; must have room for it
-	Config *Config           // in force from now on; nil: as before
+	Now     time.Time
+	Ends    []End
+	Gap     time.Duration // measured between recent dispatches; 0: not known
+	Events  []Event       // what the gates did, in order
+	Status  Status
+	Asked   []chan<- Snapshot // each gets one; must have room for it
+	Updates []Update          // of the configuration, in order
 
 	Urgent bool // the dispatcher waits for the answer
 
 	Setting Setting // the answer: in force from now on
 	Changed bool    // it is another one than before
+}
+
+// An Update is another configuration.
+type Update struct {
+	Config Config
+	After  int // events of the report that were before it
 }
 
 // An End is the end of an attempt, in few words: they cross from one processor
@@ -129,14 +135,18 @@ func (c *Controller) observe(r *Report) {
 		c.since = r.Status.Since
 		c.progress.Begin(c.since) // a rest is no time in which jobs were slow
 	}
-	for _, e := range r.Events {
-		c.notifier.event(e)
+	told := 0
+	for _, u := range r.Updates {
+		c.notifier.events(r.Events[told:u.After])
+		told = u.After
+		c.notifier.to = callbacksOf(u.Config)
 	}
+	c.notifier.events(r.Events[told:])
 	for rest := r.Ends; len(rest) > 0; {
 		rest = rest[c.step(r, rest):]
 	}
-	if r.Config != nil {
-		c.update(r.Now, *r.Config)
+	if n := len(r.Updates); n > 0 {
+		c.update(r.Now, r.Updates[n-1].Config)
 	}
 	c.conclude(r)
 }
@@ -146,8 +156,10 @@ func (c *Controller) observe(r *Report) {
 func (c *Controller) update(now time.Time, cfg Config) {
 	old, next := c.cfg, c.decided
 	c.cfg = cfg
-	c.progress.Total = int64(cfg.TotalJobs)
-	c.notifier.to = callbacksOf(cfg)
+	if total := int64(cfg.TotalJobs); total != c.progress.Total {
+		c.progress.Total = total
+		c.progMark = c.mark(now)
+	}
 	defer func() { c.decide(now, next) }() // whatever the policy does, the bounds hold
 	defer c.recoverPolicy()
 	if law, ok := c.law.(interface {
@@ -262,14 +274,18 @@ func (c *Controller) advance(r *Report) {
 	if c.notifier.to.onProgress == nil {
 		return
 	}
-	mark := r.Now.Unix()
-	if c.progress.Total > 0 {
-		mark = int64(c.progress.Percentage())
-	}
-	if mark > c.progMark {
+	if mark := c.mark(r.Now); mark > c.progMark {
 		c.progMark = mark
 		c.notifier.progress(c.snapshot(r))
 	}
+}
+
+// mark numbers the milestones.
+func (c *Controller) mark(now time.Time) int64 {
+	if c.progress.Total > 0 {
+		return int64(c.progress.Percentage())
+	}
+	return now.Unix()
 }
 
 func (c *Controller) snapshot(r *Report) Snapshot {

@@ -42,6 +42,12 @@ type notice struct {
 
 func newNotifier(cfg Config) *notifier { return &notifier{to: callbacksOf(cfg)} }
 
+func (n *notifier) events(all []Event) {
+	for _, e := range all {
+		n.event(e)
+	}
+}
+
 func (n *notifier) event(e Event) {
 	if n.to.onEvent != nil || n.to.logger != nil {
 		n.tell(&notice{event: e})

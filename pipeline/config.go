@@ -97,27 +97,34 @@ func (c Config) withDefaults() Config {
 
 // A ConfigError is one fault of a Config.
 type ConfigError struct {
-	Field  string // in snake_case, with the path to it: retry.max_attempts
-	Value  any
+	Field  string // in snake_case, with the path to it: retry.max_attempts; or as it was written in a map or the environment
+	Value  any    // nil: missing
 	Reason string // what was expected
 }
 
 func (e *ConfigError) Error() string {
-	return fmt.Sprintf("%s: got %v, %s", e.Field, e.Value, e.Reason)
+	value := e.Value
+	if value == nil {
+		value = "nothing"
+	}
+	return fmt.Sprintf("%s: got %v, %s", e.Field, value, e.Reason)
 }
 
 // Validate returns every fault of c at once, each a *ConfigError, joined; nil
 // if there is none.
-func (c Config) Validate() error {
-	initial := c.InitialConcurrency
+func (c Config) Validate() error { return errors.Join(c.faults()...) }
+
+func (c Config) faults() faults {
+	given := c // a default that follows another field has no fault of its own
 	c = c.withDefaults()
 	var f faults
 	f.check(c.MaxConcurrency >= 1 && c.MaxConcurrency <= mostConcurrency,
 		"max_concurrency", c.MaxConcurrency, "want 1 to %d", mostConcurrency)
-	f.check(initial >= 0, "initial_concurrency", initial, "want at least 1")
-	f.check(initial <= max(c.MaxConcurrency, 1), "initial_concurrency", initial, "want at most max_concurrency, %d", c.MaxConcurrency)
+	f.check(given.InitialConcurrency >= 0, "initial_concurrency", given.InitialConcurrency, "want at least 1")
+	f.check(given.InitialConcurrency <= max(c.MaxConcurrency, 1),
+		"initial_concurrency", given.InitialConcurrency, "want at most max_concurrency, %d", c.MaxConcurrency)
 	f.checkDuration("min_dispatch_interval", c.MinDispatchInterval, 0)
-	f.checkDuration("max_dispatch_interval", c.MaxDispatchInterval, 0)
+	f.checkDuration("max_dispatch_interval", given.MaxDispatchInterval, 0)
 	f.check(c.MaxDispatchInterval >= c.MinDispatchInterval,
 		"max_dispatch_interval", c.MaxDispatchInterval, "want at least min_dispatch_interval, %v", c.MinDispatchInterval)
 	f.check(c.Jitter >= 0 && c.Jitter <= 1, "jitter", c.Jitter, "want 0 to 1")
@@ -131,7 +138,7 @@ func (c Config) Validate() error {
 		f.checkBreaker(*c.Breaker)
 	}
 	if c.Retry != nil {
-		f.checkRetry(*c.Retry)
+		f.checkRetry(*given.Retry)
 	}
 	switch policy := c.Policy.(type) {
 	case AIMD:
@@ -139,7 +146,7 @@ func (c Config) Validate() error {
 	case *AIMD, *Static:
 		f.check(false, "policy", fmt.Sprintf("%T", policy), "want a value, not a pointer")
 	}
-	return errors.Join(f...)
+	return f
 }
 
 // faults collects what is wrong with a Config.
@@ -177,15 +184,17 @@ func (f *faults) checkBreaker(b Breaker) {
 	f.check(b.Probes >= 1, "breaker.probes", b.Probes, "want at least 1")
 }
 
-func (f *faults) checkRetry(r Retry) {
+func (f *faults) checkRetry(given Retry) {
+	r := given.WithDefaults()
 	f.check(r.MaxAttempts >= 1, "retry.max_attempts", r.MaxAttempts, "want at least 1")
 	f.check(r.Backoff >= Fixed && r.Backoff <= ExponentialJitter,
 		"retry.backoff", r.Backoff, "want fixed, exponential or exponential_jitter")
 	f.checkDuration("retry.base_delay", r.BaseDelay, 1)
-	f.checkDuration("retry.max_delay", r.MaxDelay, 1)
+	f.checkDuration("retry.max_delay", given.MaxDelay, 0)
 	f.check(r.MaxDelay >= r.BaseDelay, "retry.max_delay", r.MaxDelay, "want at least base_delay, %v", r.BaseDelay)
 	f.check(r.Multiplier >= 1 && r.Multiplier <= 1e6, "retry.multiplier", r.Multiplier, "want 1 to 1e6")
 	f.check(r.GiveUpAfter <= longest, "retry.give_up_after", r.GiveUpAfter, "want at most %v, or below 0 for never", longest)
+	f.check(r.Budget >= 0 && r.Budget <= 1, "retry.budget", r.Budget, "want 0 to 1")
 }
 
 // checkAIMD knows that a zero field is a default.

@@ -75,7 +75,8 @@ func configured() pipeline.Config {
 		Retry:              &pipeline.Retry{MaxAttempts: 5},
 		Breaker:            &pipeline.Breaker{Failures: 10, OpenFor: 5 * time.Second},
 		Budgets: []pipeline.Budget{
-			{Name: "minute", Tokens: 90_000, Window: time.Minute},
+			{Name: "requests", Tokens: 500, Window: time.Minute, Requests: true},
+			{Name: "tokens", Tokens: 90_000, Window: time.Minute},
 			{Name: "day", Tokens: 10_000_000, Window: 24 * time.Hour},
 		},
 		Policy:  pipeline.AIMD{CoolingPeriod: 5 * time.Second},
@@ -120,4 +121,15 @@ func interruptible(p *pipeline.Pipeline[Row, Answer], rows <-chan Row) {
 	}
 }
 
-var _ = []any{enrich, configured, shared, interruptible}
+func single(ctx context.Context, throttle *pipeline.Throttle, row Row) error {
+	answer, err := pipeline.Execute(ctx, throttle, func(ctx context.Context) (Answer, error) {
+		return callAPI(ctx, row)
+	})
+	lookUp := pipeline.Wrap(throttle, callAPI) // the same signature, throttled
+
+	save(row, answer, err)
+	_, err = lookUp(ctx, row)
+	return err
+}
+
+var _ = []any{enrich, configured, shared, interruptible, single}

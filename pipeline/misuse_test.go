@@ -130,6 +130,7 @@ func TestValidateChecksEachField(t *testing.T) {
 		"retry.base_delay":      {retry(pipeline.Retry{BaseDelay: -1})},
 		"retry.max_delay":       {retry(pipeline.Retry{MaxDelay: 1}), retry(pipeline.Retry{MaxDelay: -1})},
 		"retry.multiplier":      {retry(pipeline.Retry{Multiplier: 0.5}), retry(pipeline.Retry{Multiplier: math.NaN()})},
+		"retry.budget":          {retry(pipeline.Retry{Budget: -0.1}), retry(pipeline.Retry{Budget: 1.1}), retry(pipeline.Retry{Budget: math.NaN()})},
 		"failure_threshold":     {aimd(pipeline.AIMD{FailureThreshold: -1})},
 		"failure_window":        {aimd(pipeline.AIMD{FailureWindow: -1})},
 		"cooling_period":        {aimd(pipeline.AIMD{CoolingPeriod: -1})},
@@ -152,6 +153,7 @@ func TestValidateChecksEachField(t *testing.T) {
 func TestOneFaultIsNamedOnce(t *testing.T) {
 	for _, cfg := range []pipeline.Config{
 		{MaxConcurrency: -1}, {Jitter: 2}, {MinDispatchInterval: -1}, {Retry: &pipeline.Retry{BaseDelay: -1}},
+		{MinDispatchInterval: math.MaxInt64}, {Retry: &pipeline.Retry{BaseDelay: math.MaxInt64}},
 	} {
 		if named := faultsOf(cfg.Validate()); len(named) != 1 {
 			t.Errorf("%d faults of one: %v", len(named), cfg.Validate())

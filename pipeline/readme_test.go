@@ -29,6 +29,31 @@ func TestReadmeShowsWhatCompiles(t *testing.T) {
 	}
 }
 
+// TestReadmeLinksToExamplesThatExist finds each example that the README names in
+// the file that it links to.
+func TestReadmeLinksToExamplesThatExist(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := regexp.MustCompile(`\[(Example\w*)\]\(([^)]+)\)`).FindAllStringSubmatch(string(readme), -1)
+	if len(links) < 30 {
+		t.Fatalf("the README links to %d examples", len(links))
+	}
+	for _, link := range links {
+		source, err := os.ReadFile("../" + link[2])
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		_, body, found := strings.Cut(string(source), "func "+link[1]+"() {")
+		body, _, _ = strings.Cut(body, "\n}\n")
+		if !found || !strings.Contains(body, "// Output:") {
+			t.Errorf("%s has no %s that is run", link[2], link[1])
+		}
+	}
+}
+
 func unindented(code string) string {
 	return regexp.MustCompile(`(?m)^[\t ]+`).ReplaceAllString(code, "")
 }

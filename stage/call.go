@@ -2,7 +2,6 @@ package stage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -45,7 +44,7 @@ func (d *Dispatcher) Acquire(ctx context.Context, ask Ask) (*Slot, error) {
 		d.ended(&c.Job)
 		return nil, err
 	}
-	a.begin(&c.Job, c.started)
+	a.begin(&c.Job, a.rules.Load(), c.started)
 	c.scope.used.Store(true)
 	c.scope.slot.release = c.release
 	return &c.scope.slot, nil
@@ -109,9 +108,8 @@ func (c *call) release(err error) {
 		}
 		c.own.dispatcher.ended(&c.Job)
 	}()
-	timedOut := r.timeout > 0 && a.now()-c.started >= r.timeout && errors.Is(err, context.DeadlineExceeded)
 	c.Err = err
-	a.end(&c.Job, r, timedOut)
+	a.end(&c.Job, r, r.timeout > 0 && a.now()-c.started >= r.timeout)
 	judged = true
 }
 
@@ -136,6 +134,7 @@ func (d *Dispatcher) admitCall(j *Job) {
 	case d.hopeless(j, max(d.heldUntil.Sub(d.now), 0)):
 		d.finish(j, d.tooLate(j))
 	default:
+		d.recall() // as in submit
 		d.counter.queue.push(j)
 	}
 }

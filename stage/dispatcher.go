@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -251,11 +252,14 @@ func (d *Dispatcher) staff() {
 
 // set puts a setting in force.
 func (d *Dispatcher) set(s controller.Setting) {
-	before := d.interval()
+	before, limit := d.interval(), d.setting.Limit
 	d.setting = s
-	if after := d.interval(); after != before {
-		d.recall()
+	after := d.interval()
+	if after != before {
 		d.gate.repace(d.now, before, after)
+	}
+	if after > before || s.Limit < limit {
+		d.takeBack() // it was let through when more was allowed
 	}
 }
 
@@ -279,6 +283,9 @@ func (d *Dispatcher) submit(j *Job) {
 		j.door.admitted++
 		d.finish(j, j.abandoned())
 		return
+	}
+	if j.door.queue.first == nil && len(d.doors) > 1 {
+		d.recall() // it is to wait for its turn, not for all that others have handed over ahead
 	}
 	j.door.queue.push(j)
 }
@@ -305,7 +312,8 @@ func (d *Dispatcher) end(j *Job) {
 // backoff returns how long a job has to wait for another attempt, if it is to
 // have one and there is time.
 func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
-	retry := d.attempts.rules.Load().retry
+	rules := d.attempts.rules.Load()
+	retry := rules.retry
 	switch {
 	case !j.again:
 		return 0, false
@@ -317,6 +325,10 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		return 0, false
 	}
 	wait = max(retry.Delay(j.Attempts, d.gate.random.Float64()), j.retryAfter)
+	if err := rules.tooDear(j.Ask); err != nil { // not before an update
+		j.again, j.Err = false, fmt.Errorf("%w; %w", err, j.Err)
+		return 0, false
+	}
 	if d.late(j.door, wait) {
 		j.again, j.Err = false, d.tooLate(j)
 		return 0, false
@@ -416,8 +428,10 @@ func (d *Dispatcher) dispatch() {
 	if d.circuit == controller.BreakerOpen {
 		d.alarm.want(d.now, d.gate.circuit.Until().Sub(d.now))
 	}
-	if j := d.retries.first(); j != nil && j.due.After(d.now) {
-		d.alarm.want(d.now, j.due.Sub(d.now))
+	for _, j := range []*Job{d.retries.holding.first(), d.retries.parked.first()} {
+		if j != nil {
+			d.alarm.want(d.now, j.due.Sub(d.now))
+		}
 	}
 	d.alarm.arm(d.now)
 	d.setAppetite(held)
@@ -433,7 +447,7 @@ func (d *Dispatcher) next() *Job {
 		return nil
 	}
 	slot := d.running+d.holding < limit
-	if j := d.retries.first(); j != nil && !j.due.After(d.now) && (slot || j.holding) {
+	if j := d.retries.due(d.now, slot); j != nil {
 		return j
 	}
 	if !slot {
@@ -482,7 +496,7 @@ func (d *Dispatcher) start(j *Job) {
 func (d *Dispatcher) take(j *Job) {
 	switch {
 	case j.again:
-		d.retries.takeFirst()
+		d.retries.take(j)
 		d.release(j)
 	case j.door.call != nil:
 		d.counter.queue.pop()

@@ -13,6 +13,7 @@ import (
 // dispatcher.
 type gate struct {
 	circuit *controller.Circuit // nil: none
+	former  *controller.Circuit // the one that there was before
 	advice  controller.Advice
 	budgets []*controller.Window
 	commons *Commons // budgets that are not ours alone; nil: none
@@ -94,6 +95,7 @@ func (g *gate) draw(now time.Time, d *Dispatcher, j *Job) (h hold, wait time.Dur
 
 // pass takes what else the attempt needs. Nothing may hold it up.
 func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
+	j.generation, j.probe = -1, false
 	if g.circuit != nil {
 		j.generation, j.probe = g.circuit.Start(now)
 	}
@@ -182,7 +184,6 @@ func (j *Job) claim(budget int) *claim {
 
 // record books what nobody has reserved.
 func (g *gate) record(now time.Time, u use) {
-	u.tokens = min(u.tokens, mostTokens)
 	for _, b := range g.budgets {
 		b.Settle(now, controller.Reservation{}, u.of(b.Budget))
 	}

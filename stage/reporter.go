@@ -56,7 +56,7 @@ func (r *reporter) note(now time.Time, e controller.Event) {
 // update gives the controller another configuration. Nothing starts before it is
 // in force.
 func (r *reporter) update(cfg controller.Config) {
-	r.filling.Config = &cfg
+	r.filling.Updates = append(r.filling.Updates, controller.Update{Config: cfg, After: len(r.filling.Events)})
 	r.listens = cfg.Listens()
 	r.suspect = true
 }
@@ -138,7 +138,7 @@ func (r *reporter) take() (s controller.Setting, ok bool) {
 	clear(f.Events)
 	clear(f.Asked)
 	f.Ends, f.Events, f.Asked = f.Ends[:0], f.Events[:0], f.Asked[:0]
-	f.Config = nil
+	f.Updates = nil
 	r.spare = f
 	return f.Setting, true
 }

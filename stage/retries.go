@@ -1,43 +1,69 @@
 package stage
 
-import "container/heap"
+import (
+	"container/heap"
+	"time"
+)
 
-// retries are jobs that wait for another attempt, the one that is due first in
-// front.
+// retries are jobs that wait for another attempt. Those that hold a slot are kept
+// apart from those that need one: when there is none, only they can go on.
 type retries struct {
-	heap retryHeap
+	holding, parked retryHeap // the one that is due first in front
 }
 
-func (r *retries) add(j *Job) { heap.Push(&r.heap, j) }
+func (r *retries) of(j *Job) *retryHeap {
+	if j.holding {
+		return &r.holding
+	}
+	return &r.parked
+}
 
-// first returns the job that is due first, nil if there is none.
-func (r *retries) first() *Job {
-	if len(r.heap) == 0 {
+func (r *retries) add(j *Job) { heap.Push(r.of(j), j) }
+
+// take removes a job that is the first of its kind.
+func (r *retries) take(j *Job) { heap.Pop(r.of(j)) }
+
+// due returns the job that is due first, if it is due now, of all if there is a
+// slot, else of those that hold one; nil if there is none.
+func (r *retries) due(now time.Time, slot bool) *Job {
+	first := r.holding.first()
+	if j := r.parked.first(); slot && j != nil && (first == nil || j.due.Before(first.due)) {
+		first = j
+	}
+	if first == nil || first.due.After(now) {
 		return nil
 	}
-	return r.heap[0]
+	return first
 }
 
-// takeFirst removes the job that is due first.
-func (r *retries) takeFirst() { heap.Pop(&r.heap) }
-
 // remove removes and returns the jobs that are unwanted.
-func (r *retries) remove(unwanted func(*Job) bool) (removed []*Job) {
-	kept := r.heap[:0]
-	for _, j := range r.heap {
+func (r *retries) remove(unwanted func(*Job) bool) []*Job {
+	return append(r.holding.remove(unwanted), r.parked.remove(unwanted)...)
+}
+
+func (h *retryHeap) remove(unwanted func(*Job) bool) (removed []*Job) {
+	kept := (*h)[:0]
+	for _, j := range *h {
 		if unwanted(j) {
 			removed = append(removed, j)
 		} else {
 			kept = append(kept, j)
 		}
 	}
-	clear(r.heap[len(kept):])
-	r.heap = kept
-	heap.Init(&r.heap)
+	clear((*h)[len(kept):])
+	*h = kept
+	heap.Init(h)
 	return removed
 }
 
 type retryHeap []*Job
+
+func (h retryHeap) first() *Job {
+	if len(h) == 0 {
+		return nil
+	}
+	return h[0]
+}
 
 func (h retryHeap) Len() int           { return len(h) }
 func (h retryHeap) Less(i, k int) bool { return h[i].due.Before(h[k].due) }

@@ -58,13 +58,23 @@ func (g *gate) update(now time.Time, cfg Config) {
 	default:
 		g.rate.Update(now, *cfg.Rate)
 	}
+	g.updateCircuit(cfg.Breaker)
+}
+
+// updateCircuit uses a former circuit again, since that tells attempts that began
+// under it from others.
+func (g *gate) updateCircuit(b *controller.Breaker) {
 	switch {
-	case cfg.Breaker == nil:
-		g.circuit = nil
-	case g.circuit == nil:
-		g.circuit = controller.NewCircuit(*cfg.Breaker)
+	case b == nil && g.circuit != nil:
+		g.circuit, g.former = nil, g.circuit
+	case b == nil:
+	case g.circuit != nil:
+		g.circuit.Update(*b)
+	case g.former != nil:
+		g.former.Renew(*b)
+		g.circuit = g.former
 	default:
-		g.circuit.Update(*cfg.Breaker)
+		g.circuit = controller.NewCircuit(*b)
 	}
 }
 
