@@ -1267,3 +1267,158 @@ func (h history) budgetedSince(t time.Time) (since time.Time) {
 	}
 	return since.Add(-1) // from the very first attempt on
 }
+
+// TestUpdatesOfQuickJobs that are handed over ahead lose none and keep their
+// order, whoever makes them, and the highest limit holds.
+func TestUpdatesOfQuickJobs(t *testing.T) {
+	attack(t, func(rt *rapid.T) func(*faults) {
+		const jobs = 1500
+		ordered, byWork := rapid.Bool().Draw(rt, "ordered"), rapid.Bool().Draw(rt, "by the work")
+		retry := rapid.Bool().Draw(rt, "retry")
+		updates := make(map[int]int) // limit to be put in force, by the attempt that is under way
+		for range rapid.IntRange(1, 6).Draw(rt, "updates") {
+			updates[rapid.IntRange(0, jobs).Draw(rt, "when")] = rapid.SampledFrom([]int{1, 2, 8, 100}).Draw(rt, "limit")
+		}
+		bad := rapid.SampledFrom([]int{0, 97, 400}).Draw(rt, "bad") // one of so many fails
+		config := func(limit int) pipeline.Config {
+			cfg := static(limit)
+			if retry {
+				cfg.Retry = &pipeline.Retry{BaseDelay: time.Microsecond, Park: limit%2 == 0}
+			}
+			if limit == 2 {
+				cfg.Budgets = []pipeline.Budget{{Tokens: 1 << 40, Window: time.Second}}
+			}
+			return cfg
+		}
+		return func(f *faults) {
+			cfg := config(8)
+			cfg.Clock = &quickClock{Clock: clock.Real()}
+			throttle, err := pipeline.NewThrottle(cfg)
+			if err != nil {
+				f.add("%v", err)
+				return
+			}
+			var mu sync.Mutex
+			limit, inFlight, n := 8, 0, 0
+			var all sync.WaitGroup
+			defer all.Wait()
+			update := func(to int) {
+				mu.Lock()
+				limit = max(limit, to) // until it is in force, either may be
+				mu.Unlock()
+				if err := throttle.Update(config(to)); err != nil {
+					f.add("%v", err)
+				}
+			}
+			p := pipeline.Attach(throttle, func(_ context.Context, job int) (int, error) {
+				mu.Lock()
+				inFlight++
+				n++
+				f.check(inFlight <= limit, "job %d started with %d in flight, limit %d", job, inFlight, limit)
+				to, now := updates[n]
+				failing := bad > 0 && n%bad == 0
+				mu.Unlock()
+				switch {
+				case now && byWork:
+					update(to)
+				case now:
+					all.Go(func() { update(to) })
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				inFlight--
+				if failing {
+					return 0, errService
+				}
+				return job * job, nil
+			})
+			if ordered {
+				p.Ordered()
+			}
+			var got []int
+			for r := range p.Run(context.Background(), feed(jobs)) {
+				got = append(got, r.In)
+				f.check(r.Err != nil || r.Out == r.In*r.In, "job %d: %d", r.In, r.Out)
+				f.check(r.Err == nil || !retry, "job %d: %v", r.In, r.Err)
+			}
+			f.check(!ordered || slices.IsSorted(got), "out of order")
+			slices.Sort(got)
+			f.check(len(slices.Compact(got)) == jobs, "%d results of %d", len(got), jobs)
+		}
+	})
+}
+
+// TestCircuitStaysInItsState, whatever else changes of it.
+func TestCircuitStaysInItsState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		breaker := func(failures, probes int, openFor time.Duration) pipeline.Config {
+			cfg := static(9)
+			cfg.Breaker = &pipeline.Breaker{Failures: failures, Probes: probes, OpenFor: openFor}
+			return cfg
+		}
+		throttle := newThrottle(t, breaker(5, 1, time.Minute))
+		expect := func(want pipeline.CircuitState) {
+			t.Helper()
+			if got := throttle.Snapshot().Circuit; got != want {
+				t.Errorf("circuit %v, want %v", got, want)
+			}
+		}
+		acquire := func() *pipeline.Slot {
+			t.Helper()
+			slot, err := throttle.Acquire(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return slot
+		}
+		for range 3 {
+			throttle.RecordFailure(errService)
+		}
+		mustUpdate(t, throttle, breaker(4, 1, time.Minute)) // the three count
+		expect(pipeline.BreakerClosed)
+		throttle.RecordFailure(errService)
+		expect(pipeline.BreakerOpen)
+		time.Sleep(30 * time.Second)
+		mustUpdate(t, throttle, breaker(1000, 3, time.Hour))
+		expect(pipeline.BreakerOpen)
+		time.Sleep(30 * time.Second)
+		expect(pipeline.BreakerHalfOpen)
+		first, second, third := acquire(), acquire(), acquire()
+		if _, err := throttle.Acquire(t.Context()); !errors.As(err, new(*pipeline.CircuitOpenError)) {
+			t.Errorf("a fourth probe: %v", err)
+		}
+		first.Release(nil)
+		expect(pipeline.BreakerHalfOpen)
+		mustUpdate(t, throttle, breaker(1000, 2, time.Hour))
+		expect(pipeline.BreakerHalfOpen)
+		mustUpdate(t, throttle, breaker(1000, 1, time.Hour)) // one has succeeded
+		expect(pipeline.BreakerClosed)
+		second.Release(errService)
+		third.Release(errService)
+		expect(pipeline.BreakerClosed)
+	})
+}
+
+// TestCallsWaitForTheCircuitAsLongAsTheyAreTo.
+func TestCallsWaitForTheCircuitAsLongAsTheyAreTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := static(2)
+		cfg.Breaker = &pipeline.Breaker{Failures: 1, OpenFor: time.Hour, Wait: true}
+		throttle := newThrottle(t, cfg)
+		throttle.RecordFailure(errService)
+		failed := make(chan error)
+		go func() {
+			_, err := throttle.Acquire(t.Context())
+			failed <- err
+		}()
+		time.Sleep(time.Minute)
+		begin := time.Now()
+		impatient := *cfg.Breaker
+		impatient.Wait = false
+		cfg.Breaker = &impatient
+		mustUpdate(t, throttle, cfg)
+		if err := <-failed; !errors.As(err, new(*pipeline.CircuitOpenError)) || time.Since(begin) != 0 {
+			t.Errorf("after %v: %v", time.Since(begin), err)
+		}
+	})
+}
