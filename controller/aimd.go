@@ -134,14 +134,14 @@ func (a *aimd) slower(gap time.Duration) time.Duration {
 }
 
 func (a *aimd) succeed(now time.Time, o Outcome) {
-	if a.setting.Limit == a.bounds.MaxLimit && a.setting.Interval == a.bounds.MinInterval {
-		return // there is nothing left to grow
-	}
 	if now.Before(a.setting.CoolUntil) {
 		return
 	}
-	if float64(now.Sub(a.lastFailure)) >= a.SafeCeilingDecay*float64(a.CoolingPeriod) {
+	if a.failed && float64(now.Sub(a.lastFailure)) >= a.SafeCeilingDecay*float64(a.CoolingPeriod) {
 		a.setting.Ceiling, a.failed = a.bounds.MaxLimit, false
+	}
+	if a.setting.Limit == a.bounds.MaxLimit && a.setting.Interval == a.bounds.MinInterval {
+		return // there is nothing left to grow
 	}
 	if o.Start.Before(a.lastStep) {
 		return

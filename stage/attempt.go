@@ -188,7 +188,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 // errors that are no sign of overload, but not that a caller has had enough.
 func (r *rules) count(j *Job, verdict controller.Verdict) controller.Verdict {
 	switch {
-	case r.counts == nil, j.door.ctx.Err() != nil && verdict == controller.Ignored:
+	case r.counts == nil, !j.once && j.door.ctx.Err() != nil && verdict == controller.Ignored:
 		return verdict
 	case !r.counts(j.Err):
 		return controller.Ignored
