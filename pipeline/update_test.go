@@ -652,7 +652,7 @@ func TestEventsGoToWhoeverIsToBeToldWhenTheyHappen(t *testing.T) {
 
 // TestProgressIsToldThoughTheTotalHasChanged.
 func TestProgressIsToldThoughTheTotalHasChanged(t *testing.T) {
-	for _, totals := range [][]int{{0, 10}, {10, 0}, {10, 1000}, {0, 1000, 0}} {
+	for _, totals := range [][]int{{0, 100}, {100, 0}, {100, 1000}, {0, 1000, 0}} {
 		synctest.Test(t, func(t *testing.T) {
 			var mu sync.Mutex
 			told := 0
