@@ -619,9 +619,14 @@ func TestConcurrentKeyedUpdatesLeaveOneOfThemInForce(t *testing.T) {
 				}
 			})
 		}
+		all.Go(func() { // keys come meanwhile
+			for new := range 10 {
+				k.Throttle(20 + 10*round + new)
+			}
+		})
 		all.Wait()
 		limits := make(map[int]bool)
-		for key := range 21 + round {
+		for key := range 20 + 10*round + 11 {
 			limits[k.Throttle(key).Snapshot().MaxConcurrency] = true
 		}
 		if len(limits) != 1 {
