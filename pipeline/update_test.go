@@ -342,6 +342,7 @@ func TestAttemptOfAFormerCircuitIsNoProbeOfAnother(t *testing.T) {
 		mustUpdate(t, throttle, with)
 		throttle.RecordFailure(errService)
 		time.Sleep(time.Minute)
+		throttle.Snapshot() // lets the circuit look at the time
 		former.Release(nil)
 		if got := throttle.Snapshot().Circuit; got != pipeline.BreakerHalfOpen {
 			t.Errorf("circuit %v though its probe was not sent yet", got)
@@ -648,6 +649,20 @@ func TestEventsGoToWhoeverIsToBeToldWhenTheyHappen(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAddedCallbackIsTold though nobody was to be told before.
+func TestAddedCallbackIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var added eventLog
+		throttle := newThrottle(t, pipeline.Config{})
+		mustUpdate(t, throttle, pipeline.Config{OnEvent: added.add})
+		throttle.Close()
+		synctest.Wait()
+		if got, want := added.String(), "closed drained"; got != want {
+			t.Errorf("told %q, want %q", got, want)
+		}
+	})
 }
 
 // TestProgressIsToldThoughTheTotalHasChanged.
