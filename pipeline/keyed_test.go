@@ -708,3 +708,39 @@ func TestThrottlesAreCollectedInABubbleToo(t *testing.T) {
 		}
 	})
 }
+
+// TestThrottleIsMadeOfTheLatestConfiguration, and is the only one, though the
+// user's Policy, which has its say when one is made, changes everything.
+func TestThrottleIsMadeOfTheLatestConfiguration(t *testing.T) {
+	var k *keyed
+	var inner *pipeline.Throttle
+	var meanwhile []func()
+	cfg := pipeline.Config{Policy: starter{func() {
+		if len(meanwhile) > 0 {
+			do := meanwhile[0]
+			meanwhile = meanwhile[1:]
+			do()
+		}
+	}}}
+	k = newKeyed(t, pipeline.KeyedConfig[int]{Each: cfg})
+	cfg.MaxConcurrency = 9
+	meanwhile = []func(){
+		func() {
+			if err := k.Update(cfg); err != nil {
+				t.Error(err)
+			}
+		},
+		func() { inner = k.Throttle(1) },
+	}
+	throttle := k.Throttle(1)
+	if inner == nil || inner != throttle {
+		t.Error("the key has two throttles")
+	}
+	if got := throttle.Snapshot().MaxConcurrency; got != 9 {
+		t.Errorf("limit %d, updated to 9", got)
+	}
+	meanwhile = []func(){func() { k.Close() }}
+	if _, err := k.Throttle(2).Acquire(t.Context()); err != pipeline.ErrClosed {
+		t.Errorf("a throttle that was made while the Keyed closed: %v", err)
+	}
+}

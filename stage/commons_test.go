@@ -66,6 +66,8 @@ func (m *market) ask(t *rapid.T, c *customer) {
 	for i := range costs {
 		costs[i] = c.wants
 	}
+	overtakes := false
+	m.with(m.now, func(l *ledger, _ time.Time) { overtakes = len(l.queue) > 0 && l.queue[0] != &c.Dispatcher })
 	ok, wait, budget := m.reserve(m.now, &c.Dispatcher, costs, to)
 	if !ok {
 		if wait < 0 || budget < 0 || budget >= len(m.budgets) {
@@ -75,6 +77,9 @@ func (m *market) ask(t *rapid.T, c *customer) {
 			c.retry = m.now.Add(wait)
 		}
 		return
+	}
+	if overtakes {
+		t.Fatal("it was not its turn")
 	}
 	if n := len(m.made) - c.since; n > len(m.customers)-1 {
 		t.Fatalf("%d reservations were made while it waited, by %d others", n, len(m.customers)-1)

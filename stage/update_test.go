@@ -3,6 +3,8 @@ package stage
 import (
 	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/controller"
@@ -19,41 +21,38 @@ func TestLeaveWaitsForTheWorkersOfAnOldPool(t *testing.T) {
 			Controller: controller.Config{Policy: controller.Static{}, Bounds: controller.Bounds{InitialLimit: limit, MaxLimit: limit}},
 		}
 	}
-	for range 50 {
+	synctest.Test(t, func(t *testing.T) {
 		d := NewDispatcher(cfg(jobs))
-		started, goOn := make(chan struct{}), make(chan struct{})
+		old := d.pool
+		old.done = func(j *Job) {
+			d.ended(j)
+			time.Sleep(time.Second) // a worker is slow to go
+		}
 		door := d.Open(t.Context())
 		var b Batch
 		for range jobs {
 			b.Add(&Job{Ask: Ordinary, Work: WorkFunc(func(context.Context) error {
-				started <- struct{}{}
-				<-goOn
+				time.Sleep(time.Second)
 				return nil
 			})})
 		}
 		door.Submit(b, jobs)
-		for range jobs {
-			<-started
-		}
-		old := d.pool
+		synctest.Wait()
 		d.Update(cfg(2*jobs), func() {})
-		close(goOn)
-		for n := jobs; n > 0; {
-			if !door.Sleep(false) {
-				for done := door.Finished(); done.Pop() != nil; n-- {
-				}
-				continue
-			}
-			<-door.Wake()
-			door.Awake()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		n := 0
+		for done := door.Finished(); done.Pop() != nil; {
+			n++
+		}
+		if n != jobs || d.pool == old {
+			t.Fatalf("%d jobs of %d are back, in another pool: %v", n, jobs, d.pool != old)
 		}
 		door.Stop()
+		begin := time.Now()
 		door.Leave()
-		if n := old.alive.Load(); n > 0 {
-			t.Fatalf("%d workers of the old pool are still there", n)
+		if took := time.Since(begin); took != time.Second {
+			t.Errorf("left after %v, the workers after 1s", took)
 		}
-		if d.pool == old {
-			t.Fatal("the pool is not another one")
-		}
-	}
+	})
 }
