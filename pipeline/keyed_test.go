@@ -744,3 +744,58 @@ func TestThrottleIsMadeOfTheLatestConfiguration(t *testing.T) {
 		t.Errorf("a throttle that was made while the Keyed closed: %v", err)
 	}
 }
+
+// TestKeyIsToldOfTheBudgetThatHoldsItUp, also when others are before it.
+func TestKeyIsToldOfTheBudgetThatHoldsItUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log eventLog
+		cfg := static(5)
+		cfg.OnEvent = log.add
+		k := newKeyed(t, pipeline.KeyedConfig[int]{Each: cfg, Shared: []pipeline.Budget{
+			{Name: "ample", Tokens: 1e9, Window: time.Minute}, {Name: "scarce", Tokens: 100, Window: time.Minute},
+		}})
+		k.Throttle(0).RecordTokens(60)
+		var all sync.WaitGroup
+		for key, cost := range []int64{0, 100, 1, 1} {
+			all.Go(func() {
+				time.Sleep(time.Duration(key) * time.Second)
+				if _, err := k.Throttle(key).Acquire(pipeline.WithCost(t.Context(), cost)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		synctest.Wait()
+		exhausted := log.of(pipeline.EventBudgetExhausted)
+		if len(exhausted) == 0 {
+			t.Error("nothing is told")
+		}
+		for _, e := range exhausted {
+			if e.Budget != "scarce" || e.Wait <= 0 {
+				t.Errorf("told %v", e)
+			}
+		}
+	})
+}
+
+// TestWaitingKeyIsWokenWhenTheServerHasMoreThanItSaid.
+func TestWaitingKeyIsWokenWhenTheServerHasMoreThanItSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := sharing(t)
+		slot, err := k.Throttle(0).Acquire(pipeline.WithCost(t.Context(), 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		slot.Hint(pipeline.Hint{Budget: "all", Limit: 100, Remaining: 0, Reset: time.Hour})
+		begin := time.Now()
+		time.AfterFunc(time.Second, func() {
+			slot.Hint(pipeline.Hint{Budget: "all", Limit: 100, Remaining: 99, Reset: time.Hour})
+		})
+		if _, err := k.Throttle(1).Acquire(pipeline.WithCost(t.Context(), 20)); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took != time.Second {
+			t.Errorf("it came after %v, 1s after the server had more", took)
+		}
+	})
+}
