@@ -73,8 +73,8 @@ func (a *aimd) Next(now time.Time, o Outcome) Setting {
 	return a.setting
 }
 
-// Update goes on under another AIMD and other bounds. A limit and an interval
-// that nothing has cut start anew; others stay, and grow from where they are.
+// Update goes on under another AIMD and other bounds. What no failure has cut
+// starts anew; what one has stays, and grows from where it is.
 func (a *aimd) Update(p Policy, b Bounds) (Setting, bool) {
 	policy, ok := p.(AIMD)
 	if !ok {
@@ -86,7 +86,7 @@ func (a *aimd) Update(p Policy, b Bounds) (Setting, bool) {
 	}
 	old, s := a.bounds, &a.setting
 	a.AIMD, a.bounds = policy, b
-	if s.Limit == old.MaxLimit && b.MaxLimit != old.MaxLimit {
+	if !a.failed && s.Limit == old.MaxLimit && b.MaxLimit != old.MaxLimit {
 		s.Limit = b.InitialLimit
 	}
 	if s.Interval == old.MinInterval {
@@ -134,14 +134,14 @@ func (a *aimd) slower(gap time.Duration) time.Duration {
 }
 
 func (a *aimd) succeed(now time.Time, o Outcome) {
-	if a.setting.Limit == a.bounds.MaxLimit && a.setting.Interval == a.bounds.MinInterval {
-		return // there is nothing left to grow
-	}
 	if now.Before(a.setting.CoolUntil) {
 		return
 	}
-	if float64(now.Sub(a.lastFailure)) >= a.SafeCeilingDecay*float64(a.CoolingPeriod) {
+	if a.failed && float64(now.Sub(a.lastFailure)) >= a.SafeCeilingDecay*float64(a.CoolingPeriod) {
 		a.setting.Ceiling, a.failed = a.bounds.MaxLimit, false
+	}
+	if a.setting.Limit == a.bounds.MaxLimit && a.setting.Interval == a.bounds.MinInterval {
+		return // there is nothing left to grow
 	}
 	if o.Start.Before(a.lastStep) {
 		return

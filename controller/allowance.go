@@ -5,8 +5,10 @@ import "sync/atomic"
 // An Allowance keeps retries from being more than a share of all attempts, so
 // that an outage does not double the load ("retry budget": Finagle's
 // RetryBudget; Google SRE book, chapter 21). Every attempt earns the share, a
-// retry spends 1, and a few are in hand from the start, or the first job that
-// fails would never be tried again. It may be used from any goroutine.
+// retry spends 1, and a job that has none to spend ends. Some are in hand from the
+// start, as many as MaxConcurrency and at least 10, or the first job that fails
+// would never be tried again; no more than these are saved up. It may be used from
+// any goroutine.
 type Allowance struct {
 	millionths atomic.Int64
 	most       int64

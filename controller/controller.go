@@ -57,6 +57,7 @@ type End struct {
 // Status is the dispatcher's part of a snapshot.
 type Status struct {
 	Circuit   CircuitState
+	OpenFor   time.Duration // the circuit
 	InFlight  int
 	Waiting   int
 	PausedFor time.Duration
@@ -292,6 +293,7 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 	s := Snapshot{
 		State:            c.state(r),
 		Circuit:          r.Status.Circuit,
+		CircuitOpenFor:   r.Status.OpenFor,
 		Concurrency:      c.setting.Limit,
 		MaxConcurrency:   c.cfg.Bounds.MaxLimit,
 		InFlight:         r.Status.InFlight,

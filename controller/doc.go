@@ -9,6 +9,8 @@
 //	outcome ──▶ Policy (AIMD, Static, yours) ──▶ Setting: limit, interval
 //	        ──▶ Circuit                      ──▶ open, half-open, closed
 //	        ──▶ Window                       ──▶ what is left of a budget
+//	        ──▶ Quickest                     ──▶ the least time that an attempt needs
+//	hint    ──▶ Advice, Window               ──▶ what the server asks for
 //	        ──▶ Pacer, Bucket                ──▶ when the next attempt may start
 //	        ──▶ Progress                     ──▶ rate and ETA
 //

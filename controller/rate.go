@@ -68,7 +68,8 @@ func (b *Bucket) Give(weight float64) { b.tokens = min(b.tokens+weight, b.Burst)
 func (b *Bucket) fill(now time.Time) {
 	if passed := now.Sub(b.at); passed > 0 {
 		if !b.at.IsZero() {
-			b.tokens = min(b.tokens+passed.Seconds()*b.PerSecond, b.Burst)
+			earned := float64(passed.Seconds() * b.PerSecond) // rounded, as on every machine
+			b.tokens = min(b.tokens+earned, b.Burst)
 		}
 		b.at = now
 	}

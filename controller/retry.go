@@ -16,7 +16,7 @@ type Retry struct {
 	Multiplier  float64          // from one delay to the next, at least 1; default 2
 	Retryable   func(error) bool // which unmarked errors are tried again; nil: all
 	Park        bool             // free the slot while backing off
-	Budget      float64          // the share of all attempts that retries may be, refusals' apart, 0 to 1, beside MaxConcurrency retries in hand, at least 10; a job beyond it ends; default 0: no bound
+	Budget      float64          // the share of all attempts that retries may be, 0 to 1, see Allowance; what follows a refusal is free; default 0: no bound
 	GiveUpAfter time.Duration    // how long refusals are tried again without using up attempts, looked at when one comes: a longer RetryAfter is waited out; default 15m; negative: never give up
 }
 

@@ -34,8 +34,9 @@ func (s State) String() string {
 
 // A Snapshot is a throttle at one moment.
 type Snapshot struct {
-	State   State
-	Circuit CircuitState
+	State          State
+	Circuit        CircuitState
+	CircuitOpenFor time.Duration // until an open circuit is half-open; 0: it is not open
 
 	Concurrency    int // the limit in force
 	MaxConcurrency int // the highest it may get

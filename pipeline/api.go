@@ -40,9 +40,10 @@ type (
 	// step. Its fields: [controller.AIMD].
 	AIMD = controller.AIMD
 
-	// A Budget is a number of tokens that attempts may use within a rolling
-	// window. It only knows what it is told, by Cost or RecordTokens, and
-	// remembers nothing beyond the process. Its fields: [controller.Budget].
+	// A Budget is a number of tokens, or of requests, that attempts may use within
+	// a rolling window. Of tokens it only knows what it is told, by Cost or
+	// RecordTokens. It remembers nothing beyond the process. Its fields:
+	// [controller.Budget].
 	Budget = controller.Budget
 
 	// Rate is a fixed limit of attempts per second, with a burst. Its fields:

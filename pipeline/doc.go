@@ -20,6 +20,10 @@
 // one throttle (Attach), and then they share its limit, pace, budgets and
 // circuit, and take turns.
 //
+// Single calls go through a throttle too: Execute and Wrap in the caller's
+// goroutine, with retries, and Acquire for a slot that is held by hand. Keyed
+// keeps a throttle for each endpoint or tenant.
+//
 // This is the one package that most users import: it names what packages
 // controller and stage define.
 package pipeline

@@ -4,9 +4,11 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"runtime"
 	"slices"
+	"sync"
 	"weak"
 
 	"github.com/paceline-go/paceline/stage"
@@ -26,7 +28,9 @@ type Keyed[K comparable] struct {
 	commons *stage.Commons // the shared budgets at work; nil: there are none
 	keep    int
 	onEvent func(K, Event)
-	shelf   chan *shelf[K] // whoever has taken the shelf out owns it
+
+	updates sync.Mutex // one at a time
+	shelf   shelf[K]
 }
 
 // KeyedConfig says how the throttles of a Keyed behave.
@@ -39,12 +43,15 @@ type KeyedConfig[K comparable] struct {
 
 const defaultKeep = 1024
 
-// A shelf is where throttles are kept.
+// A shelf is where throttles are kept. It has a mutex, not a goroutine, because
+// the garbage collector comes to it too, which must not wait for anybody.
 type shelf[K comparable] struct {
+	sync.Mutex
 	each      Config
+	updates   int // of each
 	closed    bool
 	throttles map[K]*kept[K]
-	latest    *list.List // of the kept that are held, the latest used in front
+	latest    list.List // of the kept that are held, the latest used in front
 }
 
 // kept is a throttle on the shelf: held, or, if others have pushed it out, there
@@ -66,7 +73,7 @@ func NewKeyed[K comparable](cfg KeyedConfig[K]) (*Keyed[K], error) {
 		shared:  slices.Clone(cfg.Shared),
 		keep:    cfg.Keep,
 		onEvent: cfg.OnEvent,
-		shelf:   make(chan *shelf[K], 1),
+		shelf:   shelf[K]{each: cfg.Each, throttles: make(map[K]*kept[K])},
 	}
 	if k.keep == 0 {
 		k.keep = defaultKeep
@@ -74,35 +81,67 @@ func NewKeyed[K comparable](cfg KeyedConfig[K]) (*Keyed[K], error) {
 	if len(cfg.Shared) > 0 {
 		k.commons = stage.NewCommons(cfg.Shared)
 	}
-	k.shelf <- &shelf[K]{each: cfg.Each, throttles: make(map[K]*kept[K]), latest: list.New()}
 	return k, nil
 }
 
 func (cfg KeyedConfig[K]) validate() error {
 	var f faults
 	f.checkBudgets("shared", cfg.Shared)
-	for _, b := range cfg.Shared {
-		own := slices.ContainsFunc(cfg.Each.Budgets, func(o Budget) bool { return o.Name == b.Name && b.Name != "" })
-		f.check(!own, "shared.name", b.Name, "want a name that none of each.budgets has")
-	}
+	f.checkShared(cfg.Shared, cfg.Each)
 	f.check(cfg.Keep >= 0, "keep", cfg.Keep, "want at least 1")
 	return errors.Join(append(f, cfg.Each.Validate())...)
 }
 
+// checkShared tells the names of shared budgets from those of a key's own.
+func (f *faults) checkShared(shared []Budget, each Config) {
+	for i, b := range shared {
+		own := slices.ContainsFunc(each.Budgets, func(o Budget) bool { return o.Name == b.Name && b.Name != "" })
+		f.check(!own, fmt.Sprintf("shared[%d].name", i), b.Name, "want a name that none of each.budgets has")
+	}
+}
+
 // Throttle returns the throttle of a key, and makes it if there is none. On a
-// Keyed that is closed, so is the throttle.
+// Keyed that is closed, so is the throttle. It panics if key is not equal to
+// itself, such as a number that is none.
 func (k *Keyed[K]) Throttle(key K) *Throttle {
-	s := <-k.shelf
-	defer func() { k.shelf <- s }()
-	if e, ok := s.throttles[key]; ok {
-		if t := e.throttle.Value(); t != nil {
-			k.hold(s, e, t)
+	if key != key {
+		panic(fmt.Sprintf("paceline: Keyed: key %v is not equal to itself", key))
+	}
+	for {
+		t, each, updates := k.find(key)
+		if t != nil {
+			return t
+		}
+		t, err := newThrottle(k.config(each, key), k.commons) // calls the user's Policy, so not at the shelf
+		if err != nil {
+			panic(err) // it was valid
+		}
+		if k.put(key, t, updates) {
 			return t
 		}
 	}
-	t, err := newThrottle(k.config(s.each, key), k.commons)
-	if err != nil {
-		panic(err) // it was valid
+}
+
+// find returns the throttle of a key, or nil and what to make it of.
+func (k *Keyed[K]) find(key K) (t *Throttle, each Config, updates int) {
+	s := &k.shelf
+	s.Lock()
+	defer s.Unlock()
+	if e, ok := s.throttles[key]; ok {
+		if t = e.throttle.Value(); t != nil {
+			k.hold(e, t)
+		}
+	}
+	return t, s.each, s.updates
+}
+
+// put puts a throttle on the shelf, unless it was made too late.
+func (k *Keyed[K]) put(key K, t *Throttle, updates int) bool {
+	s := &k.shelf
+	s.Lock()
+	defer s.Unlock()
+	if e, ok := s.throttles[key]; s.updates != updates || ok && e.throttle.Value() != nil {
+		return false
 	}
 	if s.closed {
 		t.Close()
@@ -110,35 +149,37 @@ func (k *Keyed[K]) Throttle(key K) *Throttle {
 	e := &kept[K]{key: key, throttle: weak.Make(t)}
 	s.throttles[key] = e
 	runtime.AddCleanup(t, forget, gone[K]{key, weak.Make(k)})
-	k.hold(s, e, t)
-	return t
+	k.hold(e, t)
+	return true
 }
 
-// config returns the configuration of a key's throttle.
+// config returns the configuration of a key's throttle. That must not hold the
+// Keyed, which would hold all others.
 func (k *Keyed[K]) config(each Config, key K) Config {
-	if k.onEvent == nil {
+	onEvent, also := each.OnEvent, k.onEvent
+	if also == nil {
 		return each
 	}
-	onEvent := each.OnEvent
 	each.OnEvent = func(e Event) {
+		defer also(key, e)
 		if onEvent != nil {
 			onEvent(e)
 		}
-		k.onEvent(key, e)
 	}
 	return each
 }
 
 // hold puts a throttle in front, and pushes out the one that was not used for the
 // longest time if there are too many.
-func (k *Keyed[K]) hold(s *shelf[K], e *kept[K], t *Throttle) {
+func (k *Keyed[K]) hold(e *kept[K], t *Throttle) {
+	latest := &k.shelf.latest
 	if e.held != nil {
-		s.latest.MoveToFront(e.place)
+		latest.MoveToFront(e.place)
 		return
 	}
-	e.held, e.place = t, s.latest.PushFront(e)
-	if s.latest.Len() > k.keep {
-		oldest := s.latest.Remove(s.latest.Back()).(*kept[K])
+	e.held, e.place = t, latest.PushFront(e)
+	if latest.Len() > k.keep {
+		oldest := latest.Remove(latest.Back()).(*kept[K])
 		oldest.held, oldest.place = nil, nil
 	}
 }
@@ -157,8 +198,9 @@ func forget[K comparable](g gone[K]) {
 	if k == nil {
 		return
 	}
-	s := <-k.shelf
-	defer func() { k.shelf <- s }()
+	s := &k.shelf
+	s.Lock()
+	defer s.Unlock()
 	if e, ok := s.throttles[g.key]; ok && e.throttle.Value() == nil {
 		delete(s.throttles, g.key)
 	}
@@ -177,8 +219,9 @@ func (k *Keyed[K]) All() iter.Seq2[K, *Throttle] {
 
 // all changes the shelf, if it is to, and returns all throttles, held.
 func (k *Keyed[K]) all(change func(*shelf[K])) (all []kept[K]) {
-	s := <-k.shelf
-	defer func() { k.shelf <- s }()
+	s := &k.shelf
+	s.Lock()
+	defer s.Unlock()
 	if change != nil {
 		change(s)
 	}
@@ -194,18 +237,18 @@ func (k *Keyed[K]) all(change func(*shelf[K])) (all []kept[K]) {
 // that there are and those to come; see Throttle.Update. The shared budgets stay
 // as they are.
 func (k *Keyed[K]) Update(each Config) error {
-	refused := KeyedConfig[K]{Each: each, Shared: k.shared}.validate()
-	if refused != nil {
-		return refused
+	k.updates.Lock()
+	defer k.updates.Unlock()
+	var f faults
+	f.checkShared(k.shared, each)
+	each, err := each.inPlaceOf(k.shelf.each) // which only updates change
+	if err := errors.Join(append(f, err)...); err != nil {
+		return err
 	}
 	all := k.all(func(s *shelf[K]) {
-		if each, refused = each.inPlaceOf(s.each); refused == nil {
-			s.each = each
-		}
+		s.each = each
+		s.updates++
 	})
-	if refused != nil {
-		return refused
-	}
 	for _, e := range all {
 		if err := e.held.Update(k.config(each, e.key)); err != nil {
 			panic(err) // it was valid

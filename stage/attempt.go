@@ -44,15 +44,15 @@ func (a *attempts) run(j *Job, started time.Duration) (ended time.Duration) {
 		a.skip(j)
 		return started
 	}
-	a.begin(j, started)
 	r := a.rules.Load()
-	a.earn(r)
+	a.begin(j, r, started)
 	a.end(j, r, a.try(j, r))
 	return j.ended
 }
 
-// begin notes that an attempt starts, and gives it a slot.
-func (a *attempts) begin(j *Job, started time.Duration) {
+// begin notes that an attempt starts, gives it a slot, and lets it pay for its
+// share of a retry.
+func (a *attempts) begin(j *Job, r *rules, started time.Duration) {
 	started = max(started, j.started) // the worker may not have looked at the time since
 	if j.Attempts == 0 {
 		j.began = started
@@ -61,20 +61,17 @@ func (a *attempts) begin(j *Job, started time.Duration) {
 	j.started = started
 	j.enter()
 	j.Attempts++
-}
-
-// earn lets an attempt pay for its share of a retry.
-func (a *attempts) earn(r *rules) {
 	if r.retry != nil && r.retry.Budget > 0 {
 		a.allowance.Earn(r.retry.Budget)
 	}
 }
 
-// end judges an attempt whose work has returned or panicked.
-func (a *attempts) end(j *Job, r *rules, timedOut bool) {
+// end judges an attempt whose work has returned or panicked, within its time or
+// not.
+func (a *attempts) end(j *Job, r *rules, overdue bool) {
 	j.ended = a.now()
 	j.Took = j.ended - j.began
-	r.judgeSafely(j, timedOut, a.allowance)
+	r.judgeSafely(j, overdue, a.allowance)
 	j.leave()
 }
 
@@ -129,7 +126,7 @@ func (j *Job) leave() {
 }
 
 // try calls the work and leaves its error, or its panic as an error, in j.
-func (a *attempts) try(j *Job, r *rules) (timedOut bool) {
+func (a *attempts) try(j *Job, r *rules) (overdue bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			j.Err = NewPanicError(v)
@@ -143,12 +140,12 @@ func (a *attempts) try(j *Job, r *rules) (timedOut bool) {
 	ctx, cancel := a.clock.WithTimeout(j.scope, r.timeout)
 	defer cancel()
 	j.Err = j.Work.Attempt(ctx)
-	return errors.Is(j.Err, context.DeadlineExceeded) && errors.Is(ctx.Err(), context.DeadlineExceeded)
+	return errors.Is(ctx.Err(), context.DeadlineExceeded)
 }
 
 // judgeSafely judges an attempt. A panic in one of the user's callbacks is the
 // job's error.
-func (r *rules) judgeSafely(j *Job, timedOut bool, retries *controller.Allowance) {
+func (r *rules) judgeSafely(j *Job, overdue bool, retries *controller.Allowance) {
 	if j.Err == nil {
 		j.verdict, j.counted, j.again = controller.Succeeded, controller.Succeeded, false
 		return
@@ -159,20 +156,21 @@ func (r *rules) judgeSafely(j *Job, timedOut bool, retries *controller.Allowance
 			j.verdict, j.counted, j.again = controller.Ignored, controller.Ignored, false
 		}
 	}()
-	r.judge(j, timedOut, retries)
+	r.judge(j, overdue, retries)
 }
 
 // judge decides what the error in j tells the policy and the breaker, and
 // whether the job is tried again. It wraps the error of a job that has used up
 // its attempts, or the retries that all jobs together are allowed.
-func (r *rules) judge(j *Job, timedOut bool, retries *controller.Allowance) {
+func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	m, retryAfter := markOf(j.Err)
 	verdict := r.classify(j.Err)
 	refused := verdict == controller.Overload
-	if timedOut && verdict == controller.Failed {
+	timedOut := errors.Is(j.Err, context.DeadlineExceeded)
+	if overdue && timedOut && verdict == controller.Failed {
 		verdict = controller.Overload // slow is a sign of overload, but the work may have been done
 	}
-	if j.door.ctx.Err() != nil && (errors.Is(j.Err, context.Canceled) || errors.Is(j.Err, context.DeadlineExceeded)) {
+	if !j.once && j.door.ctx.Err() != nil && (timedOut || errors.Is(j.Err, context.Canceled)) {
 		verdict = controller.Ignored
 	}
 	j.verdict, j.retryAfter = verdict, retryAfter
@@ -190,7 +188,7 @@ func (r *rules) judge(j *Job, timedOut bool, retries *controller.Allowance) {
 // errors that are no sign of overload, but not that a caller has had enough.
 func (r *rules) count(j *Job, verdict controller.Verdict) controller.Verdict {
 	switch {
-	case r.counts == nil, j.door.ctx.Err() != nil && verdict == controller.Ignored:
+	case r.counts == nil, !j.once && j.door.ctx.Err() != nil && verdict == controller.Ignored:
 		return verdict
 	case !r.counts(j.Err):
 		return controller.Ignored

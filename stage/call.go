@@ -2,7 +2,6 @@ package stage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -45,7 +44,7 @@ func (d *Dispatcher) Acquire(ctx context.Context, ask Ask) (*Slot, error) {
 		d.ended(&c.Job)
 		return nil, err
 	}
-	a.begin(&c.Job, c.started)
+	a.begin(&c.Job, a.rules.Load(), c.started)
 	c.scope.used.Store(true)
 	c.scope.slot.release = c.release
 	return &c.scope.slot, nil
@@ -109,9 +108,8 @@ func (c *call) release(err error) {
 		}
 		c.own.dispatcher.ended(&c.Job)
 	}()
-	timedOut := r.timeout > 0 && a.now()-c.started >= r.timeout && errors.Is(err, context.DeadlineExceeded)
 	c.Err = err
-	a.end(&c.Job, r, timedOut)
+	a.end(&c.Job, r, r.timeout > 0 && a.now()-c.started >= r.timeout)
 	judged = true
 }
 
@@ -133,7 +131,7 @@ func (d *Dispatcher) admitCall(j *Job) {
 		d.finish(j, ErrClosed)
 	case j.door.canceled:
 		d.finish(j, j.abandoned())
-	case d.hopeless(j, max(d.heldUntil.Sub(d.now), 0)):
+	case !d.turnsAway() && d.hopeless(j, d.waitFor(j)):
 		d.finish(j, d.tooLate(j))
 	default:
 		d.recall() // as in submit
@@ -141,13 +139,19 @@ func (d *Dispatcher) admitCall(j *Job) {
 	}
 }
 
-// turnAway sends calls home that the circuit will not let pass, unless they are
-// to wait for it.
-func (d *Dispatcher) turnAway() {
+// turnsAway reports whether calls are sent home because the circuit will not let
+// them pass, and they are not to wait for it.
+func (d *Dispatcher) turnsAway() bool {
 	c := d.gate.circuit
-	if d.calls == 0 || c == nil || d.attempts.rules.Load().wait || c.Ready(d.now) {
+	return c != nil && !d.attempts.rules.Load().wait && !c.Ready(d.now)
+}
+
+// turnAway sends them home.
+func (d *Dispatcher) turnAway() {
+	if d.calls == 0 || !d.turnsAway() {
 		return
 	}
+	c := d.gate.circuit
 	err := &CircuitOpenError{RetryAfter: c.Left(d.now)}
 	for d.counter.queue.first != nil {
 		d.finish(d.counter.queue.pop(), err)

@@ -42,11 +42,11 @@ func (d *Dispatcher) sendHome(h hold, wait time.Duration) {
 	case h == byCircuit && !d.attempts.rules.Load().wait: // they are told of that
 		return
 	}
-	d.heldUntil = d.now.Add(wait)
+	d.heldBy, d.heldUntil = h, d.now.Add(wait)
 	if !d.heldUntil.After(before) {
 		return // they have been looked at
 	}
-	hopeless := func(j *Job) bool { return d.hopeless(j, wait) }
+	hopeless := func(j *Job) bool { return d.hopeless(j, d.waitFor(j)) }
 	for _, j := range d.retries.remove(hopeless) {
 		d.release(j)
 		d.finish(j, d.tooLate(j))
@@ -57,6 +57,18 @@ func (d *Dispatcher) sendHome(h hold, wait time.Duration) {
 	for _, j := range d.counter.queue.removeAll(hopeless) {
 		d.finish(j, d.tooLate(j))
 	}
+}
+
+// waitFor returns for how long a job is held up at least, wherever it stands in
+// the queue. For the rate it is its own weight that counts.
+func (d *Dispatcher) waitFor(j *Job) time.Duration {
+	switch {
+	case d.heldUntil.IsZero():
+		return 0
+	case d.heldBy == byRate && d.gate.rate != nil:
+		return d.gate.rate.Wait(d.now, j.Weight)
+	}
+	return max(d.heldUntil.Sub(d.now), 0)
 }
 
 // tooLate returns the error of a job for which the time is too short.

@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -33,7 +32,6 @@ type Config struct {
 type Dispatcher struct {
 	owner    any
 	attempts *attempts
-	pool     *pool
 
 	mailbox  mailbox
 	awake    atomic.Bool   // the goroutine is at work on the mailbox
@@ -49,6 +47,7 @@ type Dispatcher struct {
 	now      time.Time
 	setting  controller.Setting // in force
 	reporter *reporter
+	pool     *pool
 
 	gate    gate
 	circuit controller.CircuitState // as last reported
@@ -56,7 +55,8 @@ type Dispatcher struct {
 	paused  bool                    // a server has asked for it, as last reported
 	queued  bool                    // may be in the queue of the commons
 
-	heldUntil time.Time // who cannot wait so long has been sent home
+	heldBy    hold      // what holds up the next attempt for a while
+	heldUntil time.Time // who cannot wait so long has been sent home; zero: nothing does
 
 	doors    []*Door
 	turn     int     // the door that is asked next
@@ -290,81 +290,6 @@ func (d *Dispatcher) submit(j *Job) {
 	j.door.queue.push(j)
 }
 
-// end takes a job whose attempt has ended: it is done with, or tried again.
-func (d *Dispatcher) end(j *Job) {
-	d.running--
-	if j.verdict != controller.Succeeded {
-		d.recall()
-	}
-	d.follow(j)
-	d.gate.settle(d.now, j)
-	d.watchCircuit(j.Err)
-	d.heed(j)
-	wait, again := d.backoff(j)
-	d.tell(j)
-	if !again {
-		d.finish(j, j.Err)
-		return
-	}
-	d.tryAgain(j, wait)
-}
-
-// backoff returns how long a job has to wait for another attempt, if it is to
-// have one and there is time.
-func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
-	rules := d.attempts.rules.Load()
-	retry := rules.retry
-	switch {
-	case !j.again:
-		return 0, false
-	case j.door.canceled:
-		j.again, j.Err = false, j.abandoned()
-		return 0, false
-	case retry == nil: // not any more
-		j.exhaust()
-		return 0, false
-	}
-	wait = max(retry.Delay(j.Attempts, d.gate.random.Float64()), j.retryAfter)
-	if err := rules.tooDear(j.Ask); err != nil { // not before an update
-		j.again, j.Err = false, fmt.Errorf("%w; %w", err, j.Err)
-		return 0, false
-	}
-	if d.late(j.door, wait) {
-		j.again, j.Err = false, d.tooLate(j)
-		return 0, false
-	}
-	j.holding = !retry.Park
-	return wait, true
-}
-
-// tell counts an attempt and puts its outcome into the report.
-func (d *Dispatcher) tell(j *Job) {
-	if j.skipped {
-		return
-	}
-	if j.Attempts > 1 {
-		d.status.Retries++
-	}
-	d.reporter.end(controller.End{
-		Start:    j.started,
-		Took:     j.ended - j.started,
-		Tokens:   max(j.tokens, 0),
-		InFlight: j.inFlight,
-		Verdict:  j.verdict,
-		Final:    !j.again,
-	})
-}
-
-// tryAgain lets a job back off, with its slot unless it is to be parked.
-func (d *Dispatcher) tryAgain(j *Job, wait time.Duration) {
-	j.due = d.now.Add(wait)
-	if j.holding {
-		d.holding++
-	}
-	d.retries.add(j)
-	d.note(controller.Event{Kind: controller.EventRetry, Attempt: j.Attempts - 1, Err: j.Err, Wait: wait})
-}
-
 // finish gives a job back to its door.
 func (d *Dispatcher) finish(j *Job, err error) {
 	j.Err = err
@@ -400,139 +325,6 @@ func (d *Dispatcher) cancel(door *Door) {
 	}
 }
 
-// dispatch starts attempts until something holds the next one up.
-func (d *Dispatcher) dispatch() {
-	held, heldFor := free, time.Duration(0)
-	d.lookAhead()
-	d.turnAway()
-	for j := d.next(); j != nil; j = d.next() {
-		if d.hopeless(j, 0) {
-			d.take(j)
-			d.finish(j, d.tooLate(j))
-			continue
-		}
-		h, wait, budget := d.gate.check(d.now, d, j, d.interval())
-		d.tellBudget(h, wait, budget)
-		if h != free {
-			held, heldFor = h, wait
-			d.alarm.want(d.now, wait)
-			break
-		}
-		d.start(j)
-	}
-	d.gate.pacer.Hold(held == byPace)
-	d.pool.publish()
-	d.turnAway()
-	d.sendHome(held, heldFor)
-	d.stepAside(held)
-	if d.circuit == controller.BreakerOpen {
-		d.alarm.want(d.now, d.gate.circuit.Until().Sub(d.now))
-	}
-	for _, j := range []*Job{d.retries.holding.first(), d.retries.parked.first()} {
-		if j != nil {
-			d.alarm.want(d.now, j.due.Sub(d.now))
-		}
-	}
-	d.alarm.arm(d.now)
-	d.setAppetite(held)
-	d.full.Store(d.running >= d.setting.Limit+d.ahead)
-}
-
-// next returns the job whose attempt is to start next, without taking it: a
-// retry that is due, or else the first job of the door whose turn it is. It
-// returns nil if there is none, or no slot for it.
-func (d *Dispatcher) next() *Job {
-	limit := d.setting.Limit + d.ahead
-	if d.reporter.pending() || d.running >= limit {
-		return nil
-	}
-	slot := d.running+d.holding < limit
-	if j := d.retries.due(d.now, slot); j != nil {
-		return j
-	}
-	if !slot {
-		return nil
-	}
-	for range d.doors {
-		if d.turn >= len(d.doors) {
-			d.turn = 0
-		}
-		door := d.doors[d.turn]
-		if j := door.queue.first; j != nil {
-			if !d.late(door, 0) {
-				return j
-			}
-			d.alarm.want(d.now, d.quickest.Left(d.now)) // then we know no more that it is too late
-		}
-		d.turn++
-	}
-	return nil
-}
-
-// stepAside leaves the queue of the commons to others, unless it is what holds
-// up the next attempt.
-func (d *Dispatcher) stepAside(held hold) {
-	if d.queued && held != byCommons {
-		d.gate.commons.withdraw(d)
-	}
-	d.queued = held == byCommons
-}
-
-// start takes the job that next returned and hands it to the pool.
-func (d *Dispatcher) start(j *Job) {
-	d.take(j)
-	d.gate.pass(d.now, j, d.interval())
-	d.running++
-	j.started = d.now.Sub(d.attempts.epoch)
-	j.inFlight = int32(min(d.running, d.setting.Limit))
-	if c := j.door.call; c != nil {
-		c.turn <- true
-		return
-	}
-	d.pool.put(j)
-}
-
-// take takes the job that next returned from where it waits.
-func (d *Dispatcher) take(j *Job) {
-	switch {
-	case j.again:
-		d.retries.take(j)
-		d.release(j)
-	case j.door.call != nil:
-		d.counter.queue.pop()
-		d.turn++
-	default:
-		j.door.queue.pop()
-		j.door.admitted++
-		d.turn++
-	}
-}
-
-// release frees the slot of a job that backs off with it.
-func (d *Dispatcher) release(j *Job) {
-	if j.holding {
-		j.holding = false
-		d.holding--
-	}
-}
-
-// batch is how many jobs are wanted to wait at a door when nothing holds them
-// up: enough to be taken in one go, too few to matter.
-const batch = 64
-
-// setAppetite publishes how many jobs are wanted to wait at each door.
-func (d *Dispatcher) setAppetite(held hold) {
-	n := min(d.setting.Limit+d.ahead, batch)
-	if interval := d.interval(); interval > 0 {
-		n = min(n, max(int(time.Millisecond/interval), 1))
-	}
-	if d.circuit != controller.BreakerClosed || d.empty >= 0 || held == byRate || held == byServer {
-		n = 1 // one, or nobody would see that no more jobs come
-	}
-	d.appetite.Store(int64(n))
-	d.lead.Store(int64(d.ahead))
-}
-
 // sendBack gives doors the jobs that are done with, and wakes the owners that
 // have something to do.
 func (d *Dispatcher) sendBack() {
@@ -548,66 +340,4 @@ func (d *Dispatcher) sendBack() {
 			door.rouse()
 		}
 	}
-}
-
-func (d *Dispatcher) note(e controller.Event) { d.reporter.note(d.now, e) }
-
-// watchCircuit notes a change of the circuit, and the error that opened it.
-func (d *Dispatcher) watchCircuit(err error) {
-	state := controller.BreakerClosed
-	if d.gate.circuit != nil {
-		state = d.gate.circuit.State(d.now)
-	}
-	if state == d.circuit {
-		return
-	}
-	d.circuit = state
-	switch state {
-	case controller.BreakerOpen:
-		d.note(controller.Event{Kind: controller.EventCircuitOpened, Wait: d.gate.circuit.Until().Sub(d.now), Err: err})
-	case controller.BreakerHalfOpen:
-		d.note(controller.Event{Kind: controller.EventCircuitHalfOpen})
-	case controller.BreakerClosed:
-		d.note(controller.Event{Kind: controller.EventCircuitClosed})
-	}
-}
-
-// restored is the share of a budget that has to be free for it to count as
-// restored. A budget that attempts use up as it trickles in stays exhausted.
-const restored = 0.1
-
-// tellBudget notes that a budget holds attempts up, or that it does so no more.
-func (d *Dispatcher) tellBudget(h hold, wait time.Duration, budget int) {
-	if h != byBudget && h != byCommons {
-		budget = -1
-	}
-	if budget == d.empty || budget < 0 && d.gate.free(d.now, d.empty) < restored {
-		return
-	}
-	d.forgetExhausted()
-	if budget >= 0 {
-		d.note(controller.Event{Kind: controller.EventBudgetExhausted, Budget: d.gate.name(budget), Wait: wait})
-	}
-	d.empty = budget
-}
-
-// forgetExhausted notes that a budget holds nothing up any more.
-func (d *Dispatcher) forgetExhausted() {
-	if d.empty >= 0 {
-		d.note(controller.Event{Kind: controller.EventBudgetRestored, Budget: d.gate.name(d.empty)})
-		d.empty = -1
-	}
-}
-
-// report tells the controller what has happened, if it is ready to hear it.
-func (d *Dispatcher) report() {
-	if !d.reporter.due(d.status.Completed+d.status.Failed, d.ahead > 0 && d.running > 0) {
-		return
-	}
-	d.status.Circuit = d.circuit
-	d.status.InFlight = d.running - d.pool.waiting()
-	d.status.Waiting = d.jobs - d.status.InFlight
-	d.status.PausedFor = d.gate.advice.Wait(d.now)
-	d.status.Budgets = d.gate.appendStatus(d.reporter.budgets(), d.now)
-	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status)
 }

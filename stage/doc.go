@@ -17,6 +17,9 @@
 // books, passes the outcome on to the controller and returns the job to its
 // door or tries it again.
 //
+// A single call is a job that its caller waits for. It takes its turn with the
+// doors, but is run by the caller, in no worker.
+//
 // Nothing of it runs without need: the dispatcher has a goroutine while it has
 // messages, the workers and the controller while a door is open.
 package stage

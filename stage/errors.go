@@ -24,7 +24,7 @@ type CircuitOpenError struct {
 }
 
 func (e *CircuitOpenError) Error() string {
-	return fmt.Sprintf("paceline: circuit is open for another %v", e.RetryAfter)
+	return fmt.Sprintf("paceline: circuit is open for another %v", e.RetryAfter.Round(time.Millisecond))
 }
 
 // A RetriesExhaustedError wraps the error of the last attempt of a job that has

@@ -184,7 +184,6 @@ func (j *Job) claim(budget int) *claim {
 
 // record books what nobody has reserved.
 func (g *gate) record(now time.Time, u use) {
-	u.tokens = min(u.tokens, mostTokens)
 	for _, b := range g.budgets {
 		b.Settle(now, controller.Reservation{}, u.of(b.Budget))
 	}

@@ -24,6 +24,11 @@ func (d *Dispatcher) Record(err error, took time.Duration, tokens int64) {
 }
 
 func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
+	tokens = min(tokens, mostTokens)
+	if j.verdict != controller.Succeeded {
+		d.recall()
+		d.streak = 0
+	}
 	if d.gate.circuit != nil {
 		d.gate.circuit.Record(d.now, j.counted)
 	}
@@ -51,5 +56,5 @@ func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
 // RecordTokens takes tokens that were used by work that did not pass through
 // here.
 func (d *Dispatcher) RecordTokens(n int64) {
-	d.do(func() { d.gate.record(d.now, use{tokens: n}) })
+	d.do(func() { d.gate.record(d.now, use{tokens: min(n, mostTokens)}) })
 }

@@ -118,18 +118,21 @@ type statusError struct {
 
 func (e *statusError) Error() string { return fmt.Sprintf("service answered %d: %s", e.code, e.text) }
 
-// refused says whether the service was there, and merely asked too often.
-func refused(err error) bool {
+// broken says whether the service did not work: it was not merely asked too
+// often, or something wrong.
+func broken(err error) bool {
 	var status *statusError
-	return errors.As(err, &status) && status.code == http.StatusTooManyRequests
+	return !errors.As(err, &status) || status.code >= 500
 }
 
 // retryAfter reads the field in both its forms (RFC 9110, section 10.2.3); 0
-// where there is none.
+// where there is none, and also for 1: the field counts in seconds, so that is
+// what a service says which means a few milliseconds. The throttle stands still
+// for as long as it is told to, so a second would be dear.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
-	if s, err := strconv.Atoi(value); err == nil {
-		return max(0, time.Duration(s)*time.Second)
+	if s, err := strconv.Atoi(value); err == nil && s > 1 {
+		return time.Duration(s) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		return max(0, at.Sub(now))

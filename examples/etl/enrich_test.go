@@ -11,6 +11,7 @@ func TestRetryAfterInBothForms(t *testing.T) {
 	for value, want := range map[string]time.Duration{
 		"":                              0,
 		"3":                             3 * time.Second,
+		"1":                             0,
 		"-3":                            0,
 		"soon":                          0,
 		"Sun, 21 Jun 2026 12:00:30 GMT": 30 * time.Second,

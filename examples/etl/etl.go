@@ -72,7 +72,7 @@ func (o options) throttle() pipeline.Config {
 		},
 		// A refusal for being too fast is the policy's business; the circuit
 		// is for a service that does not work.
-		Breaker: &pipeline.Breaker{Failures: 10, OpenFor: time.Second, Counts: func(err error) bool { return !refused(err) }},
+		Breaker: &pipeline.Breaker{Failures: 10, OpenFor: time.Second, Counts: broken},
 		Seed:    o.seed,
 	}
 	switch {

@@ -1,0 +1,90 @@
+// Command endpoints calls two endpoints of a service that share one limit, from
+// many goroutines and from two pipelines. All go through one throttle, and so
+// the service has none to refuse.
+//
+//	goroutines ──► Wrap(lookup) ──┐
+//	goroutines ──► Wrap(search) ──┤
+//	pipeline of lookups ──────────┼──► one Rate ──► HTTP ──► embedded service, one limit
+//	pipeline of searches ─────────┘
+//
+// Run it from the root of the repo:
+//
+//	go run ./examples/endpoints
+//	go run ./examples/endpoints -h
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// inFlight is how many calls are in flight, at most. The rate is meant to be
+// the limit here.
+const inFlight = 16
+
+// settings are the command line.
+type settings struct {
+	url         string
+	rate, burst float64
+}
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run returns the exit status: 0 only if every call was answered and none
+// refused, 1 if one was not, 2 for a wrong command line.
+func run(args []string, stdout, stderr io.Writer) int {
+	s, err := parse(args, stderr)
+	if err != nil {
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the next one meets Go's own handler
+	sum, err := s.endpoints(ctx, stdout)
+	if err != nil {
+		fmt.Fprintln(stderr, "endpoints:", err)
+		return 1
+	}
+	sum.print(stdout)
+	if !sum.complete() {
+		return 1
+	}
+	return 0
+}
+
+func parse(args []string, stderr io.Writer) (settings, error) {
+	var s settings
+	f := flag.NewFlagSet("endpoints", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&s.url, "url", "", "a service with these endpoints (default: one that is embedded)")
+	f.Float64Var(&s.rate, "rate", 5, "calls a second that the service allows")
+	f.Float64Var(&s.burst, "burst", 4, "calls at once that it allows after a pause")
+	if err := f.Parse(args); err != nil {
+		return s, err
+	}
+	err := s.validate(f.Args())
+	if err != nil {
+		fmt.Fprintln(stderr, "endpoints:", err)
+	}
+	return s, err
+}
+
+func (s settings) validate(rest []string) error {
+	switch least := searchWeight + s.rate*unevenness.Seconds(); {
+	case len(rest) > 0:
+		return fmt.Errorf("arguments: got %q, want flags alone", rest)
+	case !(s.rate > 0):
+		return fmt.Errorf("-rate: got %v, want above 0", s.rate)
+	case !(s.burst >= least):
+		return fmt.Errorf("-burst: got %v, want at least %v: a search counts for %v, and %v are for calls that do not arrive evenly",
+			s.burst, least, searchWeight, least-searchWeight)
+	}
+	return nil
+}

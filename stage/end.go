@@ -1,0 +1,91 @@
+package stage
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/paceline-go/paceline/controller"
+)
+
+// end takes a job whose attempt has ended: it is done with, or tried again.
+func (d *Dispatcher) end(j *Job) {
+	d.running--
+	if j.verdict != controller.Succeeded {
+		d.recall()
+	}
+	d.follow(j)
+	d.gate.settle(d.now, j)
+	d.watchCircuit(j.Err)
+	d.heed(j)
+	wait, again := d.backoff(j)
+	d.tell(j)
+	if !again {
+		d.finish(j, j.Err)
+		return
+	}
+	d.tryAgain(j, wait)
+}
+
+// backoff returns how long a job has to wait for another attempt, if it is to
+// have one and there is time.
+func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
+	rules := d.attempts.rules.Load()
+	retry := rules.retry
+	switch {
+	case !j.again:
+		return 0, false
+	case j.door.canceled:
+		j.again, j.Err = false, j.abandoned()
+		return 0, false
+	case retry == nil: // not any more
+		j.exhaust()
+		return 0, false
+	}
+	wait = max(retry.Delay(j.Attempts, d.gate.random.Float64()), j.retryAfter)
+	if err := rules.tooDear(j.Ask); err != nil { // not before an update
+		j.again, j.Err = false, fmt.Errorf("%w; %w", err, j.Err)
+		return 0, false
+	}
+	if d.late(j.door, wait) {
+		j.again, j.Err = false, d.tooLate(j)
+		return 0, false
+	}
+	j.holding = !retry.Park
+	return wait, true
+}
+
+// tell counts an attempt and puts its outcome into the report.
+func (d *Dispatcher) tell(j *Job) {
+	if j.skipped {
+		return
+	}
+	if j.Attempts > 1 {
+		d.status.Retries++
+	}
+	d.reporter.end(controller.End{
+		Start:    j.started,
+		Took:     j.ended - j.started,
+		Tokens:   max(j.tokens, 0),
+		InFlight: j.inFlight,
+		Verdict:  j.verdict,
+		Final:    !j.again,
+	})
+}
+
+// tryAgain lets a job back off, with its slot unless it is to be parked.
+func (d *Dispatcher) tryAgain(j *Job, wait time.Duration) {
+	j.due = d.now.Add(wait)
+	if j.holding {
+		d.holding++
+	}
+	d.retries.add(j)
+	d.note(controller.Event{Kind: controller.EventRetry, Attempt: j.Attempts - 1, Err: j.Err, Wait: wait})
+}
+
+// release frees the slot of a job that backs off with it.
+func (d *Dispatcher) release(j *Job) {
+	if j.holding {
+		j.holding = false
+		d.holding--
+	}
+}

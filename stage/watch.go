@@ -1,0 +1,72 @@
+package stage
+
+import (
+	"time"
+
+	"github.com/paceline-go/paceline/controller"
+)
+
+func (d *Dispatcher) note(e controller.Event) { d.reporter.note(d.now, e) }
+
+// watchCircuit notes a change of the circuit, and the error that opened it.
+func (d *Dispatcher) watchCircuit(err error) {
+	state := controller.BreakerClosed
+	if d.gate.circuit != nil {
+		state = d.gate.circuit.State(d.now)
+	}
+	if state == d.circuit {
+		return
+	}
+	d.circuit = state
+	switch state {
+	case controller.BreakerOpen:
+		d.note(controller.Event{Kind: controller.EventCircuitOpened, Wait: d.gate.circuit.Until().Sub(d.now), Err: err})
+	case controller.BreakerHalfOpen:
+		d.note(controller.Event{Kind: controller.EventCircuitHalfOpen})
+	case controller.BreakerClosed:
+		d.note(controller.Event{Kind: controller.EventCircuitClosed})
+	}
+}
+
+// restored is the share of a budget that has to be free for it to count as
+// restored. A budget that attempts use up as it trickles in stays exhausted.
+const restored = 0.1
+
+// tellBudget notes that a budget holds attempts up, or that it does so no more.
+func (d *Dispatcher) tellBudget(h hold, wait time.Duration, budget int) {
+	if h != byBudget && h != byCommons {
+		budget = -1
+	}
+	if budget == d.empty || budget < 0 && d.gate.free(d.now, d.empty) < restored {
+		return
+	}
+	d.forgetExhausted()
+	if budget >= 0 {
+		d.note(controller.Event{Kind: controller.EventBudgetExhausted, Budget: d.gate.name(budget), Wait: wait})
+	}
+	d.empty = budget
+}
+
+// forgetExhausted notes that a budget holds nothing up any more.
+func (d *Dispatcher) forgetExhausted() {
+	if d.empty >= 0 {
+		d.note(controller.Event{Kind: controller.EventBudgetRestored, Budget: d.gate.name(d.empty)})
+		d.empty = -1
+	}
+}
+
+// report tells the controller what has happened, if it is ready to hear it.
+func (d *Dispatcher) report() {
+	if !d.reporter.due(d.status.Completed+d.status.Failed, d.ahead > 0 && d.running > 0) {
+		return
+	}
+	d.status.Circuit, d.status.OpenFor = d.circuit, 0
+	if d.circuit == controller.BreakerOpen {
+		d.status.OpenFor = d.gate.circuit.Until().Sub(d.now)
+	}
+	d.status.InFlight = d.running - d.pool.waiting()
+	d.status.Waiting = d.jobs - d.status.InFlight
+	d.status.PausedFor = d.gate.advice.Wait(d.now)
+	d.status.Budgets = d.gate.appendStatus(d.reporter.budgets(), d.now)
+	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status)
+}
