@@ -154,7 +154,7 @@ func TestAbortedAttemptCallsNothingOfTheUsers(t *testing.T) {
 		j := &Job{door: doorOf(false), again: true}
 		go func() {
 			defer close(done)
-			a.begin(j, 0)
+			a.begin(j, &rules{}, 0)
 			j.Err = err
 			a.abort(j)
 			done <- true

@@ -371,7 +371,7 @@ func TestJobThatNothingHasRoomForIsRefused(t *testing.T) {
 	}
 }
 
-func TestRecordedUseIsBookedWithinReason(t *testing.T) {
+func TestRecordedUseIsBooked(t *testing.T) {
 	own := controller.Budget{Tokens: 10, Window: minute}
 	shared := controller.Budget{Tokens: 20, Window: minute, Requests: true}
 	g := newGate(budgeted(own), sharing(NewCommons([]controller.Budget{shared})))
@@ -379,12 +379,6 @@ func TestRecordedUseIsBookedWithinReason(t *testing.T) {
 	status := g.appendStatus(nil, opening)
 	if status[0].Used != 4 || status[1].Used != 2 {
 		t.Errorf("used %d and %d, want 4 and 2", status[0].Used, status[1].Used)
-	}
-	for range 3 { // which would overflow
-		g.record(opening, use{tokens: math.MaxInt64})
-	}
-	if used := g.budgets[0].Used(opening); used != 3*mostTokens+4 {
-		t.Errorf("used %d", used)
 	}
 	if used := g.budgets[0].Used(opening.Add(minute)); used != 0 {
 		t.Errorf("%d used a window later", used)

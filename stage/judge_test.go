@@ -60,7 +60,7 @@ func TestJudge(t *testing.T) {
 		counts   func(error) bool
 		job      Job
 		over     bool // its door's context has ended
-		timedOut bool
+		overdue  bool // its time was over
 		want     judgement
 	}{
 		{name: "success", retry: &thrice, want: judgement{succeeded, succeeded, false, false}},
@@ -89,14 +89,20 @@ func TestJudge(t *testing.T) {
 		{name: "not retryable, but a refusal", err: Overloaded(errService, 0), retry: &choosy, want: judgement{overload, overload, true, false}},
 		{name: "retryable, but fatal", err: Fatal(io.EOF), retry: &choosy, want: judgement{ignored, ignored, false, false}},
 
-		{name: "timed out", err: context.DeadlineExceeded, retry: &thrice, timedOut: true, want: judgement{overload, overload, true, false}},
-		{name: "timed out, which uses up an attempt", err: context.DeadlineExceeded, retry: &once, timedOut: true, want: judgement{overload, overload, false, true}},
-		{name: "timed out, but fatal", err: Fatal(context.DeadlineExceeded), retry: &thrice, timedOut: true, want: judgement{ignored, ignored, false, false}},
+		{name: "timed out", err: context.DeadlineExceeded, retry: &thrice, overdue: true, want: judgement{overload, overload, true, false}},
+		{name: "timed out, which uses up an attempt", err: context.DeadlineExceeded, retry: &once, overdue: true, want: judgement{overload, overload, false, true}},
+		{name: "timed out, but fatal", err: Fatal(context.DeadlineExceeded), retry: &thrice, overdue: true, want: judgement{ignored, ignored, false, false}},
+
+		{name: "fails by itself, too late", err: io.EOF, retry: &thrice, overdue: true, want: judgement{failed, failed, true, false}},
 
 		{name: "cancelled with its door", err: context.Canceled, retry: &thrice, over: true, want: judgement{ignored, ignored, false, false}},
 		{name: "out of time with its door", err: context.DeadlineExceeded, retry: &thrice, over: true, want: judgement{ignored, ignored, false, false}},
 		{name: "failure after the cancel", err: io.EOF, retry: &thrice, over: true, want: judgement{failed, failed, false, false}},
 		{name: "refusal after the cancel", err: Overloaded(io.EOF, 0), retry: &thrice, over: true, want: judgement{overload, overload, false, false}},
+
+		{name: "out of time in a slot, after the wait for it", err: context.DeadlineExceeded, job: Job{once: true}, over: true, want: judgement{failed, failed, false, false}},
+		{name: "overdue in a slot, after the wait for it", err: context.DeadlineExceeded, job: Job{once: true}, over: true, overdue: true, want: judgement{overload, overload, false, false}},
+		{name: "cancelled in a slot counts if told so", err: context.Canceled, job: Job{once: true}, over: true, counts: only(context.Canceled), want: judgement{ignored, failed, false, false}},
 
 		{name: "classified as a refusal", err: io.EOF, retry: &once, classify: func(error) controller.Verdict { return overload },
 			want: judgement{overload, overload, true, false}},
@@ -128,7 +134,7 @@ func TestJudge(t *testing.T) {
 			}
 			j := &test.job
 			j.Err, j.door, j.Attempts = test.err, doorOf(test.over), 5
-			r.judgeSafely(j, test.timedOut, controller.NewAllowance(1))
+			r.judgeSafely(j, test.overdue, controller.NewAllowance(1))
 			if got := (judgement{j.verdict, j.counted, j.again, exhausted(j.Err)}); got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
@@ -184,12 +190,14 @@ func TestRetriesAreAShareOfAllAttempts(t *testing.T) {
 		t.Error("a refusal is not tried again, though it takes nothing of the share")
 	}
 	a := attempts{allowance: allowance}
-	a.earn(&r)
-	a.earn(&rules{})
+	attempt := func(r *rules) { a.begin(&Job{door: doorOf(false)}, r, 0) }
+	attempt(&r)
+	attempt(&rules{})
+	attempt(&rules{retry: &controller.Retry{}})
 	if try(io.EOF) {
 		t.Error("half a retry was earned, and a whole one allowed")
 	}
-	a.earn(&r)
+	attempt(&r)
 	if !try(io.EOF) || try(io.EOF) {
 		t.Error("two attempts do not earn one retry")
 	}
