@@ -11,24 +11,38 @@ import "sync/atomic"
 // any goroutine.
 type Allowance struct {
 	millionths atomic.Int64
-	most       int64
+	most       atomic.Int64
 }
 
 // NewAllowance returns an allowance of so many retries in hand, which is also
 // the most that it saves up.
 func NewAllowance(inHand int) *Allowance {
-	a := &Allowance{most: int64(inHand) * million}
-	a.millionths.Store(a.most)
+	a := new(Allowance)
+	a.Resize(inHand)
 	return a
 }
 
 const million = 1_000_000
 
+// Resize makes a an allowance of so many retries in hand, of which as many have
+// been spent.
+func (a *Allowance) Resize(inHand int) {
+	most := int64(inHand) * million
+	more := most - a.most.Swap(most)
+	a.add(func(had int64) int64 { return max(had+more, 0) })
+}
+
 // Earn notes an attempt, of which share is allowed for retries.
 func (a *Allowance) Earn(share float64) {
+	a.add(func(had int64) int64 { return had + int64(share*million) })
+}
+
+// add replaces what is there, up to the most there may be.
+func (a *Allowance) add(to func(had int64) int64) {
 	for {
 		had := a.millionths.Load()
-		if had >= a.most || a.millionths.CompareAndSwap(had, min(had+int64(share*million), a.most)) {
+		has := min(to(had), a.most.Load())
+		if has == had || a.millionths.CompareAndSwap(had, has) {
 			return
 		}
 	}

@@ -67,6 +67,9 @@ func (a *Advice) pause(now time.Time, wait time.Duration) {
 // Wait returns how long nothing is to be sent.
 func (a *Advice) Wait(now time.Time) time.Duration { return max(a.until.Sub(now), 0) }
 
+// Left returns how long the interval holds.
+func (a *Advice) Left(now time.Time) time.Duration { return max(a.slow.Sub(now), 0) }
+
 // Interval returns how far apart attempts are to start at least.
 func (a *Advice) Interval(now time.Time) time.Duration {
 	if now.Before(a.slow) {

@@ -39,8 +39,6 @@ func (d *Dispatcher) sendHome(h hold, wait time.Duration) {
 		return
 	case h == byBudget, h == byCommons: // what is reserved may come back at any time
 		return
-	case h == byCircuit && !d.attempts.rules.Load().wait: // they are told of that
-		return
 	}
 	d.heldBy, d.heldUntil = h, d.now.Add(wait)
 	if !d.heldUntil.After(before) {

@@ -17,7 +17,7 @@ func (d *Dispatcher) dispatch() {
 			d.finish(j, d.tooLate(j))
 			continue
 		}
-		h, wait, budget := d.gate.check(d.now, d, j, d.interval())
+		h, wait, budget := d.gate.check(d.now, d, j, d.interval)
 		d.tellBudget(h, wait, budget)
 		if h != free {
 			held, heldFor = h, wait
@@ -31,6 +31,10 @@ func (d *Dispatcher) dispatch() {
 	d.turnAway()
 	d.sendHome(held, heldFor)
 	d.stepAside(held)
+	if held == byPace {
+		d.alarm.want(d.now, d.gate.advice.Left(d.now))
+	}
+	d.alarm.want(d.now, d.gate.advice.Wait(d.now))
 	if d.circuit == controller.BreakerOpen {
 		d.alarm.want(d.now, d.gate.circuit.Until().Sub(d.now))
 	}
@@ -91,7 +95,7 @@ func (d *Dispatcher) stepAside(held hold) {
 // start takes the job that next returned and hands it to the pool.
 func (d *Dispatcher) start(j *Job) {
 	d.take(j)
-	d.gate.pass(d.now, j, d.interval())
+	d.gate.pass(d.now, j, d.interval)
 	d.running++
 	j.started = d.now.Sub(d.attempts.epoch)
 	j.inFlight = int32(min(d.running, d.setting.Limit))
@@ -125,8 +129,8 @@ const batch = 64
 // setAppetite publishes how many jobs are wanted to wait at each door.
 func (d *Dispatcher) setAppetite(held hold) {
 	n := min(d.setting.Limit+d.ahead, batch)
-	if interval := d.interval(); interval > 0 {
-		n = min(n, max(int(time.Millisecond/interval), 1))
+	if d.interval > 0 {
+		n = min(n, max(int(time.Millisecond/d.interval), 1))
 	}
 	if d.circuit != controller.BreakerClosed || d.empty >= 0 || held == byRate || held == byServer {
 		n = 1 // one, or nobody would see that no more jobs come

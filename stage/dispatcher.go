@@ -46,6 +46,7 @@ type Dispatcher struct {
 
 	now      time.Time
 	setting  controller.Setting // in force
+	interval time.Duration      // in force, hints of servers considered
 	reporter *reporter
 	pool     *pool
 
@@ -88,10 +89,11 @@ func NewDispatcher(cfg Config) *Dispatcher {
 			epoch:     now,
 			allowance: controller.NewAllowance(max(most, fewRetries)),
 		},
-		closing: make(chan struct{}),
-		now:     now,
-		setting: c.Setting(),
-		empty:   -1,
+		closing:  make(chan struct{}),
+		now:      now,
+		setting:  c.Setting(),
+		interval: c.Setting().Interval,
+		empty:    -1,
 		gate: gate{
 			commons: cfg.Commons,
 			random:  seeded(cfg.Seed),
@@ -218,6 +220,7 @@ func (d *Dispatcher) handle(mail List) {
 	if setting, ok := d.reporter.take(); ok {
 		d.set(setting)
 	}
+	d.pace() // the time of a hint may be over
 	for j := mail.Pop(); j != nil; j = mail.Pop() {
 		switch j.message {
 		case submitted:
@@ -252,15 +255,22 @@ func (d *Dispatcher) staff() {
 
 // set puts a setting in force.
 func (d *Dispatcher) set(s controller.Setting) {
-	before, limit := d.interval(), d.setting.Limit
+	limit := d.setting.Limit
 	d.setting = s
-	after := d.interval()
-	if after != before {
-		d.gate.repace(d.now, before, after)
-	}
-	if after > before || s.Limit < limit {
+	if slower := d.pace(); slower || s.Limit < limit {
 		d.takeBack() // it was let through when more was allowed
 	}
+}
+
+// pace puts the interval in force: that of the policy, or what is left of a
+// server's quota if that is longer.
+func (d *Dispatcher) pace() (slower bool) {
+	before := d.interval
+	d.interval = max(d.setting.Interval, d.gate.advice.Interval(d.now))
+	if d.interval != before {
+		d.gate.repace(d.now, before, d.interval)
+	}
+	return d.interval > before
 }
 
 // submit takes a job in.

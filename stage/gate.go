@@ -294,6 +294,15 @@ func (g *gate) repace(now time.Time, from, to time.Duration) {
 	g.gaps = controller.Gaps{}
 }
 
+// gap returns what gap attempts keep by themselves, 0 if it is not known, which it
+// is not while it is a server's.
+func (g *gate) gap(now time.Time) time.Duration {
+	if g.advice.Interval(now) > 0 {
+		return 0
+	}
+	return g.gaps.Mean(now)
+}
+
 // appendStatus appends the budgets' part of a snapshot.
 func (g *gate) appendStatus(to []controller.BudgetSnapshot, now time.Time) []controller.BudgetSnapshot {
 	add := func(windows []*controller.Window, now time.Time) {

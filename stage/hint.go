@@ -1,13 +1,9 @@
 package stage
 
-import (
-	"time"
+import "github.com/paceline-go/paceline/controller"
 
-	"github.com/paceline-go/paceline/controller"
-)
-
-// Hint takes what a server said of its limits. When it returns, nothing starts
-// against it any more.
+// Hint takes what a server said of its limits. When it returns, nothing is let
+// through against it any more.
 func (d *Dispatcher) Hint(h controller.Hint) {
 	d.do(func() { d.hint(h) })
 }
@@ -21,19 +17,13 @@ func (d *Dispatcher) heed(j *Job) {
 }
 
 func (d *Dispatcher) hint(h controller.Hint) {
-	before := d.interval()
-	d.gate.hint(d.now, h)
-	after := d.interval()
-	if after != before || d.gate.advice.Wait(d.now) > 0 {
-		d.takeBack()
-		d.gate.repace(d.now, before, after)
+	if h.Budget != "" {
+		d.takeBack() // what it has reserved, the server does not know of
 	}
-}
-
-// interval returns how far apart attempts start at least: as the policy says, or
-// what is left of a server's quota.
-func (d *Dispatcher) interval() time.Duration {
-	return max(d.setting.Interval, d.gate.advice.Interval(d.now))
+	d.gate.hint(d.now, h)
+	if slower := d.pace(); slower || d.gate.advice.Wait(d.now) > 0 {
+		d.takeBack()
+	}
 }
 
 // watchPause notes that a server has asked to be left alone, or that this is
@@ -47,6 +37,7 @@ func (d *Dispatcher) watchPause() {
 	if d.paused {
 		d.note(controller.Event{Kind: controller.EventPaused, Wait: left})
 	} else {
+		d.gate.gaps = controller.Gaps{} // one of them was the server's
 		d.note(controller.Event{Kind: controller.EventResumed})
 	}
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // A Slot is one attempt's place among those in flight. Its methods may be
-// called from any goroutine; once the attempt has ended they do nothing.
+// called from any goroutine; once the attempt has ended they do nothing,
+// but for Hint.
 type Slot struct {
 	dispatcher *Dispatcher // nil: the slot is nobody's
 	attempt    int
@@ -33,8 +34,8 @@ func (s *Slot) RecordTokens(n int64) {
 }
 
 // Hint tells what the server said of its limits: for all attempts, not only for
-// this one. When it returns, nothing starts against it any more. It counts also
-// after the attempt has ended, since a fact stays one.
+// this one. When it returns, nothing is let through against it any more. It counts
+// also after the attempt has ended, since a fact stays one.
 func (s *Slot) Hint(h controller.Hint) {
 	if s.dispatcher != nil {
 		s.dispatcher.Hint(h)

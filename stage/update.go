@@ -24,7 +24,9 @@ func (d *Dispatcher) Update(cfg Config, then func()) {
 func (d *Dispatcher) update(cfg Config) {
 	cfg.Commons = d.gate.commons
 	d.takeBack()
-	d.enlarge(cfg.Controller.Bounds.MaxLimit)
+	most := cfg.Controller.Bounds.MaxLimit
+	d.enlarge(most)
+	d.attempts.allowance.Resize(max(most, fewRetries))
 	d.forgetExhausted()
 	d.attempts.rules.Store(newRules(cfg))
 	d.gate.update(d.now, cfg)

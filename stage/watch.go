@@ -68,5 +68,5 @@ func (d *Dispatcher) report() {
 	d.status.Waiting = d.jobs - d.status.InFlight
 	d.status.PausedFor = d.gate.advice.Wait(d.now)
 	d.status.Budgets = d.gate.appendStatus(d.reporter.budgets(), d.now)
-	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status)
+	d.reporter.send(d.now, d.gate.gap(d.now), d.status)
 }
