@@ -1032,8 +1032,8 @@ func drawRevisions(t *rapid.T, draw func(*rapid.T) pipeline.Config) (all []revis
 	return all
 }
 
-// A caller makes single calls through a throttle, or takes slots.
-type caller struct {
+// A visitor makes single calls through a throttle, or takes slots.
+type visitor struct {
 	job    int
 	at     time.Duration
 	slot   bool // Acquire instead of Execute
@@ -1041,8 +1041,8 @@ type caller struct {
 	leaves time.Duration
 }
 
-func drawCaller(t *rapid.T, job int) caller {
-	return caller{
+func drawVisitor(t *rapid.T, job int) visitor {
+	return visitor{
 		job:    job,
 		at:     max(drawMoment(t, "calls"), 0),
 		slot:   rapid.Bool().Draw(t, "slot"),
@@ -1053,7 +1053,7 @@ func drawCaller(t *rapid.T, job int) caller {
 
 // call makes the call and checks that it comes to an end that the service
 // knows of.
-func (c caller) call(f *faults, throttle *pipeline.Throttle, s *service) {
+func (c visitor) call(f *faults, throttle *pipeline.Throttle, s *service) {
 	time.Sleep(c.at)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -1098,15 +1098,15 @@ func TestUpdatesLoseNoJob(t *testing.T) {
 		cfg := drawConfig(rt)
 		revisions := drawRevisions(rt, drawRevision)
 		var visits []visit
-		var callers []caller
+		var visitors []visitor
 		jobs := 0
 		for range rapid.IntRange(0, 3).Draw(rt, "visits") {
 			v := drawVisit(rt, jobs)
 			jobs += v.jobs
 			visits = append(visits, v)
 		}
-		for range rapid.IntRange(0, 12).Draw(rt, "callers") {
-			callers = append(callers, drawCaller(rt, jobs))
+		for range rapid.IntRange(0, 12).Draw(rt, "visitors") {
+			visitors = append(visitors, drawVisitor(rt, jobs))
 			jobs++
 		}
 		closeAt := drawMoment(rt, "closeAt")
@@ -1122,7 +1122,7 @@ func TestUpdatesLoseNoJob(t *testing.T) {
 			for _, v := range visits {
 				all.Go(func() { v.pay(f, v.pipeline(throttle, s), s, everything()) })
 			}
-			for _, c := range callers {
+			for _, c := range visitors {
 				all.Go(func() { c.call(f, throttle, s) })
 			}
 			for _, r := range revisions {
