@@ -346,3 +346,25 @@ func TestWakeThatNobodyTookHoldsNobodyUp(t *testing.T) {
 		v.leave(3)
 	})
 }
+
+// Wake is for an owner that sleeps. One that has found something to do before it
+// slept is not woken for what comes while it is at work.
+func TestOwnerIsWokenOnlyWhenItSleeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1)
+		v := s.open(t.Context())
+		v.send(s.work("job", 0))
+		synctest.Wait()
+		if v.Sleep(false) {
+			t.Fatal("sleeps, though a job is back")
+		}
+		v.send(s.work("job", 0))
+		synctest.Wait()
+		select {
+		case <-v.Wake():
+			t.Error("woken, though it does not sleep")
+		default:
+		}
+		v.leave(2)
+	})
+}
