@@ -759,9 +759,12 @@ func TestKeyIsToldOfTheBudgetThatHoldsItUp(t *testing.T) {
 		for key, cost := range []int64{0, 100, 1, 1} {
 			all.Go(func() {
 				time.Sleep(time.Duration(key) * time.Second)
-				if _, err := k.Throttle(key).Acquire(pipeline.WithCost(t.Context(), cost)); err != nil {
+				slot, err := k.Throttle(key).Acquire(pipeline.WithCost(t.Context(), cost))
+				if err != nil {
 					t.Error(err)
+					return
 				}
+				slot.Release(nil)
 			})
 		}
 		all.Wait()
@@ -791,9 +794,12 @@ func TestWaitingKeyIsWokenWhenTheServerHasMoreThanItSaid(t *testing.T) {
 		time.AfterFunc(time.Second, func() {
 			slot.Hint(pipeline.Hint{Budget: "all", Limit: 100, Remaining: 99, Reset: time.Hour})
 		})
-		if _, err := k.Throttle(1).Acquire(pipeline.WithCost(t.Context(), 20)); err != nil {
-			t.Error(err)
+		next, err := k.Throttle(1).Acquire(pipeline.WithCost(t.Context(), 20))
+		if err != nil {
+			t.Fatal(err)
 		}
+		defer slot.Release(nil)
+		defer next.Release(nil)
 		if took := time.Since(begin); took != time.Second {
 			t.Errorf("it came after %v, 1s after the server had more", took)
 		}
