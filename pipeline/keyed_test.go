@@ -91,6 +91,27 @@ func TestKeyHasOneThrottleWhoeverAsks(t *testing.T) {
 	}
 }
 
+func TestKeyHasOneThrottleThoughAllAskAtOnce(t *testing.T) {
+	const callers = 4
+	for range 300 {
+		k := newKeyed(t, pipeline.KeyedConfig[int]{})
+		var all sync.WaitGroup
+		got := make([]*pipeline.Throttle, callers)
+		begin := make(chan struct{})
+		for caller := range callers {
+			all.Go(func() {
+				<-begin
+				got[caller] = k.Throttle(0)
+			})
+		}
+		close(begin)
+		all.Wait()
+		if len(slices.Compact(got)) > 1 {
+			t.Fatal("a key has two throttles")
+		}
+	}
+}
+
 // TestThrottleThatIsUsedStaysTheOne though others have pushed it out and nobody
 // has it in hand.
 func TestThrottleThatIsUsedStaysTheOne(t *testing.T) {
@@ -199,6 +220,33 @@ func TestThrottlesThatNobodyUsesAreForgotten(t *testing.T) {
 	if kept[-1] != held {
 		t.Error("the one in hand is not the one")
 	}
+}
+
+// TestKeysThatNobodyUsesAreForgotten with their throttles: these could be
+// collected if nothing on the shelf had them.
+func TestKeysThatNobodyUsesAreForgotten(t *testing.T) {
+	k, err := pipeline.NewKeyed(pipeline.KeyedConfig[*[64]byte]{Keep: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []weak.Pointer[[64]byte]
+	for range 1000 {
+		key := new([64]byte)
+		keys = append(keys, weak.Make(key))
+		k.Throttle(key)
+	}
+	left := func() (n int) {
+		for _, key := range keys {
+			if key.Value() != nil {
+				n++
+			}
+		}
+		return n
+	}
+	if !until(func() bool { return left() <= 10 }) {
+		t.Errorf("%d keys are there, want 10", left())
+	}
+	runtime.KeepAlive(k)
 }
 
 func TestDroppedKeyedIsCollectedWithItsThrottles(t *testing.T) {
