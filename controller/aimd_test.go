@@ -3,7 +3,6 @@ package controller
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -309,31 +308,99 @@ func TestAIMDKeepsAServiceBusyButNotOverloadedForADay(t *testing.T) {
 	}
 }
 
-func TestAIMDReplaysTheSameSettings(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
-	type entry struct {
-		now time.Time
-		o   Outcome
+// update goes on under another policy and other bounds.
+func (d *driver) update(t interface{ Fatal(...any) }, p Policy, b Bounds) {
+	setting, ok := d.Law.(*aimd).Update(p, b)
+	if !ok {
+		t.Fatal("AIMD does not go on as AIMD")
 	}
-	log, now := make([]entry, 10_000), t0
-	for i := range log {
-		now = now.Add(time.Duration(random.ExpFloat64() * float64(time.Second)))
-		log[i] = entry{now, Outcome{
-			Verdict: []Verdict{Ignored, Failed, Overload, Succeeded, Succeeded, Succeeded}[random.IntN(6)],
-			Final:   random.IntN(2) == 0,
-			Start:   now.Add(-time.Duration(random.IntN(2000)) * ms),
-			Gap:     time.Duration(random.IntN(100)) * ms,
-		}}
+	d.Setting = setting
+}
+
+func TestAIMDUpdateStartsWhatNothingHasCutAnew(t *testing.T) {
+	d := drive(AIMD{}, aimd64)
+	d.update(t, AIMD{}, Bounds{InitialLimit: 100, MaxLimit: 128, MinInterval: 10 * ms, MaxInterval: time.Second})
+	d.want(t, 100, 10*ms, 128)
+	d.update(t, AIMD{}, Bounds{InitialLimit: 20, MaxLimit: 32, MaxInterval: time.Second}) // grew no further than that
+	d.want(t, 32, 0, 32)
+}
+
+func TestAIMDUpdateKeepsWhatWasLearned(t *testing.T) {
+	d := drive(AIMD{FailureThreshold: 1}, aimd64)
+	d.end(2, Failed, 0) // 16, 400 ms, ceiling 32
+	cool := d.CoolUntil
+	d.update(t, AIMD{FailureThreshold: 1}, Bounds{InitialLimit: 128, MaxLimit: 128, MinInterval: 50 * ms, MaxInterval: time.Second})
+	d.want(t, 16, 400*ms, 32)
+	if !d.CoolUntil.Equal(cool) {
+		t.Errorf("cooling until %v, want %v as before", d.CoolUntil, cool)
 	}
-	replay := func() (settings []Setting) {
-		law, _ := AIMD{FailureThreshold: 5, FailureWindow: 5 * time.Second, CoolingPeriod: 10 * time.Second}.Start(aimd64)
-		for _, e := range log {
-			settings = append(settings, law.Next(e.now, e.o))
+	d.end(1, Succeeded, 0)
+	d.want(t, 16, 400*ms, 32)
+	d.pass(time.Minute)
+	for range 20 {
+		d.pass(ms)
+		d.end(1, Succeeded, 0)
+	}
+	d.want(t, 32, 50*ms, 32)
+	d.pass(4 * time.Minute)
+	d.end(1, Succeeded, 0)
+	d.want(t, 33, 50*ms, 128)
+}
+
+func TestAIMDUpdateBringsTheSettingIntoTheBounds(t *testing.T) {
+	d := drive(AIMD{FailureThreshold: 1}, aimd64)
+	d.end(2, Failed, 0) // 16, 400 ms, ceiling 32
+	d.update(t, AIMD{FailureThreshold: 1}, Bounds{InitialLimit: 8, MaxLimit: 10, MinInterval: 10 * ms, MaxInterval: 300 * ms})
+	d.want(t, 10, 300*ms, 10)
+	d.update(t, AIMD{FailureThreshold: 1}, Bounds{InitialLimit: 8, MaxLimit: 10, MinInterval: 500 * ms, MaxInterval: time.Second})
+	d.want(t, 10, 500*ms, 10)
+}
+
+func TestAIMDUpdateKeepsFailuresUnlessTheyAreCountedOtherwise(t *testing.T) {
+	for _, c := range []struct {
+		to   AIMD
+		want int // failures that count, after two and one more
+	}{
+		{AIMD{}, 0}, // it was the third: a cut
+		{AIMD{CoolingPeriod: time.Hour, SafeCeilingDecay: 1}, 0},
+		{AIMD{FailureThreshold: 4}, 1},
+		{AIMD{FailureWindow: time.Hour}, 1},
+	} {
+		d := drive(AIMD{}, aimd64)
+		d.end(2, Failed, 0)
+		d.update(t, c.to, aimd64)
+		d.end(1, Failed, 0)
+		if got := d.Law.(*aimd).Failures(d.now); got != c.want {
+			t.Errorf("%+v: %d failures count, want %d", c.to, got, c.want)
 		}
-		return settings
 	}
-	if !slices.Equal(replay(), replay()) {
-		t.Error("the second replay gave other settings")
+}
+
+func TestAIMDDoesNotGoOnAsAnotherPolicy(t *testing.T) {
+	d := drive(AIMD{}, aimd64)
+	if _, ok := d.Law.(*aimd).Update(Static{}, unpaced8); ok {
+		t.Error("AIMD goes on as Static")
+	}
+	d.end(3, Failed, 0)
+	d.want(t, 32, 200*ms, 64) // and nothing has changed
+}
+
+// The limit that failed is what was learned, also if it was the highest there was.
+func TestAIMDUpdateKeepsTheCeilingThatWasTheMaximum(t *testing.T) {
+	d := drive(AIMD{FailureThreshold: 1}, aimd64)
+	d.end(1, Failed, 0)
+	d.update(t, AIMD{FailureThreshold: 1}, Bounds{InitialLimit: 128, MaxLimit: 128, MinInterval: 100 * ms, MaxInterval: time.Second})
+	d.want(t, 32, 200*ms, 64)
+}
+
+// A lower maximum for a while is no reason to forget that half as many failed.
+func TestAIMDUpdateThereAndBackKeepsTheCut(t *testing.T) {
+	d := drive(AIMD{FailureThreshold: 1}, aimd64)
+	d.end(2, Failed, 0) // 16, cooling
+	d.update(t, AIMD{FailureThreshold: 1}, Bounds{InitialLimit: 16, MaxLimit: 16, MinInterval: 100 * ms, MaxInterval: time.Second})
+	d.update(t, AIMD{FailureThreshold: 1}, aimd64)
+	if d.Limit > 16 || d.Interval != 400*ms {
+		t.Errorf("got %v while cooling, want at most limit 16, interval 400ms", d.Setting)
 	}
 }
 
@@ -345,10 +412,12 @@ type aimdModel struct {
 	interval, natural    time.Duration
 	counted              []time.Time
 	failure, cut, growth time.Time
+	cooled               time.Time // no growth before; an update does not change that
+	failed               bool      // the ceiling is a limit that failed
 }
 
 func (m *aimdModel) next(now time.Time, o Outcome) {
-	cooling := !m.cut.IsZero() && now.Sub(m.cut) < m.CoolingPeriod
+	cooling := now.Before(m.cooled)
 	switch {
 	case o.Verdict == Overload || o.Verdict == Failed && o.Final:
 		m.failure = now
@@ -369,9 +438,10 @@ func (m *aimdModel) next(now time.Time, o Outcome) {
 		}
 		m.ceiling, m.limit, m.interval = m.limit, max(m.limit/2, 1), min(2*m.interval, m.MaxInterval)
 		m.counted, m.cut, m.growth = nil, now, now
+		m.cooled, m.failed = now.Add(m.CoolingPeriod), true
 	case o.Verdict == Succeeded && !cooling:
 		if float64(now.Sub(m.failure)) >= float64(m.CoolingPeriod)*m.SafeCeilingDecay {
-			m.ceiling = m.MaxLimit
+			m.ceiling, m.failed = m.MaxLimit, false
 		}
 		if o.Start.Before(m.growth) || m.limit == m.ceiling && m.interval == m.MinInterval {
 			return
@@ -386,19 +456,49 @@ func (m *aimdModel) next(now time.Time, o Outcome) {
 	}
 }
 
+// update is what Update says.
+func (m *aimdModel) update(p AIMD, b Bounds) {
+	if p.FailureThreshold != m.FailureThreshold || p.FailureWindow != m.FailureWindow {
+		m.counted = nil
+	}
+	if !m.failed && m.limit == m.MaxLimit && b.MaxLimit != m.MaxLimit {
+		m.limit = b.InitialLimit
+	}
+	if m.interval == m.MinInterval {
+		m.interval = b.MinInterval
+	}
+	if !m.failed {
+		m.ceiling = b.MaxLimit
+	}
+	m.limit, m.ceiling = min(m.limit, b.MaxLimit), min(m.ceiling, b.MaxLimit)
+	m.interval = min(max(m.interval, b.MinInterval), b.MaxInterval)
+	m.AIMD, m.Bounds = p, b
+}
+
+func drawAIMD(t *rapid.T) AIMD {
+	return AIMD{
+		FailureThreshold: rapid.IntRange(1, 4).Draw(t, "threshold"),
+		FailureWindow:    time.Duration(rapid.IntRange(1, 60).Draw(t, "window")) * time.Second,
+		CoolingPeriod:    time.Duration(rapid.IntRange(1, 60).Draw(t, "cooling")) * time.Second,
+		SafeCeilingDecay: rapid.Float64Range(0.1, 5).Draw(t, "decay"),
+	}
+}
+
 func TestAIMDAgreesWithTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b := drawBounds(t)
-		p := AIMD{
-			FailureThreshold: rapid.IntRange(1, 4).Draw(t, "threshold"),
-			FailureWindow:    time.Duration(rapid.IntRange(1, 60).Draw(t, "window")) * time.Second,
-			CoolingPeriod:    time.Duration(rapid.IntRange(1, 60).Draw(t, "cooling")) * time.Second,
-			SafeCeilingDecay: rapid.Float64Range(0.1, 5).Draw(t, "decay"),
-		}
+		b, p := drawBounds(t), drawAIMD(t)
 		m := &aimdModel{AIMD: p, Bounds: b, limit: b.InitialLimit, ceiling: b.MaxLimit, interval: b.MinInterval}
 		d := drive(p, b)
 		for range rapid.SampledFrom([]int{3, 30, 300}).Draw(t, "events") {
 			d.pass(drawPause(t))
+			if rapid.IntRange(0, 20).Draw(t, "update") == 20 {
+				b = drawBounds(t)
+				if rapid.Bool().Draw(t, "policy") {
+					p = drawAIMD(t)
+				}
+				m.update(p, b)
+				d.update(t, p, b)
+			}
 			o := drawOutcome(t, d.now)
 			before := d.Setting
 			d.Setting = d.Next(d.now, o)
@@ -463,11 +563,24 @@ func FuzzAIMD(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{1, 0, 1, 0, 1, 0, 3, 200, 3, 200})                   // a cut, cooling, growth
 	f.Add([]byte{2, 1, 2, 1, 2, 1, 7, 255, 11, 255, 15, 255, 3, 255}) // a cut, and the ceiling's decay
+	f.Add([]byte{1, 0, 1, 0, 0xf3, 254, 1, 0, 0x25, 254, 3, 200})     // updates between cuts
 	f.Fuzz(func(t *testing.T, events []byte) {
 		b := Bounds{InitialLimit: 3, MaxLimit: 7, MaxInterval: 300 * ms}
-		d := drive(AIMD{FailureThreshold: 2, FailureWindow: 10 * time.Second, CoolingPeriod: 10 * time.Second, SafeCeilingDecay: 2}, b)
+		p := AIMD{FailureThreshold: 2, FailureWindow: 10 * time.Second, CoolingPeriod: 10 * time.Second, SafeCeilingDecay: 2}
+		d := drive(p, b)
 		for ; len(events) >= 2; events = events[2:] {
 			what, pause := events[0], time.Duration(events[1])
+			if pause == 254 {
+				b.MaxLimit = 1 + int(what&15)
+				b.InitialLimit = 1 + b.MaxLimit/2
+				b.MinInterval = time.Duration(what>>4&3) * 50 * ms
+				p.FailureThreshold = 1 + int(what>>6)
+				d.update(t, p, b)
+				if fault := aimdFault(b, d.Setting, d.Setting, d.now, Outcome{}); fault != "" {
+					t.Fatal(fault)
+				}
+				continue
+			}
 			d.pass(pause * pause * ms) // up to a minute
 			o := Outcome{
 				Verdict: Verdict(what & 3),

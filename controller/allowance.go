@@ -29,7 +29,7 @@ const million = 1_000_000
 func (a *Allowance) Resize(inHand int) {
 	most := int64(inHand) * million
 	more := most - a.most.Swap(most)
-	a.add(func(had int64) int64 { return max(had+more, 0) })
+	a.add(func(had int64) int64 { return had + more }) // some may be owed
 }
 
 // Earn notes an attempt, of which share is allowed for retries.

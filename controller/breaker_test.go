@@ -133,14 +133,146 @@ func TestCircuitIgnoresAttemptsFromBeforeTheLastChange(t *testing.T) {
 	wantCircuit(t, c, now.Add(2*time.Minute), BreakerHalfOpen)
 }
 
+func TestCircuitLeftTellsWhenToAskAgain(t *testing.T) {
+	c := NewCircuit(Breaker{Failures: 1, OpenFor: time.Minute})
+	report(c, t0, 1, Failed)
+	for after, want := range map[time.Duration]time.Duration{0: time.Minute, 59 * time.Second: time.Second, time.Minute - 1: 1} {
+		if got := c.Left(t0.Add(after)); got != want {
+			t.Errorf("after %v: got %v, want %v", after, got, want)
+		}
+	}
+	now := t0.Add(2 * time.Minute)
+	c.Start(now) // when the probe will be back nobody knows
+	if got := c.Left(now); c.Ready(now) || got != time.Second {
+		t.Errorf("half-open: got %v, want 1s", got)
+	}
+	short := NewCircuit(Breaker{Failures: 1, OpenFor: ms})
+	report(short, t0, 1, Failed)
+	short.Start(now)
+	if got := short.Left(now); got != ms {
+		t.Errorf("half-open: got %v, want no longer than it is open", got)
+	}
+}
+
+func TestCircuitRecordCountsWithoutAsking(t *testing.T) {
+	c := NewCircuit(Breaker{Failures: 2, OpenFor: time.Minute, Probes: 2})
+	c.Record(t0, Failed)
+	c.Record(t0, Ignored)
+	c.Record(t0, Succeeded) // ends the row
+	c.Record(t0, Overload)
+	wantCircuit(t, c, t0, BreakerClosed)
+	c.Record(t0, Failed)
+	wantCircuit(t, c, t0, BreakerOpen)
+	c.Record(t0, Succeeded) // comes from before, as far as we know
+	c.Record(t0, Failed)
+	wantCircuit(t, c, t0.Add(time.Minute-1), BreakerOpen)
+	now := t0.Add(time.Minute) // nobody has looked at the circuit since
+	c.Record(now, Succeeded)
+	c.Record(now, Ignored) // frees no place, since it took none
+	wantCircuit(t, c, now, BreakerHalfOpen)
+	c.Start(now)
+	c.Start(now)
+	if c.Ready(now) {
+		t.Error("a third probe may start")
+	}
+	c.Record(now, Succeeded)
+	wantCircuit(t, c, now, BreakerClosed)
+}
+
+func TestCircuitRecordedFailureOpensAHalfOpenCircuit(t *testing.T) {
+	c, now := halfOpen(t, 3)
+	c.Record(now, Failed)
+	wantCircuit(t, c, now.Add(2*time.Minute-1), BreakerOpen)
+	wantCircuit(t, c, now.Add(2*time.Minute), BreakerHalfOpen)
+}
+
+func TestCircuitUpdateWhileClosed(t *testing.T) {
+	c := NewCircuit(Breaker{Failures: 5, OpenFor: time.Minute})
+	report(c, t0, 3, Failed)
+	c.Update(Breaker{Failures: 3, OpenFor: time.Second})
+	wantCircuit(t, c, t0, BreakerClosed) // in the state that it is in
+	report(c, t0, 1, Failed)             // but the row counts
+	wantCircuit(t, c, t0.Add(time.Second-1), BreakerOpen)
+	wantCircuit(t, c, t0.Add(time.Second), BreakerHalfOpen)
+}
+
+func TestCircuitUpdateWhileOpenKeepsWhatIsLeft(t *testing.T) {
+	c := NewCircuit(Breaker{Failures: 1, OpenFor: time.Minute})
+	report(c, t0, 1, Failed)
+	c.Update(Breaker{Failures: 1, OpenFor: time.Second, Probes: 2})
+	wantCircuit(t, c, t0.Add(time.Minute-1), BreakerOpen)
+	now := t0.Add(time.Minute)
+	wantCircuit(t, c, now, BreakerHalfOpen)
+	report(c, now, 1, Failed)
+	wantCircuit(t, c, now.Add(5*time.Second-1), BreakerOpen) // no longer than five times the new time
+	wantCircuit(t, c, now.Add(5*time.Second), BreakerHalfOpen)
+}
+
+func TestCircuitUpdateKeepsHowFarTheOpenTimeHasGrown(t *testing.T) {
+	c, now := halfOpen(t, 1)
+	report(c, now, 1, Failed) // for 2 minutes
+	c.Update(Breaker{Failures: 1, OpenFor: 50 * time.Second})
+	now = now.Add(2 * time.Minute)
+	wantCircuit(t, c, now, BreakerHalfOpen)
+	report(c, now, 1, Failed)
+	wantCircuit(t, c, now.Add(4*time.Minute-1), BreakerOpen)
+	c.Update(Breaker{Failures: 1, OpenFor: time.Hour})
+	now = now.Add(4 * time.Minute)
+	wantCircuit(t, c, now, BreakerHalfOpen)
+	report(c, now, 1, Failed)
+	wantCircuit(t, c, now.Add(2*time.Hour-1), BreakerOpen)
+	wantCircuit(t, c, now.Add(2*time.Hour), BreakerHalfOpen)
+}
+
+func TestCircuitUpdateOfTheProbes(t *testing.T) {
+	c, now := halfOpen(t, 2)
+	report(c, now, 1, Succeeded)
+	c.Update(Breaker{Failures: 1, OpenFor: time.Minute, Probes: 3})
+	report(c, now, 1, Succeeded)
+	wantCircuit(t, c, now, BreakerHalfOpen)
+	if !c.Ready(now) {
+		t.Error("no room for the third probe")
+	}
+	late, _ := c.Start(now)
+	c.Update(Breaker{Failures: 1, OpenFor: time.Minute, Probes: 2}) // two have succeeded
+	wantCircuit(t, c, now, BreakerClosed)
+	c.Report(now, late, Failed) // was sent while half-open
+	wantCircuit(t, c, now, BreakerClosed)
+}
+
+func TestCircuitRenewForgetsAllButWhatWasStarted(t *testing.T) {
+	c, now := halfOpen(t, 2)
+	probe, _ := c.Start(now)
+	c.Report(now, probe, Failed) // for 2 minutes
+	old, _ := c.Start(now)
+	c.Renew(Breaker{Failures: 2, OpenFor: time.Second})
+	wantCircuit(t, c, now, BreakerClosed)
+	c.Report(now, probe, Failed)
+	c.Report(now, old, Failed)
+	c.Report(now, -1, Failed) // was started while there was no circuit
+	report(c, now, 1, Failed)
+	wantCircuit(t, c, now, BreakerClosed)
+	report(c, now, 1, Failed)
+	wantCircuit(t, c, now.Add(time.Second-1), BreakerOpen)
+	wantCircuit(t, c, now.Add(time.Second), BreakerHalfOpen)
+	row := NewCircuit(Breaker{Failures: 2})
+	report(row, t0, 1, Failed)
+	row.Renew(Breaker{Failures: 2})
+	report(row, t0, 1, Failed)
+	wantCircuit(t, row, t0, BreakerClosed)
+}
+
 // The reference remembers for each attempt the era it started in.
 func TestCircuitAgreesWithTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		cfg := Breaker{
-			Failures: rapid.IntRange(1, 4).Draw(t, "failures"),
-			OpenFor:  time.Duration(rapid.IntRange(1, 5).Draw(t, "open for")) * time.Second,
-			Probes:   rapid.IntRange(1, 3).Draw(t, "probes"),
+		draw := func(t *rapid.T) Breaker {
+			return Breaker{
+				Failures: rapid.IntRange(1, 4).Draw(t, "failures"),
+				OpenFor:  time.Duration(rapid.IntRange(1, 5).Draw(t, "open for")) * time.Second,
+				Probes:   rapid.IntRange(1, 3).Draw(t, "probes"),
+			}
 		}
+		cfg := draw(t)
 		type attempt struct{ era, generation int }
 		var (
 			c        = NewCircuit(cfg)
@@ -150,13 +282,32 @@ func TestCircuitAgreesWithTheModel(t *testing.T) {
 			state          = BreakerClosed
 			era            int
 			row, out, good int
-			factor, until  = time.Duration(1), t0
+			openFor, until = cfg.OpenFor, t0
 		)
 		turn := func(s CircuitState) {
 			state, row, out, good = s, 0, 0, 0
 			era++
 			if s == BreakerOpen {
-				until = now.Add(factor * cfg.OpenFor)
+				until = now.Add(openFor)
+			}
+		}
+		judge := func(v Verdict) {
+			switch {
+			case v == Succeeded:
+				row = 0
+				good++
+				if state == BreakerHalfOpen && good == cfg.Probes {
+					openFor = cfg.OpenFor
+					turn(BreakerClosed)
+				}
+			case state == BreakerHalfOpen:
+				openFor = min(2*openFor, 5*cfg.OpenFor)
+				turn(BreakerOpen)
+			default:
+				row++
+				if row >= cfg.Failures {
+					turn(BreakerOpen)
+				}
 			}
 		}
 		t.Repeat(map[string]func(*rapid.T){
@@ -190,21 +341,32 @@ func TestCircuitAgreesWithTheModel(t *testing.T) {
 				case a.era != era:
 				case v == Ignored:
 					out--
-				case v == Succeeded:
-					row = 0
-					good++
-					if state == BreakerHalfOpen && good == cfg.Probes {
-						factor = 1
-						turn(BreakerClosed)
-					}
 				default:
-					row++
-					if state == BreakerHalfOpen {
-						factor = min(2*factor, 5)
-						turn(BreakerOpen)
-					} else if row == cfg.Failures {
-						turn(BreakerOpen)
-					}
+					judge(v)
+				}
+			},
+			"record": func(t *rapid.T) {
+				v := rapid.SampledFrom([]Verdict{Succeeded, Failed, Overload, Ignored}).Draw(t, "verdict")
+				c.Record(now, v)
+				if v != Ignored && state != BreakerOpen {
+					judge(v)
+				}
+			},
+			"renew": func(t *rapid.T) {
+				cfg = draw(t)
+				c.Renew(cfg)
+				openFor = cfg.OpenFor
+				turn(BreakerClosed)
+			},
+			"update": func(t *rapid.T) {
+				cfg = draw(t)
+				c.Update(cfg)
+				if openFor = max(min(openFor, 5*cfg.OpenFor), cfg.OpenFor); state == BreakerClosed {
+					openFor = cfg.OpenFor
+				}
+				if state == BreakerHalfOpen && good >= cfg.Probes {
+					openFor = cfg.OpenFor
+					turn(BreakerClosed)
 				}
 			},
 			"": func(t *rapid.T) {
@@ -218,13 +380,16 @@ func TestCircuitAgreesWithTheModel(t *testing.T) {
 				if state == BreakerOpen && !c.Until().Equal(until) {
 					t.Fatalf("open until %v, want %v", c.Until(), until)
 				}
+				if left := c.Left(now); state == BreakerOpen && !now.Add(left).Equal(until) || state != BreakerOpen && left != min(cfg.OpenFor, time.Second) {
+					t.Fatalf("%v while %v until %v", left, state, until)
+				}
 			},
 		})
 		// Once all attempts have ended, time alone makes it ready again.
 		for _, a := range inFlight {
 			c.Report(now, a.generation, Failed)
 		}
-		if !c.Ready(now.Add(5 * cfg.OpenFor)) {
+		if !c.Ready(now.Add(25 * time.Second)) { // five times the longest OpenFor
 			t.Fatal("stuck: no attempt is in flight and none may start")
 		}
 	})
@@ -234,6 +399,8 @@ func FuzzCircuit(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0, 0, 2, 2, 250, 0, 3})       // opens, half-opens, closes
 	f.Add([]byte{0, 2, 0, 2, 250, 0, 1, 0, 2}) // an ignored probe, then one that fails
+	f.Add([]byte{8, 8, 250, 0, 9, 0, 9})       // opened and closed by what is recorded, updated in between
+	f.Add([]byte{0, 2, 0, 2, 250, 0, 15, 15})
 	f.Fuzz(func(t *testing.T, events []byte) {
 		c, now := NewCircuit(Breaker{Failures: 2, OpenFor: 10 * time.Second, Probes: 2}), t0
 		var inFlight []int
@@ -241,6 +408,10 @@ func FuzzCircuit(f *testing.F) {
 			switch {
 			case e >= 16:
 				now = now.Add(time.Duration(e) * 100 * ms)
+			case e >= 12: // for as long, or shorter, so that what is left is never longer
+				c.Update(Breaker{Failures: 1 + int(e&1), OpenFor: 10 * time.Second / time.Duration(1+e&1), Probes: 1 + int(e>>1&1)})
+			case e >= 8:
+				c.Record(now, Verdict(e%4))
 			case e%4 == 0 && c.Ready(now):
 				generation, _ := c.Start(now)
 				inFlight = append(inFlight, generation)
@@ -248,6 +419,9 @@ func FuzzCircuit(f *testing.F) {
 				i := int(e/4) % len(inFlight)
 				c.Report(now, inFlight[i], Verdict(e%4))
 				inFlight = append(inFlight[:i], inFlight[i+1:]...)
+			}
+			if left := c.Left(now); left <= 0 || left > 50*time.Second {
+				t.Fatalf("ask again in %v", left)
 			}
 			if c.State(now) == BreakerOpen && (!c.Until().After(now) || c.Until().After(now.Add(50*time.Second))) {
 				t.Fatalf("open for another %v, want up to 50s", c.Until().Sub(now))

@@ -125,6 +125,175 @@ func TestWindowIsFreshAfterALongPause(t *testing.T) {
 	}
 }
 
+func TestWindowHintBoundsWhatIsLeft(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Reserve(t0, 30)
+	w.Hint(t0, 20, 10*time.Second)
+	wantLeft(t, w, 0, 20)
+	if used := w.Used(t0); used != 30 {
+		t.Errorf("%d tokens used, want 30: what others used is not ours", used)
+	}
+	w.Reserve(t0, 5)
+	wantLeft(t, w, 0, 15)
+	wantLeft(t, w, 10*time.Second-1, 15)
+	wantLeft(t, w, 10*time.Second, 65)
+	wantLeft(t, w, time.Minute, 100)
+}
+
+func TestWindowHintNeverMakesMoreOfIt(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Reserve(t0, 70)
+	w.Hint(t0, 50, time.Hour) // it has not heard of all of them
+	wantLeft(t, w, 0, 30)
+	w.Hint(t0, math.MaxInt64, time.Hour)
+	wantLeft(t, w, 0, 30)
+	wantLeft(t, w, time.Minute, 100)
+}
+
+// What a server has left is all there is until its reset, also when our own
+// spending comes back before.
+func TestWindowHintHoldsUntilTheReset(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Reserve(t0, 50)
+	w.Hint(t0.Add(50*time.Second), 10, time.Minute)
+	wantLeft(t, w, 60*time.Second, 10)
+	w.Reserve(t0.Add(60*time.Second), 10)
+	wantLeft(t, w, 110*time.Second-1, 0)
+	wantLeft(t, w, 110*time.Second, 90)
+}
+
+func TestWindowHintReplacesTheOneBefore(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Hint(t0, 0, time.Hour)
+	wantLeft(t, w, time.Minute, 0)
+	w.Hint(t0, 60, time.Second)
+	wantLeft(t, w, 0, 60)
+	wantLeft(t, w, time.Second, 100)
+	w.Hint(t0.Add(time.Second), 10, time.Second)
+	w.Hint(t0.Add(time.Second), 100, time.Hour)
+	wantLeft(t, w, time.Second, 100)
+}
+
+func TestWindowHintGetsUnusedTokensBackThatItDidNotKnowOf(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	before := w.Reserve(t0, 40)
+	w.Hint(t0, 50, time.Hour)
+	after := w.Reserve(t0, 40)
+	wantLeft(t, w, 0, 10)
+	w.Settle(t0, before, 10) // of that the server knew
+	wantLeft(t, w, 0, 10)
+	w.Settle(t0, after, 10)
+	wantLeft(t, w, 0, 40)
+	w.Settle(t0, w.Reserve(t0, 0), 25) // more than was reserved
+	wantLeft(t, w, 0, 15)
+	wantLeft(t, w, time.Minute, 15)
+	wantLeft(t, w, time.Hour, 100)
+}
+
+func TestWindowWaitTellsWhenTheServerIsWholeAgain(t *testing.T) {
+	for reset, want := range map[time.Duration][4]time.Duration{ // for 10, 11, 60 and 80 of 100
+		10 * time.Second: {0, 10, 30, 30},
+		30 * time.Second: {0, 30, 30, 30},
+		50 * time.Second: {0, 50, 50, 50},
+		90 * time.Second: {0, 90, 90, 90},
+	} {
+		w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+		w.Reserve(t0, 30)
+		w.Reserve(t0.Add(30*time.Second), 20)
+		now := t0.Add(30 * time.Second)
+		w.Hint(now, 10, reset)
+		for i, n := range []int64{10, 11, 60, 80} {
+			if got := w.Wait(now, n); got != want[i]*time.Second {
+				t.Errorf("reset %v: wait for %d tokens: got %v, want %ds", reset, n, got, want[i])
+			}
+		}
+	}
+}
+
+func TestWindowHintOfNothingWhenMoreThanAllIsUsed(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Settle(t0, w.Reserve(t0, 100), 150)
+	w.Hint(t0, 0, 10*time.Second)
+	wantLeft(t, w, 0, 0)
+	wantLeft(t, w, 10*time.Second, 0)
+	if wait := w.Wait(t0, 0); wait != time.Minute {
+		t.Errorf("wait %v for nothing, want a minute, until no more than all is used", wait)
+	}
+	wantLeft(t, w, time.Minute, 100)
+}
+
+func TestWindowUpdateKeepsWhatWasUsed(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Reserve(t0, 30)
+	r := w.Reserve(t0.Add(30*time.Second), 40)
+	w.Update(t0.Add(30*time.Second), Budget{Name: "more", Tokens: 200, Window: time.Minute})
+	wantLeft(t, w, 30*time.Second, 130)
+	wantLeft(t, w, time.Minute, 160) // each comes back when it would have
+	w.Settle(t0.Add(time.Minute), r, 10)
+	wantLeft(t, w, time.Minute, 190)
+	if w.Name != "more" {
+		t.Errorf("its name is %q", w.Name)
+	}
+}
+
+func TestWindowUpdateToLessThanIsUsed(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	w.Reserve(t0, 30)
+	w.Reserve(t0.Add(30*time.Second), 40)
+	now := t0.Add(30 * time.Second)
+	w.Update(now, Budget{Tokens: 50, Window: time.Minute})
+	wantLeft(t, w, 30*time.Second, 0)
+	for n, want := range map[int64]time.Duration{1: 30, 10: 30, 11: 60, 50: 60} {
+		if got := w.Wait(now, n); got != want*time.Second {
+			t.Errorf("wait for %d tokens: got %v, want %ds", n, got, want)
+		}
+	}
+}
+
+func TestWindowUpdateOfTheLengthCountsWhatWasUsedAsUsedJustNow(t *testing.T) {
+	for _, length := range []time.Duration{time.Second, 61 * time.Second, time.Hour} {
+		w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+		w.Reserve(t0, 30)
+		w.Reserve(t0.Add(30*time.Second), 40)
+		now := t0.Add(45 * time.Second)
+		w.Hint(now, 20, 2*time.Hour)
+		w.Update(now, Budget{Tokens: 80, Window: length})
+		wantLeft(t, w, 45*time.Second, 10)
+		wantLeft(t, w, 45*time.Second+length-1, 10)
+		wantLeft(t, w, 45*time.Second+length, 20)
+		wantLeft(t, w, 45*time.Second+2*time.Hour, 80)
+	}
+}
+
+// What was reserved before is part of what counts as used just now, and is given
+// back out of that as long as it counts.
+func TestWindowReservationsFromBeforeUpdatesOfTheLength(t *testing.T) {
+	w := NewWindow(Budget{Tokens: 100, Window: time.Minute})
+	gone := w.Reserve(t0, 10)
+	first, second := w.Reserve(t0.Add(30*time.Second), 20), w.Reserve(t0.Add(40*time.Second), 15)
+	update := func(after, length time.Duration) {
+		w.Update(t0.Add(after), Budget{Tokens: 100, Window: length})
+		wantWindowBooks(t, w)
+	}
+	update(70*time.Second, 10*time.Second) // gone is
+	wantLeft(t, w, 70*time.Second, 65)
+	third := w.Reserve(t0.Add(71*time.Second), 5)
+	w.Settle(t0.Add(71*time.Second), first, 12)
+	w.Settle(t0.Add(71*time.Second), gone, 0)
+	wantLeft(t, w, 71*time.Second, 68)
+	update(75*time.Second, time.Minute)
+	w.Settle(t0.Add(76*time.Second), second, 5)
+	w.Settle(t0.Add(76*time.Second), third, 0)
+	wantLeft(t, w, 76*time.Second, 83)
+	fourth, fifth := w.Reserve(t0.Add(80*time.Second), 10), w.Reserve(t0.Add(81*time.Second), 1)
+	wantLeft(t, w, 135*time.Second, 89)
+	update(135*time.Second, time.Second) // what was folded before is gone
+	w.Settle(t0.Add(135*time.Second), fifth, 7)
+	w.Settle(t0.Add(135*time.Second), fourth, 0)
+	wantLeft(t, w, 135*time.Second, 93)
+	wantLeft(t, w, 136*time.Second, 100)
+}
+
 // The reference remembers each spending. What the window says is used lies
 // between what was spent within Window and within Window and a step.
 func TestWindowAgreesWithAListOfAllSpendings(t *testing.T) {
@@ -139,18 +308,27 @@ func TestWindowAgreesWithAListOfAllSpendings(t *testing.T) {
 			now     = t0
 			m       spendings
 			open    []openReservation
+			told    bool      // by the server what is left
+			left    int64     // of that
+			until   time.Time // then it is whole
 		)
 		for range rapid.SampledFrom([]int{3, 30, 300}).Draw(t, "events") {
-			switch rapid.SampledFrom([]string{"pass", "reserve", "reserve", "settle"}).Draw(t, "event") {
+			switch rapid.SampledFrom([]string{"pass", "pass", "reserve", "reserve", "reserve", "settle", "hint", "update"}).Draw(t, "event") {
 			case "pass":
 				now = now.Add(max(b.Window/time.Duration(rapid.SampledFrom([]int{1, 3, 30, 200, 1000}).Draw(t, "part")), 1))
 			case "reserve":
 				n := rapid.Int64Range(0, b.Tokens).Draw(t, "n") / rapid.SampledFrom([]int64{1, 10, 100}).Draw(t, "divisor")
+				fits := n <= b.Tokens-w.Used(now) && (n <= left || !told || !now.Before(until))
 				if wait := w.Wait(now, n); wait > 0 {
-					wantWaitExact(t, w, now, wait, n)
+					if wantWaitExact(t, w, now, wait, n); fits {
+						t.Fatalf("%d tokens fit, but wait %v", n, wait)
+					}
 					continue
+				} else if !fits {
+					t.Fatalf("%d tokens do not fit, but need not wait", n)
 				}
-				open = append(open, openReservation{w.Reserve(now, n), m.add(now, n), n})
+				open = append(open, openReservation{w.Reserve(now, n), m.add(now, n), n, !told})
+				left -= n
 			case "settle":
 				if len(open) == 0 {
 					continue
@@ -166,8 +344,39 @@ func TestWindowAgreesWithAListOfAllSpendings(t *testing.T) {
 				if used > r.tokens {
 					m.add(now, used-r.tokens)
 				} else {
-					m[r.spending].tokens = used
+					m[r.spending].tokens -= r.tokens - used
 				}
+				if used > r.tokens || !r.known {
+					left += r.tokens - used
+				}
+			case "hint":
+				left = rapid.Int64Range(0, b.Tokens).Draw(t, "left")
+				reset := b.Window / time.Duration(rapid.SampledFrom([]int{1, 3, 200}).Draw(t, "reset"))
+				told, until = true, now.Add(reset)
+				w.Hint(now, left, reset)
+				for i := range open {
+					open[i].known = true
+				}
+			case "update":
+				before := b.Window
+				if b.Tokens = rapid.Int64Range(1, 1000).Draw(t, "tokens"); rapid.Bool().Draw(t, "length") {
+					b.Window = time.Duration(rapid.SampledFrom([]int64{1, 100, 12_345, 1e9}).Draw(t, "window"))
+				}
+				used := w.Used(now)
+				overuse = overuse || used > b.Tokens
+				// All that counts was used just now. Of what is open, nobody but w
+				// knows whether it counts.
+				if w.Update(now, b); b.Window != before {
+					m, open = nil, nil
+					m.add(now, used)
+				}
+			}
+			if told = told && now.Before(until); told {
+				if got, want := w.Remaining(now), max(min(b.Tokens-w.Used(now), left), 0); got != want {
+					t.Fatalf("%d tokens left, want %d: %d used, the server has %d", got, want, w.Used(now), left)
+				}
+			} else if got, want := w.Remaining(now), max(b.Tokens-w.Used(now), 0); got != want {
+				t.Fatalf("%d tokens left, want %d", got, want)
 			}
 			used, least, most := w.Used(now), m.within(now, b.Window), m.within(now, b.Window+(b.Window+windowSteps-1)/windowSteps)
 			if used < least || used > most {
@@ -195,6 +404,7 @@ type openReservation struct {
 	Reservation
 	spending int
 	tokens   int64
+	known    bool // to the server
 }
 
 type spendings []struct {
@@ -223,8 +433,10 @@ func FuzzWindow(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{200, 255, 100, 255, 128, 0, 0, 255})
 	f.Add([]byte{20, 1, 20, 1, 20, 1, 20, 1, 149, 40, 149, 255, 20, 60})
+	f.Add([]byte{100, 1, 250, 3, 30, 1, 230, 0, 255, 30, 20, 60})
+	f.Add([]byte{100, 1, 227, 3, 30, 1, 128, 1, 239, 0, 128, 0, 100, 0})
 	f.Fuzz(func(t *testing.T, events []byte) {
-		w, now := NewWindow(Budget{Tokens: 200, Window: time.Second}), t0
+		w, now, most := NewWindow(Budget{Tokens: 200, Window: time.Second}), t0, int64(200)
 		var open []Reservation
 		for ; len(events) >= 2; events = events[2:] {
 			what, pause := events[0], time.Duration(events[1])
@@ -237,19 +449,46 @@ func FuzzWindow(f *testing.F) {
 					now = now.Add(wait)
 				}
 				open = append(open, w.Reserve(now, n))
+			case what >= 240:
+				w.Hint(now, int64(what-240)*20, pause*10*ms) // up to 300 tokens, 2.5 s
+				if left := w.Remaining(now); left > int64(what-240)*20 && pause > 0 {
+					t.Fatalf("%d tokens left, want at most %d", left, int64(what-240)*20)
+				}
+			case what >= 224: // to as many again, or up to twice as many; to another length at times
+				w.Update(now, Budget{Tokens: 200 + 20*int64(what&7), Window: time.Second / (1 + time.Duration(what>>3&1)*pause)})
+				most = max(most, w.Tokens)
 			case len(open) > 0:
 				i := int(what>>3) % len(open)
 				w.Settle(now, open[i], open[i].tokens*int64(what&7)/7)
 				open = append(open[:i], open[i+1:]...)
 			}
-			if used := w.Used(now); used < 0 || used > 200 {
-				t.Fatalf("%d of 200 tokens used", used)
+			if used := w.Used(now); used < 0 || used > most {
+				t.Fatalf("%d of %d tokens used", used, most)
 			}
+			wantWindowBooks(t, w)
 		}
-		if used := w.Used(now.Add(time.Second)); used != 0 {
-			t.Fatalf("%d tokens still used a window later", used)
+		if w.Used(now.Add(time.Second)); w.used != 0 {
+			t.Fatalf("%d tokens still used a window later", w.used)
+		}
+		if left := w.Remaining(now.Add(3 * time.Second)); left != w.Tokens {
+			t.Fatalf("%d of %d tokens left when all is over", left, w.Tokens)
 		}
 	})
+}
+
+// wantWindowBooks checks that the steps add up to what is used.
+func wantWindowBooks(t *testing.T, w *Window) {
+	t.Helper()
+	sum := int64(0)
+	for i := w.first; i < w.next; i++ {
+		if w.step(i).tokens < 0 {
+			t.Fatalf("step %d: %d tokens", i, w.step(i).tokens)
+		}
+		sum += w.step(i).tokens
+	}
+	if sum != w.used || w.next-w.first > int64(len(w.steps)) {
+		t.Fatalf("%d tokens in %d steps, %d used", sum, w.next-w.first, w.used)
+	}
 }
 
 func TestUsageIsTheMeanOfWhatJobsUsed(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // obey is a policy that does what outcomes say: the limit is their tokens, the
@@ -252,6 +254,27 @@ func TestSnapshotOfNothing(t *testing.T) {
 	}
 }
 
+func TestETADoesNotCountARest(t *testing.T) {
+	c := New(Config{Policy: Static{}, Bounds: obeyed, TotalJobs: 100}, t0)
+	c.observe(&Report{Now: t0.Add(10 * time.Second), Status: Status{Completed: 10, Since: t0}})
+	back := t0.Add(time.Hour) // there was nothing to do meanwhile
+	s := snapshotOf(c, &Report{Now: back.Add(10 * time.Second), Status: Status{Completed: 20, Since: back}})
+	if s.ETA != 80*time.Second {
+		t.Errorf("ETA %v, want 1m20s", s.ETA)
+	}
+}
+
+func TestEndsOverloadAsOutcomesDo(t *testing.T) {
+	for v := Ignored; v <= Succeeded; v++ {
+		for _, final := range []bool{false, true} {
+			end, outcome := End{Verdict: v, Final: final}, Outcome{Verdict: v, Final: final}
+			if want := v == Overload || v == Failed && final; end.Overloads() != want || outcome.Overloads() != want {
+				t.Errorf("%v, final %v: %v and %v, want %v", v, final, end.Overloads(), outcome.Overloads(), want)
+			}
+		}
+	}
+}
+
 func TestSnapshotState(t *testing.T) {
 	for _, c := range []struct {
 		status Status
@@ -448,6 +471,336 @@ func TestPanicsOfCallbacksAndPoliciesAreLogged(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	})
+}
+
+// reconfigure has c take ends and then a configuration, and returns the answer.
+func reconfigure(c *Controller, cfg Config, ends ...End) *Report {
+	r := &Report{Now: t0, Ends: ends, Updates: []Update{{Config: cfg}}}
+	c.observe(r)
+	return r
+}
+
+func TestControllerUpdateStartsAnotherPolicyOnlyIfSomethingHasChanged(t *testing.T) {
+	other := obeyed
+	other.InitialLimit = 2
+	for _, c := range []struct {
+		from Policy
+		to   Config
+		want int
+	}{
+		{obey{}, Config{Policy: obey{}, Bounds: obeyed}, 7},
+		{obey{}, Config{Policy: obey{}, Bounds: obeyed, TotalJobs: 10, OnEvent: func(Event) {}}, 7},
+		{obey{}, Config{Policy: obey{}, Bounds: other}, 2},
+		{obey{}, Config{Policy: Static{}, Bounds: obeyed}, 5},
+		{tuned{n: 1}, Config{Policy: tuned{n: 1}, Bounds: obeyed}, 7},
+		{tuned{n: 1}, Config{Policy: tuned{n: 2}, Bounds: obeyed}, 5},
+		{moody{}, Config{Policy: moody{}, Bounds: obeyed}, 5}, // nobody can tell whether it is the same
+	} {
+		ctl := New(Config{Policy: c.from, Bounds: obeyed}, t0)
+		ctl.observe(&Report{Now: t0, Ends: []End{say(7, ms)}})
+		if r := reconfigure(ctl, c.to); r.Setting.Limit != c.want || r.Changed != (c.want != 7) {
+			t.Errorf("%+v: limit %d, changed %v; want limit %d", c.to, r.Setting.Limit, r.Changed, c.want)
+		}
+	}
+}
+
+// tuned is a policy that can be compared, and differs.
+type tuned struct {
+	obey
+	n int
+}
+
+// moody is a policy that cannot be compared.
+type moody struct {
+	obey
+	moods []int
+}
+
+func (m moody) Start(b Bounds) (Law, Setting) { return m, Setting{Limit: b.InitialLimit} }
+
+func TestControllerUpdateBringsWhatIsInForceIntoTheBounds(t *testing.T) {
+	c := New(Config{Policy: AIMD{FailureThreshold: 1}, Bounds: aimd64}, t0)
+	c.observe(&Report{Now: t0, Ends: []End{{Verdict: Overload}}}) // 32, 200 ms, ceiling 64
+	r := reconfigure(c, Config{Policy: AIMD{FailureThreshold: 1}, Bounds: Bounds{
+		InitialLimit: 10, MaxLimit: 10, MinInterval: ms, MaxInterval: 20 * ms,
+	}})
+	if s := r.Setting; s.Limit != 10 || s.Interval != 20*ms || s.Ceiling != 10 || !r.Changed || s.CoolUntil != t0.Add(time.Minute) {
+		t.Errorf("got %v, ceiling %d, changed %v", s, s.Ceiling, r.Changed)
+	}
+	if s := snapshotOf(c, &Report{Now: t0}); s.MaxConcurrency != 10 || s.Concurrency != 10 || s.SafeCeiling != 10 {
+		t.Errorf("the snapshot shows limit %d and ceiling %d of %d", s.Concurrency, s.SafeCeiling, s.MaxConcurrency)
+	}
+}
+
+// What a policy decided outside the bounds holds as soon as the bounds allow.
+func TestControllerUpdateRemembersWhatThePolicyDecided(t *testing.T) {
+	c := New(Config{Policy: grown{}, Bounds: obeyed}, t0)
+	c.observe(&Report{Now: t0, Ends: []End{say(50, 5*time.Second)}}) // 10, 1s
+	wide := obeyed
+	wide.MaxLimit, wide.MaxInterval = 40, time.Minute
+	if s := reconfigure(c, Config{Policy: grown{}, Bounds: wide}).Setting; s.Limit != 40 || s.Interval != 5*time.Second {
+		t.Errorf("got %v, want limit 40, interval 5s", s)
+	}
+}
+
+// grown is a policy that goes on in whatever bounds, with what it last said, but
+// not as another one.
+type grown struct{}
+
+func (grown) Start(b Bounds) (Law, Setting) {
+	return &grownLaw{Setting{Limit: b.InitialLimit}}, Setting{Limit: b.InitialLimit}
+}
+
+type grownLaw struct{ last Setting }
+
+func (g *grownLaw) Next(now time.Time, o Outcome) Setting {
+	g.last = obey{}.Next(now, o)
+	return g.last
+}
+
+func (g *grownLaw) Update(p Policy, _ Bounds) (Setting, bool) {
+	if _, ok := p.(grown); !ok {
+		return Setting{Limit: 1}, false
+	}
+	return g.last, true
+}
+
+// A panic leaves the policy as it was, within the new bounds.
+func TestControllerUpdateSurvivesAPolicyThatPanics(t *testing.T) {
+	tight := Bounds{InitialLimit: 1, MaxLimit: 3, MinInterval: ms, MaxInterval: time.Second}
+	for _, to := range []Policy{refuseStart{}, refuseUpdate{}} {
+		c := New(Config{Policy: refuseUpdate{}, Bounds: obeyed}, t0)
+		r := reconfigure(c, Config{Policy: to, Bounds: tight}, say(7, ms))
+		if r.Setting.Limit != 3 {
+			t.Errorf("%T: limit %d, want 3", to, r.Setting.Limit)
+		}
+		c.observe(&Report{Now: t0, Ends: []End{say(2, ms)}})
+		if s := c.Setting(); s.Limit != 2 {
+			t.Errorf("%T: limit %d, want 2: the policy goes on", to, s.Limit)
+		}
+	}
+}
+
+type refuseStart struct{ obey }
+
+func (refuseStart) Start(Bounds) (Law, Setting) { panic("start") }
+
+type refuseUpdate struct{ obey }
+
+func (refuseUpdate) Start(b Bounds) (Law, Setting) {
+	return refuseUpdate{}, Setting{Limit: b.InitialLimit}
+}
+
+func (refuseUpdate) Update(p Policy, _ Bounds) (Setting, bool) {
+	if _, ok := p.(refuseUpdate); ok {
+		panic("update")
+	}
+	return Setting{}, false
+}
+
+func TestControllerUpdateSurvivesAPolicyThatEndsTheGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Config{Policy: obey{}, Bounds: obeyed}, t0)
+		reports, answers := make(chan *Report), make(chan *Report, 1)
+		go c.Run(reports, func(r *Report) { answers <- r }, func(f func()) { go f() })
+		defer close(reports)
+		tight := obeyed
+		tight.MaxLimit, tight.InitialLimit = 3, 3
+		reports <- &Report{Now: t0, Updates: []Update{{Config: Config{Policy: leave{}, Bounds: tight}}}}
+		if r := <-answers; r.Setting.Limit != 3 || !r.Changed {
+			t.Errorf("limit %d, changed %v; want 3", r.Setting.Limit, r.Changed)
+		}
+		reports <- &Report{Now: t0, Ends: []End{say(2, ms)}}
+		if r := <-answers; r.Setting.Limit != 2 {
+			t.Errorf("limit %d, want 2: the policy goes on", r.Setting.Limit)
+		}
+	})
+}
+
+type leave struct{ obey }
+
+func (leave) Start(Bounds) (Law, Setting) {
+	runtime.Goexit()
+	return nil, Setting{}
+}
+
+func TestControllerUpdateTellsTheNewCallbacksWhatItDid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		to := func(name string, bounds Bounds) Config {
+			return Config{Policy: Static{}, Bounds: bounds, OnEvent: func(e Event) { got = append(got, name+" "+e.Kind.String()) }}
+		}
+		retry, tight, wide := []Event{{Kind: EventRetry}}, obeyed, obeyed
+		tight.InitialLimit, wide.InitialLimit = 4, 6
+		c := New(to("a", obeyed), t0)
+		mute := Config{Policy: Static{}, Bounds: wide}
+		closed := []Event{{Kind: EventRetry}, {Kind: EventClosed}}
+		c.observe(&Report{Now: t0, Events: closed, Updates: []Update{{to("b", tight), 1}}}) // between the two
+		c.observe(&Report{Now: t0, Events: retry})
+		c.observe(&Report{Now: t0, Events: retry, Updates: []Update{{to("x", wide), 0}, {mute, 1}}})
+		c.observe(&Report{Now: t0, Events: retry})
+		c.observe(&Report{Now: t0, Updates: []Update{{to("c", obeyed), 0}}})
+		synctest.Wait()
+		want := []string{"a retry", "b closed", "b decelerated", "b retry", "x retry", "c decelerated"}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+// A callback that is gone, and blocks, holds up those that replaced it, and loses
+// nothing of what they are to be told.
+func TestEventsOfOldAndNewCallbacksComeInOneOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []int
+		gate := make(chan struct{})
+		c := New(Config{Policy: Static{}, Bounds: obeyed, OnEvent: func(e Event) {
+			<-gate
+			got = append(got, e.Attempt)
+		}}, t0)
+		tell := func(i int) { c.observe(&Report{Now: t0, Events: []Event{{Attempt: i}}}) }
+		tell(0)
+		tell(1)
+		reconfigure(c, Config{Policy: Static{}, Bounds: obeyed, OnEvent: func(e Event) { got = append(got, 10+e.Attempt) }})
+		tell(2)
+		tell(3)
+		synctest.Wait()
+		if len(got) != 0 {
+			t.Errorf("told %v before the first callback returned", got)
+		}
+		close(gate)
+		synctest.Wait()
+		if want := []int{0, 1, 12, 13}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+}
+
+func TestLoggerOfAnUpdateGetsThePanicsOfItsOwnPolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var old, fresh bytes.Buffer
+		log := func(to io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(to, nil)) }
+		c := New(Config{Policy: obey{}, Bounds: obeyed, Logger: log(&old)}, t0)
+		reconfigure(c, Config{Policy: refuseStart{}, Bounds: obeyed, Logger: log(&fresh)})
+		synctest.Wait()
+		if old.Len() > 0 || !strings.Contains(fresh.String(), "policy panicked\" panic=start") {
+			t.Errorf("old %q, new %q", old.String(), fresh.String())
+		}
+	})
+}
+
+func TestProgressIsToldAfterAnUpdateOfTheTotal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, total := range []int{0, 100, 200, 1000} {
+			var got []int64
+			cfg := Config{Policy: Static{}, Bounds: obeyed, TotalJobs: total, OnProgress: func(s Snapshot) { got = append(got, s.Completed) }}
+			c := New(cfg, t0)
+			c.observe(&Report{Now: t0, Status: Status{Completed: 50}})
+			synctest.Wait()
+			cfg.TotalJobs, got = 500, nil
+			reconfigure(c, cfg)
+			for _, done := range []int64{54, 55, 60, 64, 65} {
+				c.observe(&Report{Now: t0, Status: Status{Completed: done}})
+			}
+			synctest.Wait()
+			if want := []int64{55, 60, 65}; !slices.Equal(slices.DeleteFunc(got, func(n int64) bool { return n == 54 }), want) {
+				t.Errorf("from a total of %d to 500: told at %v, want %v", total, got, want)
+			}
+			if s := snapshotOf(c, &Report{Now: t0}); s.Total != 500 || s.Percentage != 13 {
+				t.Errorf("%v%% of %d, want 13%% of 500", s.Percentage, s.Total)
+			}
+		}
+	})
+}
+
+// The reference knows of a setting only what was said last and what the bounds
+// are.
+func TestControllerAgreesWithTheModelWhateverIsUpdated(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := drawBounds(t)
+		c := New(Config{Policy: obey{}, Bounds: b}, t0)
+		now, said := t0, Setting{Limit: b.InitialLimit}
+		before := c.Setting()
+		for range rapid.SampledFrom([]int{3, 30}).Draw(t, "reports") {
+			now = now.Add(drawPause(t))
+			r := &Report{Now: now}
+			for range rapid.IntRange(0, 4).Draw(t, "ends") {
+				end := say(rapid.Int64Range(-1, 110).Draw(t, "limit"), drawPause(t))
+				if r.Ends = append(r.Ends, end); end.Tokens != 13 {
+					said = Setting{Limit: int(end.Tokens), Interval: end.Took}
+				}
+			}
+			if rapid.IntRange(0, 3).Draw(t, "update") == 3 {
+				old := b
+				if rapid.Bool().Draw(t, "bounds") {
+					b = drawBounds(t)
+				}
+				r.Updates = []Update{{Config: Config{Policy: obey{}, Bounds: b, TotalJobs: rapid.IntRange(0, 9).Draw(t, "total")}}}
+				if b != old {
+					said = Setting{Limit: b.InitialLimit}
+				}
+			}
+			s := snapshotOf(c, r)
+			want := Setting{
+				Limit:    min(max(said.Limit, 1), b.MaxLimit),
+				Interval: min(max(said.Interval, b.MinInterval), b.MaxInterval),
+				Ceiling:  b.MaxLimit,
+			}
+			if r.Setting != want || r.Changed != (want != before) {
+				t.Fatalf("got %v, ceiling %d, changed %v; want %v, ceiling %d, before %v", r.Setting, r.Setting.Ceiling, r.Changed, want, want.Ceiling, before)
+			}
+			if s.Concurrency != want.Limit || s.DispatchInterval != want.Interval || s.MaxConcurrency != b.MaxLimit {
+				t.Fatalf("the snapshot shows limit %d of %d, interval %v; want %v of %d", s.Concurrency, s.MaxConcurrency, s.DispatchInterval, want, b.MaxLimit)
+			}
+			before = want
+		}
+	})
+}
+
+// A report may end attempts, bring another configuration, or both.
+func FuzzController(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte{0x01, 0x05, 0x41, 0x05, 0xc7, 0x05, 0x02, 0xff})
+	f.Add([]byte{0x83, 0x00, 0xbb, 0x01, 0x13, 0x02, 0xf0, 0x80})
+	f.Fuzz(func(t *testing.T, events []byte) {
+		policies := []Policy{AIMD{FailureThreshold: 2}, AIMD{FailureThreshold: 1, CoolingPeriod: time.Second}, Static{}, obey{}, refuseStart{}, refuseUpdate{}, miscount{}, grown{}}
+		cfg := Config{Policy: policies[0], Bounds: obeyed}
+		c, now, status := New(cfg, t0), t0, Status{}
+		for ; len(events) >= 2; events = events[2:] {
+			what, how := events[0], events[1]
+			now = now.Add(time.Duration(how) * time.Duration(how) * ms)
+			r := &Report{Now: now, Status: status}
+			if what&1 == 0 || what&2 != 0 {
+				for i := range what >> 2 & 7 {
+					r.Ends = append(r.Ends, End{
+						Start: now.Sub(t0), Took: time.Duration(how) * 10 * ms, Tokens: int64(how&31) + int64(i),
+						Verdict: Verdict(what >> 5 & 3), Final: what>>7 == 0,
+					})
+				}
+				status.Completed += int64(len(r.Ends))
+				r.Status = status
+			}
+			if what&1 == 1 {
+				most := 1 + int(how&15)
+				cfg.Policy = policies[what>>5]
+				cfg.Bounds = Bounds{InitialLimit: 1 + int(how>>4)%most, MaxLimit: most, MinInterval: time.Duration(how>>6) * 10 * ms, MaxInterval: time.Second}
+				cfg.TotalJobs = int(what>>2) & 7 * 10
+				r.Updates = []Update{{Config: cfg}}
+			}
+			before := c.Setting()
+			s := snapshotOf(c, r)
+			switch set := r.Setting; {
+			case set != c.Setting() || r.Changed != (set != before):
+				t.Fatalf("answered %v, changed %v, from %v", set, r.Changed, before)
+			case set != set.within(cfg.Bounds):
+				t.Fatalf("%v, ceiling %d, outside %+v", set, set.Ceiling, cfg.Bounds)
+			case s.Concurrency != set.Limit || s.MaxConcurrency != cfg.Bounds.MaxLimit || s.Total != int64(cfg.TotalJobs):
+				t.Fatalf("the snapshot shows limit %d of %d, total %d", s.Concurrency, s.MaxConcurrency, s.Total)
+			case s.FailureCount < 0 || s.ETA < -1 || !(s.Percentage >= 0 && s.Percentage <= 100):
+				t.Fatalf("%d failures, ETA %v, %v%%", s.FailureCount, s.ETA, s.Percentage)
+			}
 		}
 	})
 }

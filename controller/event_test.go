@@ -58,5 +58,8 @@ func TestEventLogsTheFieldsThatItSets(t *testing.T) {
 		if _, got, _ := strings.Cut(strings.TrimSpace(line.String()), "e.at=2026-01-02T03:04:05.000Z"); got != c.want {
 			t.Errorf("%v: got %q, want %q", c.event.Kind, got, c.want)
 		}
+		if got, want := c.event.String(), c.event.Kind.String()+strings.ReplaceAll(c.want, " e.", " "); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

@@ -45,6 +45,7 @@ type rehearsal struct {
 	cue      chan answer
 
 	mu      sync.Mutex
+	slot    *pipeline.Slot  // of an attempt that has waited for its cue
 	starts  []time.Duration // since the begin, but for the clock's steps
 	jobs    []int           // that were started, in order
 	results []result
@@ -84,6 +85,9 @@ func (r *rehearsal) work(ctx context.Context, job int) (int, error) {
 	r.starts = append(r.starts, time.Since(r.begin).Round(time.Millisecond))
 	r.jobs = append(r.jobs, job)
 	n := len(r.jobs)
+	if n > warm {
+		r.slot = pipeline.SlotFrom(ctx)
+	}
 	r.mu.Unlock()
 	r.clock.steps.Add(1)
 	var a answer

@@ -176,5 +176,8 @@ func (q *queue) removeAll(unwanted func(*Job) bool) (removed []*Job) {
 func (q *queue) pop() *Job {
 	j := q.first
 	q.first, j.next = j.next, nil
+	if q.first == nil {
+		q.last = nil // or it would be kept alive
+	}
 	return j
 }

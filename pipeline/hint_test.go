@@ -1,0 +1,598 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+// hinting is a service whose jobs tell what they know of its limits, as soon as
+// they have started.
+type hinting struct {
+	service
+	hint func(job, number int) (h pipeline.Hint, ok bool)
+}
+
+func (s *hinting) work(ctx context.Context, job int) (int, error) {
+	a := s.begin(job)
+	defer s.finish(a)
+	if h, ok := s.hint(job, a.number); ok {
+		pipeline.SlotFrom(ctx).Hint(h)
+	}
+	pass(ctx, a.answer)
+	a.err = a.answer.err(ctx)
+	return job, a.err
+}
+
+// firstHints is a service whose first job gives a hint.
+func firstHints(h pipeline.Hint, a answer) *hinting {
+	return &hinting{
+		service: service{answer: func(int, int) answer { return a }},
+		hint:    func(job, number int) (pipeline.Hint, bool) { return h, job == 0 && number == 0 },
+	}
+}
+
+// hintedStarts returns when the attempts of n jobs start.
+func hintedStarts(t *testing.T, s *hinting, cfg pipeline.Config, n int) []time.Duration {
+	t.Helper()
+	p := pipeline.Attach(newThrottle(t, cfg), s.work)
+	begin := time.Now()
+	collect(p.Run(t.Context(), feed(n)))
+	return s.starts(begin)
+}
+
+func wantStarts(t *testing.T, got, want []time.Duration) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("starts at %v, want %v", got, want)
+	}
+}
+
+// TestRefusalHoldsUpAllAttempts of a throttle, whoever they are of, until the
+// service wants to be asked again.
+func TestRefusalHoldsUpAllAttempts(t *testing.T) {
+	attack(t, func(rt *rapid.T) func(*faults) {
+		cfg := drawConfig(rt)
+		first, second := drawVisit(rt, 0), drawVisit(rt, 24)
+		calls := rapid.SliceOfN(rapid.Int64Range(0, int64(time.Second)), 0, 8).Draw(rt, "calls")
+		answers := drawAnswers(rt, cfg, 48+len(calls))
+		return func(f *faults) {
+			s := &service{answer: answers}
+			throttle, err := pipeline.NewThrottle(cfg)
+			if err != nil {
+				f.add("%v", err)
+				return
+			}
+			var all sync.WaitGroup
+			for _, v := range []visit{first, second} {
+				all.Go(func() { v.pay(f, v.pipeline(throttle, s), s, cfg) })
+			}
+			for i, after := range calls {
+				all.Go(func() {
+					time.Sleep(time.Duration(after))
+					pipeline.Execute(context.Background(), throttle, func(ctx context.Context) (int, error) {
+						out, err := 0, error(nil)
+						done := make(chan struct{})
+						go func() { // which may exit
+							defer close(done)
+							defer func() { recover() }()
+							out, err = s.work(ctx, 48+i)
+						}()
+						<-done
+						return out, err
+					})
+				})
+			}
+			all.Wait()
+			for _, a := range s.log {
+				if a.answer.ending != refuses && a.answer.ending != hints {
+					continue
+				}
+				for _, b := range s.log {
+					early := b.start.After(a.end) && b.start.Before(a.end.Add(a.answer.after))
+					f.check(!early, "job %d started %v after job %d was refused for %v", b.job, b.start.Sub(a.end), a.job, a.answer.after)
+				}
+			}
+		}
+	})
+}
+
+func TestRefusalOfOneIsARefusalOfAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, refusal := range []error{
+			pipeline.Overloaded(errService, time.Minute),
+			hintError{time.Minute},
+			fmt.Errorf("429: %w", hintError{time.Minute}),
+			errors.Join(pipeline.Transient(errService), hintError{time.Minute}),
+		} {
+			var log eventLog
+			throttle := newThrottle(t, pipeline.Config{Policy: pipeline.Static{}, OnEvent: log.add})
+			s := always(answer{takes: time.Second})
+			begin := time.Now()
+			pipeline.Execute(t.Context(), throttle, func(context.Context) (int, error) { return 0, refusal })
+			var all sync.WaitGroup
+			all.Go(func() { collect(pipeline.Attach(throttle, s.work).Run(t.Context(), feed(2))) })
+			all.Go(func() { collect(pipeline.Attach(throttle, s.work).Run(t.Context(), feed(2))) })
+			all.Go(func() { pipeline.Wrap(throttle, s.work)(t.Context(), 9) })
+			time.Sleep(20 * time.Second)
+			snap := throttle.Snapshot()
+			if snap.PausedFor != 40*time.Second || snap.InFlight != 0 || snap.Waiting != 3 {
+				t.Errorf("%v: paused for %v, %d in flight, %d waiting", refusal, snap.PausedFor, snap.InFlight, snap.Waiting)
+			}
+			all.Wait()
+			wantStarts(t, s.starts(begin), seconds(60, 60, 60, 60, 60))
+			if left := throttle.Snapshot().PausedFor; left != 0 {
+				t.Errorf("%v: still paused for %v", refusal, left)
+			}
+			synctest.Wait()
+			if log.String() != "paused resumed" || log.events[0].Wait != time.Minute || !log.events[1].At.Equal(begin.Add(time.Minute)) {
+				t.Errorf("%v: told %v", refusal, log.events)
+			}
+		}
+	})
+}
+
+func TestOnlyWhatTellsOfTheServiceHoldsUpTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		minute := hintError{time.Minute}
+		for _, err := range []error{
+			pipeline.Fatal(minute), pipeline.Fatal(pipeline.Overloaded(errService, time.Minute)),
+			fmt.Errorf("%w, %w", context.Canceled, errService), hintError{0}, hintError{-time.Minute},
+			pipeline.Overloaded(errService, 0), pipeline.Overloaded(errService, -time.Minute), pipeline.Transient(errService),
+		} {
+			throttle := newThrottle(t, pipeline.Config{Policy: pipeline.Static{}})
+			pipeline.Execute(t.Context(), throttle, func(context.Context) (int, error) { return 0, err })
+			if left := throttle.Snapshot().PausedFor; left != 0 {
+				t.Errorf("%v: paused for %v", err, left)
+			}
+			throttle.RecordFailure(err)
+			if left := throttle.Snapshot().PausedFor; left != 0 {
+				t.Errorf("%v, recorded: paused for %v", err, left)
+			}
+		}
+		ignores := newThrottle(t, pipeline.Config{Classify: func(error) pipeline.Verdict { return pipeline.Ignored }})
+		pipeline.Execute(t.Context(), ignores, func(context.Context) (int, error) { return 0, minute })
+		if left := ignores.Snapshot().PausedFor; left != 0 {
+			t.Errorf("ignored: paused for %v", left)
+		}
+		fails := newThrottle(t, pipeline.Config{Classify: func(error) pipeline.Verdict { return pipeline.Failed }})
+		fails.RecordFailure(minute)
+		if left := fails.Snapshot().PausedFor; left != time.Minute {
+			t.Errorf("recorded as failed: paused for %v", left)
+		}
+	})
+}
+
+func TestPauseOnlyEverGetsLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log eventLog
+		throttle := newThrottle(t, pipeline.Config{OnEvent: log.add})
+		slot, err := throttle.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []struct{ after, want int }{{60, 60}, {10, 50}, {0, 40}, {90, 90}, {5, 80}} {
+			slot.Hint(pipeline.Hint{RetryAfter: time.Duration(step.after) * time.Second})
+			if left := throttle.Snapshot().PausedFor; left != time.Duration(step.want)*time.Second {
+				t.Errorf("hint of %ds: paused for %v, want %ds", step.after, left, step.want)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		time.Sleep(71 * time.Second)
+		slot.Release(nil)
+		synctest.Wait()
+		if log.String() != "paused resumed" {
+			t.Errorf("told %v", log.String())
+		}
+	})
+}
+
+// The end of a pause is told when it comes, as that of an open circuit is, as long
+// as anything is in flight.
+func TestEndOfAPauseIsToldInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log eventLog
+		throttle := newThrottle(t, pipeline.Config{OnEvent: log.add})
+		slot, err := throttle.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		slot.Hint(pipeline.Hint{RetryAfter: time.Minute})
+		time.Sleep(time.Hour)
+		slot.Release(nil)
+		synctest.Wait()
+		if e := log.of(pipeline.EventResumed); len(e) != 1 || !e[0].At.Equal(begin.Add(time.Minute)) {
+			t.Errorf("told %v, the end at %v, want a minute after the pause began", log.events, e[0].At.Sub(begin))
+		}
+	})
+}
+
+// TestNothingStartsAfterAHint has returned, though it was handed over ahead.
+func TestNothingStartsAfterAHint(t *testing.T) {
+	for _, h := range []pipeline.Hint{
+		{RetryAfter: time.Minute}, {Reset: time.Minute}, {Reset: time.Minute, Budget: "unknown"},
+		{Remaining: 1, Reset: time.Minute}, {Reset: time.Minute, Budget: "calls"},
+	} {
+		for _, limit := range sizes {
+			t.Run(fmt.Sprintf("%+v, limit %d", h, limit), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := rehearse(t, pipeline.Config{
+						MaxConcurrency: limit, Policy: pipeline.Static{},
+						Budgets: []pipeline.Budget{{Name: "calls", Tokens: 1000, Window: time.Hour}},
+					}, func(p *line) { p.Cost(constant(1)) })
+					r.slot.Hint(h)
+					for range limit { // those that were running end
+						r.cue <- answer{}
+					}
+					want := warm + limit
+					if got := r.started(); got != want {
+						t.Errorf("%d started after it", got-want)
+					}
+					time.Sleep(59 * time.Second)
+					if got := r.started(); got != want {
+						t.Errorf("%d started within a minute", got-want)
+					}
+					time.Sleep(time.Second)
+					if got := r.started(); got == want {
+						t.Error("none started after a minute")
+					}
+					r.end(t)
+				})
+			})
+		}
+	}
+}
+
+func TestHintPacesWhatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			hint pipeline.Hint
+			want []time.Duration
+		}{
+			{pipeline.Hint{Remaining: 4, Reset: 20 * time.Second}, seconds(0, 5, 10, 15, 20, 20, 20)},
+			{pipeline.Hint{Limit: 8, Remaining: 4, Reset: 20 * time.Second}, seconds(0, 5, 10, 15, 20, 20, 20)},
+			{pipeline.Hint{Limit: 7, Remaining: 4, Reset: 20 * time.Second}, seconds(0, 0, 0, 0, 0, 0, 0)},
+			{pipeline.Hint{Remaining: 1, Reset: 20 * time.Second}, seconds(0, 20, 20, 20, 20, 20, 20)},
+			{pipeline.Hint{Limit: 100, Remaining: 0, Reset: 20 * time.Second}, seconds(0, 20, 20, 20, 20, 20, 20)},
+			{pipeline.Hint{RetryAfter: 7 * time.Second, Remaining: 4, Reset: 20 * time.Second}, seconds(0, 7, 12, 17, 20, 20, 20)},
+			{pipeline.Hint{RetryAfter: 30 * time.Second, Remaining: 4, Reset: 20 * time.Second}, seconds(0, 30, 30, 30, 30, 30, 30)},
+			{pipeline.Hint{Limit: 100, Remaining: 3}, seconds(0, 0, 0, 0, 0, 0, 0)},
+			{pipeline.Hint{Limit: 100, Reset: time.Hour, Remaining: -5, RetryAfter: -time.Hour}, []time.Duration{0, time.Hour, time.Hour}},
+		} {
+			cfg := pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}}
+			wantStarts(t, hintedStarts(t, firstHints(c.hint, answer{}), cfg, len(c.want)), c.want)
+		}
+	})
+}
+
+// The pace of a hint ends with its reset, whether an attempt is due then or not.
+func TestPaceOfAHintEndsWithTheReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &hinting{
+			service: service{answer: func(job, _ int) answer { return answer{takes: time.Second * time.Duration(2*max(1-job, 0))} }},
+			hint: func(job, _ int) (pipeline.Hint, bool) {
+				if job == 1 {
+					return pipeline.Hint{Remaining: 1, Reset: time.Hour}, true
+				}
+				return pipeline.Hint{}, false
+			},
+		}
+		// Job 1 starts at 2s, the quota is whole an hour later; job 2 would be due then.
+		wantStarts(t, hintedStarts(t, s, pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}}, 4),
+			[]time.Duration{0, 2 * time.Second, time.Hour + 2*time.Second, time.Hour + 2*time.Second})
+
+		slow := &hinting{ // tells after 40 minutes, when 20 are left
+			service: service{answer: func(job, _ int) answer { return answer{} }},
+			hint: func(job, _ int) (pipeline.Hint, bool) {
+				if job > 0 {
+					return pipeline.Hint{}, false
+				}
+				time.Sleep(9 * time.Minute)
+				return pipeline.Hint{Remaining: 2, Reset: 20 * time.Minute}, true
+			},
+		}
+		// 10 minutes apart, from the last start at 0 to the reset after 29.
+		got := hintedStarts(t, slow, pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}}, 5)
+		wantStarts(t, got, []time.Duration{0, 10 * time.Minute, 20 * time.Minute, 29 * time.Minute, 29 * time.Minute})
+	})
+}
+
+// Answers overtake each other, so what is left goes up and down. However many
+// hints there are, the next attempt waits for one interval after the last.
+func TestHintsDoNotAddUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, h := range [][2]pipeline.Hint{
+			{{Remaining: 10, Reset: 100 * time.Second}, {Remaining: 9, Reset: 90 * time.Second}},
+			{{Remaining: 20, Reset: 100 * time.Second}, {Remaining: 10, Reset: 100 * time.Second}},
+			{{Limit: 20, Remaining: 11, Reset: 100 * time.Second}, {Limit: 20, Remaining: 10, Reset: 100 * time.Second}},
+		} {
+			n := 0
+			s := firstHints(pipeline.Hint{}, answer{})
+			s.hint = func(job, _ int) (pipeline.Hint, bool) { return h[1], job == 0 }
+			throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 2, Policy: pipeline.Static{}})
+			slot, err := throttle.Acquire(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for ; n < 100; n++ {
+				slot.Hint(h[n%2])
+			}
+			begin := time.Now()
+			collect(pipeline.Attach(throttle, s.work).Run(t.Context(), feed(2)))
+			if got := s.starts(begin); got[0] > 10*time.Second || got[1] > 20*time.Second {
+				t.Errorf("%+v: starts at %v, want 10s apart", h, got)
+			}
+			slot.Release(nil)
+		}
+	})
+}
+
+// A hint that comes when the interval of the last one is over sets one anew, not
+// on top of that: the next attempt waits for one interval at most.
+func TestHintAfterTheLastOneIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 2, Policy: pipeline.Static{}})
+		s := always(answer{})
+		p := pipeline.Attach(throttle, s.work)
+		begin := time.Now()
+		slot, err := throttle.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(9 * time.Minute)
+		slot.Hint(pipeline.Hint{Remaining: 2, Reset: 20 * time.Minute}) // until 29m
+		collect(p.Run(t.Context(), feed(2)))                            // at 10m and 20m
+		time.Sleep(10*time.Minute - 30*time.Second)
+		slot.Hint(pipeline.Hint{Remaining: 2, Reset: 20 * time.Minute})
+		collect(p.Run(t.Context(), feed(2)))
+		got := s.starts(begin)
+		if got[2] < 30*time.Minute || got[2] > 39*time.Minute+30*time.Second || got[3] != got[2]+10*time.Minute {
+			t.Errorf("starts at %v, want the third 30m to 39m30s after the first, and 10m apart", got)
+		}
+		slot.Release(nil)
+	})
+}
+
+// What is left of a quota is spread by us: that says nothing of how far apart
+// attempts are by themselves, from which a cut starts.
+func TestPaceOfAHintIsNotTakenForTheGapOfAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, cutAt := range []int{5, 20} { // while the hint holds, and when it is over
+			s := firstHints(pipeline.Hint{Remaining: 10, Reset: 100 * time.Second}, answer{})
+			s.answer = func(job, _ int) answer {
+				if job >= cutAt && job < cutAt+3 {
+					return answer{ending: fails}
+				}
+				return answer{takes: 10 * time.Millisecond}
+			}
+			var log eventLog
+			hintedStarts(t, s, pipeline.Config{MaxConcurrency: 4, Policy: pipeline.AIMD{FailureThreshold: 3, FailureWindow: time.Hour}, OnEvent: log.add}, 30)
+			synctest.Wait()
+			cuts := log.of(pipeline.EventDecelerated)
+			if len(cuts) != 1 || cuts[0].To.Interval > time.Second {
+				t.Errorf("failures at job %d: %v, want an interval of milliseconds", cutAt, cuts)
+			}
+		}
+	})
+}
+
+// TestHintsNeverLetMoreStartThanIsLeft: from a hint to its reset, no more than
+// Remaining start, if no other hint comes.
+func TestHintsNeverLetMoreStartThanIsLeft(t *testing.T) {
+	attack(t, func(rt *rapid.T) func(*faults) {
+		h := pipeline.Hint{
+			RetryAfter: time.Duration(rapid.SampledFrom([]int64{0, 0, 1, 2e9, 1e11}).Draw(rt, "after")),
+			Remaining:  rapid.Int64Range(0, 12).Draw(rt, "remaining"),
+			Reset:      time.Duration(rapid.Int64Range(2e9, 3e10).Draw(rt, "reset")),
+		}
+		cfg := pipeline.Config{MaxConcurrency: rapid.IntRange(1, 4).Draw(rt, "max"), Policy: pipeline.Static{}}
+		job := rapid.IntRange(0, 5).Draw(rt, "job")
+		takes := rapid.SliceOfN(rapid.Int64Range(0, 4e9), 4, 4).Draw(rt, "takes")
+		return func(f *faults) {
+			var at time.Time
+			s := &hinting{
+				service: service{answer: func(job, _ int) answer { return answer{takes: time.Duration(takes[job%4])} }},
+				hint: func(j, _ int) (pipeline.Hint, bool) {
+					if j != job {
+						return pipeline.Hint{}, false
+					}
+					time.Sleep(time.Duration(takes[0]))
+					at = time.Now()
+					return h, true
+				},
+			}
+			p, err := pipeline.New(s.work, cfg)
+			if err != nil {
+				f.add("%v", err)
+				return
+			}
+			collect(p.Run(context.Background(), feed(30)))
+			n := int64(0)
+			last := time.Time{}
+			for _, a := range s.log {
+				if a.start.After(at) && a.start.Before(at.Add(h.Reset)) {
+					n++
+					gap := a.start.Sub(last)
+					f.check(last.IsZero() || gap*time.Duration(h.Remaining) >= h.Reset, "a gap of %v", gap)
+					last = a.start
+				}
+				f.check(!a.start.After(at) || !a.start.Before(at.Add(h.RetryAfter)), "started within RetryAfter")
+			}
+			f.check(n <= h.Remaining, "%d started, %d were left", n, h.Remaining)
+		}
+	})
+}
+
+func TestHintOfABudgetBoundsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log eventLog
+		throttle := newThrottle(t, pipeline.Config{
+			Policy: pipeline.Static{}, OnEvent: log.add,
+			Budgets: []pipeline.Budget{{Name: "day", Tokens: 1000, Window: 24 * time.Hour}, {Name: "minute", Tokens: 100, Window: time.Minute}},
+		})
+		slot, err := throttle.Acquire(pipeline.WithCost(t.Context(), 10))
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := func(day, minute int64) {
+			t.Helper()
+			b := throttle.Snapshot().Budgets
+			if b[0].Remaining != day || b[1].Remaining != minute {
+				t.Errorf("%d and %d left, want %d and %d", b[0].Remaining, b[1].Remaining, day, minute)
+			}
+		}
+		left(990, 90)
+		slot.Hint(pipeline.Hint{Budget: "minute", Limit: 100, Remaining: 25, Reset: 30 * time.Second})
+		slot.Hint(pipeline.Hint{Budget: "day", Remaining: 5000, Reset: time.Hour}) // more than we know of
+		slot.Hint(pipeline.Hint{Budget: "minute"})                                 // says nothing
+		left(990, 25)
+		if snap := throttle.Snapshot(); snap.PausedFor != 0 {
+			t.Errorf("paused for %v", snap.PausedFor)
+		}
+		begin := time.Now()
+		s := always(answer{})
+		collect(pipeline.Attach(throttle, s.work).Cost(constant(10)).Run(t.Context(), feed(5)))
+		wantStarts(t, s.starts(begin), seconds(0, 0, 30, 30, 30))
+		left(940, 40)
+		synctest.Wait()
+		if log.String() != "budget_exhausted budget_restored" || log.events[0].Budget != "minute" || log.events[0].Wait != 30*time.Second {
+			t.Errorf("told %v", log.events)
+		}
+		slot.Release(nil)
+	})
+}
+
+func TestHintOfABudgetThatKeysShareHoldsForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keyed, err := pipeline.NewKeyed[string](pipeline.KeyedConfig[string]{
+			Each:   pipeline.Config{Policy: pipeline.Static{}},
+			Shared: []pipeline.Budget{{Name: "all", Tokens: 100, Window: time.Hour}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slot, err := keyed.Throttle("a").Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		slot.Hint(pipeline.Hint{Budget: "all", Remaining: 10, Reset: time.Minute})
+		s := always(answer{})
+		begin := time.Now()
+		collect(pipeline.Attach(keyed.Throttle("b"), s.work).Cost(constant(10)).Run(t.Context(), feed(3)))
+		wantStarts(t, s.starts(begin), seconds(0, 60, 60))
+		slot.Release(nil)
+	})
+}
+
+func TestHintOfAnUnknownBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			hint pipeline.Hint
+			want time.Duration
+		}{
+			{pipeline.Hint{Budget: "tokens", Reset: time.Minute}, time.Minute},
+			{pipeline.Hint{Budget: "tokens", Limit: 100, Remaining: 1, Reset: time.Minute}, 0}, // it does not count calls
+			{pipeline.Hint{Budget: "tokens"}, 0},
+			{pipeline.Hint{Budget: "tokens", RetryAfter: time.Second, Remaining: 1, Reset: time.Minute}, time.Second},
+			{pipeline.Hint{Budget: "tokens", RetryAfter: time.Hour, Reset: time.Minute}, time.Hour},
+		} {
+			cfg := pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}, Budgets: []pipeline.Budget{{Name: "other", Tokens: 100, Window: time.Hour}}}
+			wantStarts(t, hintedStarts(t, firstHints(c.hint, answer{}), cfg, 3), []time.Duration{0, c.want, c.want})
+		}
+	})
+}
+
+// TestNonsenseHintsDoNoHarm: nothing is lost, nothing waits longer than ten
+// thousand hours, and what is below 0 holds nothing up.
+func TestNonsenseHintsDoNoHarm(t *testing.T) {
+	attack(t, func(rt *rapid.T) func(*faults) {
+		cfg := drawConfig(rt)
+		number := rapid.OneOf(rapid.Int64(), rapid.SampledFrom([]int64{math.MinInt64, -1, 0, 1, math.MaxInt64}))
+		span := rapid.Custom(func(t *rapid.T) time.Duration { return time.Duration(number.Draw(t, "span")) })
+		given := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) pipeline.Hint {
+			return pipeline.Hint{
+				RetryAfter: span.Draw(t, "retry after"), Limit: number.Draw(t, "limit"), Remaining: number.Draw(t, "remaining"),
+				Reset: span.Draw(t, "reset"), Budget: rapid.SampledFrom([]string{"", "budget0", "budget1", "nobody's"}).Draw(t, "budget"),
+			}
+		}), 0, 4).Draw(rt, "hints")
+		return func(f *faults) {
+			harmless := true
+			for _, h := range given {
+				harmless = harmless && h.RetryAfter <= 0 && h.Reset <= 0
+			}
+			s := &hinting{
+				service: service{answer: func(int, int) answer { return answer{} }},
+				hint: func(job, _ int) (pipeline.Hint, bool) {
+					if job >= len(given) {
+						return pipeline.Hint{}, false
+					}
+					return given[job], true
+				},
+			}
+			p, err := pipeline.New(s.work, cfg)
+			if err != nil {
+				f.add("%v", err)
+				return
+			}
+			begin := time.Now()
+			all := collect(p.Cost(constant(5)).Run(context.Background(), feed(12)))
+			took := time.Since(begin)
+			f.check(len(all) == 12, "%d results of 12", len(all))
+			f.check(took <= time.Duration(len(given)+1)*10_001*time.Hour, "took %v", took)
+			f.check(!harmless || took < time.Minute, "took %v for nothing", took)
+			for _, b := range p.Throttle().Snapshot().Budgets {
+				f.check(b.Remaining >= 0 && b.Used >= 0, "%+v", b)
+			}
+		}
+	})
+}
+
+func TestHintCountsAfterItsAttemptHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle(t, pipeline.Config{Policy: pipeline.Static{}})
+		var kept *pipeline.Slot
+		pipeline.Execute(t.Context(), throttle, func(ctx context.Context) (int, error) {
+			kept = pipeline.SlotFrom(ctx)
+			return 0, nil
+		})
+		held, err := throttle.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		held.Release(nil)
+		for _, slot := range []*pipeline.Slot{kept, held} { // nothing runs meanwhile
+			slot.Hint(pipeline.Hint{RetryAfter: time.Minute})
+			begin := time.Now()
+			s := always(answer{})
+			collect(pipeline.Attach(throttle, s.work).Run(t.Context(), feed(1)))
+			wantStarts(t, s.starts(begin), seconds(60))
+		}
+		throttle.Close()
+		kept.Hint(pipeline.Hint{RetryAfter: time.Minute})
+		if left := throttle.Snapshot().PausedFor; left != time.Minute {
+			t.Errorf("closed: paused for %v", left)
+		}
+	})
+}
+
+func TestHintOutsideAnAttemptDoesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle(t, pipeline.Config{Policy: pipeline.Static{}})
+		pipeline.SlotFrom(t.Context()).Hint(pipeline.Hint{RetryAfter: time.Minute})
+		pipeline.SlotFrom(pipeline.WithCost(t.Context(), 1)).Hint(pipeline.Hint{Reset: time.Minute})
+		if left := throttle.Snapshot().PausedFor; left != 0 {
+			t.Errorf("paused for %v", left)
+		}
+	})
+}

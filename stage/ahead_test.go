@@ -1,0 +1,333 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/paceline-go/paceline/clock"
+	"github.com/paceline-go/paceline/controller"
+)
+
+// A pulse is the bubble's clock, and goes on by a nanosecond with each attempt:
+// all of them are quick, however long it takes to hand them over.
+type pulse struct {
+	clock.Clock
+	beats atomic.Int64
+}
+
+func (p *pulse) Now() time.Time                  { return p.Clock.Now().Add(time.Duration(p.beats.Load())) }
+func (p *pulse) Since(t time.Time) time.Duration { return p.Now().Sub(t) }
+
+func pulsing(p *pulse) func(*Config) { return func(cfg *Config) { cfg.Clock = p } }
+
+// after returns a job whose attempt ended so, after a while.
+func after(d time.Duration, v controller.Verdict) *Job { return &Job{verdict: v, ended: d} }
+
+func TestOnlyQuickSuccessesInARowAreCounted(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		then *Job
+		want int
+	}{
+		{"another one", after(1, succeeded), 4},
+		{"as long as handing it over", after(quick, succeeded), 0},
+		{"just below", after(quick-1, succeeded), 4},
+		{"of which nobody knows", after(0, succeeded), 0},
+		{"failed", after(1, failed), 0},
+		{"refused", after(1, overload), 0},
+		{"ignored", after(1, ignored), 0},
+	} {
+		d := &Dispatcher{now: opening}
+		for range 3 {
+			d.follow(after(2, succeeded))
+		}
+		d.follow(test.then)
+		if d.streak != test.want {
+			t.Errorf("%s: %d in a row, want %d", test.name, d.streak, test.want)
+		}
+	}
+}
+
+// How long an attempt takes at least is learned from successes only: a refusal
+// may be as quick as it likes.
+func TestQuickestIsASuccess(t *testing.T) {
+	d := &Dispatcher{now: opening}
+	d.follow(after(second, succeeded))
+	d.follow(after(1, overload))
+	d.follow(after(1, failed))
+	d.follow(after(1, ignored))
+	if got := d.quickest.Least(opening); got != second {
+		t.Errorf("at least %v, want 1s", got)
+	}
+}
+
+func TestNothingIsHandedOverAheadUnlessAllIsWell(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*Config)
+		spoil  func(*Dispatcher)
+		want   int
+	}{
+		{"all is well", func(*Config) {}, func(*Dispatcher) {}, batch},
+		{"too few", func(*Config) {}, func(d *Dispatcher) { d.streak-- }, 0},
+		{"paced", paced(1), func(*Dispatcher) {}, 0},
+		{"paced by the server", func(*Config) {}, func(d *Dispatcher) {
+			d.gate.hint(d.now, controller.Hint{Remaining: 1, Reset: minute})
+		}, 0},
+		{"a rate", rated(1e9, 1e9), func(*Dispatcher) {}, 0},
+		{"a call", func(*Config) {}, func(d *Dispatcher) { d.calls = 1 }, 0},
+		{"workers of before an update", func(*Config) {}, func(d *Dispatcher) { d.enlarge(9) }, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := newStand(t, 4, test.change).Dispatcher
+			d.streak = steady
+			test.spoil(d)
+			if d.lookAhead(); d.ahead != test.want || d.pool.eager.Load() != (test.want > 0) {
+				t.Errorf("%d ahead, want %d", d.ahead, test.want)
+			}
+			if d.setAppetite(free); d.lead.Load() != int64(test.want) {
+				t.Errorf("doors are told of %d", d.lead.Load())
+			}
+		})
+	}
+}
+
+// A rehearsal is a door whose attempts have been quick for so long that others
+// were handed over ahead. The one that runs waits for its cue.
+type rehearsal struct {
+	*stand
+	*visitor
+	cue   chan error
+	beats *pulse
+	jobs  []*Job
+}
+
+const (
+	warm = steady + 2*batch // attempts that are quick
+	cast = warm + 2*batch   // jobs
+)
+
+func rehearse(t *testing.T, ctx context.Context, changes ...func(*Config)) *rehearsal {
+	p := &pulse{Clock: clock.Real()}
+	r := &rehearsal{stand: newStand(t, 1, append(changes, pulsing(p))...), cue: make(chan error), beats: p}
+	r.visitor = r.open(ctx)
+	synctest.Wait()
+	var works []WorkFunc
+	started := 0
+	for i := range cast {
+		works = append(works, func(context.Context) error {
+			r.note(fmt.Sprint(i))
+			p.beats.Add(1)
+			if started++; started > warm {
+				return <-r.cue
+			}
+			return nil
+		})
+	}
+	r.jobs = r.send(works...)
+	synctest.Wait()
+	if got := r.Dispatcher.pool.waiting(); got != batch || r.Lead() != MaxLead {
+		t.Fatalf("%d attempts are handed over ahead, lead %d", got, r.Lead())
+	}
+	return r
+}
+
+// rest lets everything go on well, and checks that all jobs have come back.
+func (r *rehearsal) rest(t *testing.T) {
+	close(r.cue)
+	r.visitor.leave(cast)
+	if len(r.visitor.jobs) != cast {
+		t.Errorf("%d jobs came back of %d", len(r.visitor.jobs), cast)
+	}
+}
+
+// numbers returns which jobs have started, checking that they did so in order.
+func (r *rehearsal) inOrder(t *testing.T) int {
+	t.Helper()
+	names := r.names()
+	for i, name := range names {
+		if name != fmt.Sprint(i) {
+			t.Fatalf("job %s started in the place of %d", name, i)
+		}
+	}
+	return len(names)
+}
+
+// TestWhatIsHandedOverAheadIsTakenBack: what was let through when all was well
+// does not start when it has ceased to be, gives back what it reserved, and goes
+// back to where it was in the queue.
+func TestWhatIsHandedOverAheadIsTakenBack(t *testing.T) {
+	token := budgeted(
+		controller.Budget{Tokens: 2 * cast, Window: time.Hour, Requests: true},
+		controller.Budget{Tokens: 3 * cast, Window: time.Hour, Requests: true},
+	)
+	open := controller.Breaker{Failures: 1, OpenFor: minute}
+	for _, test := range []struct {
+		name    string
+		change  func(*Config)
+		happens func(*rehearsal)
+		used    int64 // beside what has started
+	}{
+		{"the circuit opens", breakingBy(open), func(r *rehearsal) { r.cue <- errService }, 0},
+		{"something was recorded", breakingBy(open), func(r *rehearsal) { r.Record(errService, 0, 0); r.cue <- nil }, 1},
+		{"the server asks for a pause", func(*Config) {}, func(r *rehearsal) {
+			r.Hint(controller.Hint{RetryAfter: minute})
+			r.cue <- nil
+		}, 0},
+		{"another configuration", func(*Config) {}, func(r *rehearsal) {
+			cfg := r.cfg
+			cfg.Controller.Bounds.MinInterval = minute
+			r.Update(cfg, func() {})
+			r.cue <- nil
+		}, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := rehearse(t, t.Context(), token, test.change)
+				if used := r.Snapshot().Budgets[1].Used; used != warm+1+batch {
+					t.Errorf("%d reserved or used, want all that was handed over", used)
+				}
+				if snap := r.Snapshot(); snap.InFlight != 1 || snap.Waiting != cast-warm-1 {
+					t.Errorf("%d in flight, %d wait", snap.InFlight, snap.Waiting)
+				}
+				test.happens(r)
+				synctest.Wait()
+				if got := r.inOrder(t); got != warm+1 {
+					t.Errorf("%d attempts started, want %d", got, warm+1)
+				}
+				if used := r.Snapshot().Budgets[1].Used - test.used; used != warm+1 {
+					t.Errorf("%d reserved or used, want %d", used, warm+1)
+				}
+				time.Sleep(minute - second)
+				r.started()
+				time.Sleep(second)
+				if got, want := r.names(), []string{fmt.Sprint(warm + 1)}; !slices.Equal(got, want) {
+					t.Errorf("then %v started, want %v", got, want)
+				}
+				r.rest(t)
+			})
+		})
+	}
+}
+
+// Who comes after takes turns with those that wait, not with all that they have
+// handed over ahead.
+func TestNewcomersDoNotWaitForWhatWasHandedOverAhead(t *testing.T) {
+	for name, come := range map[string]func(*rehearsal) (leave func()){
+		"door": func(r *rehearsal) func() {
+			v := r.open(r.stand.t.Context())
+			v.send(r.work("new", 0))
+			return func() { v.leave(1) }
+		},
+		"call": func(r *rehearsal) func() {
+			done := make(chan error)
+			go func() { done <- r.Do(r.stand.t.Context(), Ordinary, r.work("new", 0)) }()
+			return func() { <-done }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := rehearse(t, t.Context())
+				r.names()
+				leave := come(r)
+				synctest.Wait()
+				r.cue <- nil
+				synctest.Wait()
+				select { // the door's turn, or the newcomer's
+				case r.cue <- nil:
+				default:
+				}
+				if got := r.names(); !slices.Contains(got, "new") {
+					t.Errorf("%v started before the newcomer", got)
+				}
+				close(r.cue)
+				leave()
+				r.visitor.leave(cast)
+			})
+		})
+	}
+}
+
+func TestWhatIsTakenBackOfACancelledDoorComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		r := rehearse(t, ctx, breakingBy(controller.Breaker{Failures: 1, OpenFor: time.Hour}))
+		cancel(errCancel)
+		r.Cancel()
+		synctest.Wait()
+		r.cue <- errService
+		r.rest(t)
+		if r.since() >= second {
+			t.Errorf("came back after %v", r.since())
+		}
+		for i, j := range r.jobs {
+			if want := (i <= warm); (j.Attempts == 1) != want || i > warm && j.Err != errCancel {
+				t.Fatalf("job %d: %d attempts, %v", i, j.Attempts, j.Err)
+			}
+		}
+	})
+}
+
+// A retry that is taken back is tried again when all is well again.
+func TestRetryThatIsTakenBackIsMadeLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := rehearse(t, t.Context(), retryingBy(controller.Retry{BaseDelay: minute, Park: true}),
+			breakingBy(controller.Breaker{Failures: 1, OpenFor: 10 * minute}))
+		r.cue <- Transient(Fatal(errService))
+		synctest.Wait()
+		s := r.Snapshot()
+		if s.Circuit != controller.BreakerOpen || s.Retries != 0 {
+			t.Errorf("%+v", s)
+		}
+		r.rest(t)
+		failed := r.jobs[warm]
+		if failed.Err != nil || failed.Attempts != 2 || r.Snapshot().Retries != 1 {
+			t.Errorf("%d attempts, %v, %d retries", failed.Attempts, failed.Err, r.Snapshot().Retries)
+		}
+	})
+}
+
+// takeBack by itself: each attempt goes back to where it came from.
+func TestTakeBackReturnsAttemptsToWhereTheyCameFrom(t *testing.T) {
+	s := newStand(t, 4)
+	d := s.Dispatcher
+	d.awake.Store(true) // no goroutine: the test is the dispatcher
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	open, over := &Door{dispatcher: d, ctx: t.Context()}, &Door{dispatcher: d, ctx: ctx, canceled: true}
+	d.doors = []*Door{open, over}
+	fresh, next, retry, gone := &Job{door: open}, &Job{door: open}, &Job{door: open, again: true}, &Job{door: over}
+	waiting := &Job{door: open}
+	open.queue.push(waiting)
+	for _, j := range []*Job{fresh, retry, gone, next} {
+		d.running++
+		d.jobs++
+		j.door.admitted++
+		d.gate.pass(d.now, j, 0)
+		d.pool.put(j)
+	}
+	d.pool.tail.Store(d.pool.filled) // published, with no worker there
+	d.takeBack()
+	var queued []*Job
+	for j := open.queue.first; j != nil; j = j.next {
+		queued = append(queued, j)
+	}
+	if !slices.Equal(queued, []*Job{fresh, next, waiting}) {
+		t.Errorf("%d jobs in the queue, or in another order", len(queued))
+	}
+	if d.retries.parked.first() != retry || d.retries.parked.Len() != 1 {
+		t.Error("the retry is not among the retries")
+	}
+	if over.back.newest != gone || !errors.Is(gone.Err, context.Canceled) {
+		t.Errorf("the cancelled one is not on its way back: %v", gone.Err)
+	}
+	if d.running != 0 || open.admitted != 1 || over.admitted != 1 || d.jobs != 3 {
+		t.Errorf("%d running, %d and %d admitted, %d jobs", d.running, open.admitted, over.admitted, d.jobs)
+	}
+}

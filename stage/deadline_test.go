@@ -1,0 +1,239 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/paceline-go/paceline/controller"
+)
+
+// contextFor returns a context that ends after a while, not by a deadline.
+func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := time.AfterFunc(d, func() { cancel(errGaveUp) }).Stop
+	return ctx, func() { stop(); cancel(nil) }
+}
+
+var errGaveUp = errors.New("gave up")
+
+// until returns a context with a deadline that nothing watches.
+func until(at time.Time) context.Context { return deadlined{context.Background(), at} }
+
+type deadlined struct {
+	context.Context
+	at time.Time
+}
+
+func (d deadlined) Deadline() (time.Time, bool) { return d.at, true }
+
+func TestLateIsAnAttemptThatCannotEndInTime(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		deadline time.Duration // from now; 0: none
+		wait     time.Duration
+		needs    time.Duration // an attempt, at least
+		slot     bool
+		want     bool
+	}{
+		{name: "no deadline", wait: time.Hour, needs: time.Hour},
+		{name: "in time", deadline: 10 * second, wait: 4 * second, needs: 6 * second},
+		{name: "too late by a moment", deadline: 10*second - 1, wait: 4 * second, needs: 6 * second, want: true},
+		{name: "waits too long", deadline: 10 * second, wait: 10*second + 1, want: true},
+		{name: "takes too long", deadline: 10 * second, needs: 10*second + 1, want: true},
+		{name: "a slot may be held for as long as it likes", deadline: 10 * second, needs: time.Hour, slot: true},
+		{name: "but must be had in time", deadline: 10 * second, wait: 11 * second, slot: true, want: true},
+		{name: "over just now", deadline: -second, want: true},
+		{name: "over for so long that it is of another clock", deadline: -second - 1, needs: time.Hour},
+	} {
+		d := &Dispatcher{now: opening}
+		if test.needs > 0 {
+			d.quickest.Add(opening, test.needs)
+		}
+		door := &Door{call: &call{Job: Job{once: test.slot}}}
+		if test.deadline != 0 {
+			door.deadline = opening.Add(test.deadline)
+		}
+		if got := d.late(door, test.wait); got != test.want {
+			t.Errorf("%s: got %v", test.name, got)
+		}
+	}
+}
+
+// What is now too late is too late at every later time, until it is taken for
+// another clock's.
+func TestLateAtTheDeadlineItself(t *testing.T) {
+	d := &Dispatcher{now: opening}
+	if !d.late(&Door{deadline: opening}, 0) {
+		t.Error("an attempt that starts at the deadline can end before")
+	}
+	if d.late(&Door{deadline: opening.Add(1)}, 0) {
+		t.Error("an attempt may take no time, as far as anybody knows")
+	}
+}
+
+func TestCallThatIsHeldUpBeyondItsDeadlineComesBackAtOnce(t *testing.T) {
+	empty := func(s *stand) {
+		if err := s.Do(s.t.Context(), Ask{Cost: 10, Weight: 1}, s.work("first", 0)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	fail := func(s *stand) {
+		_ = s.Do(s.t.Context(), Ordinary, s.work("first", 0, io.EOF))
+	}
+	for _, test := range []struct {
+		name   string
+		change func(*Config)
+		before func(*stand)
+		after  time.Duration // the call comes back
+		open   bool          // with a *CircuitOpenError
+	}{
+		{"server", func(*Config) {}, func(s *stand) { empty(s); s.Hint(controller.Hint{RetryAfter: minute}) }, 0, false},
+		{"rate", rated(1.0/60, 1), empty, 0, false},
+		{"pace", paced(minute), empty, 0, false},
+		{"circuit, to be waited for", breakingBy(controller.Breaker{Failures: 1, OpenFor: minute, Wait: true}), fail, 0, false},
+		{"circuit", breakingBy(controller.Breaker{Failures: 1, OpenFor: minute}), fail, 0, true},
+		// What is reserved may come back before.
+		{"budget", budgeted(controller.Budget{Tokens: 10, Window: minute}), empty, 10 * second, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStand(t, 2, test.change)
+				test.before(s)
+				ctx, cancel := context.WithTimeout(t.Context(), 10*second)
+				defer cancel()
+				begin := time.Now()
+				err := s.Do(ctx, Ask{Cost: 5, Weight: 1}, s.work("late", 0))
+				var open *CircuitOpenError
+				if errors.As(err, &open) != test.open || !test.open && !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %v", err)
+				}
+				if took := time.Since(begin); took != test.after {
+					t.Errorf("came back after %v, want %v", took, test.after)
+				}
+				s.started("first 0s")
+			})
+		})
+	}
+}
+
+// Those who wait are looked at when a hold begins or gets longer: a retry and a
+// call that came before it.
+func TestHopelessAreSentHomeWhenAHoldBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1, retryingBy(controller.Retry{BaseDelay: second, Park: true}))
+		soon, cancel := context.WithTimeout(t.Context(), 10*second)
+		defer cancel()
+		back := make(chan string, 3)
+		call := func(ctx context.Context, name string, work WorkFunc) {
+			go func() {
+				err := s.Do(ctx, Ordinary, work)
+				back <- name
+				if (err != nil) != (name != "patient") || err != nil && !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}()
+			synctest.Wait()
+		}
+		call(soon, "retry", s.work("retry", 0, io.EOF))
+		s.Hint(controller.Hint{RetryAfter: 5 * second})
+		call(t.Context(), "patient", s.work("patient", 0))
+		call(soon, "impatient", s.work("impatient", 0))
+		s.started("retry 0s")
+		synctest.Wait()
+		if len(back) > 0 {
+			t.Errorf("%s was sent home, though there is time", <-back)
+		}
+		s.Hint(controller.Hint{RetryAfter: minute})
+		synctest.Wait()
+		if len(back) != 2 {
+			t.Errorf("%d came back at once, want the two that have no time", len(back))
+		}
+		time.Sleep(time.Hour)
+		s.started("patient 1m0s")
+		if len(back) != 3 {
+			t.Errorf("%d came back, want all", len(back))
+		}
+	})
+}
+
+// Jobs of a pipeline wait: none is burned because its time is short.
+func TestJobsWithoutTimeWaitForTheirContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1)
+		if err := s.Do(t.Context(), Ordinary, s.work("call", minute)); err != nil {
+			t.Fatal(err) // an attempt takes a minute, which is known now
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*second)
+		defer cancel()
+		v := s.open(ctx)
+		jobs := v.send(s.work("late", 0))
+		time.Sleep(9 * second)
+		if v.collect(); len(v.jobs) > 0 {
+			t.Errorf("came back: %v", v.jobs[0].Err)
+		}
+		<-ctx.Done()
+		v.Cancel()
+		v.leave(1)
+		if jobs[0].Err != context.DeadlineExceeded || jobs[0].Attempts != 0 {
+			t.Errorf("%d attempts, %v", jobs[0].Attempts, jobs[0].Err)
+		}
+		s.started("call 0s")
+	})
+}
+
+// What is known of how long an attempt takes is forgotten, and then they are
+// tried, without anything else that wakes the dispatcher.
+func TestLateJobIsTriedWhenNobodyKnowsAnyMoreHowLongItTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1)
+		if err := s.Do(t.Context(), Ordinary, s.work("call", 10*minute)); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*minute)
+		defer cancel()
+		v := s.open(ctx)
+		v.send(s.work("late", 0))
+		v.leave(1)
+		if err := v.jobs[0].Err; err != nil {
+			t.Error(err)
+		}
+		s.started("call 0s", "late 11m0.000000001s")
+	})
+}
+
+func TestRetryThatCannotEndInTimeIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1, retryingBy(controller.Retry{BaseDelay: 10 * second}))
+		ctx, cancel := context.WithTimeout(t.Context(), 5*second)
+		defer cancel()
+		v := s.open(ctx)
+		jobs := v.send(s.work("job", second, io.EOF))
+		v.leave(1)
+		if err := jobs[0].Err; !errors.Is(err, io.EOF) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want what it failed with and why it is not tried again", err)
+		}
+		if s.since() != second || jobs[0].Attempts != 1 {
+			t.Errorf("%d attempts after %v", jobs[0].Attempts, s.since())
+		}
+		s.heard() // of no retry
+	})
+}
+
+// A deadline of another clock, such as a mock's, says nothing.
+func TestDeadlineLongPastIsOfAnotherClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1)
+		ctx := until(time.Unix(0, 0))
+		if err := s.Do(ctx, Ordinary, s.work("call", 0)); err != nil {
+			t.Error(err)
+		}
+		if err := s.Do(until(time.Now()), Ordinary, s.work("late", 0)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("at the deadline: got %v", err)
+		}
+		s.started("call 0s")
+	})
+}

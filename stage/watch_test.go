@@ -1,0 +1,221 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/paceline-go/paceline/controller"
+)
+
+// The circuit's changes are told when they happen, as long as somebody may want
+// something of it.
+func TestCircuitTellsWhatBecomesOfIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1, breakingBy(controller.Breaker{Failures: 2, OpenFor: 10 * second}))
+		v := s.open(t.Context())
+		fail := func() { _ = s.Do(t.Context(), Ordinary, s.work("call", 0, io.EOF)) }
+		fail()
+		fail()
+		s.heard("0s circuit_opened wait=10s error=EOF")
+		if snap := s.Snapshot(); snap.Circuit != controller.BreakerOpen || snap.State != controller.CircuitOpen {
+			t.Errorf("%+v", snap)
+		}
+		var open *CircuitOpenError
+		if err := s.Do(t.Context(), Ordinary, s.work("call", 0)); !errors.As(err, &open) || open.RetryAfter != 10*second {
+			t.Errorf("got %v", err)
+		}
+		time.Sleep(10 * second)
+		s.heard("10s circuit_half_open")
+		time.Sleep(5 * second)
+		fail()
+		s.heard("15s circuit_opened wait=20s error=EOF")
+		time.Sleep(20 * second)
+		if err := s.Do(t.Context(), Ordinary, s.work("call", 0)); err != nil {
+			t.Error(err)
+		}
+		s.heard("35s circuit_half_open", "35s circuit_closed")
+		s.Record(nil, 0, 0)
+		s.Record(io.EOF, 0, 0)
+		s.Record(io.EOF, 0, 0)
+		s.heard("35s circuit_opened wait=10s error=EOF")
+		v.leave(0)
+		time.Sleep(10 * second)
+		s.heard() // it is at rest, and has no alarm
+		if snap := s.Snapshot(); snap.Circuit != controller.BreakerHalfOpen {
+			t.Errorf("%+v", snap)
+		}
+	})
+}
+
+// What waits in a pipeline while the circuit is open is neither started nor
+// failed, and goes on with the probe.
+func TestOpenCircuitHoldsJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 4, breakingBy(controller.Breaker{Failures: 1, OpenFor: 10 * second}))
+		v := s.open(t.Context())
+		s.Record(io.EOF, 0, 0)
+		v.send(s.work("job", second), s.work("job", 0), s.work("job", 0))
+		v.leave(3)
+		s.started("job 10s", "job 11s", "job 11s")
+		for _, j := range v.jobs {
+			if j.Err != nil {
+				t.Error(j.Err)
+			}
+		}
+	})
+}
+
+// Calls that back off when the circuit opens are told at once, if it will be
+// open when they are due.
+func TestCallThatBacksOffIsTurnedAway(t *testing.T) {
+	for wait, want := range map[bool][]string{true: {"call 0s", "call 20s"}, false: {"call 0s"}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStand(t, 1,
+				breakingBy(controller.Breaker{Failures: 1, OpenFor: 20 * second, Wait: wait}),
+				retryingBy(controller.Retry{BaseDelay: 10 * second}))
+			err := s.Do(t.Context(), Ordinary, s.work("call", 0, io.EOF))
+			var open *CircuitOpenError
+			if turned := errors.As(err, &open) && errors.Is(err, io.EOF); turned == wait || wait && err != nil {
+				t.Errorf("wait %v: %v", wait, err)
+			}
+			time.Sleep(minute)
+			s.started(want...)
+		})
+	}
+}
+
+func TestCallWhoseRetryIsDueWhenTheCircuitLetsItPassWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1,
+			breakingBy(controller.Breaker{Failures: 1, OpenFor: 10 * second}),
+			retryingBy(controller.Retry{BaseDelay: 20 * second}))
+		if err := s.Do(t.Context(), Ordinary, s.work("call", 0, io.EOF)); err != nil {
+			t.Error(err)
+		}
+		s.started("call 0s", "call 20s")
+	})
+}
+
+// Exhausted is told when a budget holds an attempt up, restored when a tenth of
+// it is free again and nothing waits for it; the name says which.
+func TestBudgetsTellWhenTheyHoldAttemptsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1, budgeted(
+			controller.Budget{Name: "short", Tokens: 10, Window: 10 * second},
+			controller.Budget{Name: "long", Tokens: 30, Window: minute},
+		))
+		call := func(cost int64) {
+			if err := s.Do(t.Context(), Ask{Cost: cost, Weight: 1}, s.work("call", 0)); err != nil {
+				t.Error(err)
+			}
+		}
+		call(5)
+		call(5)
+		s.heard() // empty, but nobody was held up
+		call(5)
+		s.heard("0s budget_exhausted wait=10s budget=short", "10s budget_restored budget=short")
+		call(5)
+		call(10)
+		s.heard("10s budget_exhausted wait=10s budget=short", "20s budget_restored budget=short")
+		call(1)
+		s.heard("20s budget_exhausted wait=40s budget=long", "1m0s budget_restored budget=long")
+		s.started("call 0s", "call 0s", "call 10s", "call 10s", "call 20s", "call 1m0s")
+	})
+}
+
+// A budget that trickles in and is used up as it does stays exhausted.
+func TestBudgetThatTricklesInStaysExhausted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1, budgeted(controller.Budget{Name: "b", Tokens: 100, Window: 100 * second}))
+		v := s.open(t.Context())
+		for range 150 {
+			v.sendJobs(&Job{Work: s.work("job", second), Ask: Ask{Cost: 2, Weight: 1}})
+		}
+		v.leave(150)
+		s.heard("50s budget_exhausted wait=50s budget=b") // and then each second or so
+	})
+}
+
+func TestUpdateForgetsTheBudgetThatHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1, budgeted(controller.Budget{Name: "b", Tokens: 10, Window: minute}))
+		v := s.open(t.Context())
+		full := Ask{Cost: 10, Weight: 1}
+		v.sendJobs(&Job{Work: s.work("job", 0), Ask: full}, &Job{Work: s.work("job", 0), Ask: full})
+		time.Sleep(10 * second)
+		cfg := s.cfg
+		cfg.Budgets = nil
+		s.Update(cfg, func() {})
+		v.leave(2)
+		s.started("job 0s", "job 10s")
+		s.heard("0s budget_exhausted wait=1m0s budget=b", "10s budget_restored budget=b")
+	})
+}
+
+func TestPauseIsToldOnceAndItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1)
+		v := s.open(t.Context())
+		s.Hint(controller.Hint{RetryAfter: 10 * second})
+		v.send(s.work("job", 0))
+		time.Sleep(5 * second)
+		s.Hint(controller.Hint{RetryAfter: 10 * second}) // until 15s
+		s.Hint(controller.Hint{RetryAfter: second})      // no longer than before
+		if snap := s.Snapshot(); snap.PausedFor != 10*second {
+			t.Errorf("paused for %v", snap.PausedFor)
+		}
+		v.leave(1)
+		s.started("job 15s")
+		s.heard("0s paused wait=10s", "15s resumed")
+	})
+}
+
+// An error that says when to come again holds for all, unless it says nothing of
+// the service.
+func TestErrorThatSaysWhenToComeAgainIsHeeded(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"refusal", Overloaded(io.EOF, 10*second), "next 10s"},
+		{"refusal without a time", Overloaded(io.EOF, 0), "next 0s"},
+		{"failure", Transient(hinted{10 * second}), "next 10s"},
+		{"fatal", Fatal(hinted{10 * second}), "next 0s"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStand(t, 1)
+				_ = s.Do(t.Context(), Ordinary, WorkFunc(func(context.Context) error { return test.err }))
+				if err := s.Do(t.Context(), Ordinary, s.work("next", 0)); err != nil {
+					t.Error(err)
+				}
+				s.started(test.want)
+				s = newStand(t, 1)
+				s.Record(test.err, 0, 0)
+				if err := s.Do(t.Context(), Ordinary, s.work("next", 0)); err != nil {
+					t.Error(err)
+				}
+				s.started(test.want)
+			})
+		})
+	}
+}
+
+// A quota that the server tells of spreads what is left over the time.
+func TestQuotaSpacesAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 4)
+		v := s.open(t.Context())
+		v.send(s.work("job", 0))
+		synctest.Wait()
+		s.Hint(controller.Hint{Remaining: 2, Reset: 10 * second})
+		v.send(s.work("job", 0), s.work("job", 0))
+		v.leave(3)
+		s.started("job 0s", "job 5s", "job 10s")
+	})
+}
