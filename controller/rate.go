@@ -48,12 +48,13 @@ func (b *Bucket) Wait(now time.Time, weight float64) time.Duration {
 	return time.Duration(wait)
 }
 
-// Update makes b the bucket of another rate, of which as much has been taken.
+// Update makes b the bucket of another rate, of which as much has been taken, but
+// no more than all of it.
 func (b *Bucket) Update(now time.Time, r Rate) {
 	b.fill(now)
 	taken := b.Burst - b.tokens
 	b.Rate = r.WithDefaults()
-	b.tokens = b.Burst - taken
+	b.tokens = max(b.Burst-taken, 0)
 }
 
 // Take takes the weight of an attempt that starts now.

@@ -129,8 +129,8 @@ func TestBucketUpdateKeepsWhatWasTaken(t *testing.T) {
 		{Rate{PerSecond: 1, Burst: 4}, 0},
 		{Rate{PerSecond: 10, Burst: 4}, 0},
 		{Rate{PerSecond: 1, Burst: 3.5}, 500 * ms},
-		{Rate{PerSecond: 10, Burst: 2}, 200 * ms},
-		{Rate{PerSecond: 2}, 1500 * ms},
+		{Rate{PerSecond: 10, Burst: 2}, 100 * ms},
+		{Rate{PerSecond: 2}, 500 * ms},
 	} {
 		b := NewBucket(Rate{PerSecond: 1, Burst: 4})
 		b.Take(t0, 3)
@@ -194,7 +194,9 @@ func (m *bucketModel) fill(now time.Time) {
 func (m *bucketModel) update(r Rate) {
 	taken := new(big.Rat).Sub(m.burst, m.tokens)
 	m.rate, m.burst = exactly(r.PerSecond), exactly(r.Burst)
-	m.tokens.Sub(m.burst, taken)
+	if m.tokens.Sub(m.burst, taken); m.tokens.Sign() < 0 {
+		m.tokens.SetInt64(0)
+	}
 }
 
 // wait returns the exact wait in nanoseconds.

@@ -126,7 +126,7 @@ func TestRefusalOfOneIsARefusalOfAll(t *testing.T) {
 			all.Go(func() { pipeline.Wrap(throttle, s.work)(t.Context(), 9) })
 			time.Sleep(20 * time.Second)
 			snap := throttle.Snapshot()
-			if snap.PausedFor != 40*time.Second || snap.InFlight != 0 || snap.Waiting != 3 {
+			if snap.PausedFor != 40*time.Second || snap.InFlight != 0 || snap.Waiting < 3 {
 				t.Errorf("%v: paused for %v, %d in flight, %d waiting", refusal, snap.PausedFor, snap.InFlight, snap.Waiting)
 			}
 			all.Wait()

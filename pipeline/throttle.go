@@ -81,7 +81,7 @@ func (t *Throttle) most() int { return t.cfg.Load().MaxConcurrency }
 // What was learned stays: AIMD goes on from its limit, interval and ceiling unless
 // nothing had cut them. What was used of a budget that keeps its name stays used;
 // if the window's length changes, as if used just now. Circuit and rate stay in
-// the state that they are in. A job that a smaller budget will never have room for
+// the state that they are in. A job that backs off keeps its next attempt. A job that a smaller budget will never have room for
 // ends with a *CostError, one that is too heavy for a smaller burst with a
 // *WeightError.
 //

@@ -1032,8 +1032,8 @@ func drawRevisions(t *rapid.T, draw func(*rapid.T) pipeline.Config) (all []revis
 	return all
 }
 
-// An errand is one call through a throttle, or one slot.
-type errand struct {
+// A visitor makes single calls through a throttle, or takes slots.
+type visitor struct {
 	job    int
 	at     time.Duration
 	slot   bool // Acquire instead of Execute
@@ -1041,8 +1041,8 @@ type errand struct {
 	leaves time.Duration
 }
 
-func drawErrand(t *rapid.T, job int) errand {
-	return errand{
+func drawVisitor(t *rapid.T, job int) visitor {
+	return visitor{
 		job:    job,
 		at:     max(drawMoment(t, "calls"), 0),
 		slot:   rapid.Bool().Draw(t, "slot"),
@@ -1051,43 +1051,43 @@ func drawErrand(t *rapid.T, job int) errand {
 	}
 }
 
-// run makes the call and checks that it comes to an end that the service
+// call makes the call and checks that it comes to an end that the service
 // knows of.
-func (e errand) run(f *faults, throttle *pipeline.Throttle, s *service) {
-	time.Sleep(e.at)
+func (c visitor) call(f *faults, throttle *pipeline.Throttle, s *service) {
+	time.Sleep(c.at)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	ended := make(chan struct{})
 	defer close(ended)
-	at(e.leaves, ended, func() { cancel(errLeft) })
+	at(c.leaves, ended, func() { cancel(errLeft) })
 	at(24*time.Hour, ended, func() {
-		f.add("call %d has waited for a day: %+v", e.job, throttle.Snapshot())
+		f.add("call %d has waited for a day: %+v", c.job, throttle.Snapshot())
 		cancel(errStalled)
 	})
-	if e.slot {
+	if c.slot {
 		slot, err := throttle.Acquire(ctx)
-		f.check((slot == nil) == (err != nil), "call %d: slot %v, %v", e.job, slot, err)
+		f.check((slot == nil) == (err != nil), "call %d: slot %v, %v", c.job, slot, err)
 		if err != nil {
 			return
 		}
-		a := s.begin(e.job)
+		a := s.begin(c.job)
 		pass(context.Background(), a.answer)
 		s.finish(a)
-		if e.fails {
+		if c.fails {
 			err = errService
 		}
 		slot.Release(err)
 		return
 	}
-	out, err := pipeline.Wrap(throttle, s.work)(ctx, e.job)
-	log := s.of(e.job)
+	out, err := pipeline.Wrap(throttle, s.work)(ctx, c.job)
+	log := s.of(c.job)
 	if err == nil {
-		f.check(len(log) > 0 && log[len(log)-1].answer.ending == succeeds, "call %d succeeded, the service says %v", e.job, log)
-		f.check(out == e.job*e.job, "call %d: got %d", e.job, out)
+		f.check(len(log) > 0 && log[len(log)-1].answer.ending == succeeds, "call %d succeeded, the service says %v", c.job, log)
+		f.check(out == c.job*c.job, "call %d: got %d", c.job, out)
 		return
 	}
 	for _, a := range log {
-		f.check(a.answer.ending != succeeds, "call %d: %v though it succeeded", e.job, err)
+		f.check(a.answer.ending != succeeds, "call %d: %v though it succeeded", c.job, err)
 	}
 }
 
@@ -1098,15 +1098,15 @@ func TestUpdatesLoseNoJob(t *testing.T) {
 		cfg := drawConfig(rt)
 		revisions := drawRevisions(rt, drawRevision)
 		var visits []visit
-		var errands []errand
+		var visitors []visitor
 		jobs := 0
 		for range rapid.IntRange(0, 3).Draw(rt, "visits") {
 			v := drawVisit(rt, jobs)
 			jobs += v.jobs
 			visits = append(visits, v)
 		}
-		for range rapid.IntRange(0, 12).Draw(rt, "errands") {
-			errands = append(errands, drawErrand(rt, jobs))
+		for range rapid.IntRange(0, 12).Draw(rt, "visitors") {
+			visitors = append(visitors, drawVisitor(rt, jobs))
 			jobs++
 		}
 		closeAt := drawMoment(rt, "closeAt")
@@ -1122,8 +1122,8 @@ func TestUpdatesLoseNoJob(t *testing.T) {
 			for _, v := range visits {
 				all.Go(func() { v.pay(f, v.pipeline(throttle, s), s, everything()) })
 			}
-			for _, e := range errands {
-				all.Go(func() { e.run(f, throttle, s) })
+			for _, c := range visitors {
+				all.Go(func() { c.call(f, throttle, s) })
 			}
 			for _, r := range revisions {
 				all.Go(func() {

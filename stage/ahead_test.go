@@ -78,7 +78,7 @@ func TestNothingIsHandedOverAheadUnlessAllIsWell(t *testing.T) {
 		{"too few", func(*Config) {}, func(d *Dispatcher) { d.streak-- }, 0},
 		{"paced", paced(1), func(*Dispatcher) {}, 0},
 		{"paced by the server", func(*Config) {}, func(d *Dispatcher) {
-			d.gate.hint(d.now, controller.Hint{Remaining: 1, Reset: minute})
+			d.hint(controller.Hint{Remaining: 1, Reset: minute})
 		}, 0},
 		{"a rate", rated(1e9, 1e9), func(*Dispatcher) {}, 0},
 		{"a call", func(*Config) {}, func(d *Dispatcher) { d.calls = 1 }, 0},

@@ -20,6 +20,8 @@ type Commons struct {
 type ledger struct {
 	windows []*controller.Window
 	queue   []*Dispatcher // that wait, in turn
+	until   time.Time     // the first of them has to wait, if nothing changes before
+	budget  int           // that it waits for
 	now     time.Time     // the latest that anybody has come with
 }
 
@@ -58,6 +60,11 @@ func (c *Commons) reserve(now time.Time, d *Dispatcher, costs []int64, to []cont
 		if wait > 0 || !first {
 			if !slices.Contains(l.queue, d) {
 				l.queue = append(l.queue, d)
+			}
+			if first {
+				l.until, l.budget = now.Add(wait), budget
+			} else if left := l.until.Sub(now); left > wait {
+				wait, budget = left, l.budget // of those before
 			}
 			return
 		}

@@ -63,10 +63,11 @@ func TestWhoWaitsForTheCommonsStandsInAQueue(t *testing.T) {
 				fits := [2]bool{used[0]+costs[0] <= most, used[1]+costs[1] <= most/2}
 				r := reservation{costs, make([]controller.Reservation, 2)}
 				ok, wait, budget := c.reserve(now, d, costs, r.reserved)
-				if want := fits == [2]bool{true, true} && (len(queue) == 0 || queue[0] == d); ok != want {
+				first := len(queue) == 0 || queue[0] == d
+				if want := fits == [2]bool{true, true} && first; ok != want {
 					t.Fatalf("reserved: %v, fits %v, %d in the queue", ok, fits, len(queue))
 				}
-				if (wait == 0) != (fits == [2]bool{true, true}) || wait > 0 && fits[budget] {
+				if first && (wait == 0) != (fits == [2]bool{true, true}) || first && wait > 0 && fits[budget] {
 					t.Fatalf("waits for %v, budget %d, fits %v", wait, budget, fits)
 				}
 				if !ok {

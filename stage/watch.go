@@ -34,7 +34,10 @@ const restored = 0.1
 
 // tellBudget notes that a budget holds attempts up, or that it does so no more.
 func (d *Dispatcher) tellBudget(h hold, wait time.Duration, budget int) {
-	if h != byBudget && h != byCommons {
+	switch {
+	case h == byCommons && wait == 0:
+		return // it is another one's turn, who has not come yet
+	case h != byBudget && h != byCommons:
 		budget = -1
 	}
 	if budget == d.empty || budget < 0 && d.gate.free(d.now, d.empty) < restored {
