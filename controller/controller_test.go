@@ -496,7 +496,7 @@ func TestControllerUpdateStartsAnotherPolicyOnlyIfSomethingHasChanged(t *testing
 		{obey{}, Config{Policy: Static{}, Bounds: obeyed}, 5},
 		{tuned{n: 1}, Config{Policy: tuned{n: 1}, Bounds: obeyed}, 7},
 		{tuned{n: 1}, Config{Policy: tuned{n: 2}, Bounds: obeyed}, 5},
-		{moody{}, Config{Policy: moody{}, Bounds: obeyed}, 5}, // nobody can tell whether it is the same
+		{moody{moods: []int{1}}, Config{Policy: moody{moods: []int{1}}, Bounds: obeyed}, 5}, // nobody can tell whether it is the same
 	} {
 		ctl := New(Config{Policy: c.from, Bounds: obeyed}, t0)
 		ctl.observe(&Report{Now: t0, Ends: []End{say(7, ms)}})

@@ -158,6 +158,20 @@ func TestPacerRepaceHoldsFromTheVeryNextGap(t *testing.T) {
 	}
 }
 
+// An attempt that is overdue anyway stays so: a pause earns what it earns.
+func TestPacerRepaceTakesNothingOffAPause(t *testing.T) {
+	var p Pacer
+	p.Start(t0, 2*ms, 0)
+	later := t0.Add(time.Hour)
+	p.Repace(later, -1900*us)
+	for range 10 { // a burst of a millisecond's worth
+		if wait := p.Wait(later); wait != 0 {
+			t.Fatalf("wait %v after an hour of nothing", wait)
+		}
+		p.Start(later, 100*us, 0)
+	}
+}
+
 func TestPacerJitterLengthensGapsOnly(t *testing.T) {
 	p := Pacer{Jitter: 0.5}
 	for random, want := range map[float64]time.Duration{0: 100 * ms, 0.5: 125 * ms, 0.999: 149950 * us} {

@@ -956,15 +956,33 @@ func TestRetryWithoutASlotDoesNotHoldUpOneWithASlot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cfg.Retry = &pipeline.Retry{Backoff: pipeline.Fixed, BaseDelay: time.Minute}
-				r := rehearse(t, cfg, func(*line) {})
+				cfg.Clock = &stepClock{Clock: clock.Real()}
+				r := &rehearsal{throttle: newThrottle(t, cfg), clock: cfg.Clock.(*stepClock), cue: make(chan answer)}
+				s := &service{answer: func(_, number int) answer { return answer{ending: ending(1 - min(number, 1))} }}
+				first := pipeline.Attach(r.throttle, s.work).Run(t.Context(), feed(1))
+				synctest.Wait() // it holds a slot for a minute
+				all := pipeline.Attach(r.throttle, r.work).Run(t.Context(), feed(script))
+				go func() {
+					for result := range all {
+						r.mu.Lock()
+						r.results = append(r.results, result)
+						r.mu.Unlock()
+					}
+				}()
+				if got := r.started(); got != warm+2 {
+					t.Fatalf("%d attempts started, want %d", got, warm+2)
+				}
 				time.Sleep(2 * time.Minute)
-				r.cue <- answer{} // makes room for the retry of the first job, behind what was handed over
+				r.cue <- answer{} // makes room for the first job, behind what was handed over
 				synctest.Wait()
 				for range 2 {
 					r.cue <- answer{ending: refuses}
 					synctest.Wait()
 				}
 				r.end(t)
+				if n := len(collect(first)); n != 1 {
+					t.Errorf("%d results of the first job", n)
+				}
 			})
 		})
 	}

@@ -82,9 +82,9 @@ func TestCallsWeighWhatTheirContextSays(t *testing.T) {
 		s := always(answer{})
 		begin := time.Now()
 		heavy := pipeline.WithWeight(t.Context(), 4)
-		both := pipeline.WithCost(pipeline.WithWeight(t.Context(), 1.5), 7) // neither forgets the other
+		light := pipeline.WithWeight(t.Context(), 1.5)
 		nested := pipeline.Wrap(inner, s.work)
-		for _, ctx := range []context.Context{heavy, both, t.Context(), pipeline.WithWeight(heavy, 0.25)} {
+		for _, ctx := range []context.Context{heavy, light, t.Context(), pipeline.WithWeight(heavy, 0.25)} {
 			pipeline.Execute(ctx, outer, func(ctx context.Context) (int, error) {
 				s.work(ctx, 0)
 				return nested(ctx, 1) // counts for one, whatever the outer call does
@@ -97,6 +97,30 @@ func TestCallsWeighWhatTheirContextSays(t *testing.T) {
 		slot.Release(nil)
 		s.work(t.Context(), 2)
 		wantStarts(t, s.starts(begin), millis(0, 0, 1500, 1500, 2500, 2500, 2750, 2750, 6750))
+	})
+}
+
+func TestWeightAndCostDoNotForgetEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, ctx := range []context.Context{
+			pipeline.WithWeight(pipeline.WithCost(t.Context(), 7), 2), pipeline.WithCost(pipeline.WithWeight(t.Context(), 2), 7),
+		} {
+			throttle := newThrottle(t, pipeline.Config{
+				Rate: &pipeline.Rate{PerSecond: 1, Burst: 2}, Policy: pipeline.Static{},
+				Budgets: []pipeline.Budget{{Tokens: 100, Window: time.Hour}},
+			})
+			begin := time.Now()
+			for range 2 {
+				slot, err := throttle.Acquire(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer slot.Release(nil)
+			}
+			if used, took := throttle.Snapshot().TokensUsed, time.Since(begin); used != 14 || took != 2*time.Second {
+				t.Errorf("%d tokens reserved after %v, want 14 after 2s", used, took)
+			}
+		}
 	})
 }
 

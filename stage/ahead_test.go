@@ -165,7 +165,7 @@ func (r *rehearsal) inOrder(t *testing.T) int {
 func TestWhatIsHandedOverAheadIsTakenBack(t *testing.T) {
 	token := budgeted(
 		controller.Budget{Tokens: 2 * cast, Window: time.Hour, Requests: true},
-		controller.Budget{Tokens: 3 * cast, Window: time.Hour, Requests: true},
+		controller.Budget{Name: "second", Tokens: 3 * cast, Window: time.Hour, Requests: true},
 	)
 	open := controller.Breaker{Failures: 1, OpenFor: minute}
 	for _, test := range []struct {
@@ -178,6 +178,10 @@ func TestWhatIsHandedOverAheadIsTakenBack(t *testing.T) {
 		{"something was recorded", breakingBy(open), func(r *rehearsal) { r.Record(errService, 0, 0); r.cue <- nil }, 1},
 		{"the server asks for a pause", func(*Config) {}, func(r *rehearsal) {
 			r.Hint(controller.Hint{RetryAfter: minute})
+			r.cue <- nil
+		}, 0},
+		{"the server tells what is left of a budget", func(*Config) {}, func(r *rehearsal) {
+			r.Hint(controller.Hint{Budget: "second", Remaining: 0, Reset: minute}) // it knows nothing of what waits here
 			r.cue <- nil
 		}, 0},
 		{"another configuration", func(*Config) {}, func(r *rehearsal) {

@@ -237,3 +237,31 @@ func TestDeadlineLongPastIsOfAnotherClock(t *testing.T) {
 		s.started("call 0s")
 	})
 }
+
+// How long an attempt takes at least may be learned while a call or a retry
+// waits for its turn.
+func TestTimeMayTurnOutToBeTooShortWhileWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1, retryingBy(controller.Retry{BaseDelay: 3 * second, Park: true}))
+		soon, cancel := context.WithTimeout(t.Context(), 10*second)
+		defer cancel()
+		back := make(chan error, 3)
+		call := func(ctx context.Context, work WorkFunc) {
+			go func() { back <- s.Do(ctx, Ordinary, work) }()
+			synctest.Wait()
+		}
+		call(soon, s.work("retry", 0, io.EOF))
+		call(t.Context(), s.work("slow", 8*second))
+		call(soon, s.work("queued", 0))
+		var short int
+		for range cap(back) {
+			if err := <-back; errors.Is(err, context.DeadlineExceeded) {
+				short++
+			}
+		}
+		if short != 2 || s.since() != 8*second {
+			t.Errorf("%d had too little time, all are back at %v", short, s.since())
+		}
+		s.started("retry 0s", "slow 0s")
+	})
+}

@@ -388,3 +388,22 @@ func TestPoolThatIsLeftHoldsNoJobs(t *testing.T) {
 		}
 	})
 }
+
+// Whoever makes the pool smaller, again and again, does not wait for workers that
+// are busy, and all of them leave.
+func TestPoolIsMadeSmallerWithoutWaitingForItsWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		end := make(chan struct{})
+		c := newCrew(3, 4, func(*Job) { <-end })
+		c.resize(3)
+		c.putAll(good(3)...)
+		synctest.Wait()
+		for range 3 {
+			c.resize(0)
+			c.resize(3)
+		}
+		close(end)
+		c.await(3)
+		c.dissolve()
+	})
+}

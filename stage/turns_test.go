@@ -324,3 +324,47 @@ func TestLimitIsOfAllTogether(t *testing.T) {
 		s.started("call 0s", "job 1s", "job 1.5s")
 	})
 }
+
+// An owner may be awake before it has taken the value that woke it. The next one
+// must not be waited for.
+func TestWakeThatNobodyTookHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1)
+		v := s.open(t.Context())
+		for i := range 3 {
+			v.send(s.work("job", second))
+			if !v.Sleep(false) {
+				t.Fatal("there is something to do before")
+			}
+			time.Sleep(minute)
+			v.collect()
+			v.Awake()
+			if len(v.jobs) != i+1 {
+				t.Fatalf("%d jobs are back", len(v.jobs))
+			}
+		}
+		v.leave(3)
+	})
+}
+
+// Wake is for an owner that sleeps. One that has found something to do before it
+// slept is not woken for what comes while it is at work.
+func TestOwnerIsWokenOnlyWhenItSleeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1)
+		v := s.open(t.Context())
+		v.send(s.work("job", 0))
+		synctest.Wait()
+		if v.Sleep(false) {
+			t.Fatal("sleeps, though a job is back")
+		}
+		v.send(s.work("job", 0))
+		synctest.Wait()
+		select {
+		case <-v.Wake():
+			t.Error("woken, though it does not sleep")
+		default:
+		}
+		v.leave(2)
+	})
+}

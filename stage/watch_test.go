@@ -205,17 +205,3 @@ func TestErrorThatSaysWhenToComeAgainIsHeeded(t *testing.T) {
 		})
 	}
 }
-
-// A quota that the server tells of spreads what is left over the time.
-func TestQuotaSpacesAttempts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStand(t, 4)
-		v := s.open(t.Context())
-		v.send(s.work("job", 0))
-		synctest.Wait()
-		s.Hint(controller.Hint{Remaining: 2, Reset: 10 * second})
-		v.send(s.work("job", 0), s.work("job", 0))
-		v.leave(3)
-		s.started("job 0s", "job 5s", "job 10s")
-	})
-}
