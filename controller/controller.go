@@ -40,6 +40,7 @@ type Report struct {
 // An Update is another configuration.
 type Update struct {
 	Config       Config
+	Now          time.Time
 	Events, Ends int // of the report that were before it
 }
 
@@ -144,20 +145,20 @@ func (c *Controller) observe(r *Report) {
 	events, ends := 0, 0
 	c.updated = 0
 	for _, u := range r.Updates {
-		c.hear(r, r.Events[events:u.Events], r.Ends[ends:u.Ends])
+		c.hear(u.Now, r.Gap, r.Events[events:u.Events], r.Ends[ends:u.Ends])
 		events, ends = u.Events, u.Ends
 		c.updated++
-		c.update(r.Now, u.Config)
+		c.update(u.Now, u.Config)
 	}
-	c.hear(r, r.Events[events:], r.Ends[ends:])
+	c.hear(r.Now, r.Gap, r.Events[events:], r.Ends[ends:])
 	c.conclude(r)
 }
 
-// hear takes what has happened under one configuration.
-func (c *Controller) hear(r *Report, events []Event, ends []End) {
+// hear takes what has happened under one configuration, up to now.
+func (c *Controller) hear(now time.Time, gap time.Duration, events []Event, ends []End) {
 	c.notifier.events(events)
 	for len(ends) > 0 {
-		ends = ends[c.step(r, ends):]
+		ends = ends[c.step(now, gap, ends):]
 	}
 }
 
@@ -223,17 +224,17 @@ func (c *Controller) conclude(r *Report) {
 // step steps the policy through ends, and returns how many it took: all of
 // them, or those up to one on which the policy panicked, which leaves the
 // setting as it was.
-func (c *Controller) step(r *Report, ends []End) (taken int) {
+func (c *Controller) step(now time.Time, gap time.Duration, ends []End) (taken int) {
 	defer c.recoverPolicy()
 	for i := range ends {
 		taken++
-		o := ends[i].outcome(c.epoch, r.Gap)
+		o := ends[i].outcome(c.epoch, gap)
 		if o.Overloads() {
-			c.minute.add(r.Now)
+			c.minute.add(now)
 		}
-		decided := c.law.Next(r.Now, o)
+		decided := c.law.Next(now, o)
 		if decided != c.decided {
-			c.decide(r.Now, decided)
+			c.decide(now, decided)
 		}
 	}
 	return taken

@@ -477,7 +477,7 @@ func TestPanicsOfCallbacksAndPoliciesAreLogged(t *testing.T) {
 
 // reconfigure has c take ends and then a configuration, and returns the answer.
 func reconfigure(c *Controller, cfg Config, ends ...End) *Report {
-	r := &Report{Now: t0, Ends: ends, Updates: []Update{{Config: cfg}}}
+	r := &Report{Now: t0, Ends: ends, Updates: []Update{{Config: cfg, Now: t0}}}
 	c.observe(r)
 	return r
 }
@@ -608,7 +608,7 @@ func TestControllerUpdateSurvivesAPolicyThatEndsTheGoroutine(t *testing.T) {
 		defer close(reports)
 		tight := obeyed
 		tight.MaxLimit, tight.InitialLimit = 3, 3
-		reports <- &Report{Now: t0, Updates: []Update{{Config: Config{Policy: leave{}, Bounds: tight}}}}
+		reports <- &Report{Now: t0, Updates: []Update{{Config: Config{Policy: leave{}, Bounds: tight}, Now: t0}}}
 		if r := <-answers; r.Setting.Limit != 3 || !r.Changed {
 			t.Errorf("limit %d, changed %v; want 3", r.Setting.Limit, r.Changed)
 		}
@@ -637,11 +637,11 @@ func TestControllerUpdateTellsTheNewCallbacksWhatItDid(t *testing.T) {
 		c := New(to("a", obeyed), t0)
 		mute := Config{Policy: Static{}, Bounds: wide}
 		closed := []Event{{Kind: EventRetry}, {Kind: EventClosed}}
-		c.observe(&Report{Now: t0, Events: closed, Updates: []Update{{to("b", tight), 1, 0}}}) // between the two
+		c.observe(&Report{Now: t0, Events: closed, Updates: []Update{{to("b", tight), t0, 1, 0}}}) // between the two
 		c.observe(&Report{Now: t0, Events: retry})
-		c.observe(&Report{Now: t0, Events: retry, Updates: []Update{{to("x", wide), 0, 0}, {mute, 1, 0}}})
+		c.observe(&Report{Now: t0, Events: retry, Updates: []Update{{to("x", wide), t0, 0, 0}, {mute, t0, 1, 0}}})
 		c.observe(&Report{Now: t0, Events: retry})
-		c.observe(&Report{Now: t0, Updates: []Update{{to("c", obeyed), 0, 0}}})
+		c.observe(&Report{Now: t0, Updates: []Update{{to("c", obeyed), t0, 0, 0}}})
 		synctest.Wait()
 		want := []string{"a retry", "b decelerated", "b closed", "b retry", "x reaccelerated", "x retry", "c decelerated"}
 		if !slices.Equal(got, want) {
@@ -738,7 +738,7 @@ func TestControllerAgreesWithTheModelWhateverIsUpdated(t *testing.T) {
 					b = drawBounds(t)
 				}
 				cfg := Config{Policy: obey{}, Bounds: b, TotalJobs: rapid.IntRange(0, 9).Draw(t, "total")}
-				r.Updates = []Update{{Config: cfg, Ends: len(r.Ends)}}
+				r.Updates = []Update{{Config: cfg, Now: now, Ends: len(r.Ends)}}
 				if b != old {
 					said = Setting{Limit: b.InitialLimit}
 				}
@@ -788,7 +788,7 @@ func FuzzController(f *testing.F) {
 				cfg.Policy = policies[what>>5]
 				cfg.Bounds = Bounds{InitialLimit: 1 + int(how>>4)%most, MaxLimit: most, MinInterval: time.Duration(how>>6) * 10 * ms, MaxInterval: time.Second}
 				cfg.TotalJobs = int(what>>2) & 7 * 10
-				r.Updates = []Update{{Config: cfg, Ends: int(how) % (len(r.Ends) + 1)}}
+				r.Updates = []Update{{Config: cfg, Now: now, Ends: int(how) % (len(r.Ends) + 1)}}
 			}
 			before := c.Setting()
 			s := snapshotOf(c, r)

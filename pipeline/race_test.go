@@ -4,6 +4,6 @@ package pipeline_test
 
 // There is less of everything when each memory access is watched.
 const (
-	schedules = "10"
+	schedules = "4"
 	aMillion  = 5_000
 )

@@ -3,6 +3,7 @@ package stage_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +15,15 @@ import (
 	"github.com/paceline-go/paceline/stage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain tries each property on so many schedules, unless -rapid.checks says
+// otherwise, and looks for goroutines that were left over.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", stage.Schedules); err != nil {
+		panic(err)
+	}
+	flag.Parse()
+	goleak.VerifyTestMain(m)
+}
 
 type work func(context.Context) error
 

@@ -2,5 +2,7 @@
 
 package stage
 
-// rounds is how often a race is run.
-const rounds = 20_000
+const (
+	rounds    = 20_000 // of each race
+	Schedules = "100"  // of each property
+)

@@ -3,4 +3,7 @@
 package stage
 
 // There is less of everything when each memory access is watched.
-const rounds = 3_000
+const (
+	rounds    = 3_000
+	Schedules = "10"
+)

@@ -55,9 +55,9 @@ func (r *reporter) note(now time.Time, e controller.Event) {
 
 // update gives the controller another configuration. Nothing starts before it is
 // in force.
-func (r *reporter) update(cfg controller.Config) {
+func (r *reporter) update(now time.Time, cfg controller.Config) {
 	r.filling.Updates = append(r.filling.Updates, controller.Update{
-		Config: cfg, Events: len(r.filling.Events), Ends: len(r.filling.Ends),
+		Config: cfg, Now: now, Events: len(r.filling.Events), Ends: len(r.filling.Ends),
 	})
 	r.listens = cfg.Listens()
 	r.suspect = true

@@ -71,7 +71,7 @@ func TestReportIsSentWhenItIsWorthIt(t *testing.T) {
 				r.ask(make(chan controller.Snapshot, 1))
 			}
 			if test.update {
-				r.update(test.cfg)
+				r.update(opening, test.cfg)
 			}
 			if got := r.due(test.done, test.more); got != test.due || r.awaited.Load() {
 				t.Errorf("due: got %v, want %v; awaits an answer: %v", got, test.due, r.awaited.Load())
@@ -128,7 +128,7 @@ func TestNothingStartsBeforeASignOfOverloadIsJudged(t *testing.T) {
 		answer()
 		expect("when it is judged", false)
 
-		r.update(controller.Config{Policy: controller.Static{}, Bounds: controller.Bounds{InitialLimit: 2, MaxLimit: 2}})
+		r.update(opening, controller.Config{Policy: controller.Static{}, Bounds: controller.Bounds{InitialLimit: 2, MaxLimit: 2}})
 		expect("after an update", true)
 		r.send(opening, 0, controller.Status{})
 		synctest.Wait()

@@ -30,7 +30,7 @@ func (d *Dispatcher) update(cfg Config) {
 	d.forgetExhausted()
 	d.attempts.rules.Store(newRules(cfg))
 	d.gate.update(d.now, cfg)
-	d.reporter.update(cfg.Controller)
+	d.reporter.update(d.now, cfg.Controller)
 	d.refuse()
 }
 

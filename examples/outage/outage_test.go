@@ -22,8 +22,8 @@ func quick() settings {
 	s := defaults()
 	s.rate, s.burst = 500, 100
 	s.baseDelay, s.pause, s.beat = 5*time.Millisecond, time.Millisecond, 20*time.Millisecond
-	s.openFor = 1500 * time.Millisecond
-	s.schedule = schedule{perSecond: 1000, burst: 100, downAfter: 8, downFor: time.Second}
+	s.openFor = 600 * time.Millisecond
+	s.schedule = schedule{perSecond: 1000, burst: 100, downAfter: 8, downFor: 400 * time.Millisecond}
 	return s
 }
 

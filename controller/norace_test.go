@@ -1,0 +1,5 @@
+//go:build !race
+
+package controller
+
+const schedules = "100" // of each property
