@@ -31,10 +31,19 @@ func (d *Dispatcher) dispatch() {
 	d.turnAway()
 	d.sendHome(held, heldFor)
 	d.stepAside(held)
+	d.setAlarm(held)
+	d.setAppetite(held)
+	d.full.Store(d.running >= d.setting.Limit+d.ahead)
+}
+
+// setAlarm has the dispatcher woken when something changes by itself: beside what
+// has been asked for already, a pause or a pace of the server's is over, the
+// circuit is half-open, or a retry is due.
+func (d *Dispatcher) setAlarm(held hold) {
+	d.alarm.want(d.now, d.gate.advice.Wait(d.now))
 	if held == byPace {
 		d.alarm.want(d.now, d.gate.advice.Left(d.now))
 	}
-	d.alarm.want(d.now, d.gate.advice.Wait(d.now))
 	if d.circuit == controller.BreakerOpen {
 		d.alarm.want(d.now, d.gate.circuit.Until().Sub(d.now))
 	}
@@ -44,8 +53,6 @@ func (d *Dispatcher) dispatch() {
 		}
 	}
 	d.alarm.arm(d.now)
-	d.setAppetite(held)
-	d.full.Store(d.running >= d.setting.Limit+d.ahead)
 }
 
 // next returns the job whose attempt is to start next, without taking it: a
