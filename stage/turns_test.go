@@ -224,6 +224,27 @@ func TestDoorHasRoomForWhatMayStart(t *testing.T) {
 	})
 }
 
+// Room may come without a job that comes back: a parked job leaves its slot to
+// the one that waits.
+func TestHungryOwnerIsWokenForRoomAlone(t *testing.T) {
+	for hungry, want := range map[bool]time.Duration{true: second, false: minute} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStand(t, 1, retryingBy(controller.Retry{BaseDelay: time.Hour, MaxDelay: time.Hour, Park: true}))
+			v := s.open(t.Context())
+			v.send(s.work("parked", second, io.EOF), s.work("next", minute-second))
+			synctest.Wait()
+			if !v.Sleep(hungry) {
+				t.Fatal("does not sleep")
+			}
+			<-v.Wake()
+			if s.since() != want {
+				t.Errorf("hungry %v: woken at %v, want %v", hungry, s.since(), want)
+			}
+			v.leave(2)
+		})
+	}
+}
+
 func TestOneJobIsWantedWhileTheGateIsShut(t *testing.T) {
 	use := func(s *stand, cost int64, err error) {
 		_ = s.Do(s.t.Context(), Ask{Cost: cost, Weight: 1}, WorkFunc(func(context.Context) error { return err }))
