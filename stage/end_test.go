@@ -147,6 +147,9 @@ func TestUpdateRefusesWhatHasNoRoomAnyMore(t *testing.T) {
 				t.Errorf("%d attempts, %v", j.Attempts, j.Err)
 			}
 		}
+		if room := v.Room(); room != 2 {
+			t.Errorf("room for %d, want 2: nothing waits any more", room)
+		}
 		v.leave(4)
 		s.started("cheap 0s")
 		if snap := s.Snapshot(); snap.Failed != 3 || snap.Completed != 2 || snap.Waiting != 0 {
