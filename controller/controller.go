@@ -39,8 +39,8 @@ type Report struct {
 
 // An Update is another configuration.
 type Update struct {
-	Config Config
-	After  int // events of the report that were before it
+	Config       Config
+	Events, Ends int // of the report that were before it
 }
 
 // An End is the end of an attempt, in few words: they cross from one processor
@@ -83,6 +83,7 @@ type Controller struct {
 	minute   *failureWindow // for laws that do not count themselves
 	progress Progress
 	since    time.Time // as of the last report
+	updated  int       // updates of the last report that were put in force
 	progMark int64
 	notifier *notifier
 }
@@ -118,6 +119,10 @@ func (c *Controller) Run(reports <-chan *Report, answer func(*Report), spawn fun
 	var judging *Report
 	defer func() {
 		if judging != nil { // the policy has ended this goroutine, not the controller
+			for _, u := range judging.Updates[c.updated:] {
+				c.adopt(judging.Now, u.Config) // without asking the policy again
+				c.decide(judging.Now, c.decided)
+			}
 			c.conclude(judging)
 			answer(judging)
 			spawn(func() { c.Run(reports, answer, spawn) })
@@ -136,31 +141,31 @@ func (c *Controller) observe(r *Report) {
 		c.since = r.Status.Since
 		c.progress.Begin(c.since) // a rest is no time in which jobs were slow
 	}
-	told := 0
+	events, ends := 0, 0
+	c.updated = 0
 	for _, u := range r.Updates {
-		c.notifier.events(r.Events[told:u.After])
-		told = u.After
-		c.notifier.to = callbacksOf(u.Config)
+		c.hear(r, r.Events[events:u.Events], r.Ends[ends:u.Ends])
+		events, ends = u.Events, u.Ends
+		c.updated++
+		c.update(r.Now, u.Config)
 	}
-	c.notifier.events(r.Events[told:])
-	for rest := r.Ends; len(rest) > 0; {
-		rest = rest[c.step(r, rest):]
-	}
-	if n := len(r.Updates); n > 0 {
-		c.update(r.Now, r.Updates[n-1].Config)
-	}
+	c.hear(r, r.Events[events:], r.Ends[ends:])
 	c.conclude(r)
+}
+
+// hear takes what has happened under one configuration.
+func (c *Controller) hear(r *Report, events []Event, ends []End) {
+	c.notifier.events(events)
+	for len(ends) > 0 {
+		ends = ends[c.step(r, ends):]
+	}
 }
 
 // update puts another configuration in force. A law that can go on under it
 // does; else, if anything has changed for it, another one starts.
 func (c *Controller) update(now time.Time, cfg Config) {
 	old, next := c.cfg, c.decided
-	c.cfg = cfg
-	if total := int64(cfg.TotalJobs); total != c.progress.Total {
-		c.progress.Total = total
-		c.progMark = c.mark(now)
-	}
+	c.adopt(now, cfg)
 	defer func() { c.decide(now, next) }() // whatever the policy does, the bounds hold
 	defer c.recoverPolicy()
 	if law, ok := c.law.(interface {
@@ -173,6 +178,16 @@ func (c *Controller) update(now time.Time, cfg Config) {
 	}
 	if old.Bounds != cfg.Bounds || !samePolicy(old.Policy, cfg.Policy) {
 		c.law, next = cfg.Policy.Start(cfg.Bounds)
+	}
+}
+
+// adopt takes over all of a configuration but what the policy makes of it.
+func (c *Controller) adopt(now time.Time, cfg Config) {
+	c.cfg = cfg
+	c.notifier.to = callbacksOf(cfg)
+	if total := int64(cfg.TotalJobs); total != c.progress.Total {
+		c.progress.Total = total
+		c.progMark = c.mark(now)
 	}
 }
 

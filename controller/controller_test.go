@@ -637,13 +637,13 @@ func TestControllerUpdateTellsTheNewCallbacksWhatItDid(t *testing.T) {
 		c := New(to("a", obeyed), t0)
 		mute := Config{Policy: Static{}, Bounds: wide}
 		closed := []Event{{Kind: EventRetry}, {Kind: EventClosed}}
-		c.observe(&Report{Now: t0, Events: closed, Updates: []Update{{to("b", tight), 1}}}) // between the two
+		c.observe(&Report{Now: t0, Events: closed, Updates: []Update{{to("b", tight), 1, 0}}}) // between the two
 		c.observe(&Report{Now: t0, Events: retry})
-		c.observe(&Report{Now: t0, Events: retry, Updates: []Update{{to("x", wide), 0}, {mute, 1}}})
+		c.observe(&Report{Now: t0, Events: retry, Updates: []Update{{to("x", wide), 0, 0}, {mute, 1, 0}}})
 		c.observe(&Report{Now: t0, Events: retry})
-		c.observe(&Report{Now: t0, Updates: []Update{{to("c", obeyed), 0}}})
+		c.observe(&Report{Now: t0, Updates: []Update{{to("c", obeyed), 0, 0}}})
 		synctest.Wait()
-		want := []string{"a retry", "b closed", "b decelerated", "b retry", "x retry", "c decelerated"}
+		want := []string{"a retry", "b decelerated", "b closed", "b retry", "x reaccelerated", "x retry", "c decelerated"}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -737,7 +737,8 @@ func TestControllerAgreesWithTheModelWhateverIsUpdated(t *testing.T) {
 				if rapid.Bool().Draw(t, "bounds") {
 					b = drawBounds(t)
 				}
-				r.Updates = []Update{{Config: Config{Policy: obey{}, Bounds: b, TotalJobs: rapid.IntRange(0, 9).Draw(t, "total")}}}
+				cfg := Config{Policy: obey{}, Bounds: b, TotalJobs: rapid.IntRange(0, 9).Draw(t, "total")}
+				r.Updates = []Update{{Config: cfg, Ends: len(r.Ends)}}
 				if b != old {
 					said = Setting{Limit: b.InitialLimit}
 				}
@@ -787,7 +788,7 @@ func FuzzController(f *testing.F) {
 				cfg.Policy = policies[what>>5]
 				cfg.Bounds = Bounds{InitialLimit: 1 + int(how>>4)%most, MaxLimit: most, MinInterval: time.Duration(how>>6) * 10 * ms, MaxInterval: time.Second}
 				cfg.TotalJobs = int(what>>2) & 7 * 10
-				r.Updates = []Update{{Config: cfg}}
+				r.Updates = []Update{{Config: cfg, Ends: int(how) % (len(r.Ends) + 1)}}
 			}
 			before := c.Setting()
 			s := snapshotOf(c, r)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -39,6 +40,16 @@ func until(ok func() bool) bool {
 	return false
 }
 
+// windUp waits until nothing of ours runs any more, outside of a bubble, where a
+// test has to play because a bubble's clock holds on to timers that were stopped,
+// and so to what they are of.
+func windUp() {
+	buf := make([]byte, 1<<20)
+	for strings.Contains(string(buf[:runtime.Stack(buf, true)]), "paceline/stage.(*Dispatcher)") {
+		runtime.Gosched()
+	}
+}
+
 func count(k *keyed) (n int) {
 	for range k.All() {
 		n++
@@ -58,37 +69,62 @@ func pushOut(t *testing.T, k *keyed, keep, used int) {
 }
 
 func TestKeyHasOneThrottleWhoeverAsks(t *testing.T) {
-	for _, keep := range []int{1, 3, 1000} {
-		k := newKeyed(t, pipeline.KeyedConfig[int]{Keep: keep})
-		var all sync.WaitGroup
-		const keys, callers = 8, 8
-		var mu sync.Mutex
-		throttles := make(map[int]map[*pipeline.Throttle]bool)
-		for key := range keys {
-			throttles[key] = make(map[*pipeline.Throttle]bool) // which holds them
-		}
-		for caller := range callers {
-			all.Go(func() {
-				for i := range 200 {
-					key := (i*caller + i) % keys
-					throttle := k.Throttle(key)
-					mu.Lock()
-					throttles[key][throttle] = true
-					mu.Unlock()
-					if i%100 == 50 {
-						runtime.GC()
+	synctest.Test(t, func(t *testing.T) {
+		for _, keep := range []int{1, 3, 1000} {
+			k := newKeyed(t, pipeline.KeyedConfig[int]{Keep: keep})
+			var all sync.WaitGroup
+			const keys, callers = 8, 8
+			var mu sync.Mutex
+			throttles := make(map[int]map[*pipeline.Throttle]bool)
+			for key := range keys {
+				throttles[key] = make(map[*pipeline.Throttle]bool) // which holds them
+			}
+			for caller := range callers {
+				all.Go(func() {
+					for i := range 200 {
+						key := (i*caller + i) % keys
+						throttle := k.Throttle(key)
+						mu.Lock()
+						throttles[key][throttle] = true
+						mu.Unlock()
+						if i%100 == 50 {
+							runtime.GC()
+						}
 					}
+				})
+			}
+			all.Wait()
+			for key, different := range throttles {
+				if len(different) > 1 {
+					t.Errorf("keep %d: key %d had %d throttles", keep, key, len(different))
 				}
-			})
+			}
+			runtime.KeepAlive(throttles)
 		}
-		all.Wait()
-		for key, different := range throttles {
-			if len(different) > 1 {
-				t.Errorf("keep %d: key %d had %d throttles", keep, key, len(different))
+	})
+}
+
+func TestKeyHasOneThrottleThoughAllAskAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const callers = 4
+		for range 300 {
+			k := newKeyed(t, pipeline.KeyedConfig[int]{})
+			var all sync.WaitGroup
+			got := make([]*pipeline.Throttle, callers)
+			begin := make(chan struct{})
+			for caller := range callers {
+				all.Go(func() {
+					<-begin
+					got[caller] = k.Throttle(0)
+				})
+			}
+			close(begin)
+			all.Wait()
+			if len(slices.Compact(got)) > 1 {
+				t.Fatal("a key has two throttles")
 			}
 		}
-		runtime.KeepAlive(throttles)
-	}
+	})
 }
 
 // TestThrottleThatIsUsedStaysTheOne though others have pushed it out and nobody
@@ -148,6 +184,7 @@ func TestThrottleThatIsUsedStaysTheOne(t *testing.T) {
 		}, func(s pipeline.Snapshot) bool { return s.Waiting == 1 }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			defer windUp()
 			k := newKeyed(t, pipeline.KeyedConfig[int]{Each: test.each, Keep: keep})
 			ctx, cancel := context.WithCancel(t.Context())
 			started, ended := make(chan struct{}), make(chan struct{})
@@ -176,6 +213,7 @@ func TestThrottleThatIsUsedStaysTheOne(t *testing.T) {
 }
 
 func TestThrottlesThatNobodyUsesAreForgotten(t *testing.T) {
+	defer windUp()
 	k := newKeyed(t, pipeline.KeyedConfig[int]{Keep: 10, Shared: []pipeline.Budget{{Tokens: 1 << 40, Window: time.Hour}}})
 	held := k.Throttle(-1)
 	for key := range 10_000 {
@@ -201,36 +239,67 @@ func TestThrottlesThatNobodyUsesAreForgotten(t *testing.T) {
 	}
 }
 
+// TestKeysThatNobodyUsesAreForgotten with their throttles: these could be
+// collected if nothing on the shelf had them.
+func TestKeysThatNobodyUsesAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, err := pipeline.NewKeyed(pipeline.KeyedConfig[*[64]byte]{Keep: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys []weak.Pointer[[64]byte]
+		for range 1000 {
+			key := new([64]byte)
+			keys = append(keys, weak.Make(key))
+			k.Throttle(key)
+		}
+		left := func() (n int) {
+			for _, key := range keys {
+				if key.Value() != nil {
+					n++
+				}
+			}
+			return n
+		}
+		if !until(func() bool { return left() <= 10 }) {
+			t.Errorf("%d keys are there, want 10", left())
+		}
+		runtime.KeepAlive(k)
+	})
+}
+
 func TestDroppedKeyedIsCollectedWithItsThrottles(t *testing.T) {
-	for _, told := range []bool{false, true} {
-		cfg := pipeline.KeyedConfig[int]{Shared: []pipeline.Budget{{Tokens: 100, Window: time.Hour}}}
-		if told {
-			cfg.OnEvent = func(int, pipeline.Event) {}
+	synctest.Test(t, func(t *testing.T) {
+		for _, told := range []bool{false, true} {
+			cfg := pipeline.KeyedConfig[int]{Shared: []pipeline.Budget{{Tokens: 100, Window: time.Hour}}}
+			if told {
+				cfg.OnEvent = func(int, pipeline.Event) {}
+			}
+			k := newKeyed(t, cfg)
+			var throttles []weak.Pointer[pipeline.Throttle]
+			for key := range 3 {
+				throttle := k.Throttle(key)
+				throttle.RecordTokens(1)
+				throttles = append(throttles, weak.Make(throttle))
+			}
+			gone := weak.Make(k)
+			inHand := k.Throttle(0)
+			k = nil
+			dead := func() bool {
+				return gone.Value() == nil && throttles[1].Value() == nil && throttles[2].Value() == nil
+			}
+			if !until(dead) {
+				t.Errorf("told of events: %v: one throttle in hand keeps the whole Keyed", told)
+			}
+			if throttles[0].Value() != inHand {
+				t.Error("the throttle in hand is gone")
+			}
+			inHand = nil
+			if !until(func() bool { return dead() && throttles[0].Value() == nil }) {
+				t.Errorf("told of events: %v: still there when nobody has it", told)
+			}
 		}
-		k := newKeyed(t, cfg)
-		var throttles []weak.Pointer[pipeline.Throttle]
-		for key := range 3 {
-			throttle := k.Throttle(key)
-			throttle.RecordTokens(1)
-			throttles = append(throttles, weak.Make(throttle))
-		}
-		gone := weak.Make(k)
-		inHand := k.Throttle(0)
-		k = nil
-		dead := func() bool {
-			return gone.Value() == nil && throttles[1].Value() == nil && throttles[2].Value() == nil
-		}
-		if !until(dead) {
-			t.Errorf("told of events: %v: one throttle in hand keeps the whole Keyed", told)
-		}
-		if throttles[0].Value() != inHand {
-			t.Error("the throttle in hand is gone")
-		}
-		inHand = nil
-		if !until(func() bool { return dead() && throttles[0].Value() == nil }) {
-			t.Errorf("told of events: %v: still there when nobody has it", told)
-		}
-	}
+	})
 }
 
 // A tenant is one key's traffic.
@@ -571,68 +640,72 @@ func TestEventsOfAKeyedCarryTheirKey(t *testing.T) {
 }
 
 func TestKeyedUpdateReachesAllThrottles(t *testing.T) {
-	k := newKeyed(t, pipeline.KeyedConfig[int]{Each: static(5), Keep: 2, Shared: []pipeline.Budget{{Name: "all", Tokens: 10, Window: time.Hour}}})
-	k.Throttle(0).RecordTokens(3)
-	var inHand []*pipeline.Throttle
-	for key := range 5 { // of which three are pushed out
-		inHand = append(inHand, k.Throttle(key))
-	}
-	check := func(limit int) {
-		t.Helper()
-		for key := range 7 {
-			snap := k.Throttle(key).Snapshot()
-			if snap.MaxConcurrency != limit || snap.Concurrency != limit || snap.Budgets[0].Used != 3 {
-				t.Errorf("key %d: limit %d, used %d; want %d, 3", key, snap.Concurrency, snap.Budgets[0].Used, limit)
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeyed(t, pipeline.KeyedConfig[int]{Each: static(5), Keep: 2, Shared: []pipeline.Budget{{Name: "all", Tokens: 10, Window: time.Hour}}})
+		k.Throttle(0).RecordTokens(3)
+		var inHand []*pipeline.Throttle
+		for key := range 5 { // of which three are pushed out
+			inHand = append(inHand, k.Throttle(key))
+		}
+		check := func(limit int) {
+			t.Helper()
+			for key := range 7 {
+				snap := k.Throttle(key).Snapshot()
+				if snap.MaxConcurrency != limit || snap.Concurrency != limit || snap.Budgets[0].Used != 3 {
+					t.Errorf("key %d: limit %d, used %d; want %d, 3", key, snap.Concurrency, snap.Budgets[0].Used, limit)
+				}
 			}
 		}
-	}
-	check(5)
-	if err := k.Update(static(8)); err != nil {
-		t.Fatal(err)
-	}
-	check(8)
-	bad := static(9)
-	bad.Jitter = 7
-	clashing := static(9)
-	clashing.Budgets = []pipeline.Budget{{Name: "all", Tokens: 1, Window: 1}}
-	for _, cfg := range []pipeline.Config{bad, clashing} {
-		if err := k.Update(cfg); err == nil {
-			t.Error("an invalid update is taken")
+		check(5)
+		if err := k.Update(static(8)); err != nil {
+			t.Fatal(err)
 		}
-	}
-	check(8)
-	runtime.KeepAlive(inHand)
+		check(8)
+		bad := static(9)
+		bad.Jitter = 7
+		clashing := static(9)
+		clashing.Budgets = []pipeline.Budget{{Name: "all", Tokens: 1, Window: 1}}
+		for _, cfg := range []pipeline.Config{bad, clashing} {
+			if err := k.Update(cfg); err == nil {
+				t.Error("an invalid update is taken")
+			}
+		}
+		check(8)
+		runtime.KeepAlive(inHand)
+	})
 }
 
 // TestConcurrentKeyedUpdatesLeaveOneOfThemInForce for all keys alike.
 func TestConcurrentKeyedUpdatesLeaveOneOfThemInForce(t *testing.T) {
-	k := newKeyed(t, pipeline.KeyedConfig[int]{Each: static(1)})
-	for key := range 20 {
-		k.Throttle(key)
-	}
-	for round := range 20 {
-		var all sync.WaitGroup
-		for n := 1; n <= 4; n++ {
-			all.Go(func() {
-				if err := k.Update(static(n)); err != nil {
-					t.Error(err)
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeyed(t, pipeline.KeyedConfig[int]{Each: static(1)})
+		for key := range 20 {
+			k.Throttle(key)
+		}
+		for round := range 20 {
+			var all sync.WaitGroup
+			for n := 1; n <= 4; n++ {
+				all.Go(func() {
+					if err := k.Update(static(n)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Go(func() { // keys come meanwhile
+				for new := range 10 {
+					k.Throttle(20 + 10*round + new)
 				}
 			})
-		}
-		all.Go(func() { // keys come meanwhile
-			for new := range 10 {
-				k.Throttle(20 + 10*round + new)
+			all.Wait()
+			limits := make(map[int]bool)
+			for key := range 20 + 10*round + 11 {
+				limits[k.Throttle(key).Snapshot().MaxConcurrency] = true
 			}
-		})
-		all.Wait()
-		limits := make(map[int]bool)
-		for key := range 20 + 10*round + 11 {
-			limits[k.Throttle(key).Snapshot().MaxConcurrency] = true
+			if len(limits) != 1 {
+				t.Fatalf("round %d: limits %v are in force", round, slices.Collect(maps.Keys(limits)))
+			}
 		}
-		if len(limits) != 1 {
-			t.Fatalf("round %d: limits %v are in force", round, slices.Collect(maps.Keys(limits)))
-		}
-	}
+	})
 }
 
 func TestClosedKeyedClosesAllThrottles(t *testing.T) {
@@ -712,37 +785,39 @@ func TestThrottlesAreCollectedInABubbleToo(t *testing.T) {
 // TestThrottleIsMadeOfTheLatestConfiguration, and is the only one, though the
 // user's Policy, which has its say when one is made, changes everything.
 func TestThrottleIsMadeOfTheLatestConfiguration(t *testing.T) {
-	var k *keyed
-	var inner *pipeline.Throttle
-	var meanwhile []func()
-	cfg := pipeline.Config{Policy: starter{func() {
-		if len(meanwhile) > 0 {
-			do := meanwhile[0]
-			meanwhile = meanwhile[1:]
-			do()
-		}
-	}}}
-	k = newKeyed(t, pipeline.KeyedConfig[int]{Each: cfg})
-	cfg.MaxConcurrency = 9
-	meanwhile = []func(){
-		func() {
-			if err := k.Update(cfg); err != nil {
-				t.Error(err)
+	synctest.Test(t, func(t *testing.T) {
+		var k *keyed
+		var inner *pipeline.Throttle
+		var meanwhile []func()
+		cfg := pipeline.Config{Policy: starter{func() {
+			if len(meanwhile) > 0 {
+				do := meanwhile[0]
+				meanwhile = meanwhile[1:]
+				do()
 			}
-		},
-		func() { inner = k.Throttle(1) },
-	}
-	throttle := k.Throttle(1)
-	if inner == nil || inner != throttle {
-		t.Error("the key has two throttles")
-	}
-	if got := throttle.Snapshot().MaxConcurrency; got != 9 {
-		t.Errorf("limit %d, updated to 9", got)
-	}
-	meanwhile = []func(){func() { k.Close() }}
-	if _, err := k.Throttle(2).Acquire(t.Context()); err != pipeline.ErrClosed {
-		t.Errorf("a throttle that was made while the Keyed closed: %v", err)
-	}
+		}}}
+		k = newKeyed(t, pipeline.KeyedConfig[int]{Each: cfg})
+		cfg.MaxConcurrency = 9
+		meanwhile = []func(){
+			func() {
+				if err := k.Update(cfg); err != nil {
+					t.Error(err)
+				}
+			},
+			func() { inner = k.Throttle(1) },
+		}
+		throttle := k.Throttle(1)
+		if inner == nil || inner != throttle {
+			t.Error("the key has two throttles")
+		}
+		if got := throttle.Snapshot().MaxConcurrency; got != 9 {
+			t.Errorf("limit %d, updated to 9", got)
+		}
+		meanwhile = []func(){func() { k.Close() }}
+		if _, err := k.Throttle(2).Acquire(t.Context()); err != pipeline.ErrClosed {
+			t.Errorf("a throttle that was made while the Keyed closed: %v", err)
+		}
+	})
 }
 
 // TestKeyIsToldOfTheBudgetThatHoldsItUp, also when others are before it.
@@ -759,9 +834,12 @@ func TestKeyIsToldOfTheBudgetThatHoldsItUp(t *testing.T) {
 		for key, cost := range []int64{0, 100, 1, 1} {
 			all.Go(func() {
 				time.Sleep(time.Duration(key) * time.Second)
-				if _, err := k.Throttle(key).Acquire(pipeline.WithCost(t.Context(), cost)); err != nil {
+				slot, err := k.Throttle(key).Acquire(pipeline.WithCost(t.Context(), cost))
+				if err != nil {
 					t.Error(err)
+					return
 				}
+				slot.Release(nil)
 			})
 		}
 		all.Wait()
@@ -791,9 +869,12 @@ func TestWaitingKeyIsWokenWhenTheServerHasMoreThanItSaid(t *testing.T) {
 		time.AfterFunc(time.Second, func() {
 			slot.Hint(pipeline.Hint{Budget: "all", Limit: 100, Remaining: 99, Reset: time.Hour})
 		})
-		if _, err := k.Throttle(1).Acquire(pipeline.WithCost(t.Context(), 20)); err != nil {
-			t.Error(err)
+		next, err := k.Throttle(1).Acquire(pipeline.WithCost(t.Context(), 20))
+		if err != nil {
+			t.Fatal(err)
 		}
+		defer slot.Release(nil)
+		defer next.Release(nil)
 		if took := time.Since(begin); took != time.Second {
 			t.Errorf("it came after %v, 1s after the server had more", took)
 		}

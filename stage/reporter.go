@@ -56,7 +56,9 @@ func (r *reporter) note(now time.Time, e controller.Event) {
 // update gives the controller another configuration. Nothing starts before it is
 // in force.
 func (r *reporter) update(cfg controller.Config) {
-	r.filling.Updates = append(r.filling.Updates, controller.Update{Config: cfg, After: len(r.filling.Events)})
+	r.filling.Updates = append(r.filling.Updates, controller.Update{
+		Config: cfg, Events: len(r.filling.Events), Ends: len(r.filling.Ends),
+	})
 	r.listens = cfg.Listens()
 	r.suspect = true
 }
