@@ -27,7 +27,9 @@ func (p *pulse) Since(t time.Time) time.Duration { return p.Now().Sub(t) }
 func pulsing(p *pulse) func(*Config) { return func(cfg *Config) { cfg.Clock = p } }
 
 // after returns a job whose attempt ended so, after a while.
-func after(d time.Duration, v controller.Verdict) *Job { return &Job{verdict: v, ended: d} }
+func after(d time.Duration, v controller.Verdict) *Job {
+	return &Job{verdict: v, started: second, ended: second + d}
+}
 
 func TestOnlyQuickSuccessesInARowAreCounted(t *testing.T) {
 	for _, test := range []struct {

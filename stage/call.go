@@ -129,8 +129,6 @@ func (d *Dispatcher) admitCall(j *Job) {
 		d.finish(j, err)
 	case d.status.Closed:
 		d.finish(j, ErrClosed)
-	case j.door.canceled:
-		d.finish(j, j.abandoned())
 	case !d.turnsAway() && d.hopeless(j, d.waitFor(j)):
 		d.finish(j, d.tooLate(j))
 	default:

@@ -265,3 +265,25 @@ func TestTimeMayTurnOutToBeTooShortWhileWaiting(t *testing.T) {
 		s.started("retry 0s", "slow 0s")
 	})
 }
+
+func TestRetryThatIsSentHomeLeavesItsSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 2, retryingBy(controller.Retry{BaseDelay: 5 * second}))
+		soon, cancel := context.WithTimeout(t.Context(), 10*second)
+		defer cancel()
+		back := make(chan error, 1)
+		go func() { back <- s.Do(soon, Ordinary, s.work("retry", 0, io.EOF)) }()
+		synctest.Wait()
+		v := s.open(t.Context())
+		v.send(s.work("job", second), s.work("job", second))
+		s.started("retry 0s", "job 0s")
+		s.Hint(controller.Hint{RetryAfter: minute})
+		time.Sleep(2 * second)
+		if len(back) != 1 {
+			t.Error("it is not sent home")
+		}
+		v.send(s.work("job", second))
+		v.leave(3)
+		s.started("job 1m0s", "job 1m0s")
+	})
+}

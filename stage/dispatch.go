@@ -17,8 +17,9 @@ func (d *Dispatcher) dispatch() {
 			d.finish(j, d.tooLate(j))
 			continue
 		}
+		enough := d.restoredBudget()
 		h, wait, budget := d.gate.check(d.now, d, j, d.interval)
-		d.tellBudget(h, wait, budget)
+		d.tellBudget(h, wait, budget, enough)
 		if h != free {
 			held, heldFor = h, wait
 			d.alarm.want(d.now, wait)

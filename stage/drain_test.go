@@ -134,6 +134,7 @@ func TestLastOneToLeaveWaitsForEverything(t *testing.T) {
 		s := newStand(t, 3)
 		a, b := s.open(t.Context()), s.open(t.Context())
 		a.send(s.work("a", second))
+		synctest.Wait()
 		b.send(s.work("b", minute))
 		a.leave(1)
 		if s.since() != second {

@@ -89,7 +89,8 @@ func TestJobUnderWayEndsByTheNewRules(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStand(t, 1, retryingBy(controller.Retry{}))
+				l := &listener{}
+				s := newStand(t, 1, retryingBy(controller.Retry{}), func(cfg *Config) { cfg.Controller.Policy = l })
 				v := s.open(t.Context())
 				// The update comes between the attempt's judgement and its end.
 				judged := make(chan struct{})
@@ -106,6 +107,9 @@ func TestJobUnderWayEndsByTheNewRules(t *testing.T) {
 				v.leave(1)
 				if err := v.jobs[0].Err; !errors.As(err, test.want) || !errors.Is(err, io.EOF) {
 					t.Errorf("got %v", err)
+				}
+				if len(l.told) != 1 || !l.told[0].Final {
+					t.Errorf("its end is told as %+v", l.told)
 				}
 				s.started("job 0s")
 			})
@@ -142,6 +146,9 @@ func TestUpdateRefusesWhatHasNoRoomAnyMore(t *testing.T) {
 			if e := new(CostError); errors.As(j.Err, &e) != (j.Ask == dear) || (j.Ask == dear && j.Attempts == 1) != errors.Is(j.Err, io.EOF) {
 				t.Errorf("%d attempts, %v", j.Attempts, j.Err)
 			}
+		}
+		if room := v.Room(); room != 2 {
+			t.Errorf("room for %d, want 2: nothing waits any more", room)
 		}
 		v.leave(4)
 		s.started("cheap 0s")
@@ -232,6 +239,37 @@ func TestGoexitEndsOneAttempt(t *testing.T) {
 				slot.Release(io.EOF)
 			})
 		})
+	})
+}
+
+// An attempt that ends its goroutine is the job's last, whatever became of those
+// before.
+func TestGoexitIsFinal(t *testing.T) {
+	work := func(ctx context.Context) error {
+		if SlotFrom(ctx).Attempt() == 1 {
+			time.Sleep(second)
+			runtime.Goexit()
+		}
+		return io.EOF
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1, retryingBy(controller.Retry{}))
+		v := s.open(t.Context())
+		v.send(work)
+		v.leave(1)
+		if j := v.jobs[0]; !errors.Is(j.Err, ErrGoexit) || j.Attempts != 2 || j.Took != 2*second {
+			t.Errorf("job: %d attempts, took %v, %v", j.Attempts, j.Took, j.Err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = s.Do(t.Context(), Ordinary, WorkFunc(work))
+		}()
+		<-done
+		time.Sleep(minute)
+		if snap := s.Snapshot(); snap.Failed != 2 || snap.Waiting != 0 || snap.InFlight != 0 || snap.Retries != 2 {
+			t.Errorf("call: %+v", snap)
+		}
 	})
 }
 

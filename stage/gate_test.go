@@ -549,6 +549,12 @@ func TestBudgetsComeAndGoWhileAnAttemptIsUnderWay(t *testing.T) {
 	if a.Used(opening)+b.Used(opening) != 0 {
 		t.Error("nothing was given back to the budgets that are gone")
 	}
+	pass(t, g, opening, j, 0) // of nothing
+	j.tokens = 9
+	g.settle(opening, j)
+	if a.Used(opening)+b.Used(opening) != 0 {
+		t.Error("an attempt that claimed nothing is booked")
+	}
 	update(g, two[1], two[0])
 	pass(t, g, opening, j, 0)
 	j.tokens = 2

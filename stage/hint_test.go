@@ -15,11 +15,11 @@ func TestQuotaSpacesAttemptsUntilItIsWholeAgain(t *testing.T) {
 		s := newStand(t, 4)
 		v := s.open(t.Context())
 		v.send(s.work("job", 0))
-		synctest.Wait()
-		s.Hint(controller.Hint{Remaining: 2, Reset: 11 * second})
+		time.Sleep(2 * second)
+		s.Hint(controller.Hint{Remaining: 2, Reset: 10 * second})
 		v.send(s.work("job", 0), s.work("job", 0), s.work("job", 0), s.work("job", 0))
 		v.leave(5)
-		s.started("job 0s", "job 5.5s", "job 11s", "job 11s", "job 11s")
+		s.started("job 0s", "job 5s", "job 10s", "job 12s", "job 12s")
 	})
 }
 

@@ -178,3 +178,27 @@ func TestWhoGivesUpLeavesTheQueueOfTheCommons(t *testing.T) {
 		other.started("cheap 10s")
 	})
 }
+
+// Who stands behind others waits for them, however little it wants itself.
+func TestWhoStandsBehindIsToldForHowLongThoseBeforeWait(t *testing.T) {
+	c := NewCommons([]controller.Budget{{Tokens: 10, Window: minute}, {Tokens: 10, Window: time.Hour}})
+	reserve := func(d *Dispatcher, now time.Time, short, long int64) (bool, time.Duration, int) {
+		return c.reserve(now, d, []int64{short, long}, make([]controller.Reservation, 2))
+	}
+	first, second := patient(), patient()
+	reserve(first, opening, 10, 10)
+	if ok, wait, budget := reserve(first, opening, 1, 0); ok || wait != minute || budget != 0 {
+		t.Errorf("the first: %v, %v, budget %d", ok, wait, budget)
+	}
+	later := opening.Add(10 * time.Second)
+	if ok, wait, budget := reserve(second, later, 0, 0); ok || wait != 50*time.Second || budget != 0 {
+		t.Errorf("the second, for nothing: %v, %v, budget %d", ok, wait, budget)
+	}
+	if ok, wait, budget := reserve(second, later, 0, 1); ok || wait != time.Hour-10*time.Second || budget != 1 {
+		t.Errorf("the second, for what takes longer: %v, %v, budget %d", ok, wait, budget)
+	}
+	c.withdraw(first)
+	if ok, _, _ := reserve(second, later, 0, 0); !wasCalled(second) || !ok {
+		t.Error("it is not its turn when the first has left")
+	}
+}

@@ -56,6 +56,27 @@ func TestRecordedUseIsWithinReason(t *testing.T) {
 	})
 }
 
+// What was recorded has begun before, but not before there was anything of us.
+func TestRecordedOutcomeHasATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &listener{}
+		s := newStand(t, 2, func(cfg *Config) { cfg.Controller.Policy = l })
+		time.Sleep(minute)
+		s.Record(io.EOF, second, 5)
+		s.Record(nil, time.Hour, 0)
+		s.Snapshot()
+		for i, want := range []controller.Outcome{
+			{Verdict: failed, Start: s.begin.Add(59 * second), Took: second, Tokens: 5},
+			{Verdict: succeeded, Start: s.begin, Took: time.Hour},
+		} {
+			want.Final, want.InFlight = true, 1
+			if l.told[i] != want {
+				t.Errorf("got %+v, want %+v", l.told[i], want)
+			}
+		}
+	})
+}
+
 // Whatever Classify does, Record returns or ends with its goroutine, and books.
 func TestRecordSurvivesItsCallbacks(t *testing.T) {
 	for name, classify := range map[string]func(error) controller.Verdict{

@@ -175,6 +175,9 @@ func TestReportsAreUsedAgainAndForgetWhatTheyTold(t *testing.T) {
 			if r.take(); f != r.spare {
 				t.Error("the answer is not what will be filled next")
 			}
+			if f.Events[:1][0].Budget != "" || f.Asked[:1][0] != nil || len(f.Ends)+len(f.Events)+len(f.Asked)+len(f.Updates) > 0 {
+				t.Error("it holds on to what it told")
+			}
 			if _, again := r.take(); again {
 				t.Error("one answer is taken twice")
 			}

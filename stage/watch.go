@@ -32,15 +32,22 @@ func (d *Dispatcher) watchCircuit(err error) {
 // restored. A budget that attempts use up as it trickles in stays exhausted.
 const restored = 0.1
 
+// restoredBudget reports whether the budget that was exhausted, if one was, has
+// enough again.
+func (d *Dispatcher) restoredBudget() bool {
+	return d.empty < 0 || d.gate.free(d.now, d.empty) >= restored
+}
+
 // tellBudget notes that a budget holds attempts up, or that it does so no more.
-func (d *Dispatcher) tellBudget(h hold, wait time.Duration, budget int) {
+// Whether it has enough again was to be asked before an attempt took its part.
+func (d *Dispatcher) tellBudget(h hold, wait time.Duration, budget int, enough bool) {
 	switch {
 	case h == byCommons && wait == 0:
 		return // it is another one's turn, who has not come yet
 	case h != byBudget && h != byCommons:
 		budget = -1
 	}
-	if budget == d.empty || budget < 0 && d.gate.free(d.now, d.empty) < restored {
+	if budget == d.empty || budget < 0 && !enough {
 		return
 	}
 	d.forgetExhausted()

@@ -205,3 +205,29 @@ func TestErrorThatSaysWhenToComeAgainIsHeeded(t *testing.T) {
 		})
 	}
 }
+
+// A budget tells the same whether it is ours alone or not: an attempt that is
+// let through is held up no more, also if it takes all that has come back.
+func TestBudgetsOfTheCommonsTellWhatOurOwnDo(t *testing.T) {
+	b := controller.Budget{Name: "b", Tokens: 10, Window: 10 * second}
+	for name, change := range map[string]func(*Config){
+		"own":    budgeted(b),
+		"shared": sharing(NewCommons([]controller.Budget{b})),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStand(t, 8, change)
+				v := s.open(t.Context())
+				all := Ask{Cost: 10, Weight: 1}
+				v.sendJobs(&Job{Work: s.work("job", 0), Ask: all}, &Job{Work: s.work("job", 0), Ask: all})
+				v.await(2)
+				s.started("job 0s", "job 10s")
+				s.heard("0s budget_exhausted wait=10s budget=b", "10s budget_restored budget=b")
+				if got := v.Room(); got != 8 {
+					t.Errorf("room for %d, though nothing is held up", got)
+				}
+				v.leave(2)
+			})
+		})
+	}
+}
