@@ -151,7 +151,7 @@ func TestDearJobGetsItsTurnAtTheCommons(t *testing.T) {
 		cheap.started("cheap 10s") // which stood in the queue before
 		dear.started("dear 20s")   // when all has come back
 		crowd.leave(12)
-		dear.heard("8s budget_exhausted wait=6s budget=shared")
+		dear.heard("8s budget_exhausted wait=6s budget=shared", "20s budget_restored budget=shared")
 	})
 }
 
