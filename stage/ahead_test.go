@@ -175,23 +175,31 @@ func TestWhatIsHandedOverAheadIsTakenBack(t *testing.T) {
 		change  func(*Config)
 		happens func(*rehearsal)
 		used    int64 // beside what has started
+		more    int   // that start before anybody could know
 	}{
-		{"the circuit opens", breakingBy(open), func(r *rehearsal) { r.cue <- errService }, 0},
-		{"something was recorded", breakingBy(open), func(r *rehearsal) { r.Record(errService, 0, 0); r.cue <- nil }, 1},
+		{"the circuit opens", breakingBy(open), func(r *rehearsal) { r.cue <- errService }, 0, 0},
+		{"something was recorded", breakingBy(open), func(r *rehearsal) { r.Record(errService, 0, 0); r.cue <- nil }, 1, 0},
 		{"the server asks for a pause", func(*Config) {}, func(r *rehearsal) {
 			r.Hint(controller.Hint{RetryAfter: minute})
 			r.cue <- nil
-		}, 0},
+		}, 0, 0},
 		{"the server tells what is left of a budget", func(*Config) {}, func(r *rehearsal) {
 			r.Hint(controller.Hint{Budget: "second", Remaining: 0, Reset: minute}) // it knows nothing of what waits here
 			r.cue <- nil
-		}, 0},
+		}, 0, 0},
 		{"another configuration", func(*Config) {}, func(r *rehearsal) {
 			cfg := r.cfg
 			cfg.Controller.Bounds.MinInterval = minute
 			r.Update(cfg, func() {})
 			r.cue <- nil
-		}, 0},
+		}, 0, 0},
+		{"the policy wants an interval", func(cfg *Config) { cfg.Controller.Policy = &whim{} }, func(r *rehearsal) {
+			r.cfg.Controller.Policy.(*whim).interval.Store(int64(minute))
+			r.cue <- nil
+			synctest.Wait()
+			r.Snapshot() // which is when the policy is told, of successes
+			r.cue <- nil
+		}, 0, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -204,22 +212,38 @@ func TestWhatIsHandedOverAheadIsTakenBack(t *testing.T) {
 				}
 				test.happens(r)
 				synctest.Wait()
-				if got := r.inOrder(t); got != warm+1 {
-					t.Errorf("%d attempts started, want %d", got, warm+1)
+				want := warm + 1 + test.more
+				if got := r.inOrder(t); got != want {
+					t.Errorf("%d attempts started, want %d", got, want)
 				}
-				if used := r.Snapshot().Budgets[1].Used - test.used; used != warm+1 {
-					t.Errorf("%d reserved or used, want %d", used, warm+1)
+				if used := r.Snapshot().Budgets[1].Used - test.used; used != int64(want) {
+					t.Errorf("%d reserved or used, want %d", used, want)
 				}
 				time.Sleep(minute - second)
 				r.started()
 				time.Sleep(second)
-				if got, want := r.names(), []string{fmt.Sprint(warm + 1)}; !slices.Equal(got, want) {
-					t.Errorf("then %v started, want %v", got, want)
+				if got := r.names(); !slices.Equal(got, []string{fmt.Sprint(want)}) {
+					t.Errorf("then %v started, want %d", got, want)
 				}
 				r.rest(t)
 			})
 		})
 	}
+}
+
+// A whim is a policy that changes its mind about the interval.
+type whim struct {
+	limit    int
+	interval atomic.Int64
+}
+
+func (w *whim) Start(b controller.Bounds) (controller.Law, controller.Setting) {
+	w.limit = b.InitialLimit
+	return w, controller.Setting{Limit: w.limit}
+}
+
+func (w *whim) Next(time.Time, controller.Outcome) controller.Setting {
+	return controller.Setting{Limit: w.limit, Interval: time.Duration(w.interval.Load())}
 }
 
 // Who comes after takes turns with those that wait, not with all that they have

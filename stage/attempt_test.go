@@ -29,7 +29,7 @@ func TestAttemptDoesNotStartBeforeItWasLetThrough(t *testing.T) {
 		{3 * time.Second, time.Second}, {5 * time.Second, time.Second}, {8 * time.Second, 3 * time.Second},
 	} {
 		j := &Job{Work: idle{}, door: &Door{ctx: t.Context()}, taken: 5 * time.Second, started: 6 * time.Second}
-		if ended := a.run(j, test.known); ended != 10*time.Second || j.Waited != test.want || j.Waited+j.Took != 5*time.Second {
+		if ended := a.run(j, test.known); ended != 10*time.Second || j.started != j.taken+test.want || j.Waited != test.want || j.Waited+j.Took != 5*time.Second {
 			t.Errorf("known to be after %v: waited %v, took %v, ended at %v", test.known, j.Waited, j.Took, ended)
 		}
 	}

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,8 @@ func TestQuotaSpacesAttemptsUntilItIsWholeAgain(t *testing.T) {
 		time.Sleep(2 * second)
 		s.Hint(controller.Hint{Remaining: 2, Reset: 10 * second})
 		v.send(s.work("job", 0), s.work("job", 0), s.work("job", 0), s.work("job", 0))
+		time.Sleep(9 * second)
+		s.Record(io.EOF, 0, 0) // after which the controller has nothing more to say
 		v.leave(5)
 		s.started("job 0s", "job 5s", "job 10s", "job 12s", "job 12s")
 	})

@@ -231,3 +231,42 @@ func TestBudgetsOfTheCommonsTellWhatOurOwnDo(t *testing.T) {
 		})
 	}
 }
+
+// To wait for one's turn at a shared budget that has enough again is not to wait
+// for the budget.
+func TestTurnAtTheCommonsIsNotToldAsExhausted(t *testing.T) {
+	for name, restore := range map[string]func(*Slot){
+		"the window is over":  func(*Slot) { time.Sleep(time.Hour) },
+		"less has been used":  func(slot *Slot) { slot.RecordTokens(0); slot.Release(nil) },
+		"some has been freed": func(slot *Slot) { slot.RecordTokens(4); slot.Release(nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				commons := NewCommons([]controller.Budget{{Name: "shared", Tokens: 10, Window: time.Hour}})
+				holds, first, next := newStand(t, 1, sharing(commons)), newStand(t, 1, sharing(commons)), newStand(t, 1, sharing(commons))
+				slot, err := holds.Acquire(t.Context(), Ask{Cost: 10, Weight: 1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				call := func(s *stand) {
+					go func() {
+						if err := s.Do(t.Context(), Ask{Cost: 5, Weight: 1}, idle{}); err != nil {
+							t.Error(err)
+						}
+					}()
+					synctest.Wait()
+				}
+				call(first)
+				busy := make(chan struct{})
+				first.call(func() { <-busy }) // it does not come for its turn
+				restore(slot)
+				call(next)
+				next.heard()
+				close(busy)
+				synctest.Wait()
+				slot.Release(nil)
+				time.Sleep(2 * time.Hour)
+			})
+		})
+	}
+}
