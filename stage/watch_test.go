@@ -260,6 +260,7 @@ func TestTurnAtTheCommonsIsNotToldAsExhausted(t *testing.T) {
 				busy := make(chan struct{})
 				first.call(func() { <-busy }) // it does not come for its turn
 				restore(slot)
+				synctest.Wait()
 				call(next)
 				next.heard()
 				close(busy)
