@@ -6,7 +6,9 @@ import "time"
 // attempt reserves its job's cost, or the mean of what jobs used; a success that
 // records nothing has used its cost, a failure that records nothing has used
 // nothing. Without costs and records a budget thus limits nothing, unless it
-// counts requests. It is kept in memory only.
+// counts requests. As long as neither cost nor mean is known, attempts reserve
+// equal shares, and the first ones may use more than there is: tell the costs. It
+// is kept in memory only.
 type Budget struct {
 	Name     string        // for events, errors and hints; may be empty
 	Tokens   int64         // at least 1

@@ -62,6 +62,7 @@ type Status struct {
 	InFlight  int
 	Waiting   int
 	PausedFor time.Duration
+	Interval  time.Duration // that a server's hint asks for
 	Completed int64
 	Failed    int64
 	Retries   int64
@@ -316,7 +317,7 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 		Waiting:          r.Status.Waiting,
 		PausedFor:        r.Status.PausedFor,
 		SafeCeiling:      c.setting.Ceiling,
-		DispatchInterval: c.setting.Interval,
+		DispatchInterval: max(c.setting.Interval, r.Status.Interval),
 		Completed:        r.Status.Completed,
 		Failed:           r.Status.Failed,
 		Retries:          r.Status.Retries,

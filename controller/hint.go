@@ -5,13 +5,20 @@ import "time"
 // A Hint is what a server said of its limits: a Retry-After, or what is left of
 // a quota. Fields that it did not tell are zero. It holds for all attempts, not
 // only for the one that was told.
+//
+// Without a Budget, the quota is one of requests that no budget of ours stands
+// for: when half of it is gone, what is left is spread over the time until Reset.
+// With the name of a budget, no more than what is left is taken from that one, as
+// fast as may be; so name your budget of requests to have its quota used up. A name
+// that no budget has tells only that nothing may be sent until Reset, if nothing is
+// left.
 type Hint struct {
 	RetryAfter time.Duration // nothing is to be sent for so long
 
 	Limit     int64         // the quota of a window; 0: not told
 	Remaining int64         // what is left of it; counts only if Reset is above 0
 	Reset     time.Duration // until the quota is whole again; 0: not told
-	Budget    string        // name of the budget that the quota is of; empty: a quota of requests
+	Budget    string        // name of the budget that the quota is of; see below
 }
 
 // longestHint bounds what we believe of a server.

@@ -44,7 +44,7 @@ type Snapshot struct {
 	Waiting        int // jobs that were taken and wait for an attempt, their first or another
 	SafeCeiling    int // where growth stops for now
 
-	DispatchInterval time.Duration
+	DispatchInterval time.Duration // in force: the policy's, or a hint's if that is longer
 	PausedFor        time.Duration // nothing starts for so long, because a server asked for that; 0: it did not
 
 	Completed int64 // jobs that succeeded

@@ -29,7 +29,7 @@ type Config struct {
 	Retry   *Retry   // nil: one attempt a job, whatever comes of it
 
 	Policy   Policy              // adapts limit and interval; nil: AIMD{}
-	Classify func(error) Verdict // what an attempt's error tells; nil: Fatal, Overloaded and Transient as marked, all else a failure
+	Classify func(error) Verdict // what an attempt's error tells of the service; nil: Fatal, Overloaded and Transient as marked, all else a failure. What is Overload is tried again at no attempt's cost; what is Ignored is tried again too: only Fatal ends a job
 
 	// OnEvent, OnProgress and Logger are called in order, on a goroutine of their
 	// own that may still be at it when results are closed or Drain returns. They

@@ -25,5 +25,6 @@
 // keeps a throttle for each endpoint or tenant.
 //
 // This is the one package that most users import: it names what packages
-// controller and stage define.
+// controller and stage define. The fields of Breaker, Budget, Event, Hint, Rate,
+// Retry and Snapshot are documented there: go doc controller.Breaker.
 package pipeline

@@ -92,11 +92,16 @@ func ExampleConfig_minDispatchInterval() {
 		start := <-starts
 		gap := start.Sub(last)
 		last = start
-		fmt.Println(gap >= 200*time.Millisecond)
+		fmt.Println(gap >= 200*time.Millisecond, gap <= 310*time.Millisecond) // a step more, for the clock
 	}
+	for range 3 {
+		t.RecordFailure(errors.New("503"))
+	}
+	fmt.Println("after failures", t.Snapshot().DispatchInterval)
 	// Output:
-	// true
-	// true
+	// true true
+	// true true
+	// after failures 400ms
 }
 
 // An attempt that takes too long is ended through its context, and counts as a
@@ -147,28 +152,38 @@ func ExampleConfig_classify() {
 	// 503 limit 4
 }
 
-// A configuration can be replaced while work goes through. What was learned
-// stays.
+// A configuration can be replaced while work goes through.
 func ExampleThrottle_Update() {
-	cfg := pipeline.Config{MaxConcurrency: 8, Policy: pipeline.AIMD{FailureThreshold: 1}}
-	t, err := pipeline.NewThrottle(cfg)
+	started, finish := make(chan int), make(chan struct{})
+	work := func(_ context.Context, n int) (int, error) {
+		started <- n
+		<-finish
+		return n * n, nil
+	}
+	cfg := pipeline.Config{MaxConcurrency: 1}
+	p, err := pipeline.New(work, cfg)
 	if err != nil {
 		panic(err)
 	}
-	t.RecordFailure(errors.New("503"))
-	fmt.Println("limit", t.Snapshot().Concurrency)
+	jobs := make(chan int, 2)
+	jobs <- 1
+	jobs <- 2
+	close(jobs)
+	results := p.Run(context.Background(), jobs)
+	fmt.Println("job", <-started, "is under way") // and there is no slot for the other one
 
-	cfg.MaxConcurrency = 100
-	cfg.Retry = &pipeline.Retry{}
-	fmt.Println(t.Update(cfg))
-	s := t.Snapshot()
-	fmt.Println("limit", s.Concurrency, "of", s.MaxConcurrency)
+	cfg.MaxConcurrency = 2
+	fmt.Println(p.Throttle().Update(cfg))
+	fmt.Println("job", <-started, "is under way, too")
+	close(finish)
+	for range results {
+	}
 
 	cfg.Jitter = 3
-	fmt.Println(t.Update(cfg))
+	fmt.Println(p.Throttle().Update(cfg)) // refused as a whole
 	// Output:
-	// limit 4
+	// job 1 is under way
 	// <nil>
-	// limit 4 of 100
+	// job 2 is under way, too
 	// jitter: got 3, want 0 to 1
 }

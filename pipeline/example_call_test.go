@@ -110,7 +110,7 @@ func ExampleThrottle_RecordFailure() {
 func ExampleCircuitOpenError() {
 	now := clock.NewMock()
 	t, err := pipeline.NewThrottle(pipeline.Config{
-		Breaker: &pipeline.Breaker{Failures: 2, OpenFor: 10 * time.Second},
+		Breaker: &pipeline.Breaker{Failures: 2, OpenFor: 10 * time.Second, Probes: 2},
 		Clock:   now,
 	})
 	if err != nil {
@@ -131,8 +131,8 @@ func ExampleCircuitOpenError() {
 	call(nil)
 	now.Add(9 * time.Second)
 	call(nil)
-	now.Add(time.Second) // half-open: one probe
-	call(down)           // opens it for twice as long
+	now.Add(time.Second) // half-open: two probes
+	call(down)           // one that fails opens it for twice as long
 	call(nil)
 	for _, openFor := range []time.Duration{20, 40, 50} { // five times the first, at most
 		now.Add(openFor * time.Second)
@@ -140,8 +140,8 @@ func ExampleCircuitOpenError() {
 	}
 	call(nil)
 	now.Add(50 * time.Second)
-	call(nil) // the probe succeeds
 	call(nil)
+	call(nil) // both probes have succeeded
 	// Output:
 	// 503: circuit closed
 	// 503: circuit open
@@ -153,29 +153,39 @@ func ExampleCircuitOpenError() {
 	// 503: circuit open
 	// 503: circuit open
 	// rejected, come again in 50s
-	// <nil>: circuit closed
+	// <nil>: circuit half_open
 	// <nil>: circuit closed
 }
 
-// No attempt starts that cannot end before the deadline, and nobody waits for one
-// in vain.
+// No attempt starts when less time is left than the quickest one of late took, and
+// nobody waits in vain for another one.
 func ExampleExecute_deadline() {
+	now := clock.NewMock()
 	t, err := pipeline.NewThrottle(pipeline.Config{
 		Retry: &pipeline.Retry{Backoff: pipeline.Fixed, BaseDelay: time.Hour},
+		Clock: now,
 	})
 	if err != nil {
 		panic(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	busy := errors.New("busy")
-	begun := time.Now()
-	_, err = pipeline.Execute(ctx, t, func(context.Context) (int, error) { return 0, busy })
-	fmt.Println(errors.Is(err, busy), errors.Is(err, context.DeadlineExceeded))
-	fmt.Println("at once:", time.Since(begun) < time.Minute)
+	call := func(patience time.Duration, answer error) {
+		ctx, cancel := now.WithTimeout(context.Background(), patience)
+		defer cancel()
+		attempts := 0
+		_, err := pipeline.Execute(ctx, t, func(context.Context) (int, error) {
+			attempts++
+			now.Add(3 * time.Second) // it takes so long
+			return 0, answer
+		})
+		fmt.Println(attempts, "attempts:", err)
+	}
+	call(time.Minute, nil)
+	call(2*time.Second, nil)
+	call(time.Minute, errors.New("busy"))
 	// Output:
-	// true true
-	// at once: true
+	// 1 attempts: <nil>
+	// 0 attempts: paceline: no attempt can end before the deadline in 2s: context deadline exceeded
+	// 1 attempts: busy; paceline: no attempt can end before the deadline in 57s: context deadline exceeded
 }
 
 // What a server says of its limits holds for all attempts, not only for the one

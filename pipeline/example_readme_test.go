@@ -108,14 +108,14 @@ func interruptible(p *pipeline.Pipeline[Row, Answer], rows <-chan Row) {
 	defer stop()
 	run, cancel := context.WithCancel(context.Background()) // not the signal's: that would cut attempts off
 	defer cancel()
-	go func() {
-		<-interrupt.Done()
-		grace, stop := context.WithTimeout(run, time.Minute)
-		defer stop()
+	defer context.AfterFunc(interrupt, func() {
+		stop() // a second Ctrl-C ends the program
+		grace, done := context.WithTimeout(run, time.Minute)
+		defer done()
 		if p.Throttle().Drain(grace) != nil { // no new jobs; what was taken is finished
 			cancel() // that takes too long: what is left comes back with an error
 		}
-	}()
+	})()
 	for r := range p.Run(run, rows) { // ends when everything that was taken is back
 		save(r.In, r.Out, r.Err)
 	}

@@ -116,26 +116,35 @@ func ExampleConfig_logger() {
 
 // Limiter, retry and breaker can each be left out.
 func ExampleConfig() {
+	retry := &pipeline.Retry{BaseDelay: time.Microsecond}
+	breaker := &pipeline.Breaker{Failures: 1}
+	rate := &pipeline.Rate{PerSecond: 1000, Burst: 2}
 	for _, cfg := range []pipeline.Config{
 		{},
-		{Rate: &pipeline.Rate{PerSecond: 100}},
-		{Retry: &pipeline.Retry{}},
-		{Breaker: &pipeline.Breaker{}},
-		{Rate: &pipeline.Rate{PerSecond: 100}, Retry: &pipeline.Retry{}, Breaker: &pipeline.Breaker{}},
+		{Retry: retry},
+		{Breaker: breaker},
+		{Rate: rate},
+		{Retry: retry, Rate: rate},
 	} {
 		t, err := pipeline.NewThrottle(cfg)
 		if err != nil {
 			panic(err)
 		}
-		answer, err := pipeline.Execute(context.Background(), t, func(context.Context) (string, error) { return "fine", nil })
-		fmt.Println(answer, err)
+		attempts := 0
+		_, err = pipeline.Execute(context.Background(), t, func(context.Context) (int, error) {
+			if attempts++; attempts == 1 {
+				return 0, errors.New("503")
+			}
+			return 0, nil
+		})
+		fmt.Printf("%d attempts: %v, circuit %v\n", attempts, err, t.Snapshot().Circuit)
 	}
 	// Output:
-	// fine <nil>
-	// fine <nil>
-	// fine <nil>
-	// fine <nil>
-	// fine <nil>
+	// 1 attempts: 503, circuit closed
+	// 2 attempts: <nil>, circuit closed
+	// 1 attempts: 503, circuit open
+	// 1 attempts: 503, circuit closed
+	// 2 attempts: <nil>, circuit closed
 }
 
 // A closed throttle takes no new work. What was taken is finished.

@@ -5,4 +5,5 @@ package pipeline_test
 const (
 	schedules = "40" // of each property
 	aMillion  = 1_000_000
+	aFew      = 40
 )

@@ -6,4 +6,5 @@ package pipeline_test
 const (
 	schedules = "4"
 	aMillion  = 5_000
+	aFew      = 4
 )
