@@ -198,6 +198,7 @@ func TestWhatIsHandedOverAheadIsTakenBack(t *testing.T) {
 			r.cue <- nil
 			synctest.Wait()
 			r.Snapshot() // which is when the policy is told, of successes
+			synctest.Wait()
 			r.cue <- nil
 		}, 0, 1},
 	} {
