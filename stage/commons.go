@@ -102,6 +102,7 @@ func (l *ledger) leave(d *Dispatcher) {
 
 // call has the first in the queue try again.
 func (l *ledger) call() {
+	l.until = time.Time{} // what it waits for, it will say
 	if len(l.queue) > 0 {
 		l.queue[0].nudge()
 	}
