@@ -29,11 +29,12 @@ func (d *Dispatcher) end(j *Job) {
 // backoff returns how long a job has to wait for another attempt, if it is to
 // have one and there is time.
 func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
+	if !j.again {
+		return 0, false
+	}
 	rules := d.attempts.rules.Load()
 	retry := rules.retry
 	switch {
-	case !j.again:
-		return 0, false
 	case j.door.canceled:
 		j.again, j.Err = false, j.abandoned()
 		return 0, false
