@@ -216,7 +216,7 @@ func TestGentlifyBacksOffWhenTheServiceStrugglesAndSpeedsUpWhenItRecovers(t *tes
 					MinDispatchInterval: time.Millisecond,
 					Policy:              policy,
 				})
-				const struggle, end = 2 * time.Minute, 10 * time.Minute
+				const struggle, end = time.Minute, 5 * time.Minute
 				began := time.Now()
 				var inFlight atomic.Int32
 				call := func(context.Context) (int, error) { // the struggling service takes four at once, no more

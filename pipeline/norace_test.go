@@ -5,5 +5,5 @@ package pipeline_test
 const (
 	schedules = "40" // of each property
 	aMillion  = 1_000_000
-	aFew      = 40
+	aFew      = 20
 )

@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 // goroutine is left over, and notes what is wrong.
 func attack(t *testing.T, draw func(*rapid.T) func(*faults)) {
 	t.Helper()
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		play := draw(rt)
 		var f faults
