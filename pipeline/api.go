@@ -179,7 +179,9 @@ func Transient(err error) error { return stage.Transient(err) }
 // Overloaded marks err: the service shed load and did no work. The job is tried
 // again without using up one of its attempts, after the longer of retryAfter
 // and the backoff's delay, which grows with refusals too; 0 or less leaves it to
-// the backoff. An error of your own that has a method RetryAfter() time.Duration
+// the backoff. Until retryAfter is over, nothing else starts either on the
+// throttle; a service that says a second when it means milliseconds is better
+// taken for 0. An error of your own that has a method RetryAfter() time.Duration
 // counts as overloaded too. Overloaded(nil, d) is nil.
 func Overloaded(err error, retryAfter time.Duration) error {
 	return stage.Overloaded(err, retryAfter)
