@@ -75,18 +75,11 @@ func (p *Pacer) Start(now time.Time, interval time.Duration, random float64) {
 // that a new interval holds from the very next gap. One that is due thereby is
 // due now, and not late.
 func (p *Pacer) Repace(now time.Time, by time.Duration) {
-	next := p.next.Add(by)
-	if by < 0 && next.Before(now) {
-		next = earlier(p.next, now)
+	if due := p.next.Add(by); by > 0 || due.After(now) {
+		p.next = due
+	} else if p.next.After(now) {
+		p.next = now
 	}
-	p.next = next
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 const (

@@ -187,7 +187,7 @@ func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Se
 			defer close(feed)
 			for in := range jobs {
 				feed <- in
-				if ctx.Err() != nil || p.throttle.closed() {
+				if ctx.Err() != nil || p.throttle.dispatcher.Closed() {
 					return
 				}
 			}

@@ -81,9 +81,9 @@ func (t *Throttle) most() int { return t.cfg.Load().MaxConcurrency }
 // What was learned stays: AIMD goes on from its limit, interval and ceiling unless
 // nothing had cut them. What was used of a budget that keeps its name stays used;
 // if the window's length changes, as if used just now. Circuit and rate stay in
-// the state that they are in. A job that backs off keeps its next attempt. A job that a smaller budget will never have room for
-// ends with a *CostError, one that is too heavy for a smaller burst with a
-// *WeightError.
+// the state that they are in. A job that backs off keeps its next attempt; but one
+// that a smaller budget will never have room for ends with a *CostError, and one
+// that is too heavy for a smaller burst with a *WeightError.
 //
 // The Seed stays what it was, and so does the Clock. Update's error lists every
 // fault of cfg, each a *ConfigError; another Clock is one.
@@ -126,15 +126,6 @@ func (t *Throttle) Close() { t.dispatcher.Close() }
 // Done is closed when the throttle is, for those who send jobs and would
 // otherwise wait for ever to be heard.
 func (t *Throttle) Done() <-chan struct{} { return t.dispatcher.Closing() }
-
-func (t *Throttle) closed() bool {
-	select {
-	case <-t.Done():
-		return true
-	default:
-		return false
-	}
-}
 
 // Drain closes the throttle and waits until every job that was taken is done
 // with: those in flight, those that wait for a first attempt, and those that

@@ -60,7 +60,7 @@ func (d *Dispatcher) newCall(ctx context.Context, j Job) *call {
 	case ctx.Err() != nil:
 		c.Err = context.Cause(ctx)
 		c.turn <- false
-	case d.closed():
+	case d.Closed():
 		c.Err = ErrClosed
 		c.turn <- false
 	default:
@@ -112,9 +112,6 @@ func (c *call) release(err error) {
 	a.end(&c.Job, r, r.timeout > 0 && a.now()-c.started >= r.timeout)
 	judged = true
 }
-
-// back gives a call back to its caller.
-func (c *call) back() { c.turn <- false }
 
 // admitCall takes a call in.
 func (d *Dispatcher) admitCall(j *Job) {

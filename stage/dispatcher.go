@@ -312,7 +312,7 @@ func (d *Dispatcher) finish(j *Job, err error) {
 	d.jobs--
 	if c := j.door.call; c != nil {
 		d.calls--
-		c.back()
+		c.turn <- false
 		return
 	}
 	j.door.back.Add(j)

@@ -36,7 +36,8 @@ func (d *Dispatcher) Drain(ctx context.Context) error {
 	}
 }
 
-func (d *Dispatcher) closed() bool {
+// Closed reports whether no new work is taken.
+func (d *Dispatcher) Closed() bool {
 	select {
 	case <-d.closing:
 		return true
