@@ -115,6 +115,7 @@ func (d dice) window(s *scenario) {
 	w := &window{length: time.Minute, tokens: d.IntN(2) == 0}
 	w.manners = d.manners(s, []hints{silent, silent, precise, detailed}[d.IntN(4)])
 	w.phase = time.Duration(uniform(d.Rand, 0, 1) * float64(w.length))
+	s.service = w
 	w.quota = int64(rate * w.length.Seconds())
 	if w.tokens {
 		w.quota *= meanTokens
