@@ -45,6 +45,7 @@ type seek struct {
 	starting bool
 	doubled  float64 // when both levers were
 	round    int
+	room     float64 // of the pace above the limit
 
 	slots    lever   // attempts in flight
 	pace     lever   // attempts a second
@@ -55,14 +56,29 @@ type seek struct {
 	highest  int     // in flight, of those accepted since the cut
 	accepted int
 
-	moved        float64 // when the levers were, last
-	mark, newest spot    // the first and the newest attempt that started since
-	watched      float64
-	peak         int // in flight, since
-	raised       float64
-	held         float64
-	storm        float64
-	seen         int
+	moved          float64 // when the levers were, last
+	mark, newest   spot    // the first and the newest attempt that started since
+	watched        float64
+	peak           int // in flight, since
+	raised         float64
+	held           float64
+	storm          float64
+	rowStart       float64
+	misses         int
+	inSeq          int
+	lastSeq        int64
+	before         before
+	quiet          float64 // start of the newest refusal
+	block, settled float64
+	baseAt         float64 // the limit with which base was seen
+	base, recent   sample  // how long attempts take: with nothing in their way, and since the levers were moved
+	waited         float64 // how long they took when the limit was lowered for it
+	heard          float64 // when the newest refusal was
+	pause          mean    // that a refusal asks for
+	token          spot    // when the service was to have one, as it said last
+	usual, spread  float64 // accepted in flight: mean and variance
+	calm           bool
+	seen           int
 
 	down down
 }
@@ -97,7 +113,7 @@ func (l *lever) close() bool {
 	if l.least == 1 {
 		return l.failed-l.value <= 1.5
 	}
-	return l.failed <= l.value*(1+max(l.least, min(0.3/l.value, 0.1)))
+	return l.failed <= l.value*(1+1.2*firstStep(l.value))
 }
 
 // next returns what is to be tried next.
@@ -129,10 +145,23 @@ func (l *lever) succeed() {
 
 // down is a service that answers nothing.
 type down struct {
-	now   bool
-	since float64
-	rate  float64
-	slots float64
+	now      bool
+	since    float64
+	lastFail float64 // the newest attempt that failed
+	rate     float64
+	slots    float64
+
+	turn     float64 // when the service was first seen to work again, the last time
+	turnFail float64 // and last seen not to
+	first    int64
+	onset    float64 // when it went down
+	quota    float64 // accepted between then and the next time it was down
+	period   float64 // with which it comes back; 0: none
+}
+
+type before struct {
+	rate, slots float64
+	proven      bool // for long enough to believe in
 }
 
 type refusal struct {
@@ -163,11 +192,14 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 		s.succeed(start, o)
 	case Overload:
 		s.refuse(start, o)
+	case Failed:
+		s.fail(start, o)
 	}
 	return s.setting()
 }
 
 func (s *seek) setting() Setting {
+	s.pace.value = max(s.pace.value, 1.0/60)
 	set := Setting{Limit: int(s.slots.now() + 1e-9), Ceiling: s.bounds.MaxLimit}
 	set.Interval = time.Duration(float64(time.Second) / s.pace.now())
 	if s.down.now {
@@ -175,7 +207,7 @@ func (s *seek) setting() Setting {
 		set.Interval = s.patience()
 		set.Probing = true
 	} else if run := s.run(); s.inARow >= 3 && len(run) >= 3 {
-		set.Interval = max(set.Interval, time.Duration((s.now-run[0].start)*float64(time.Second)))
+		set.Interval = max(set.Interval, time.Duration(3*(s.now-run[0].start)*float64(time.Second)))
 	}
 	return set.within(s.bounds)
 }
@@ -183,12 +215,19 @@ func (s *seek) setting() Setting {
 func (s *seek) patience() time.Duration {
 	cap := max(4, min(100/s.down.rate, 60))
 	wait := min(max(s.now-s.down.since, 0.001), cap)
+	if d := &s.down; d.period > 0 && s.now < d.since+1.1*d.period {
+		next := d.turn + math.Ceil((s.now-d.turn)/d.period)*d.period
+		wait = max(next-s.last.at, 0.001)
+	}
 	return time.Duration(wait * float64(time.Second))
 }
 
 // occupancy is how many attempts the service was working on when this one came.
 func (s *seek) occupancy(start float64, o Outcome) int {
 	n := o.InFlight
+	if start >= s.heard {
+		return n
+	}
 	for i := len(s.refusals) - 1; i >= 0; i-- {
 		if r := &s.refusals[i]; r.seq < o.Seq && r.end > start {
 			n--
@@ -206,13 +245,23 @@ func (s *seek) echo() float64 {
 }
 
 func (s *seek) succeed(start float64, o Outcome) {
-	s.bank = min(s.bank+s.Refusals, 100)
+	earned := s.Refusals
+	if s.pause.n > 0 {
+		earned /= 3 // who is told need not find out
+	}
+	s.bank = min(s.bank+earned, 100)
 	s.latency.add(o.Took.Seconds())
 	s.inARow = 0
+	if start > s.quiet {
+		s.calm, s.misses, s.inSeq = true, 0, 0
+	}
 	if s.down.now {
-		if start > s.down.since {
-			s.revive()
+		if start > s.down.lastFail && start > s.down.since {
+			s.revive(start, o)
 		}
+		return
+	}
+	if s.queues(start, o.Took.Seconds()) {
 		return
 	}
 	if start >= s.storm {
@@ -220,6 +269,9 @@ func (s *seek) succeed(start float64, o Outcome) {
 		s.accepted++
 
 		s.highest = max(s.highest, n)
+		off := float64(n) - s.usual
+		s.usual += off / min(float64(s.accepted), 64)
+		s.spread += (off*off - s.spread) / min(float64(s.accepted), 64)
 	}
 	if s.starting {
 		s.double(start, o)
@@ -239,14 +291,27 @@ func (s *seek) double(start float64, o Outcome) {
 		if start < s.doubled || float64(o.InFlight) < s.slots.value/2 {
 			return
 		}
-		if s.round++; float64(s.round) < s.slots.value/4 {
+		enough := max(s.slots.value/4, min(8, s.slots.value/s.latency.value)) // a second is not too long
+		if s.round++; float64(s.round) < enough {
 			return
+		}
+		if s.recent.n >= 8 && s.slower() {
+			s.starting, s.slots.rested = false, s.now
+			s.pace.value = max(s.pace.value, 4*s.slots.value/s.base.mean)
+			s.slots.value = max(math.Floor(s.slots.value/2), 1) // to see how long they take alone
+			s.base, s.waited = sample{}, 0
+			return
+		}
+		if s.slots.value == float64(s.bounds.MaxLimit) {
+			s.room = min(2*s.room, 20)
 		}
 		s.slots.value = min(2*s.slots.value, float64(s.bounds.MaxLimit))
 	}
+	s.room = max(s.room, 1.2)
 	s.round = 0
 	s.doubled = s.now
-	s.pace.value = 1.2 * s.slots.value / max(s.latency.value, 1e-6)
+	s.recent = sample{}
+	s.pace.value = s.room * s.slots.value / max(s.latency.value, 1e-6)
 }
 
 // watch measures what holds attempts up, from those that started since the
@@ -352,8 +417,9 @@ func (s *seek) rests(l *lever) float64 {
 	}
 	wait := max(2*s.echo(), 4/s.pace.value)
 	if l.close() {
-		wait = max(wait, 60/max(s.bank, 0.3), 1)
+		wait = max(wait, 60/max(s.bank, 0.3), 1, 2.5*s.down.period, 200*s.pause.value)
 	}
+	wait = max(wait, 5*s.pause.value)
 	return l.rested + wait
 }
 
@@ -361,7 +427,7 @@ func (s *seek) begin(l *lever) {
 	first := max(1/l.value, 0.03)
 	most := float64(s.bounds.MaxLimit)
 	if l == &s.pace {
-		first = min(max(0.3/l.value, 0.02), 0.1)
+		first = firstStep(l.value)
 		most = 1e6
 	}
 	to := l.next(first)
@@ -377,6 +443,9 @@ func (s *seek) begin(l *lever) {
 	l.trial = to
 	l.since = spot{s.last.seq, s.now}
 	l.until = s.now + 2*s.echo()
+	if l == &s.slots && s.answer.n == 0 { // only latency tells
+		l.until = s.now + 2*s.latency.value + 64*s.latency.value/to
+	}
 	if l == &s.pace {
 		l.until += 2 / (to - l.value)
 	}
@@ -387,15 +456,24 @@ func (s *seek) refuse(start float64, o Outcome) {
 	s.bank = max(s.bank-1, 0)
 	n := s.occupancy(start, o)
 	s.note(refusal{start: start, end: s.now, seq: o.Seq, n: n})
-	s.inARow++
+	s.row(start, o)
+	if o.RetryAfter > 0 {
+		s.pause.add(o.RetryAfter.Seconds())
+	}
+	told := s.told(start, o)
 	if s.down.now {
+		s.down.lastFail = max(s.down.lastFail, start)
 		return
 	}
-	if s.isDown() {
+	if s.isDown() || o.RetryAfter > time.Second && o.RetryAfter.Seconds() > 5*s.latency.value {
 		s.goDown()
 		return
 	}
 	if start < s.cut {
+		if told > 0 && s.suspect != &s.slots {
+			s.pace.value, s.pace.failed = told*0.999, told*1.001
+			return
+		}
 		s.review = s.now + 1.5*s.echo()
 		switch {
 		case s.suspect == &s.slots:
@@ -410,7 +488,7 @@ func (s *seek) refuse(start float64, o Outcome) {
 		}
 		return
 	}
-	top := n > s.highest && s.accepted >= min(8, n)
+	top := s.above(n) && s.accepted >= min(20, 3*n)
 	var l *lever
 	forced := false
 	switch {
@@ -423,7 +501,7 @@ func (s *seek) refuse(start float64, o Outcome) {
 		l = &s.slots
 	case s.pace.trial > 0 && start >= s.pace.since.at:
 		l = &s.pace
-	case s.suspect != nil && s.now < s.cut+4*s.echo():
+	case s.suspect != nil && s.now < s.cut+4*s.echo() && (s.suspect == &s.pace || n > s.highest):
 		l = s.suspect
 	case o.Paced || float64(o.InFlight) < s.slots.value:
 		l = &s.pace
@@ -441,6 +519,7 @@ func (s *seek) refuse(start float64, o Outcome) {
 		s.pace.failed = s.pace.value
 		s.pace.value /= 2
 		s.starting = false
+		s.base, s.recent, s.settled = sample{}, sample{}, s.now
 	case l == &s.slots:
 		s.less(n)
 	default:
@@ -449,14 +528,26 @@ func (s *seek) refuse(start float64, o Outcome) {
 			s.pace.failed = math.Inf(1)
 		}
 	}
+	if told > 0 && l == &s.pace {
+		s.pace.value, s.pace.failed = told*0.999, told*1.001
+		s.review = 0
+	}
 	s.seen = 0
-	if l == &s.pace && (top || s.accepted < 8) {
+	if l == &s.pace && s.above(n) {
 		s.seen = n
 	}
 	s.pace.trial, s.slots.trial = 0, 0
 	s.suspect = l
 	l.rested = s.now
 	s.lowered(start)
+}
+
+// above reports whether so many in flight are more than were ever accepted of
+// late, or, since the count is uncertain by those refusals that have not been
+// heard of, hardly less and more than is usual.
+func (s *seek) above(n int) bool {
+	x := float64(n)
+	return n > s.highest || x >= 0.97*float64(s.highest) && n > 20 && x > s.usual+1.5*math.Sqrt(s.spread)
 }
 
 // near reports whether two occupancies may be the same limit.
@@ -486,16 +577,21 @@ func (s *seek) less(n int) {
 // slow lowers the pace.
 func (s *seek) slow() {
 	p := &s.pace
-	trial := p.trial > 0
+	trial, fresh := p.trial > 0, s.accepted >= 8
+	was, failed := p.value, p.failed
 	p.fail(p.now())
 	bound := s.bound()
 	switch {
-	case math.IsInf(bound, 1) && !trial:
-		p.value *= 0.7
-	case !trial:
+	case trial:
+	case math.IsInf(bound, 1):
+		bound = p.value * 0.7
+	default:
 		bound = min(bound, p.value*0.995)
 	}
 	p.value = min(p.value, bound)
+	if !trial && !fresh { // one storm still: not closely known
+		p.failed = min(failed, max(was, 1.5*p.value))
+	}
 }
 
 // bound is what the rate can have been at most since it was raised last, for as
@@ -503,6 +599,9 @@ func (s *seek) slow() {
 func (s *seek) bound() float64 {
 	most := math.Inf(1)
 	last := len(s.refusals) - 1
+	if last < 0 {
+		return most
+	}
 	newest := s.refusals[last]
 	for i := last - 1; i >= 0 && s.refusals[i].start >= s.raised; i-- {
 		r := s.refusals[i]
@@ -517,25 +616,97 @@ func (s *seek) bound() float64 {
 	return most
 }
 
+// isDown reports whether the service has stopped answering.
 func (s *seek) isDown() bool {
-	run := s.run()
-	if len(run) < 6 || s.inARow < 6 {
-		return false
+	enough := max(2*s.latency.value, 20/s.before.rate)
+	if !s.before.proven {
+		enough = max(enough, 3)
 	}
-	span := s.now - run[0].start
-	return span > max(2*s.latency.value, 20/s.pace.value)
+	return s.misses >= 4 && s.now-s.rowStart > enough
+}
+
+// fail takes a failure. One says nothing; many in a row that the service is down.
+func (s *seek) fail(start float64, o Outcome) {
+	s.row(start, o)
+	if s.down.now {
+		s.down.lastFail = max(s.down.lastFail, start)
+		return
+	}
+	size := math.Log2(float64(o.InFlight) + 1)
+	if float64(s.inSeq) >= 3+size/2 || float64(s.inARow) >= 4+size {
+		s.goDown()
+	}
+}
+
+// row counts what did not succeed, in the order of ends and of starts.
+func (s *seek) row(start float64, o Outcome) {
+	if s.calm || s.before.rate == 0 {
+		s.before, s.calm = before{s.pace.value, s.slots.value, !s.starting && s.accepted >= 10}, false
+	}
+	if s.misses == 0 {
+		s.rowStart = start
+	}
+	s.misses++
+	s.inARow++
+	s.rowStart = min(s.rowStart, start)
+	s.quiet = max(s.quiet, start)
+	if o.Seq != s.lastSeq+1 {
+		s.inSeq = 0
+	}
+	s.inSeq++
+	s.lastSeq = o.Seq
 }
 
 func (s *seek) goDown() {
-	run := s.run()
-	s.down = down{now: true, since: run[0].start, rate: s.pace.value, slots: s.slots.value}
+	d := &s.down
+	d.now, d.since, d.lastFail = true, s.rowStart, s.last.at
+	d.rate, d.slots = s.before.rate, s.before.slots
+	s.pace.trial, s.slots.trial = 0, 0
+	if d.turn > 0 {
+		d.quota = max(float64(s.last.seq-d.first)-float64(s.misses)+1, 1)
+		if passed := s.rowStart - d.onset; d.quota < 20 && passed > 0 { // not down, but slower than we thought
+			d.rate = min(d.rate, (d.quota+1)/passed)
+			d.quota = 0
+		}
+	}
+	d.onset = s.rowStart
+	s.starting = false
 }
 
-func (s *seek) revive() {
-	s.down.now = false
-	s.pace.value, s.slots.value = s.down.rate, s.down.slots
+// revive is the end of being down.
+func (s *seek) revive(start float64, o Outcome) {
+	d := &s.down
+	d.now = false
+	s.pace.value, s.slots.value = d.rate, d.slots
+	if d.turn > 0 && d.quota > 0 {
+		if p := humanPeriod(d.lastFail-d.turn, start-d.turnFail); p > 0 {
+			d.period = p
+			s.pace.value = d.quota / p * (1 - slack)
+			s.pace.failed = s.pace.value * 1.01
+		}
+	}
+	d.turn, d.turnFail, d.first, d.quota = start, d.lastFail, o.Seq, 0
+	for _, l := range []*lever{&s.pace, &s.slots} {
+		if l.failed <= l.value {
+			l.failed = math.Inf(1)
+		}
+	}
 	s.lowered(s.now)
+	s.before, s.calm, s.misses = before{s.pace.value, s.slots.value, false}, false, 0
+	s.refusals = s.refusals[:0]
 	s.pace.rested, s.slots.rested = s.now, s.now
+}
+
+const slack = 0.005
+
+// humanPeriod returns the period between two bounds by which people count.
+func humanPeriod(lo, hi float64) float64 {
+	for _, p := range []float64{60, 3600, 86400} {
+		if p >= lo && p <= hi && hi-lo < p/3 {
+			return p
+		}
+	}
+	return 0
 }
 
 // Debug is for development.
@@ -543,12 +714,14 @@ func (s *seek) Debug() string {
 	f := func(l *lever) string {
 		return fmt.Sprintf("%.2f<%.2f try %.2f until %.2f g %.3f", l.value, l.failed, l.trial, l.until, l.growth)
 	}
-	return fmt.Sprintf("start %v slots %s pace %s bank %.2f crowd %.2f high %d lat %.3f echo %.3f", s.starting, f(&s.slots), f(&s.pace), s.bank, s.crowded, s.highest, s.latency.value, s.answer.value)
+	return fmt.Sprintf("base %.4f at %.1f start %v slots %s pace %s bank %.2f crowd %.2f high %d lat %.3f echo %.3f", s.base.mean, s.baseAt, s.starting, f(&s.slots), f(&s.pace), s.bank, s.crowded, s.highest, s.latency.value, s.answer.value)
 }
 
 // lowered notes that there is less now, because of an attempt that started then.
 func (s *seek) lowered(start float64) {
-	s.storm = start
+	if s.accepted >= 8 || s.storm == 0 {
+		s.storm = start
+	}
 	s.review = s.now + 1.5*s.echo()
 	s.from()
 	s.cut = s.now
@@ -556,6 +729,7 @@ func (s *seek) lowered(start float64) {
 }
 
 func (s *seek) note(r refusal) {
+	s.heard = s.now
 	i, _ := slices.BinarySearchFunc(s.refusals, r, func(a, b refusal) int { return int(a.seq - b.seq) })
 	s.refusals = slices.Insert(s.refusals, i, r)
 	if len(s.refusals) > 256 {
@@ -570,4 +744,115 @@ func (s *seek) run() []refusal {
 		i--
 	}
 	return s.refusals[max(i, 0):]
+}
+
+// firstStep is the smallest share by which a rate is raised.
+func firstStep(rate float64) float64 { return min(max(0.3/rate, 0.02), 0.1) }
+
+// told returns the rate that a service has if it says exactly when it would accept
+// again: between two such times it has as many tokens to give as it gave. 0: it
+// does not say, or not exactly, or not twice.
+func (s *seek) told(start float64, o Outcome) float64 {
+	if o.RetryAfter == 0 || o.RetryAfter%time.Second == 0 {
+		return 0
+	}
+	at, before := spot{o.Seq, start + o.RetryAfter.Seconds()}, s.token
+	s.token = at
+	if before.seq == 0 || before.at < s.raised || at.seq <= before.seq || at.at <= before.at {
+		return 0
+	}
+	refused := int64(0)
+	for i := len(s.refusals) - 1; i >= 0 && s.refusals[i].seq > before.seq; i-- {
+		if s.refusals[i].seq <= at.seq {
+			refused++
+		}
+	}
+	accepted := at.seq - before.seq - refused
+	if accepted < 1 {
+		return 0
+	}
+	return float64(accepted) / (at.at - before.at)
+}
+
+// A sample is a mean with its error.
+type sample struct{ n, mean, squares float64 }
+
+func (s *sample) add(x float64) {
+	s.n++
+	off := x - s.mean
+	s.mean += off / s.n
+	s.squares += off * (x - s.mean)
+}
+
+// error2 is the square of the mean's standard error.
+func (s *sample) error2() float64 { return s.squares / (s.n * max(s.n-1, 1)) }
+
+// merge adds what another sample saw, and forgets what is long past.
+func (s *sample) merge(o sample) {
+	if s.n > 256 {
+		s.squares *= 256 / s.n
+		s.n = 256
+	}
+	n, off := s.n+o.n, o.mean-s.mean
+	s.squares += o.squares + off*off*s.n*o.n/n
+	s.mean += off * o.n / n
+	s.n = n
+}
+
+// queues looks whether attempts take longer than they do when nothing is in their
+// way. If so, what is in flight beyond what the service works on only waits there.
+//
+// Those that end first are the quick ones. So while the limit doubles, the first of
+// one round are compared with the first of another; later, whole blocks.
+func (s *seek) queues(start, took float64) (lowered bool) {
+	if s.starting {
+		if s.doubled <= 0 || start < s.doubled {
+			return false
+		}
+		s.recent.add(took)
+		return false
+	}
+	if start < s.settled {
+		return false
+	}
+	if s.recent.n == 0 {
+		s.block = s.now
+	}
+	s.recent.add(took)
+	if s.recent.n < 64 || s.now < s.block+2*s.latency.value {
+		return false
+	}
+	return s.slower()
+}
+
+// slower compares what was seen of late with what is usual.
+func (s *seek) slower() bool {
+	recent := s.recent
+	s.recent = sample{}
+	if s.base.n < 8 {
+		s.base, s.baseAt = recent, s.slots.now()
+		return false
+	}
+	more := recent.mean - s.base.mean
+	if more < 0.25*s.base.mean || more < 4*math.Sqrt(recent.error2()+s.base.error2()) {
+		if s.slots.now() <= s.baseAt {
+			s.base.merge(recent) // with more in flight it would creep up
+		}
+		s.waited = 0
+		return false
+	}
+	if s.waited > 0 && recent.mean > 0.95*s.waited { // fewer in flight, and as slow
+		s.base, s.baseAt, s.waited = recent, s.slots.now(), 0
+		return false
+	}
+	s.waited = recent.mean
+	l := &s.slots
+	was := l.now()
+	l.fail(was)
+	l.value = max(was*max(s.base.mean/recent.mean, 0.5), 1)
+	s.pace.trial = 0
+	l.rested, s.suspect = s.now+20*(s.now-s.block), l // what nothing is gained by
+	s.lowered(s.now)
+	s.settled = s.now + s.latency.value
+	return true
 }
