@@ -117,11 +117,12 @@ func TestControllerShowsThePolicyTheWholeOutcome(t *testing.T) {
 	var got Outcome
 	c := New(Config{Policy: watch{&got}, Bounds: obeyed}, t0)
 	c.observe(&Report{Now: t0.Add(time.Minute), Gap: 3 * ms, Ends: []End{{
-		Start: 50 * time.Second, Took: 10 * time.Second, Tokens: 7, InFlight: 4, Verdict: Overload, Final: true,
+		Start: 50 * time.Second, Took: 10 * time.Second, Tokens: 7, Seq: 9, RetryAfter: 5 * ms,
+		InFlight: 4, Verdict: Overload, Final: true, Paced: true,
 	}}})
 	if want := (Outcome{
-		Verdict: Overload, Final: true, Start: t0.Add(50 * time.Second), Took: 10 * time.Second,
-		InFlight: 4, Gap: 3 * ms, Tokens: 7,
+		Verdict: Overload, Final: true, Start: t0.Add(50 * time.Second), Seq: 9, Took: 10 * time.Second,
+		InFlight: 4, Paced: true, Gap: 3 * ms, Tokens: 7, RetryAfter: 5 * ms,
 	}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

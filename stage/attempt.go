@@ -18,6 +18,10 @@ type attempts struct {
 	epoch     time.Time
 	allowance *controller.Allowance // of retries
 	rules     atomic.Pointer[rules]
+
+	_     [64]byte     // keep what is read apart from what each attempt changes
+	begun atomic.Int64 // attempts
+	_     [56]byte
 }
 
 // rules are the part of the configuration that attempts go by. They are never
@@ -50,8 +54,9 @@ func (a *attempts) run(j *Job, started time.Duration) (ended time.Duration) {
 	return j.ended
 }
 
-// begin notes that an attempt starts, gives it a slot, and lets it pay for its
-// share of a retry.
+// begin notes that an attempt starts, gives it a slot and its number, and lets it
+// pay for its share of a retry. The number is not given before: what is taken
+// back, or skipped, would leave a gap that looks like an attempt.
 func (a *attempts) begin(j *Job, r *rules, started time.Duration) {
 	started = max(started, j.started) // the worker may not have looked at the time since
 	if j.Attempts == 0 {
@@ -61,6 +66,7 @@ func (a *attempts) begin(j *Job, r *rules, started time.Duration) {
 	j.started = started
 	j.enter()
 	j.Attempts++
+	j.seq = a.begun.Add(1)
 	if r.retry != nil && r.retry.Budget > 0 {
 		a.allowance.Earn(r.retry.Budget)
 	}
@@ -115,10 +121,11 @@ func (j *Job) enter() {
 // leave takes what the attempt recorded, and its scope if the work has looked
 // at it.
 func (j *Job) leave() {
-	j.tokens = Unknown
+	j.tokens, j.hinted = Unknown, 0
 	if !j.scope.used.Load() {
 		return
 	}
+	j.hinted = time.Duration(j.scope.slot.hinted.Load())
 	if j.scope.slot.recorded.Load() {
 		j.tokens = j.scope.slot.tokens.Load()
 	}

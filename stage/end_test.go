@@ -50,7 +50,7 @@ func TestControllerIsToldWhichAttemptWasTheLast(t *testing.T) {
 		v.leave(1)
 		for i, o := range l.told {
 			want := controller.Outcome{
-				Verdict: failed, Final: i == 2, Start: s.begin.Add(time.Duration(2*i) * second), Took: second,
+				Verdict: failed, Final: i == 2, Start: s.begin.Add(time.Duration(2*i) * second), Seq: int64(i + 1), Took: second,
 				InFlight: 1, Gap: o.Gap, Tokens: 7,
 			}
 			if o != want {

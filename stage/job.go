@@ -49,14 +49,17 @@ type Job struct {
 	holding  bool  // keeps its slot while backing off
 	once     bool  // never tried again
 	inFlight int32 // attempts, this one included
+	paced    bool  // the interval held it back
 
 	// Set by the worker when an attempt ends.
 	verdict controller.Verdict // for the policy
 	counted controller.Verdict // for the breaker
 	again   bool               // try it again
 	skipped bool               // it did not start after all
+	seq     int64              // attempts that had begun when this one did, itself included
 	ended   time.Duration
-	tokens  int64 // that the attempt recorded, or Unknown
+	tokens  int64         // that the attempt recorded, or Unknown
+	hinted  time.Duration // by its slot: not before
 
 	generation int           // of the circuit
 	first      claim         // on the first budget
