@@ -181,6 +181,43 @@ func TestControllerTellsWhatThePolicyDid(t *testing.T) {
 	})
 }
 
+// That a policy takes the service for down is for the attempts only: it is passed
+// on with the setting, and no event tells of it.
+func TestControllerPassesOnThatThePolicyProbes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []Event
+		c := New(Config{Policy: pessimist{}, Bounds: obeyed, OnEvent: func(e Event) { got = append(got, e) }}, t0)
+		for _, step := range []struct {
+			verdict          Verdict
+			probing, changed bool
+		}{
+			{Succeeded, false, false}, {Failed, true, true}, {Failed, true, false}, {Succeeded, false, true},
+		} {
+			r := &Report{Now: t0, Ends: []End{{Verdict: step.verdict, Final: true}}}
+			c.observe(r)
+			if r.Setting.Probing != step.probing || r.Changed != step.changed {
+				t.Errorf("%v: probing %v, changed %v", step.verdict, r.Setting.Probing, r.Changed)
+			}
+			if before, after := (Setting{Limit: 5, Interval: ms, Ceiling: 10}).String(), r.Setting.String(); before != after {
+				t.Errorf("%v: shown as %q, want %q", step.verdict, after, before)
+			}
+		}
+		synctest.Wait()
+		if len(got) > 0 {
+			t.Errorf("told %v", got)
+		}
+	})
+}
+
+// A pessimist takes the service for down after each failure.
+type pessimist struct{}
+
+func (pessimist) Start(b Bounds) (Law, Setting) { return pessimist{}, Setting{Limit: b.InitialLimit} }
+
+func (pessimist) Next(_ time.Time, o Outcome) Setting {
+	return Setting{Limit: 5, Probing: o.Verdict == Failed}
+}
+
 func TestControllerPassesOnWhatTheGatesDid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []Event

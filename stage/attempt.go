@@ -227,11 +227,9 @@ func (j *Job) exhaust() {
 
 // attemptsLeft reports whether j may be tried again. A refusal says that no
 // work was done, and a probe was sent to find out: neither uses up an attempt,
-// but they do not go on for ever. A probe whose error does not count has found
-// nothing out, and if what counts is that a job has used up its attempts, it must
-// be able to.
+// but they do not go on for ever.
 func (r *rules) attemptsLeft(j *Job, refused bool) bool {
-	j.excused = refused || j.probe && (r.counts == nil || r.counts(j.Err))
+	j.excused = refused || r.foundOut(j)
 	if !j.excused {
 		j.failures++
 		return j.failures < r.retry.MaxAttempts
@@ -240,4 +238,13 @@ func (r *rules) attemptsLeft(j *Job, refused bool) bool {
 		j.refusedAt = max(j.ended, 1)
 	}
 	return r.retry.GiveUpAfter < 0 || j.ended-j.refusedAt < r.retry.GiveUpAfter
+}
+
+// foundOut reports whether a failed attempt was a probe that has done its work.
+// One of the circuit whose error does not count has not, and if what counts is
+// that a job has used up its attempts, it must be able to. One of the policy has
+// not if its error says nothing of the service.
+func (r *rules) foundOut(j *Job) bool {
+	return j.probe && (r.counts == nil || r.counts(j.Err)) ||
+		j.probing && j.verdict != controller.Ignored
 }

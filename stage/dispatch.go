@@ -110,7 +110,7 @@ func (d *Dispatcher) start(j *Job) {
 	d.running++
 	j.started = d.now.Sub(d.attempts.epoch)
 	j.inFlight = int32(min(d.running, d.setting.Limit))
-	j.paced = d.paced
+	j.paced, j.probing = d.paced, d.setting.Probing
 	if c := j.door.call; c != nil {
 		c.turn <- true
 		return

@@ -45,11 +45,12 @@ type Job struct {
 	message message
 
 	// Set by the dispatcher when an attempt starts.
-	probe    bool
+	probe    bool  // of the circuit
+	probing  bool  // the policy takes the service for down
 	holding  bool  // keeps its slot while backing off
 	once     bool  // never tried again
-	inFlight int32 // attempts, this one included
 	paced    bool  // the interval held it back
+	inFlight int32 // attempts, this one included
 
 	// Set by the worker when an attempt ends.
 	verdict controller.Verdict // for the policy
