@@ -22,6 +22,7 @@ func (p Seek) withDefaults() Seek {
 // Start returns a law that begins with a tenth of the limit.
 func (p Seek) Start(b Bounds) (Law, Setting) {
 	s := &seek{Seek: p.withDefaults(), bounds: b, bank: 3, starting: true}
+	s.turned = math.Inf(-1)
 	s.slots = newLever(float64(min(b.InitialLimit, max(b.MaxLimit/10, 1))), 1)
 	s.pace = newLever(10, 0.03)
 	s.doubled = -1
@@ -70,6 +71,7 @@ type seek struct {
 	before         before
 	quiet          float64 // start of the newest refusal
 	block, settled float64
+	known, turned  float64 // a rate of late, and when it was another before
 	baseAt         float64 // the limit with which base was seen
 	base, recent   sample  // how long attempts take: with nothing in their way, and since the levers were moved
 	waited         float64 // how long they took when the limit was lowered for it
@@ -216,8 +218,11 @@ func (s *seek) patience() time.Duration {
 	cap := max(4, min(100/s.down.rate, 60))
 	wait := min(max(s.now-s.down.since, 0.001), cap)
 	if d := &s.down; d.period > 0 && s.now < d.since+1.1*d.period {
-		next := d.turn + math.Ceil((s.now-d.turn)/d.period)*d.period
-		wait = max(next-s.last.at, 0.001)
+		wait = d.nextTurn(s.now) - s.last.at
+		if s.misses <= 1 {
+			wait /= 8 // or is it something else?
+		}
+		wait = max(wait, 0.001)
 	}
 	return time.Duration(wait * float64(time.Second))
 }
@@ -246,7 +251,10 @@ func (s *seek) echo() float64 {
 
 func (s *seek) succeed(start float64, o Outcome) {
 	earned := s.Refusals
-	if s.pause.n > 0 {
+	switch restless := s.now < s.turned+200; {
+	case restless:
+		earned *= 1.5 // it will change again
+	case s.pause.n > 0:
 		earned /= 3 // who is told need not find out
 	}
 	s.bank = min(s.bank+earned, 100)
@@ -256,7 +264,7 @@ func (s *seek) succeed(start float64, o Outcome) {
 		s.calm, s.misses, s.inSeq = true, 0, 0
 	}
 	if s.down.now {
-		if start > s.down.lastFail && start > s.down.since {
+		if start >= s.down.lastFail && start > s.down.since {
 			s.revive(start, o)
 		}
 		return
@@ -387,10 +395,11 @@ func (s *seek) try() {
 			s.from()
 			return
 		}
+		l.succeed()
 		if l == &s.pace {
 			s.raised = s.now
+			s.compare(l.value)
 		}
-		l.succeed()
 		s.from()
 		return
 	}
@@ -461,17 +470,20 @@ func (s *seek) refuse(start float64, o Outcome) {
 		s.pause.add(o.RetryAfter.Seconds())
 	}
 	told := s.told(start, o)
+	closed := start + o.RetryAfter.Seconds() // until then, it says
 	if s.down.now {
-		s.down.lastFail = max(s.down.lastFail, start)
+		s.down.lastFail = max(s.down.lastFail, closed)
 		return
 	}
-	if s.isDown() || o.RetryAfter > time.Second && o.RetryAfter.Seconds() > 5*s.latency.value {
+	spent := s.down.period > 0 // of this window's quota nothing is left
+	if spent || s.isDown() || o.RetryAfter > time.Second && o.RetryAfter.Seconds() > 5*s.latency.value {
 		s.goDown()
+		s.down.lastFail = max(s.down.lastFail, closed)
 		return
 	}
 	if start < s.cut {
 		if told > 0 && s.suspect != &s.slots {
-			s.pace.value, s.pace.failed = told*0.999, told*1.001
+			s.pace.value = min(max(told*0.999, s.pace.value), s.pace.failed)
 			return
 		}
 		s.review = s.now + 1.5*s.echo()
@@ -529,7 +541,10 @@ func (s *seek) refuse(start float64, o Outcome) {
 		}
 	}
 	if told > 0 && l == &s.pace {
-		s.pace.value, s.pace.failed = told*0.999, told*1.001
+		p := &s.pace
+		atMost := 1 / (1/p.failed + o.RetryAfter.Seconds()) // if it had nothing left after the one before
+		p.value = min(max(told*0.999, p.value), atMost)
+		p.failed = max(atMost*1.001, p.value)
 		s.review = 0
 	}
 	s.seen = 0
@@ -588,7 +603,11 @@ func (s *seek) slow() {
 	default:
 		bound = min(bound, p.value*0.995)
 	}
+	if !trial && fresh {
+		bound = max(bound, 0.97*p.value)
+	}
 	p.value = min(p.value, bound)
+	s.compare(p.value)
 	if !trial && !fresh { // one storm still: not closely known
 		p.failed = min(failed, max(was, 1.5*p.value))
 	}
@@ -670,7 +689,15 @@ func (s *seek) goDown() {
 		}
 	}
 	d.onset = s.rowStart
-	s.starting = false
+	if s.starting {
+		s.starting = false
+		s.base, s.recent, s.settled = sample{}, sample{}, s.now
+	}
+}
+
+// nextTurn is when the service is expected to come back.
+func (d *down) nextTurn(now float64) float64 {
+	return d.turn + math.Ceil((now-d.turn)/d.period)*d.period
 }
 
 // revive is the end of being down.
@@ -678,11 +705,20 @@ func (s *seek) revive(start float64, o Outcome) {
 	d := &s.down
 	d.now = false
 	s.pace.value, s.slots.value = d.rate, d.slots
-	if d.turn > 0 && d.quota > 0 {
+	switch {
+	case d.period > 0 && start < d.nextTurn(d.since)-0.1*d.period:
+		d.period = 0 // it was something else
+	case d.period > 0 && start > d.turn+1.5*d.period:
+		s.pace.value *= 0.995 // it was enough for some windows, and is not for each
+		start = d.nextTurn(d.since)
+	case d.turn > 0 && d.quota > 0:
 		if p := humanPeriod(d.lastFail-d.turn, start-d.turnFail); p > 0 {
+			rate := d.quota / p * (1 - slack)
+			if d.period == p {
+				rate = (3*d.rate + rate) / 4 // jobs differ
+			}
 			d.period = p
-			s.pace.value = d.quota / p * (1 - slack)
-			s.pace.failed = s.pace.value * 1.01
+			s.pace.value, s.pace.failed = rate, rate*1.01
 		}
 	}
 	d.turn, d.turnFail, d.first, d.quota = start, d.lastFail, o.Seq, 0
@@ -855,4 +891,15 @@ func (s *seek) slower() bool {
 	s.lowered(s.now)
 	s.settled = s.now + s.latency.value
 	return true
+}
+
+// compare notes whether the service's rate is another than it was.
+func (s *seek) compare(rate float64) {
+	if s.known == 0 || s.now < 30 { // of the start everything is another
+		s.known, s.turned = rate, math.Inf(-1)
+		return
+	}
+	if rate < 0.8*s.known || rate > 1.25*s.known {
+		s.turned, s.known = s.now, rate
+	}
 }
