@@ -1,0 +1,120 @@
+package main
+
+import (
+	"time"
+)
+
+// An outcome is how well a contestant did at one service.
+type outcome struct {
+	number  int // of the service
+	about   string
+	goodput float64 // as a share of the oracle's
+	wasted  float64 // attempts that were refused or failed, as a share of all
+	lost    int     // jobs
+	slow    float64 // the 99th percentile of the latency, as a multiple of that without a queue
+	jain    float64 // fairness between the clients
+	down    []time.Duration
+	up      []time.Duration // how long it took to adapt to each change of the service's limit
+}
+
+func assess(s scenario, t *tally) outcome {
+	o := outcome{
+		about:   s.about,
+		goodput: float64(t.succeeded) / s.oracle,
+		lost:    t.lost,
+		slow:    float64(t.took.quantile(0.99)) / float64(s.latency.p99()),
+		jain:    jain(t.each),
+	}
+	if wasted := t.refused + t.failed; wasted > 0 {
+		o.wasted = float64(wasted) / float64(wasted+t.succeeded)
+	}
+	o.down, o.up = adaptations(s, t.beats)
+	return o
+}
+
+// jain is Jain's fairness index: 1 if all get the same, 1/n if one gets everything.
+func jain(shares []int) float64 {
+	sum, squares := 0.0, 0.0
+	for _, n := range shares {
+		sum += float64(n)
+		squares += float64(n) * float64(n)
+	}
+	if squares == 0 {
+		return 1
+	}
+	return sum * sum / (float64(len(shares)) * squares)
+}
+
+// A change is a moment at which the service's limit becomes another one, all at once.
+type change struct {
+	beat int
+	up   bool
+	rate float64 // from then on; 0: it is down
+}
+
+// sudden is the least factor that makes a change.
+const sudden = 1.4
+
+func changes(s scenario, beats int) []change {
+	rate := func(i int) float64 {
+		now := time.Duration(i) * beat
+		if s.service.Truth(now).Down {
+			return 0
+		}
+		return s.rate(now)
+	}
+	var found []change
+	before := rate(0)
+	for i := 1; i < beats; i++ {
+		now := rate(i)
+		if now > before*sudden || now < before/sudden {
+			found = append(found, change{beat: i, up: now > before, rate: now})
+		}
+		before = now
+	}
+	return found
+}
+
+// adaptations returns how long it took until, after each change, the attempts of some seconds wasted at most a tenth and
+// succeeded at nine tenths of the rate that the service allows. If they never did, it took until the next change.
+func adaptations(s scenario, beats []counts) (down, up []time.Duration) {
+	all := changes(s, len(beats))
+	for i, c := range all {
+		end := len(beats) - 1 - int(s.latency.mean*3/beat) // attempts of the last moments are not counted
+		if i+1 < len(all) {
+			end = all[i+1].beat
+		}
+		if c.rate == 0 {
+			continue // while it is down, there is nothing to adapt to
+		}
+		span := int(max(time.Second, time.Duration(30/c.rate*float64(time.Second)), 2*s.latency.mean) / beat)
+		if c.beat+span+int(10*time.Second/beat) > end {
+			continue // too short to tell
+		}
+		took := time.Duration(settled(beats[c.beat:end], span, c.rate)) * beat
+		if c.up {
+			up = append(up, took)
+		} else {
+			down = append(down, took)
+		}
+	}
+	return down, up
+}
+
+// settled returns the first beat from which on the span is as it should be.
+func settled(beats []counts, span int, rate float64) int {
+	want := 0.9 * rate * float64(span) * beat.Seconds()
+	succeeded, wasted := 0, 0
+	for i, b := range beats {
+		succeeded += int(b.succeeded)
+		wasted += int(b.wasted)
+		if i >= span {
+			succeeded -= int(beats[i-span].succeeded)
+			wasted -= int(beats[i-span].wasted)
+		}
+		if i >= span-1 && float64(succeeded) >= want && wasted*10 <= succeeded+wasted {
+			return i - span + 1
+		}
+	}
+	return len(beats)
+}
