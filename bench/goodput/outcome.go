@@ -75,8 +75,9 @@ func changes(s scenario, beats int) []change {
 	return found
 }
 
-// adaptations returns how long it took until, after each change, the attempts of some seconds wasted at most a tenth and
-// succeeded at nine tenths of the rate that the service allows. If they never did, it took until the next change.
+// adaptations returns how long it took until, after each change down, at most a tenth of the attempts of some seconds
+// were wasted, or, after each change up, attempts succeeded for some seconds at nine tenths of the rate that the service
+// allows. If they never did, it took until the next change.
 func adaptations(s scenario, beats []counts) (down, up []time.Duration) {
 	all := changes(s, len(beats))
 	for i, c := range all {
@@ -91,30 +92,30 @@ func adaptations(s scenario, beats []counts) (down, up []time.Duration) {
 		if c.beat+span+int(10*time.Second/beat) > end {
 			continue // too short to tell
 		}
-		took := time.Duration(settled(beats[c.beat:end], span, c.rate)) * beat
+		after := beats[c.beat:end]
 		if c.up {
-			up = append(up, took)
+			want := int(0.9 * c.rate * float64(span) * beat.Seconds())
+			up = append(up, settled(after, span, func(c counts) bool { return int(c.succeeded) >= want }))
 		} else {
-			down = append(down, took)
+			down = append(down, settled(after, span, func(c counts) bool { return c.wasted*10 <= c.succeeded+c.wasted }))
 		}
 	}
 	return down, up
 }
 
-// settled returns the first beat from which on the span is as it should be.
-func settled(beats []counts, span int, rate float64) int {
-	want := 0.9 * rate * float64(span) * beat.Seconds()
-	succeeded, wasted := 0, 0
+// settled returns how long it took until a span began whose counts are as they should be.
+func settled(beats []counts, span int, good func(counts) bool) time.Duration {
+	var sum counts
 	for i, b := range beats {
-		succeeded += int(b.succeeded)
-		wasted += int(b.wasted)
+		sum.succeeded += b.succeeded
+		sum.wasted += b.wasted
 		if i >= span {
-			succeeded -= int(beats[i-span].succeeded)
-			wasted -= int(beats[i-span].wasted)
+			sum.succeeded -= beats[i-span].succeeded
+			sum.wasted -= beats[i-span].wasted
 		}
-		if i >= span-1 && float64(succeeded) >= want && wasted*10 <= succeeded+wasted {
-			return i - span + 1
+		if i >= span-1 && good(sum) {
+			return time.Duration(i-span+1) * beat
 		}
 	}
-	return len(beats)
+	return time.Duration(len(beats)) * beat
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
@@ -50,7 +51,8 @@ func (c *client) attempt(tokens int64) error {
 	return nil
 }
 
-// pool has as many workers as are allowed do jobs without end.
+// pool has as many workers as are allowed do jobs without end. They sleep on when the run is over, which takes no time
+// where time is virtual.
 func (c *client) pool(ctx context.Context, do func(tokens int64) error) {
 	var all sync.WaitGroup
 	for range c.workers {
@@ -65,16 +67,6 @@ func (c *client) pool(ctx context.Context, do func(tokens int64) error) {
 	all.Wait()
 }
 
-// sleep returns early when the run is over.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
 // withBackoff tries a job again after random shares of 1 s, 2 s, 4 s and 8 s ("full jitter").
 func (c *client) withBackoff(ctx context.Context, attempt func(tokens int64) error) func(int64) error {
 	return func(tokens int64) error {
@@ -84,7 +76,7 @@ func (c *client) withBackoff(ctx context.Context, attempt func(tokens int64) err
 			if err == nil || i == peerAttempts || ctx.Err() != nil {
 				return err
 			}
-			sleep(ctx, max(rand.N(delay), retryAfter(err)))
+			time.Sleep(max(rand.N(delay), retryAfter(err)))
 			delay = min(2*delay, longestDelay)
 		}
 	}
@@ -107,12 +99,14 @@ func (t turn) take(wait func()) {
 }
 
 // toldRate is the fixed pool behind a limiter that is told the service's rate, and of every change of it. It is the only
-// one that is told anything.
+// one that is told anything. It stays a little below, since at the very rate every second attempt can come a nanosecond
+// too early.
 func toldRate(ctx context.Context, c *client) {
-	limiter, turn := rate.NewLimiter(rate.Limit(c.share()), 1), newTurn()
+	told := func() rate.Limit { return rate.Limit(0.995 * c.share()) }
+	limiter, turn := rate.NewLimiter(told(), 1), newTurn()
 	c.pool(ctx, c.withBackoff(ctx, func(tokens int64) error {
 		turn.take(func() {
-			if now := rate.Limit(c.share()); now != limiter.Limit() {
+			if now := told(); now != limiter.Limit() {
 				limiter.SetLimit(now)
 			}
 			_ = limiter.Wait(ctx) // fails only when the run is over
@@ -125,14 +119,11 @@ func toldRate(ctx context.Context, c *client) {
 func retryPolicy() retrypolicy.RetryPolicy[any] {
 	return retrypolicy.NewBuilder[any]().
 		WithMaxAttempts(peerAttempts).
-		WithBackoff(firstDelay, longestDelay).
-		WithJitterFactor(0.25).
 		WithDelayFunc(func(e failsafe.ExecutionAttempt[any]) time.Duration {
-			if d := retryAfter(e.LastError()); d > 0 {
-				return d
-			}
-			return -1 // that of the backoff
-		}).Build()
+			return max(min(firstDelay<<(e.Attempts()-1), longestDelay), retryAfter(e.LastError()))
+		}).
+		WithJitterFactor(0.25).
+		Build()
 }
 
 // failsafeLimiter bounds the attempts in flight by an adaptive limiter, in which they wait rather than being rejected.
@@ -148,18 +139,18 @@ func failsafeLimiter(ctx context.Context, c *client) {
 	})
 }
 
-// failsafeBreaker stops for five seconds after five failures in a row. Attempts wait for the circuit rather than being
-// rejected, which would use them up.
+// failsafeBreaker stops for a second when half of the attempts of ten seconds have failed: of some settings, that which
+// did best here. Attempts wait for the circuit rather than being rejected, which would use them up.
 func failsafeBreaker(ctx context.Context, c *client) {
 	breaker := circuitbreaker.NewBuilder[any]().
-		WithFailureThreshold(5).
+		WithFailureRateThreshold(0.5, 20, 10*time.Second).
 		WithSuccessThreshold(1).
-		WithDelay(5 * time.Second).
+		WithDelay(time.Second).
 		Build()
 	turn := newTurn()
 	pass := func() {
 		for !breaker.TryAcquirePermit() && ctx.Err() == nil {
-			sleep(ctx, max(breaker.RemainingDelay(), 100*time.Millisecond)) // there is no delay while a trial is out
+			time.Sleep(max(breaker.RemainingDelay(), 100*time.Millisecond)) // there is no delay while a trial is out
 		}
 	}
 	guard := failsafe.With(retryPolicy()).WithContext(ctx)
@@ -203,7 +194,10 @@ func asAWS(err error) error {
 func awsAdaptive(ctx context.Context, c *client) {
 	mode := retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
 		o.FailOnNoAttemptTokens = true
-		o.StandardOptions = append(o.StandardOptions, func(o *retry.StandardOptions) { o.MaxAttempts = peerAttempts })
+		o.StandardOptions = append(o.StandardOptions, func(o *retry.StandardOptions) {
+			o.MaxAttempts = peerAttempts
+			o.RateLimiter = ratelimit.None // or the retries of an outage use up their quota, and most jobs fail
+		})
 	})
 	turn := newTurn()
 	attempt := func(tokens int64) (err error) {
@@ -230,12 +224,9 @@ func awsAdaptive(ctx context.Context, c *client) {
 			if err == nil || i == mode.MaxAttempts() || !mode.IsErrorRetryable(err) {
 				return err
 			}
-			var spent error
-			if giveBack, spent = mode.GetRetryToken(ctx, err); spent != nil {
-				return errors.Join(err, spent)
-			}
-			delay, _ := mode.RetryDelay(i, err) // fails only without a source of random numbers
-			sleep(ctx, max(delay, retryAfter(err)))
+			giveBack, _ = mode.GetRetryToken(ctx, err) // never fails without a quota
+			delay, _ := mode.RetryDelay(i, err)        // fails only without a source of random numbers
+			time.Sleep(max(delay, retryAfter(err)))
 		}
 	})
 }
