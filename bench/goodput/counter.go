@@ -18,7 +18,8 @@ type counter struct {
 	tally
 }
 
-// A tally is what the callers of one service got. An attempt counts only if its end is heard of within the run.
+// A tally is what the callers of one service got. An attempt counts only if its end is heard of within the run; in the
+// beats each counts.
 type tally struct {
 	succeeded int
 	refused   int
@@ -29,13 +30,21 @@ type tally struct {
 	took      histogram // of successes and of attempts that were given up
 }
 
-// counts are the attempts that arrived within a beat.
+// counts are the attempts that arrived within some time.
 type counts struct{ succeeded, wasted int32 }
+
+func (c *counts) add(s status) {
+	if s == ok {
+		c.succeeded++
+	} else {
+		c.wasted++
+	}
+}
 
 func newCounter(s scenario) *counter {
 	return &counter{scenario: s, begin: time.Now(), tally: tally{
 		each:  make([]int, s.clients),
-		beats: make([]counts, s.length/beat+1),
+		beats: make([]counts, (s.length+beat-1)/beat),
 	}}
 }
 
@@ -49,25 +58,24 @@ func (c *counter) arrive(client int, tokens int64) (a answer, gaveUp bool) {
 	if t := c.scenario.timeout; t > 0 && a.After > t {
 		a, gaveUp = answer{After: t, Status: failed}, true
 	}
+	if now < c.scenario.length {
+		c.beats[now/beat].add(a.Status)
+	}
 	if now+a.After <= c.scenario.length {
-		c.count(client, now, a, gaveUp)
+		c.count(client, a, gaveUp)
 	}
 	return a, gaveUp
 }
 
-func (c *counter) count(client int, now time.Duration, a answer, gaveUp bool) {
-	b := &c.beats[now/beat]
+func (c *counter) count(client int, a answer, gaveUp bool) {
 	switch a.Status {
 	case ok:
 		c.succeeded++
 		c.each[client]++
-		b.succeeded++
 	case refused:
 		c.refused++
-		b.wasted++
 	case failed:
 		c.failed++
-		b.wasted++
 	}
 	if a.Status == ok || gaveUp {
 		c.took.add(a.After)

@@ -56,6 +56,7 @@ func run(t *testing.T, w io.Writer, args []string) error {
 	minutes := flags.Float64("minutes", 10, "virtual minutes of each run")
 	flags.BoolVar(&p.each, "each", false, "print a line for each service, worst first")
 	small := flags.Bool("quick", false, "3 services of each family, one minute each: shows that everything runs")
+	pictures := flags.String("pictures", "", "draw one service of each family into this `folder`, for the first contestant")
 	patience := flags.Duration("timeout", 12*time.Hour, "give up, with all goroutines' stacks, after this `time`")
 	_ = flags.Parse(args) // ExitOnError
 
@@ -67,6 +68,9 @@ func run(t *testing.T, w io.Writer, args []string) error {
 		return err
 	}
 	defer giveUpAfter(*patience).Stop()
+	if *pictures != "" {
+		return p.picture(t, *pictures)
+	}
 	return p.print(t, w)
 }
 

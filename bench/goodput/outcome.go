@@ -81,7 +81,7 @@ func changes(s scenario, beats int) []change {
 func adaptations(s scenario, beats []counts) (down, up []time.Duration) {
 	all := changes(s, len(beats))
 	for i, c := range all {
-		end := len(beats) - 1 - int(s.latency.mean*3/beat) // attempts of the last moments are not counted
+		end := len(beats)
 		if i+1 < len(all) {
 			end = all[i+1].beat
 		}

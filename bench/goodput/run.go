@@ -50,21 +50,21 @@ func (p *plan) service(family string, number int) scenario {
 }
 
 // race runs a contestant against a service in a bubble of its own.
-func race(t *testing.T, c contestant, s scenario, watch func(*counter, *pipeline.Throttle)) outcome {
+func race(t *testing.T, c contestant, s scenario, watch func(*client, *pipeline.Throttle)) outcome {
 	var o outcome
 	synctest.Test(t, func(*testing.T) { o = call(c, s, watch) })
 	return o
 }
 
 // call runs in the bubble. The context has no deadline, because a client that knows of one may act on it.
-func call(c contestant, s scenario, watch func(*counter, *pipeline.Throttle)) outcome {
+func call(c contestant, s scenario, watch func(*client, *pipeline.Throttle)) outcome {
 	counter := newCounter(s)
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	for i := range s.clients {
 		cl := &client{counter: counter, number: i, workers: s.workers, timeout: s.timeout}
 		if watch != nil {
-			cl.watch = func(t *pipeline.Throttle) { watch(counter, t) }
+			cl.watch = func(t *pipeline.Throttle) { watch(cl, t) }
 		}
 		all.Go(func() { c.call(ctx, cl) })
 	}
