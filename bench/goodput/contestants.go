@@ -1,10 +1,14 @@
 package main
 
-import "github.com/paceline-go/paceline/pipeline"
+import (
+	"github.com/paceline-go/paceline/controller"
+	"github.com/paceline-go/paceline/pipeline"
+)
 
-// contestants in the order of the tables.
+// contestants are in the order of the tables; the first is the one that is pictured.
 func contestants() []contestant {
 	return []contestant{
+		{name: "paceline", call: paceline(controller.Seek{})},
 		{name: "paceline, AIMD", call: paceline(pipeline.AIMD{})},
 		{name: "fixed pool + backoff", call: fixedPool},
 		{name: "x/time/rate, told the limit", call: toldRate},
