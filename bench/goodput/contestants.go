@@ -5,10 +5,13 @@ import (
 	"github.com/paceline-go/paceline/pipeline"
 )
 
+// ours is the contestant that the goals are for.
+const ours = "paceline"
+
 // contestants are in the order of the tables; the first is the one that is pictured.
 func contestants() []contestant {
 	return []contestant{
-		{name: "paceline", call: paceline(controller.Seek{})},
+		{name: ours, call: paceline(controller.Seek{})},
 		{name: "paceline, AIMD", call: paceline(pipeline.AIMD{})},
 		{name: "fixed pool + backoff", call: fixedPool},
 		{name: "x/time/rate, told the limit", call: toldRate},

@@ -21,6 +21,9 @@ import (
 	"time"
 )
 
+// workerFlag makes a worker of the process.
+const workerFlag = "worker"
+
 // A plan is what to measure.
 type plan struct {
 	seed        uint64
@@ -58,6 +61,7 @@ func run(t *testing.T, w io.Writer, args []string) error {
 	small := flags.Bool("quick", false, "3 services of each family, one minute each: shows that everything runs")
 	pictures := flags.String("pictures", "", "draw one service of each family into this `folder`, for the first contestant")
 	patience := flags.Duration("timeout", 12*time.Hour, "give up, with all goroutines' stacks, after this `time`")
+	isWorker := flags.Bool(workerFlag, false, "do what another process of this program asks for")
 	_ = flags.Parse(args) // ExitOnError
 
 	if *small {
@@ -67,11 +71,22 @@ func run(t *testing.T, w io.Writer, args []string) error {
 	if err := p.choose(*family, *name); err != nil {
 		return err
 	}
+	if !*isWorker {
+		*patience += time.Minute // if a worker hangs, its own stacks tell where
+	}
 	defer giveUpAfter(*patience).Stop()
 	if *pictures != "" {
 		return p.picture(t, *pictures)
 	}
-	return p.print(t, w)
+	if *isWorker {
+		return p.serve(t, os.Stdin, w)
+	}
+	crew, err := hire(args)
+	if err != nil {
+		return err
+	}
+	defer crew.dismiss()
+	return p.print(w, crew.workers)
 }
 
 // choose keeps the families and contestants that were asked for.

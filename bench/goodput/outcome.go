@@ -6,29 +6,28 @@ import (
 
 // An outcome is how well a contestant did at one service.
 type outcome struct {
-	number  int // of the service
-	about   string
-	goodput float64 // as a share of the oracle's
-	wasted  float64 // attempts that were refused or failed, as a share of all
-	lost    int     // jobs
-	slow    float64 // the 99th percentile of the latency, as a multiple of that without a queue
-	jain    float64 // fairness between the clients
-	down    []time.Duration
-	up      []time.Duration // how long it took to adapt to each change of the service's limit
+	Number   int // of the service
+	About    string
+	Goodput  float64         // as a share of the oracle's
+	Wasted   float64         // attempts that were refused or failed, as a share of all
+	Lost     int             // jobs
+	Slow     float64         // the 99th percentile of the latency, as a multiple of that without a queue
+	Jain     float64         // fairness between the clients
+	Down, Up []time.Duration // how long it took to adapt to each change of the service's limit
 }
 
 func assess(s scenario, t *tally) outcome {
 	o := outcome{
-		about:   s.about,
-		goodput: float64(t.succeeded) / s.oracle,
-		lost:    t.lost,
-		slow:    float64(t.took.quantile(0.99)) / float64(s.latency.p99()),
-		jain:    jain(t.each),
+		About:   s.about,
+		Goodput: float64(t.succeeded) / s.oracle,
+		Lost:    t.lost,
+		Slow:    float64(t.took.quantile(0.99)) / float64(s.latency.p99()),
+		Jain:    jain(t.each),
 	}
 	if wasted := t.refused + t.failed; wasted > 0 {
-		o.wasted = float64(wasted) / float64(wasted+t.succeeded)
+		o.Wasted = float64(wasted) / float64(wasted+t.succeeded)
 	}
-	o.down, o.up = adaptations(s, t.beats)
+	o.Down, o.Up = adaptations(s, t.beats)
 	return o
 }
 

@@ -36,7 +36,7 @@ func (p *plan) picture(t *testing.T, folder string) error {
 		if err := os.WriteFile(path, f.draw(), 0o644); err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "%s: %s, %s of goodput, %s wasted\n", path, f.scenario.about, percent(f.outcome.goodput), percent(f.outcome.wasted))
+		fmt.Fprintf(os.Stderr, "%s: %s, %s of goodput, %s wasted\n", path, f.scenario.about, percent(f.outcome.Goodput), percent(f.outcome.Wasted))
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (f *film) drawTitle(all canvas.Canvas) {
 	style := canvas.TextStyle{Color: black, Font: font.From(liberation, 9), Handler: plot.DefaultTextHandler, YAlign: canvas.YCenter}
 	all.FillText(style, vg.Point{X: 8, Y: all.Max.Y - 0.3*titleHeight}, f.scenario.family+": "+f.scenario.about)
 	all.FillText(style, vg.Point{X: 8, Y: all.Max.Y - 0.7*titleHeight}, fmt.Sprintf("goodput %s of what can be had, %s of the attempts wasted, %d jobs failed",
-		percent(f.outcome.goodput), percent(f.outcome.wasted), f.outcome.lost))
+		percent(f.outcome.Goodput), percent(f.outcome.Wasted), f.outcome.Lost))
 }
 
 func drawPanels(panels []*panel, all canvas.Canvas) {

@@ -7,22 +7,27 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 )
 
-// print runs everything and prints a table for each family.
-func (p *plan) print(t *testing.T, w io.Writer) error {
+// print has the workers run everything and prints a table for each family.
+func (p *plan) print(w io.Writer, workers []worker) error {
 	fmt.Fprintf(w, "%d services of each family, drawn from seed %d; %v of virtual time each, from a cold start.\n\n",
 		p.services, p.seed, p.length)
 	for _, family := range p.families {
-		results := p.runFamily(t, family)
+		results, err := p.runFamily(family, workers)
+		if err != nil {
+			return err
+		}
 		fmt.Fprintf(w, "### %s\n\n", family)
 		t := table{slices.Concat([]string{"", "goodput p5", "median", "worst", "wasted p95", "median", "worst", "jobs failed", "in services"}, titles(family))}
 		for i, c := range p.contestants {
 			t.add(p.row(family, c.name, results[i])...)
 		}
 		t.print(w)
+		if p.contestants[0].name == ours {
+			fmt.Fprintf(w, "Goal, %s: %s.\n\n", ours, strings.Join(judge(family, results[0]), "; "))
+		}
 		if p.each {
 			for i, c := range p.contestants {
 				p.printEach(w, family, c.name, results[i])
@@ -33,12 +38,12 @@ func (p *plan) print(t *testing.T, w io.Writer) error {
 }
 
 func (p *plan) row(family, name string, all []outcome) []string {
-	goodput := values(all, func(o outcome) float64 { return o.goodput })
-	wasted := values(all, func(o outcome) float64 { return o.wasted })
+	goodput := values(all, func(o outcome) float64 { return o.Goodput })
+	wasted := values(all, func(o outcome) float64 { return o.Wasted })
 	lost, in := 0, 0
 	for _, o := range all {
-		lost += o.lost
-		if o.lost > 0 {
+		lost += o.Lost
+		if o.Lost > 0 {
 			in++
 		}
 	}
@@ -77,9 +82,9 @@ var (
 			{"median", func(all []outcome) string { return duration(all, 0.5, outcome.ups) }},
 		},
 		"queue": {
-			{"p99 latency p95", func(all []outcome) string { return times2(quantile(slows(all), 0.95)) }},
-			{"median", func(all []outcome) string { return times2(quantile(slows(all), 0.5)) }},
-			{"worst", func(all []outcome) string { return times2(slices.Max(slows(all))) }},
+			{"p99 latency p95", func(all []outcome) string { return multiple(quantile(slows(all), 0.95)) }},
+			{"median", func(all []outcome) string { return multiple(quantile(slows(all), 0.5)) }},
+			{"worst", func(all []outcome) string { return multiple(slices.Max(slows(all))) }},
 		},
 		"shared": {
 			{"Jain p5", func(all []outcome) string { return fmt.Sprintf("%.3f", quantile(jains(all), 0.05)) }},
@@ -97,24 +102,20 @@ func titles(family string) []string {
 	return all
 }
 
-func (o outcome) downs() []time.Duration { return o.down }
-func (o outcome) ups() []time.Duration   { return o.up }
+func (o outcome) downs() []time.Duration { return o.Down }
+func (o outcome) ups() []time.Duration   { return o.Up }
 
-func slows(all []outcome) []float64 { return values(all, func(o outcome) float64 { return o.slow }) }
-func jains(all []outcome) []float64 { return values(all, func(o outcome) float64 { return o.jain }) }
+func slows(all []outcome) []float64 { return values(all, func(o outcome) float64 { return o.Slow }) }
+func jains(all []outcome) []float64 { return values(all, func(o outcome) float64 { return o.Jain }) }
 
-func times2(f float64) string { return fmt.Sprintf("× %.2f", f) }
+func multiple(f float64) string { return fmt.Sprintf("× %.2f", f) }
 
 // duration is a quantile over all changes of all services.
 func duration(all []outcome, q float64, of func(outcome) []time.Duration) string {
-	var each []time.Duration
-	for _, o := range all {
-		each = append(each, of(o)...)
-	}
-	if len(each) == 0 {
+	if !slices.ContainsFunc(all, func(o outcome) bool { return len(of(o)) > 0 }) {
 		return "–"
 	}
-	return fmt.Sprintf("%.1f s", quantile(each, q).Seconds())
+	return fmt.Sprintf("%.1f s", quantileOf(all, q, of).Seconds())
 }
 
 func values(all []outcome, of func(outcome) float64) []float64 {
@@ -135,8 +136,8 @@ func quantile[T cmp.Ordered](values []T, q float64) T {
 // printEach prints the services, those with the least goodput first.
 func (p *plan) printEach(w io.Writer, family, name string, all []outcome) {
 	t := table{slices.Concat([]string{name, "goodput", "wasted", "jobs failed"}, titles(family))}
-	for _, o := range slices.SortedFunc(slices.Values(all), func(a, b outcome) int { return cmp.Compare(a.goodput, b.goodput) }) {
-		row := []string{fmt.Sprintf("%d: %s", o.number, o.about), percent(o.goodput), percent(o.wasted), count(o.lost)}
+	for _, o := range slices.SortedFunc(slices.Values(all), func(a, b outcome) int { return cmp.Compare(a.Goodput, b.Goodput) }) {
+		row := []string{fmt.Sprintf("%d: %s", o.Number, o.About), percent(o.Goodput), percent(o.Wasted), count(o.Lost)}
 		for _, e := range extras[family] {
 			row = append(row, e.cell([]outcome{o}))
 		}
