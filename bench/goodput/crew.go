@@ -29,7 +29,7 @@ type worker func(task) (outcome, error)
 func (p *plan) here(t *testing.T) worker {
 	return func(k task) (outcome, error) {
 		i := slices.IndexFunc(p.contestants, func(c contestant) bool { return c.name == k.Contestant })
-		o := race(t, p.contestants[i], p.service(k.Family, k.Number), nil)
+		o := race(t, p.contestants[i], p.service(k.Family, k.Number))
 		o.Number = k.Number
 		return o, nil
 	}

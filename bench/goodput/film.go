@@ -27,46 +27,43 @@ type film struct {
 // shoot runs a contestant with throttles at a service and films it.
 func shoot(t *testing.T, c contestant, s scenario) film {
 	f := film{scenario: s, every: s.length / frames}
-	var counter *counter
-	var taken []*[frames]pipeline.Snapshot // of each client
-	f.outcome = race(t, c, s, func(c *client, throttle *pipeline.Throttle) {
-		counter = c.counter
-		snapshots := new([frames]pipeline.Snapshot)
-		taken = append(taken, snapshots)
+	taken := make([][frames]pipeline.Snapshot, s.clients)
+	tally := play(t, c, s, func(client int, throttle *pipeline.Throttle) {
 		go func() {
 			for i := range frames {
 				time.Sleep(f.every)
-				snapshots[i] = throttle.Snapshot()
+				taken[client][i] = throttle.Snapshot()
 			}
 		}()
 	})
-	f.develop(counter, taken)
+	f.outcome = assess(s, tally)
+	f.develop(tally, taken)
 	return f
 }
 
 // develop turns what was seen into lines.
-func (f *film) develop(c *counter, taken []*[frames]pipeline.Snapshot) {
+func (f *film) develop(t *tally, taken [][frames]pipeline.Snapshot) {
 	perSecond := 1 / f.every.Seconds()
 	f.clients = make([][]float64, len(taken))
 	for i := range frames {
 		now := time.Duration(i+1) * f.every
-		t := f.scenario.service.Truth(now)
+		truth := f.scenario.service.Truth(now)
 		rate := f.scenario.rate(now)
-		if t.Down {
+		if truth.Down {
 			rate = 0
 		}
 		f.rate = append(f.rate, rate)
-		f.concurrency = append(f.concurrency, orNone(t.Concurrency))
+		f.concurrency = append(f.concurrency, orNone(truth.Concurrency))
 
 		limit, inFlight, pace := 0, 0, 0.0
-		for n, snapshots := range taken {
-			s := snapshots[i]
+		for n := range taken {
+			s := taken[n][i]
 			limit += s.Concurrency
 			inFlight += s.InFlight
 			pace += 1 / s.DispatchInterval.Seconds() // infinite without one
 			done := s.Completed
 			if i > 0 {
-				done -= snapshots[i-1].Completed
+				done -= taken[n][i-1].Completed
 			}
 			f.clients[n] = append(f.clients[n], float64(done)*perSecond)
 		}
@@ -78,7 +75,7 @@ func (f *film) develop(c *counter, taken []*[frames]pipeline.Snapshot) {
 		f.pace = append(f.pace, orNone(pace))
 
 		var sum counts
-		for _, b := range c.beats[time.Duration(i)*f.every/beat : now/beat] {
+		for _, b := range t.beats[time.Duration(i)*f.every/beat : now/beat] {
 			sum.succeeded += b.succeeded
 			sum.wasted += b.wasted
 		}

@@ -76,7 +76,7 @@ func run(t *testing.T, w io.Writer, args []string) error {
 	}
 	defer giveUpAfter(*patience).Stop()
 	if *pictures != "" {
-		return p.picture(t, *pictures)
+		return p.picture(t, w, *pictures)
 	}
 	if *isWorker {
 		return p.serve(t, os.Stdin, w)
@@ -109,8 +109,11 @@ func (p *plan) choose(family, name string) error {
 		return fmt.Errorf("-contestant: no name contains %q", name)
 	}
 	p.contestants = chosen
-	if p.services < 1 || p.length <= 0 {
-		return fmt.Errorf("-services and -minutes: got %d and %v, want both above 0", p.services, p.length)
+	if p.services < 1 {
+		return fmt.Errorf("-services: got %d, want at least 1", p.services)
+	}
+	if p.length < time.Second {
+		return fmt.Errorf("-minutes: got %v, want at least a second", p.length)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -25,8 +26,8 @@ const (
 	usualInFlight = 20
 )
 
-// picture draws one service of each family into a folder.
-func (p *plan) picture(t *testing.T, folder string) error {
+// picture draws one service of each family into a folder, and says which.
+func (p *plan) picture(t *testing.T, w io.Writer, folder string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
@@ -36,7 +37,7 @@ func (p *plan) picture(t *testing.T, folder string) error {
 		if err := os.WriteFile(path, f.draw(), 0o644); err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "%s: %s, %s of goodput, %s wasted\n", path, f.scenario.about, percent(f.outcome.Goodput), percent(f.outcome.Wasted))
+		fmt.Fprintf(w, "%s: %s\n%s\n\n", path, f.scenario.about, f.summary())
 	}
 	return nil
 }
@@ -115,8 +116,12 @@ func (f *film) draw() []byte {
 func (f *film) drawTitle(all canvas.Canvas) {
 	style := canvas.TextStyle{Color: black, Font: font.From(liberation, 9), Handler: plot.DefaultTextHandler, YAlign: canvas.YCenter}
 	all.FillText(style, vg.Point{X: 8, Y: all.Max.Y - 0.3*titleHeight}, f.scenario.family+": "+f.scenario.about)
-	all.FillText(style, vg.Point{X: 8, Y: all.Max.Y - 0.7*titleHeight}, fmt.Sprintf("goodput %s of what can be had, %s of the attempts wasted, %d jobs failed",
-		percent(f.outcome.Goodput), percent(f.outcome.Wasted), f.outcome.Lost))
+	all.FillText(style, vg.Point{X: 8, Y: all.Max.Y - 0.7*titleHeight}, f.summary())
+}
+
+func (f *film) summary() string {
+	return fmt.Sprintf("goodput %s of what can be had, %s of the attempts wasted, %s jobs failed",
+		percent(f.outcome.Goodput), percent(f.outcome.Wasted), count(f.outcome.Lost))
 }
 
 func drawPanels(panels []*panel, all canvas.Canvas) {

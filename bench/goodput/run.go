@@ -49,27 +49,30 @@ func (p *plan) service(family string, number int) scenario {
 	return draw(family, rand.New(rand.NewPCG(p.seed, h.Sum64()+uint64(number))), p.length)
 }
 
-// race runs a contestant against a service in a bubble of its own.
-func race(t *testing.T, c contestant, s scenario, watch func(*client, *pipeline.Throttle)) outcome {
-	var o outcome
-	synctest.Test(t, func(*testing.T) { o = call(c, s, watch) })
-	return o
+// race runs a contestant against a service.
+func race(t *testing.T, c contestant, s scenario) outcome {
+	return assess(s, play(t, c, s, nil))
 }
 
-// call runs in the bubble. The context has no deadline, because a client that knows of one may act on it.
-func call(c contestant, s scenario, watch func(*client, *pipeline.Throttle)) outcome {
-	counter := newCounter(s)
-	ctx, cancel := context.WithCancel(context.Background())
-	var all sync.WaitGroup
-	for i := range s.clients {
-		cl := &client{counter: counter, number: i, workers: s.workers, timeout: s.timeout}
-		if watch != nil {
-			cl.watch = func(t *pipeline.Throttle) { watch(cl, t) }
+// play runs a contestant against a service in a bubble of its own. If watch is not nil, it is told of each throttle.
+//
+// The contestant's context has no deadline, because a client that knows of one may act on it.
+func play(t *testing.T, c contestant, s scenario, watch func(client int, t *pipeline.Throttle)) *tally {
+	var counter *counter
+	synctest.Test(t, func(*testing.T) {
+		counter = newCounter(s)
+		ctx, cancel := context.WithCancel(context.Background())
+		var all sync.WaitGroup
+		for i := range s.clients {
+			cl := &client{counter: counter, number: i, workers: s.workers, timeout: s.timeout}
+			if watch != nil {
+				cl.watch = func(t *pipeline.Throttle) { watch(i, t) }
+			}
+			all.Go(func() { c.call(ctx, cl) })
 		}
-		all.Go(func() { c.call(ctx, cl) })
-	}
-	time.Sleep(s.length)
-	cancel()
-	all.Wait()
-	return assess(s, &counter.tally)
+		time.Sleep(s.length)
+		cancel()
+		all.Wait()
+	})
+	return &counter.tally
 }
