@@ -24,6 +24,7 @@ type round struct {
 	attempt  func(context.Context) error
 	jobEnded func(error)
 	watch    func(func() gauge)
+	isRate   bool           // what is limited; else it is concurrency
 	limits   <-chan float64 // the limit, and each change of it, for those that are told
 }
 
@@ -31,24 +32,18 @@ type round struct {
 type contestant struct {
 	short string
 	name  string
-	fits  func(scenario) bool
 	run   func(context.Context, round)
 }
 
 func (c contestant) id() string { return c.short }
 
-func always(scenario) bool              { return true }
-func limitsARate(s scenario) bool       { return s.isRate() }
-func limitsConcurrency(s scenario) bool { return !s.isRate() }
-
 var contestants = []contestant{
-	{"aimd", "paceline AIMD", always, paceline(pipeline.AIMD{})},
-	{"told-rate", "x/time/rate, told the limit", limitsARate, toldRate},
-	{"told-workers", "as many workers, told the limit", limitsConcurrency, toldWorkers},
-	{"fixed", "200 workers + backoff", always, fixed},
-	{"failsafe-limiter", "failsafe-go retry + adaptive limiter", always, failsafeLimiter},
-	{"failsafe-breaker", "failsafe-go retry + breaker", always, failsafeBreaker},
-	{"aws", "aws-sdk-go-v2 adaptive retry mode", always, awsAdaptive},
+	{"aimd", "paceline AIMD", paceline(pipeline.AIMD{})},
+	{"told", "told the limit: x/time/rate, or as many workers", told},
+	{"fixed", "200 workers + backoff", fixed},
+	{"failsafe-limiter", "failsafe-go retry + adaptive limiter", failsafeLimiter},
+	{"failsafe-breaker", "failsafe-go retry + breaker", failsafeBreaker},
+	{"aws", "aws-sdk-go-v2 adaptive retry mode", awsAdaptive},
 }
 
 // maxAttempts is how often all of them may try a job. Ours does not count refusals, and so need not fail a job for them.
@@ -140,7 +135,15 @@ func fixed(ctx context.Context, r round) {
 	crowd(ctx, mostWorkers, func() { r.jobEnded(retried(ctx, r.attempt)) })
 }
 
-// toldRate knows the limit's rate and each change of it.
+// told is what can be had with today's means by who knows the limit and each change of it.
+func told(ctx context.Context, r round) {
+	if r.isRate {
+		toldRate(ctx, r)
+	} else {
+		toldWorkers(ctx, r)
+	}
+}
+
 func toldRate(ctx context.Context, r round) {
 	limiter := rate.NewLimiter(rate.Limit(<-r.limits), 1)
 	var teller sync.WaitGroup

@@ -55,8 +55,8 @@ func (l *limited) leave() {
 	l.inFlight--
 }
 
-// workVirtually has a contestant at a service in virtual time, for 10 s with each of the limits that it is told.
-func workVirtually(t *testing.T, c contestant, service *limited, limits ...float64) (result record) {
+// workVirtually has a contestant work in virtual time, for 10 s with each of the limits that it is told.
+func workVirtually(t *testing.T, run func(context.Context, round), service *limited, limits ...float64) (result record) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		r := newRecorder(ctx)
@@ -68,7 +68,7 @@ func workVirtually(t *testing.T, c contestant, service *limited, limits ...float
 			}
 			cancel()
 		}()
-		c.run(ctx, round{attempt: r.attempt(service.attempt), jobEnded: r.jobEnded, watch: r.watch, limits: told})
+		run(ctx, round{attempt: r.attempt(service.attempt), jobEnded: r.jobEnded, watch: r.watch, limits: told})
 		result = <-r.records
 	})
 	return result
@@ -81,7 +81,7 @@ func TestContestantsWorkUntilTheRoundIsOver(t *testing.T) {
 			if c.short == "aws" {
 				service.atOnce = 0 // once refused, it may wait for less than a nanosecond, which takes for ever in virtual time
 			}
-			got := workVirtually(t, c, service, 50)
+			got := workVirtually(t, c.run, service, 50)
 			if got.succeeded < 100 {
 				t.Errorf("got %d successes in 10 s, want more", got.succeeded)
 			}
@@ -95,17 +95,8 @@ func TestContestantsWorkUntilTheRoundIsOver(t *testing.T) {
 	}
 }
 
-func byName(t *testing.T, short string) contestant {
-	t.Helper()
-	chosen, err := choose("contestant", contestants, short)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return chosen[0]
-}
-
 func TestWhoIsToldTheRateIsNeverRefused(t *testing.T) {
-	got := workVirtually(t, byName(t, "told-rate"), &limited{apart: 10 * time.Millisecond}, 100, 40)
+	got := workVirtually(t, toldRate, &limited{apart: 10 * time.Millisecond}, 100, 40)
 	if got.refused > 0 {
 		t.Errorf("got %d refusals, want none", got.refused)
 	}
@@ -117,7 +108,7 @@ func TestWhoIsToldTheRateIsNeverRefused(t *testing.T) {
 
 func TestAsManyWorkersAsToldAreAtWork(t *testing.T) {
 	service := &limited{}
-	got := workVirtually(t, byName(t, "told-workers"), service, 20, 5)
+	got := workVirtually(t, toldWorkers, service, 20, 5)
 	if service.most != 20 {
 		t.Errorf("got up to %d in flight, want 20", service.most)
 	}
@@ -142,8 +133,8 @@ func TestDelayIsWithinTheBackoffAndHonoursTheServer(t *testing.T) {
 }
 
 func TestJobsAreTriedFiveTimes(t *testing.T) {
-	for _, short := range []string{"fixed", "failsafe-limiter"} {
-		t.Run(short, func(t *testing.T) {
+	for name, run := range map[string]func(context.Context, round){"fixed": fixed, "failsafe-go": failsafeLimiter} {
+		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				r := newRecorder(ctx)
@@ -152,7 +143,7 @@ func TestJobsAreTriedFiveTimes(t *testing.T) {
 					time.Sleep(5 * time.Minute)
 					cancel()
 				}()
-				byName(t, short).run(ctx, round{attempt: attempt, jobEnded: r.jobEnded, watch: r.watch})
+				run(ctx, round{attempt: attempt, jobEnded: r.jobEnded, watch: r.watch})
 				got := <-r.records
 				if got.jobsFailed == 0 || got.failed < maxAttempts*got.jobsFailed || got.failed > maxAttempts*(got.jobsFailed+mostWorkers) {
 					t.Errorf("got %d jobs failed in %d attempts, want %d each", got.jobsFailed, got.failed, maxAttempts)

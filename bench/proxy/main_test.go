@@ -60,6 +60,9 @@ func TestScore(t *testing.T) {
 	if got, want := strings.Join(s.cells(), " "), "190 95.0% 5.0% 3 50 99 12%"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	if got := s.short(); got != "95%, 5.0%, 3" {
+		t.Errorf("in short: got %q", got)
+	}
 	if got := strings.Join(score{length: time.Second, allowed: 1}.cells(), " "); got != "0 0.0% 0.0% 0 – – 0%" {
 		t.Errorf("nothing at all: got %q", got)
 	}

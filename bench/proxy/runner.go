@@ -40,6 +40,15 @@ func (s score) cells() []string {
 	}
 }
 
+// short is what matters most, in one cell.
+func (s score) short() string {
+	text := fmt.Sprintf("%.0f%%, %.1f%%", 100*float64(s.succeeded)/s.allowed, 100*s.wasted())
+	if s.jobsFailed > 0 {
+		text += fmt.Sprintf(", %d", s.jobsFailed)
+	}
+	return text
+}
+
 // milliseconds is the smallest latency that at least the share q of all does not exceed (nearest rank).
 func milliseconds(latencies []time.Duration, q float64) string {
 	if len(latencies) == 0 {
@@ -53,25 +62,36 @@ func milliseconds(latencies []time.Duration, q float64) string {
 func (r runner) measureAll(ctx context.Context, w io.Writer, scenarios []scenario, chosen []contestant) error {
 	fmt.Fprintf(w, "%v for each contestant in each case, on a proxy started afresh; %d cores, %s.\n\n",
 		r.length, runtime.NumCPU(), runtime.Version())
+	overview := newTable(append([]string{""}, shorts(chosen)...)...)
 	busiest := 0.0
 	for _, sc := range scenarios {
 		t := newTable("", "goodput/s", "of the limit", "wasted", "jobs failed", "p50, ms", "p99, ms", "CPU")
+		row := []string{sc.name}
 		for _, c := range chosen {
-			if !c.fits(sc) {
-				continue
-			}
 			result, err := r.measure(ctx, sc, c)
 			if err != nil {
 				return fmt.Errorf("case %s, contestant %s: %w", sc.name, c.short, err)
 			}
 			busiest = max(busiest, result.cpu)
 			t.addFor(c.name, result.cells()...)
+			row = append(row, result.short())
 		}
+		overview.add(row...)
 		fmt.Fprintf(w, "### %s\n\n%s Room for %s.\n\n", sc.name, sc.about, sc.limits(r.length))
 		t.print(w)
 	}
+	fmt.Fprintf(w, "### All cases\n\nGoodput as a share of the limit, wasted share of attempts, jobs failed if any.\n\n")
+	overview.print(w)
 	fmt.Fprintf(w, "The busiest run used %.0f%% of the machine: contestant, proxy and backend together.\n", 100*busiest)
 	return nil
+}
+
+func shorts(all []contestant) []string {
+	var names []string
+	for _, c := range all {
+		names = append(names, c.short)
+	}
+	return names
 }
 
 // measure has one contestant work in one case, on a proxy of its own.
@@ -125,6 +145,7 @@ func (r runner) run(ctx context.Context, sc scenario, c contestant, url string, 
 		attempt:  recorder.attempt(func(ctx context.Context) error { return get(ctx, client, url) }),
 		jobEnded: recorder.jobEnded,
 		watch:    recorder.watch,
+		isRate:   sc.isRate(),
 		limits:   limits,
 	})
 	return <-recorder.records, errors.Join(<-directed, ctx.Err())

@@ -14,12 +14,14 @@ type table struct {
 
 func newTable(head ...string) *table { return &table{rows: [][]string{head}} }
 
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
 // addFor adds a row that starts with a contestant's name, in bold where it is one of ours.
 func (t *table) addFor(name string, cells ...string) {
 	if strings.HasPrefix(name, "paceline") {
 		name = "**" + name + "**"
 	}
-	t.rows = append(t.rows, append([]string{name}, cells...))
+	t.add(append([]string{name}, cells...)...)
 }
 
 // print sets the names to the left and the numbers to the right.
