@@ -47,12 +47,15 @@ type Update struct {
 // An End is the end of an attempt, in few words: they cross from one processor
 // to another for every job.
 type End struct {
-	Start    time.Duration // since the controller was made
-	Took     time.Duration
-	Tokens   int64
-	InFlight int32
-	Verdict  Verdict
-	Final    bool
+	Start      time.Duration // since the controller was made
+	Took       time.Duration
+	Tokens     int64
+	Seq        int64
+	RetryAfter time.Duration
+	InFlight   int32
+	Verdict    Verdict
+	Final      bool
+	Paced      bool
 }
 
 // Status is the dispatcher's part of a snapshot.
@@ -243,13 +246,16 @@ func (c *Controller) step(now time.Time, gap time.Duration, ends []End) (taken i
 
 func (e *End) outcome(epoch time.Time, gap time.Duration) Outcome {
 	return Outcome{
-		Verdict:  e.Verdict,
-		Final:    e.Final,
-		Start:    epoch.Add(e.Start),
-		Took:     e.Took,
-		InFlight: int(e.InFlight),
-		Gap:      gap,
-		Tokens:   e.Tokens,
+		Verdict:    e.Verdict,
+		Final:      e.Final,
+		Start:      epoch.Add(e.Start),
+		Seq:        e.Seq,
+		Took:       e.Took,
+		InFlight:   int(e.InFlight),
+		Paced:      e.Paced,
+		Gap:        gap,
+		Tokens:     e.Tokens,
+		RetryAfter: e.RetryAfter,
 	}
 }
 

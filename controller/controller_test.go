@@ -117,11 +117,12 @@ func TestControllerShowsThePolicyTheWholeOutcome(t *testing.T) {
 	var got Outcome
 	c := New(Config{Policy: watch{&got}, Bounds: obeyed}, t0)
 	c.observe(&Report{Now: t0.Add(time.Minute), Gap: 3 * ms, Ends: []End{{
-		Start: 50 * time.Second, Took: 10 * time.Second, Tokens: 7, InFlight: 4, Verdict: Overload, Final: true,
+		Start: 50 * time.Second, Took: 10 * time.Second, Tokens: 7, Seq: 9, RetryAfter: 5 * ms,
+		InFlight: 4, Verdict: Overload, Final: true, Paced: true,
 	}}})
 	if want := (Outcome{
-		Verdict: Overload, Final: true, Start: t0.Add(50 * time.Second), Took: 10 * time.Second,
-		InFlight: 4, Gap: 3 * ms, Tokens: 7,
+		Verdict: Overload, Final: true, Start: t0.Add(50 * time.Second), Seq: 9, Took: 10 * time.Second,
+		InFlight: 4, Paced: true, Gap: 3 * ms, Tokens: 7, RetryAfter: 5 * ms,
 	}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -178,6 +179,43 @@ func TestControllerTellsWhatThePolicyDid(t *testing.T) {
 			t.Errorf("got  %q\nwant %q", kinds, want)
 		}
 	})
+}
+
+// That a policy takes the service for down is for the attempts only: it is passed
+// on with the setting, and no event tells of it.
+func TestControllerPassesOnThatThePolicyProbes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []Event
+		c := New(Config{Policy: pessimist{}, Bounds: obeyed, OnEvent: func(e Event) { got = append(got, e) }}, t0)
+		for _, step := range []struct {
+			verdict          Verdict
+			probing, changed bool
+		}{
+			{Succeeded, false, false}, {Failed, true, true}, {Failed, true, false}, {Succeeded, false, true},
+		} {
+			r := &Report{Now: t0, Ends: []End{{Verdict: step.verdict, Final: true}}}
+			c.observe(r)
+			if r.Setting.Probing != step.probing || r.Changed != step.changed {
+				t.Errorf("%v: probing %v, changed %v", step.verdict, r.Setting.Probing, r.Changed)
+			}
+			if before, after := (Setting{Limit: 5, Interval: ms, Ceiling: 10}).String(), r.Setting.String(); before != after {
+				t.Errorf("%v: shown as %q, want %q", step.verdict, after, before)
+			}
+		}
+		synctest.Wait()
+		if len(got) > 0 {
+			t.Errorf("told %v", got)
+		}
+	})
+}
+
+// A pessimist takes the service for down after each failure.
+type pessimist struct{}
+
+func (pessimist) Start(b Bounds) (Law, Setting) { return pessimist{}, Setting{Limit: b.InitialLimit} }
+
+func (pessimist) Next(_ time.Time, o Outcome) Setting {
+	return Setting{Limit: 5, Probing: o.Verdict == Failed}
 }
 
 func TestControllerPassesOnWhatTheGatesDid(t *testing.T) {

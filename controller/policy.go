@@ -45,6 +45,7 @@ type Setting struct {
 	Interval  time.Duration // at least this long between two dispatches
 	Ceiling   int           // growth stops here for now; 0: at the maximum
 	CoolUntil time.Time     // no growth before; zero: not cooling
+	Probing   bool          // the service seems to be down: a failure uses up none of a job's attempts
 }
 
 func (s Setting) String() string {
@@ -88,13 +89,16 @@ func (v Verdict) String() string {
 
 // An Outcome is what a Policy sees of an attempt that has ended.
 type Outcome struct {
-	Verdict  Verdict
-	Final    bool          // the job is done with; false: it will be tried again
-	Start    time.Time     // when the attempt started
-	Took     time.Duration // from then to its end
-	InFlight int           // attempts in flight when it started, itself included
-	Gap      time.Duration // measured between recent dispatches; 0: not known yet
-	Tokens   int64         // what it used
+	Verdict    Verdict
+	Final      bool          // the job is done with; false: it will be tried again
+	Start      time.Time     // when the attempt started
+	Seq        int64         // how many had started by then, itself included
+	Took       time.Duration // from then to its end
+	InFlight   int           // attempts in flight when it started, itself included
+	Paced      bool          // the interval held it back, not the limit
+	Gap        time.Duration // measured between recent dispatches; 0: not known yet
+	Tokens     int64         // what it used
+	RetryAfter time.Duration // how long the service asked to be left alone
 }
 
 // Overloads reports whether the outcome is a sign of overload: a refusal, or

@@ -18,6 +18,10 @@ type attempts struct {
 	epoch     time.Time
 	allowance *controller.Allowance // of retries
 	rules     atomic.Pointer[rules]
+
+	_     [64]byte     // keep what is read apart from what each attempt changes
+	begun atomic.Int64 // attempts
+	_     [56]byte
 }
 
 // rules are the part of the configuration that attempts go by. They are never
@@ -50,8 +54,9 @@ func (a *attempts) run(j *Job, started time.Duration) (ended time.Duration) {
 	return j.ended
 }
 
-// begin notes that an attempt starts, gives it a slot, and lets it pay for its
-// share of a retry.
+// begin notes that an attempt starts, gives it a slot and its number, and lets it
+// pay for its share of a retry. The number is not given before: what is taken
+// back, or skipped, would leave a gap that looks like an attempt.
 func (a *attempts) begin(j *Job, r *rules, started time.Duration) {
 	started = max(started, j.started) // the worker may not have looked at the time since
 	if j.Attempts == 0 {
@@ -61,6 +66,7 @@ func (a *attempts) begin(j *Job, r *rules, started time.Duration) {
 	j.started = started
 	j.enter()
 	j.Attempts++
+	j.seq = a.begun.Add(1)
 	if r.retry != nil && r.retry.Budget > 0 {
 		a.allowance.Earn(r.retry.Budget)
 	}
@@ -115,10 +121,11 @@ func (j *Job) enter() {
 // leave takes what the attempt recorded, and its scope if the work has looked
 // at it.
 func (j *Job) leave() {
-	j.tokens = Unknown
+	j.tokens, j.hinted = Unknown, 0
 	if !j.scope.used.Load() {
 		return
 	}
+	j.hinted = time.Duration(j.scope.slot.hinted.Load())
 	if j.scope.slot.recorded.Load() {
 		j.tokens = j.scope.slot.tokens.Load()
 	}
@@ -220,11 +227,9 @@ func (j *Job) exhaust() {
 
 // attemptsLeft reports whether j may be tried again. A refusal says that no
 // work was done, and a probe was sent to find out: neither uses up an attempt,
-// but they do not go on for ever. A probe whose error does not count has found
-// nothing out, and if what counts is that a job has used up its attempts, it must
-// be able to.
+// but they do not go on for ever.
 func (r *rules) attemptsLeft(j *Job, refused bool) bool {
-	j.excused = refused || j.probe && (r.counts == nil || r.counts(j.Err))
+	j.excused = refused || r.foundOut(j)
 	if !j.excused {
 		j.failures++
 		return j.failures < r.retry.MaxAttempts
@@ -233,4 +238,13 @@ func (r *rules) attemptsLeft(j *Job, refused bool) bool {
 		j.refusedAt = max(j.ended, 1)
 	}
 	return r.retry.GiveUpAfter < 0 || j.ended-j.refusedAt < r.retry.GiveUpAfter
+}
+
+// foundOut reports whether a failed attempt was a probe that has done its work.
+// One of the circuit whose error does not count has not, and if what counts is
+// that a job has used up its attempts, it must be able to. One of the policy has
+// not if its error says nothing of the service.
+func (r *rules) foundOut(j *Job) bool {
+	return j.probe && (r.counts == nil || r.counts(j.Err)) ||
+		j.probing && j.verdict != controller.Ignored
 }

@@ -28,6 +28,9 @@ func (d *Dispatcher) dispatch() {
 		d.start(j)
 	}
 	d.gate.pacer.Hold(held == byPace)
+	if !d.reporter.pending() { // else nobody has asked what does
+		d.paced = held == byPace && d.interval == d.setting.Interval
+	}
 	d.pool.publish()
 	d.turnAway()
 	d.sendHome(held, heldFor)
@@ -107,6 +110,7 @@ func (d *Dispatcher) start(j *Job) {
 	d.running++
 	j.started = d.now.Sub(d.attempts.epoch)
 	j.inFlight = int32(min(d.running, d.setting.Limit))
+	j.paced, j.probing = d.paced, d.setting.Probing
 	if c := j.door.call; c != nil {
 		c.turn <- true
 		return

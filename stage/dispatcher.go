@@ -55,6 +55,7 @@ type Dispatcher struct {
 	empty   int                     // the budget that was last reported as exhausted; -1: none
 	paused  bool                    // a server has asked for it, as last reported
 	queued  bool                    // may be in the queue of the commons
+	paced   bool                    // the policy's interval is what held up the next attempt last
 
 	heldBy    hold      // what holds up the next attempt for a while
 	heldUntil time.Time // who cannot wait so long has been sent home; zero: nothing does

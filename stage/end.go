@@ -64,12 +64,15 @@ func (d *Dispatcher) tell(j *Job) {
 		d.status.Retries++
 	}
 	d.reporter.end(controller.End{
-		Start:    j.started,
-		Took:     j.ended - j.started,
-		Tokens:   max(j.tokens, 0),
-		InFlight: j.inFlight,
-		Verdict:  j.verdict,
-		Final:    !j.again,
+		Start:      j.started,
+		Took:       j.ended - j.started,
+		Tokens:     max(j.tokens, 0),
+		Seq:        j.seq,
+		RetryAfter: j.askedFor(),
+		InFlight:   j.inFlight,
+		Verdict:    j.verdict,
+		Final:      !j.again,
+		Paced:      j.paced,
 	})
 }
 

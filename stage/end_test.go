@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,7 +51,7 @@ func TestControllerIsToldWhichAttemptWasTheLast(t *testing.T) {
 		v.leave(1)
 		for i, o := range l.told {
 			want := controller.Outcome{
-				Verdict: failed, Final: i == 2, Start: s.begin.Add(time.Duration(2*i) * second), Took: second,
+				Verdict: failed, Final: i == 2, Start: s.begin.Add(time.Duration(2*i) * second), Seq: int64(i + 1), Took: second,
 				InFlight: 1, Gap: o.Gap, Tokens: 7,
 			}
 			if o != want {
@@ -306,4 +307,60 @@ func TestReleaseIsJudgedAsTheEndOfAnAttempt(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An attempt that starts while the policy takes the service for down uses up none
+// of its job's, for as long as a job waits.
+func TestAttemptsWhileThePolicyProbesUseUpNone(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		fails    int // attempts, after a first one of a job that gets two
+		giveUp   time.Duration
+		attempts int
+		err      bool
+	}{
+		{"a service that comes back", 5, 0, 7, false},
+		{"a service that stays down for longer than a job waits", 1000, minute, 62, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				down := slices.Repeat([]error{io.EOF}, test.fails+1)
+				s := newStand(t, 1, retryingBy(controller.Retry{MaxAttempts: 2, GiveUpAfter: test.giveUp}),
+					func(cfg *Config) { cfg.Controller.Policy = pessimist{} })
+				v := s.open(t.Context())
+				j := v.send(s.work("job", 0, down...))[0]
+				v.leave(1)
+				if j.Attempts != test.attempts || (j.Err != nil) != test.err || exhausted(j.Err) != test.err {
+					t.Errorf("%d attempts, %v; want %d", j.Attempts, j.Err, test.attempts)
+				}
+			})
+		})
+	}
+}
+
+// What the policy thinks counts for attempts that start from then on.
+func TestAttemptFromBeforeThePolicyProbesUsesUpOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 2, retryingBy(controller.Retry{MaxAttempts: 1}), func(cfg *Config) { cfg.Controller.Policy = pessimist{} })
+		v := s.open(t.Context())
+		jobs := v.send(s.work("first", second, io.EOF), s.work("before", 2*second, io.EOF), s.work("after", 2*second, io.EOF))
+		v.leave(3)
+		s.started("first 0s", "before 0s", "after 1s", "after 4s")
+		for i, want := range []bool{true, true, false} {
+			if exhausted(jobs[i].Err) != want {
+				t.Errorf("job %d: %v", i, jobs[i].Err)
+			}
+		}
+	})
+}
+
+// A pessimist takes the service for down after each failure.
+type pessimist struct{}
+
+func (pessimist) Start(b controller.Bounds) (controller.Law, controller.Setting) {
+	return pessimist{}, controller.Setting{Limit: b.InitialLimit}
+}
+
+func (pessimist) Next(_ time.Time, o controller.Outcome) controller.Setting {
+	return controller.Setting{Limit: 2, Probing: o.Verdict == controller.Failed}
 }

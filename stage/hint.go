@@ -1,6 +1,10 @@
 package stage
 
-import "github.com/paceline-go/paceline/controller"
+import (
+	"time"
+
+	"github.com/paceline-go/paceline/controller"
+)
 
 // Hint takes what a server said of its limits. When it returns, nothing is let
 // through against it any more.
@@ -11,9 +15,24 @@ func (d *Dispatcher) Hint(h controller.Hint) {
 // heed takes the hint of an error that says when to come again, unless that
 // error tells nothing of the service.
 func (d *Dispatcher) heed(j *Job) {
-	if j.retryAfter > 0 && (j.verdict == controller.Failed || j.verdict == controller.Overload) {
+	if j.unwelcome() && j.retryAfter > 0 {
 		d.hint(controller.Hint{RetryAfter: j.retryAfter})
 	}
+}
+
+// unwelcome reports whether the service failed the job's last attempt or refused
+// it. What is noted of other attempts may be left over.
+func (j *Job) unwelcome() bool {
+	return j.verdict == controller.Failed || j.verdict == controller.Overload
+}
+
+// askedFor returns how long the service asked to be left alone, in the error of
+// the job's last attempt or in a hint to its slot.
+func (j *Job) askedFor() time.Duration {
+	if !j.unwelcome() {
+		return 0
+	}
+	return max(j.retryAfter, j.hinted)
 }
 
 func (d *Dispatcher) hint(h controller.Hint) {

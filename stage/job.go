@@ -45,9 +45,11 @@ type Job struct {
 	message message
 
 	// Set by the dispatcher when an attempt starts.
-	probe    bool
+	probe    bool  // of the circuit
+	probing  bool  // the policy takes the service for down
 	holding  bool  // keeps its slot while backing off
 	once     bool  // never tried again
+	paced    bool  // the interval held it back
 	inFlight int32 // attempts, this one included
 
 	// Set by the worker when an attempt ends.
@@ -55,8 +57,10 @@ type Job struct {
 	counted controller.Verdict // for the breaker
 	again   bool               // try it again
 	skipped bool               // it did not start after all
+	seq     int64              // attempts that had begun when this one did, itself included
 	ended   time.Duration
-	tokens  int64 // that the attempt recorded, or Unknown
+	tokens  int64         // that the attempt recorded, or Unknown
+	hinted  time.Duration // by its slot: not before
 
 	generation int           // of the circuit
 	first      claim         // on the first budget

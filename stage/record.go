@@ -44,12 +44,14 @@ func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
 	}
 	d.gate.record(d.now, use{tokens: tokens, requests: 1})
 	d.reporter.end(controller.End{
-		Start:    max(d.now.Sub(d.attempts.epoch)-took, 0),
-		Took:     took,
-		Tokens:   tokens,
-		InFlight: int32(d.running + 1),
-		Verdict:  j.verdict,
-		Final:    true,
+		Start:      max(d.now.Sub(d.attempts.epoch)-took, 0),
+		Took:       took,
+		Tokens:     tokens,
+		Seq:        d.attempts.begun.Load(), // it has no number of its own
+		RetryAfter: j.askedFor(),
+		InFlight:   int32(d.running + 1),
+		Verdict:    j.verdict,
+		Final:      true,
 	})
 }
 

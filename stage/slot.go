@@ -17,7 +17,8 @@ type Slot struct {
 	attempt    int
 	tokens     atomic.Int64
 	recorded   atomic.Bool
-	release    func(error) // nil: it is not held by hand
+	hinted     atomic.Int64 // the last RetryAfter
+	release    func(error)  // nil: it is not held by hand
 	released   atomic.Bool
 }
 
@@ -37,9 +38,13 @@ func (s *Slot) RecordTokens(n int64) {
 // this one. When it returns, nothing is let through against it any more. It counts
 // also after the attempt has ended, since a fact stays one.
 func (s *Slot) Hint(h controller.Hint) {
-	if s.dispatcher != nil {
-		s.dispatcher.Hint(h)
+	if s.dispatcher == nil {
+		return
 	}
+	if wait := h.WithinReason().RetryAfter; wait > 0 {
+		s.hinted.Store(int64(wait))
+	}
+	s.dispatcher.Hint(h)
 }
 
 // Release gives back a slot from Acquire, with the error of what was done in it,
