@@ -12,7 +12,7 @@ import (
 // controller, which these types are from.
 type (
 	// A Policy decides how many attempts may be in flight and how far apart they
-	// start: [AIMD], [Static], or one of your own, which takes some thirty lines;
+	// start: [Seek], [AIMD], [Static], or one of your own, which takes some thirty lines;
 	// see [controller.Policy].
 	Policy = controller.Policy
 
@@ -31,6 +31,11 @@ type (
 	// A Verdict says what the end of an attempt tells about the service; see
 	// [Config].Classify.
 	Verdict = controller.Verdict
+
+	// Seek is the Policy that finds the limit of the service, of attempts in flight
+	// or of attempts a second, and stays just below it. Its fields:
+	// [controller.Seek].
+	Seek = controller.Seek
 
 	// Static is the Policy that leaves limit and interval as configured.
 	Static = controller.Static

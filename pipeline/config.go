@@ -141,9 +141,11 @@ func (c Config) faults() faults {
 		f.checkRetry(*given.Retry)
 	}
 	switch policy := c.Policy.(type) {
+	case Seek:
+		f.checkSeek(policy)
 	case AIMD:
 		f.checkAIMD(policy)
-	case *AIMD, *Static:
+	case *Seek, *AIMD, *Static:
 		f.check(false, "policy", fmt.Sprintf("%T", policy), "want a value, not a pointer")
 	}
 	return f
@@ -195,6 +197,11 @@ func (f *faults) checkRetry(given Retry) {
 	f.check(r.Multiplier >= 1 && r.Multiplier <= 1e6, "retry.multiplier", r.Multiplier, "want 1 to 1e6")
 	f.check(r.GiveUpAfter <= longest, "retry.give_up_after", r.GiveUpAfter, "want at most %v, or below 0 for never", longest)
 	f.check(r.Budget >= 0 && r.Budget <= 1, "retry.budget", r.Budget, "want 0 to 1")
+}
+
+// checkSeek knows that a zero field is a default.
+func (f *faults) checkSeek(s Seek) {
+	f.check(s.Refusals >= 0 && s.Refusals <= 1, "policy.refusals", s.Refusals, "want above 0, at most 1")
 }
 
 // checkAIMD knows that a zero field is a default.

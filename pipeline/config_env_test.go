@@ -67,7 +67,9 @@ func TestConfigFromEnvKnowsEachVariable(t *testing.T) {
 				{Tokens: 5, Window: time.Second}, {Name: "minute", Tokens: 10, Window: minute}, {Tokens: 100, Window: 24 * time.Hour},
 			}},
 		},
-		"policy": {variables{"MYAPP_POLICY": "static"}, pipeline.Config{Policy: pipeline.Static{}}},
+		"policy seek":   {variables{"MYAPP_POLICY": "seek"}, pipeline.Config{Policy: pipeline.Seek{}}},
+		"policy aimd":   {variables{"MYAPP_POLICY": "aimd"}, pipeline.Config{Policy: pipeline.AIMD{}}},
+		"policy static": {variables{"MYAPP_POLICY": "static"}, pipeline.Config{Policy: pipeline.Static{}}},
 		"all fields of an AIMD": {
 			variables{
 				"MYAPP_POLICY": "aimd", "MYAPP_FAILURE_THRESHOLD": "2", "MYAPP_FAILURE_WINDOW": "30", "MYAPP_COOLING_PERIOD": "1m",

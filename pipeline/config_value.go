@@ -48,12 +48,14 @@ func parse(text string, to any) (want string, ok bool) {
 		return "want fixed, exponential or exponential_jitter", *to != 0
 	case *Policy:
 		switch text {
+		case "seek":
+			*to = Seek{}
 		case "aimd":
 			*to = AIMD{}
 		case "static":
 			*to = Static{}
 		}
-		return "want aimd, static or a Policy", *to != nil
+		return "want seek, aimd, static or a Policy", *to != nil
 	}
 	if t := reflect.TypeOf(to).Elem(); t.Kind() != reflect.Struct {
 		return fmt.Sprintf("want a %v", t), false

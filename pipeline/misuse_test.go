@@ -108,6 +108,9 @@ func TestValidateChecksEachField(t *testing.T) {
 	rate := func(r pipeline.Rate) pipeline.Config { return pipeline.Config{Rate: &r} }
 	breaker := func(b pipeline.Breaker) pipeline.Config { return pipeline.Config{Breaker: &b} }
 	retry := func(r pipeline.Retry) pipeline.Config { return pipeline.Config{Retry: &r} }
+	seek := func(refusals float64) pipeline.Config {
+		return pipeline.Config{Policy: pipeline.Seek{Refusals: refusals}}
+	}
 	aimd := func(a pipeline.AIMD) pipeline.Config { return pipeline.Config{Policy: a} }
 	for field, bad := range map[string][]pipeline.Config{
 		"max_concurrency":       {{MaxConcurrency: -1}, {MaxConcurrency: math.MaxInt}},
@@ -134,7 +137,8 @@ func TestValidateChecksEachField(t *testing.T) {
 		"failure_threshold":     {aimd(pipeline.AIMD{FailureThreshold: -1})},
 		"failure_window":        {aimd(pipeline.AIMD{FailureWindow: -1})},
 		"cooling_period":        {aimd(pipeline.AIMD{CoolingPeriod: -1})},
-		"policy":                {{Policy: &pipeline.AIMD{}}, {Policy: &pipeline.Static{}}},
+		"policy":                {{Policy: &pipeline.Seek{}}, {Policy: &pipeline.AIMD{}}, {Policy: &pipeline.Static{}}},
+		"policy.refusals":       {seek(-0.1), seek(1.1), seek(math.NaN()), seek(math.Inf(1))},
 		"safe_ceiling_decay":    {aimd(pipeline.AIMD{SafeCeilingDecay: -1}), aimd(pipeline.AIMD{SafeCeilingDecay: math.NaN()})},
 	} {
 		for _, cfg := range bad {
@@ -169,6 +173,9 @@ func TestZeroConfigIsValid(t *testing.T) {
 		Breaker: &pipeline.Breaker{}, Retry: &pipeline.Retry{}, Rate: &pipeline.Rate{PerSecond: 1}, Policy: pipeline.AIMD{},
 	}
 	if err := cfg.Validate(); err != nil {
+		t.Error(err)
+	}
+	if err := (pipeline.Config{Policy: pipeline.Seek{Refusals: 1}}).Validate(); err != nil {
 		t.Error(err)
 	}
 	if snap := newThrottle(t, pipeline.Config{}).Snapshot(); snap.Concurrency != 5 || snap.MaxConcurrency != 5 ||

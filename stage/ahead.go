@@ -41,7 +41,8 @@ func (d *Dispatcher) takeBack() {
 	for back.first != nil {
 		j := back.pop()
 		d.running--
-		d.gate.giveBack(d.now, j)
+		d.gate.giveBack(d.now, j, d.interval)
+		d.paced = d.paced || j.paced
 		switch {
 		case j.door.canceled:
 			d.finish(j, j.abandoned())

@@ -362,3 +362,93 @@ func TestTakeBackReturnsAttemptsToWhereTheyCameFrom(t *testing.T) {
 		t.Errorf("%d running, %d and %d admitted, %d jobs", d.running, open.admitted, over.admitted, d.jobs)
 	}
 }
+
+// An attempt that is taken back gives its turn back, too: the interval is that from
+// the attempt before, and not from a start that never was.
+func TestWhatIsTakenBackKeepsItsTurn(t *testing.T) {
+	const ms = time.Millisecond
+	for _, test := range []struct {
+		name    string
+		happens func(*Dispatcher)
+		want    []time.Duration // when the two start
+	}{
+		{"slower", func(d *Dispatcher) { d.set(controller.Setting{Limit: 4, Interval: 800 * ms}) }, []time.Duration{1700 * ms, 2500 * ms}},
+		{"a lower limit", func(d *Dispatcher) { d.set(controller.Setting{Limit: 3, Interval: 100 * ms}) }, []time.Duration{second, 1100 * ms}},
+		{"a lower limit, and faster", func(d *Dispatcher) { d.set(controller.Setting{Limit: 3, Interval: 50 * ms}) }, []time.Duration{second, 1050 * ms}},
+		{"a slower server", func(d *Dispatcher) { d.hint(controller.Hint{Remaining: 10, Reset: 8 * second}) }, []time.Duration{1700 * ms, 2500 * ms}},
+		{"a pause", func(d *Dispatcher) { d.hint(controller.Hint{RetryAfter: second}) }, []time.Duration{2 * second, 2100 * ms}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStand(t, 4)
+			d := s.Dispatcher
+			d.awake.Store(true) // no goroutine: the test is the dispatcher
+			door := &Door{dispatcher: d, ctx: t.Context()}
+			d.doors = []*Door{door}
+			begin := d.now
+			d.setting.Interval = 100 * ms
+			d.pace()
+			enter := func() *Job {
+				j := &Job{door: door, Ask: Ordinary}
+				d.jobs++
+				door.queue.push(j)
+				return j
+			}
+			starts := func() time.Duration { // when the next one does
+				for d.dispatch(); d.pool.waiting() == 0; d.dispatch() {
+					d.now = d.now.Add(max(d.gate.pacer.Wait(d.now), d.gate.advice.Wait(d.now)))
+				}
+				return d.now.Sub(begin)
+			}
+			takes := func() { // a worker does
+				if j, more := d.pool.pop(); j == nil || more {
+					t.Fatal("not one attempt in the pool")
+				}
+			}
+			enter()
+			next := enter()
+			d.now = begin.Add(900 * ms)
+			starts()
+			takes()
+			if at := starts(); at != second {
+				t.Fatalf("let through at %v", at)
+			}
+			test.happens(d)
+			if d.pool.waiting() > 0 || door.queue.first != next {
+				t.Fatal("it was not taken back")
+			}
+			enter()
+			for i, want := range test.want {
+				if at := starts(); at != want {
+					t.Errorf("attempt %d starts at %v, want %v", i, at, want)
+				}
+				takes()
+			}
+		})
+	}
+}
+
+// It was held back by the interval, and is not less so for being taken back.
+func TestWhatIsTakenBackWasHeldBackByTheInterval(t *testing.T) {
+	s := newStand(t, 4, paced(second))
+	d := s.Dispatcher
+	d.awake.Store(true) // no goroutine: the test is the dispatcher
+	door := &Door{dispatcher: d, ctx: t.Context()}
+	d.doors = []*Door{door}
+	var jobs []*Job
+	for range 2 {
+		jobs = append(jobs, &Job{door: door, Ask: Ordinary})
+		door.queue.push(jobs[len(jobs)-1])
+	}
+	d.dispatch()
+	d.pool.pop()
+	d.now = d.now.Add(second)
+	d.dispatch()
+	d.set(controller.Setting{Limit: 3, Interval: second})
+	if d.pool.waiting() > 0 {
+		t.Fatal("it was not taken back")
+	}
+	d.dispatch()
+	if jobs[0].paced || !jobs[1].paced || d.pool.waiting() != 1 {
+		t.Errorf("held back: %v and %v, want the second; %d let through", jobs[0].paced, jobs[1].paced, d.pool.waiting())
+	}
+}

@@ -258,20 +258,24 @@ func (d *Dispatcher) staff() {
 func (d *Dispatcher) set(s controller.Setting) {
 	limit := d.setting.Limit
 	d.setting = s
-	if slower := d.pace(); slower || s.Limit < limit {
+	if s.Limit < limit {
 		d.takeBack() // it was let through when more was allowed
 	}
+	d.pace()
 }
 
 // pace puts the interval in force: that of the policy, or what is left of a
 // server's quota if that is longer.
-func (d *Dispatcher) pace() (slower bool) {
-	before := d.interval
-	d.interval = max(d.setting.Interval, d.gate.advice.Interval(d.now))
-	if d.interval != before {
-		d.gate.repace(d.now, before, d.interval)
+func (d *Dispatcher) pace() {
+	interval := max(d.setting.Interval, d.gate.advice.Interval(d.now))
+	if interval == d.interval {
+		return
 	}
-	return d.interval > before
+	if interval > d.interval {
+		d.takeBack() // it was let through when more was allowed
+	}
+	d.gate.repace(d.now, d.interval, interval)
+	d.interval = interval
 }
 
 // submit takes a job in.

@@ -113,8 +113,10 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 	g.pacer.Start(now, interval, jitter)
 }
 
-// giveBack returns what an attempt took that will not start.
-func (g *gate) giveBack(now time.Time, j *Job) {
+// giveBack returns what an attempt took that will not start, its turn in the pace
+// included.
+func (g *gate) giveBack(now time.Time, j *Job, interval time.Duration) {
+	g.pacer.Repace(now, -interval)
 	if g.circuit != nil {
 		g.circuit.Report(now, j.generation, controller.Ignored)
 		j.probe = false

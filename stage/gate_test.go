@@ -146,7 +146,7 @@ func TestHalfOpenCircuitHoldsWithoutATime(t *testing.T) {
 	if !held() {
 		t.Error("a third probe passes")
 	}
-	g.giveBack(now, probes[0])
+	g.giveBack(now, probes[0], 0)
 	if held() || probes[0].probe {
 		t.Error("a probe that was given back keeps its place")
 	}
@@ -238,7 +238,7 @@ func TestGateKeepsItsBooks(t *testing.T) {
 			},
 			"give back": func(t *rapid.T) {
 				b := pick(t)
-				g.giveBack(now, b.job)
+				g.giveBack(now, b.job, 0)
 				taken -= b.job.Weight
 			},
 			"skip": func(t *rapid.T) {

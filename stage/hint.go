@@ -40,9 +40,10 @@ func (d *Dispatcher) hint(h controller.Hint) {
 		d.takeBack() // what it has reserved, the server does not know of
 	}
 	d.gate.hint(d.now, h)
-	if slower := d.pace(); slower || d.gate.advice.Wait(d.now) > 0 {
+	if d.gate.advice.Wait(d.now) > 0 {
 		d.takeBack()
 	}
+	d.pace()
 }
 
 // watchPause notes that a server has asked to be left alone, or that this is

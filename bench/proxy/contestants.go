@@ -38,6 +38,7 @@ type contestant struct {
 func (c contestant) id() string { return c.short }
 
 var contestants = []contestant{
+	{"seek", "paceline Seek", paceline(pipeline.Seek{})},
 	{"aimd", "paceline AIMD", paceline(pipeline.AIMD{})},
 	{"told", "told the limit: x/time/rate, or as many workers", told},
 	{"fixed", "200 workers + backoff", fixed},
