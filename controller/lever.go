@@ -18,6 +18,7 @@ type lever struct {
 	until  float64 // it is to last
 	rested float64 // since when nothing is tried
 	growth float64 // of the last trial, as a share; 0: it was none of growth
+	rising bool    // the last trial succeeded
 }
 
 func newLever(value float64, whole bool) lever {
@@ -49,7 +50,7 @@ func (l *lever) close() bool {
 func (l *lever) next(most float64) float64 {
 	to := 0.0
 	if !math.IsInf(l.failed, 1) && !l.close() {
-		to = min(max(math.Sqrt(l.value*l.failed), l.value*(1+l.step()/2)), 4*l.value)
+		to = min(max(math.Sqrt(l.value*l.failed), l.value*(1+l.step()/2)), 2*l.value)
 	} else {
 		l.growth = min(2*l.growth, 1)
 		if l.growth == 0 {
@@ -68,7 +69,7 @@ func (l *lever) try(to, now, until float64) { l.trial, l.begun, l.until = to, no
 
 // succeed ends a trial that has shown what is tried to work.
 func (l *lever) succeed() {
-	l.value, l.trial = l.trial, 0
+	l.value, l.trial, l.rising = l.trial, 0, true
 	if l.failed <= l.value || l.growth > 0 {
 		l.failed = math.Inf(1)
 	}
@@ -77,11 +78,11 @@ func (l *lever) succeed() {
 // fail takes note of what does not work.
 func (l *lever) fail(at float64) {
 	l.failed, l.value = at, min(l.value, at)
-	l.trial, l.growth = 0, 0
+	l.trial, l.growth, l.rising = 0, 0, false
 }
 
 // cancel ends a trial that has shown nothing.
-func (l *lever) cancel(now float64) { l.trial, l.growth, l.rested = 0, 0, now }
+func (l *lever) cancel(now float64) { l.trial, l.growth, l.rising, l.rested = 0, 0, false, now }
 
 // limit brings the lever within bounds.
 func (l *lever) limit(least, most float64) {

@@ -17,6 +17,7 @@ type queueing struct {
 	recent sample
 	since  float64 // the recent ones are counted
 	waited float64 // how long they took when the limit was lowered for it; 0: it was not
+	seen   int     // samples one after another that took longer
 }
 
 // add takes how long an attempt took.
@@ -28,23 +29,25 @@ func (q *queueing) add(now, took float64) {
 }
 
 // longer compares the recent attempts with the usual ones, and forgets them. It
-// returns how many times longer they take, 1 if that is no sign of anything.
-func (q *queueing) longer(limit float64) float64 {
+// returns how many times longer they take, 1 if that is no sign of anything, as it is
+// not before it was seen so many times in a row.
+func (q *queueing) longer(limit float64, times int) float64 {
 	recent := q.recent
 	q.recent = sample{}
+	q.seen++
 	more := recent.mean - q.usual.mean
 	switch {
 	case q.usual.n == 0:
-		q.usual, q.at = recent, limit
+		q.usual, q.at, q.seen = recent, limit, 0
 	case more < 0.25*q.usual.mean || more < 4*math.Sqrt(recent.error2()+q.usual.error2()):
 		if limit <= q.at {
 			q.usual.merge(recent)
 		}
-		q.waited = 0
+		q.waited, q.seen = 0, 0
 	case q.waited > 0 && recent.mean > 0.95*q.waited:
-		q.usual, q.at, q.waited = recent, limit, 0
-	default:
-		q.waited = recent.mean
+		q.usual, q.at, q.waited, q.seen = recent, limit, 0, 0
+	case q.seen >= times:
+		q.waited, q.seen = recent.mean, 0
 		return recent.mean / q.usual.mean
 	}
 	return 1

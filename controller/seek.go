@@ -225,7 +225,7 @@ func (s *seek) double(a attempt, o Outcome) {
 			return
 		}
 		if s.queueing.recent.n >= 8 {
-			if longer := s.queueing.longer(l.value); longer > 1 {
+			if longer := s.queueing.longer(l.value, 1); longer > 1 {
 				s.crowd(longer)
 				s.pace.value = max(s.pace.value, 4*l.value*longer/s.queueing.waited)
 				l.value, l.rested = max(math.Floor(l.value/2), 1), s.now // to see how long they take alone
@@ -333,7 +333,7 @@ func (s *seek) trySlots() {
 // rests returns until when a lever is left alone: when what is known of it is close
 // enough, until there are refusals to spend.
 func (s *seek) rests(l *lever) float64 {
-	if l.growth > 0 {
+	if l.rising && s.pause.value < 0.1 { // or a wrong step is dear
 		return l.rested
 	}
 	wait := max(2*s.echo(), 4/s.pace.value, 5*s.pause.value)
@@ -406,6 +406,7 @@ func (s *seek) late(n int, told float64) {
 // lower lowers the lever to which a refusal is put down.
 func (s *seek) lower(a attempt, o Outcome, n int, told float64) {
 	l, overrun := s.blame(a, o, n)
+	failing := s.pace.now()
 	switch {
 	case s.starting:
 		s.pace.fail(s.pace.value)
@@ -421,7 +422,7 @@ func (s *seek) lower(a attempt, o Outcome, n int, told float64) {
 	}
 	if told > 0 && l == &s.pace {
 		p := &s.pace
-		atMost := 1 / (1/p.failed + o.RetryAfter.Seconds()) // if it had nothing left after the one before
+		atMost := 1 / (1/failing + o.RetryAfter.Seconds()) // if it had nothing left after the one before
 		p.value = min(max(told*0.999, p.value), atMost)
 		p.failed = max(atMost*1.001, p.value)
 	}
@@ -500,7 +501,7 @@ func (s *seek) less(n int) {
 // accepted.
 func (s *seek) slower() {
 	p := &s.pace
-	trial, storm := p.trial > 0, s.accepted < 8
+	trial, storm := p.trial > 0, s.accepted < 8 || s.downtime.misses >= 3
 	value, failed := p.value, p.failed
 	p.fail(p.now())
 	bound := s.refusals.bound(s.raised)
@@ -516,7 +517,7 @@ func (s *seek) slower() {
 	p.value = min(p.value, bound)
 	s.compare()
 	if !trial && storm { // it is not known closely
-		p.failed = min(failed, max(value, 1.5*p.value))
+		p.failed = failed
 	}
 }
 
@@ -637,7 +638,7 @@ func (s *seek) waits(a attempt, o Outcome) bool {
 	if q.recent.n < 64 || s.now < q.since+2*s.latency.value {
 		return false
 	}
-	longer := q.longer(s.slots.now())
+	longer := q.longer(s.slots.now(), 2)
 	if longer == 1 {
 		return false
 	}
