@@ -33,9 +33,10 @@ const (
 type Pacer struct {
 	Jitter float64 // each gap is longer by up to this fraction of the interval
 
-	next  time.Time // when the next attempt is due
-	held  bool      // an attempt waits for next, and for nothing else
-	owing time.Time // until then, attempts may make up for a timer's lateness
+	next  time.Time     // when the next attempt is due
+	held  bool          // an attempt waits for next, and for nothing else
+	owing time.Time     // until then, attempts may make up for a timer's lateness
+	spare time.Duration // the last attempt had been due for so long when it started
 }
 
 // Wait returns how long the next attempt has to wait.
@@ -46,12 +47,18 @@ func (p *Pacer) Wait(now time.Time) time.Duration {
 // Hold tells whether an attempt waits for the pace, and for nothing else.
 func (p *Pacer) Hold(held bool) { p.held = held }
 
+// Spare returns by how much the interval may grow without holding up the last
+// attempt, had it been so long before.
+func (p *Pacer) Spare() time.Duration { return p.spare }
+
 // Start notes that an attempt starts now. random is in [0, 1).
 func (p *Pacer) Start(now time.Time, interval time.Duration, random float64) {
+	p.spare = 0
 	if interval == 0 {
 		p.next = now
 		return
 	}
+	p.spare = now.Sub(p.next)
 	late := (p.held || now.Before(p.owing)) && interval < coarse && now.Sub(p.next) <= lateness
 	slack := time.Duration(0)
 	switch {
@@ -75,6 +82,7 @@ func (p *Pacer) Start(now time.Time, interval time.Duration, random float64) {
 // that a new interval holds from the very next gap. One that is due thereby is
 // due now, and not late.
 func (p *Pacer) Repace(now time.Time, by time.Duration) {
+	p.spare -= max(by, 0)
 	if due := p.next.Add(by); by > 0 || due.After(now) {
 		p.next = due
 	} else if p.next.After(now) {

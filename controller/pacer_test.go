@@ -159,6 +159,38 @@ func TestPacerRepaceHoldsFromTheVeryNextGap(t *testing.T) {
 }
 
 // An attempt that is overdue anyway stays so: a pause earns what it earns.
+// An attempt that had been due for a while would have started under a longer
+// interval, too.
+func TestPacerKnowsWhatTheLastAttemptHadToSpare(t *testing.T) {
+	var p Pacer
+	at := func(d time.Duration, interval time.Duration) {
+		p.Start(t0.Add(d), interval, 0)
+	}
+	want := func(want time.Duration) {
+		t.Helper()
+		if got := p.Spare(); got != want {
+			t.Errorf("%v to spare, want %v", got, want)
+		}
+	}
+	want(0)
+	at(0, 10*ms)
+	if p.Spare() < time.Hour {
+		t.Errorf("the first one had %v to spare, want as long as may be", p.Spare())
+	}
+	at(10*ms, 10*ms)
+	want(0)
+	at(25*ms, 10*ms)
+	want(5 * ms)
+	p.Repace(t0.Add(25*ms), 2*ms)
+	want(3 * ms)
+	p.Repace(t0.Add(25*ms), -ms)
+	want(3 * ms)
+	p.Repace(t0.Add(25*ms), time.Second)
+	want(3*ms - time.Second)
+	at(time.Minute, 0)
+	want(0)
+}
+
 func TestPacerRepaceTakesNothingOffAPause(t *testing.T) {
 	var p Pacer
 	p.Start(t0, 2*ms, 0)

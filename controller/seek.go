@@ -5,7 +5,12 @@ import (
 	"time"
 )
 
-// Seek finds the limit.
+// Seek finds the limit of a service that nobody has told it: how many attempts a
+// second it takes, or how many at once. It presses up to that limit, and spends a
+// bounded share of attempts on finding out where it is now. A zero field takes its
+// default.
+//
+// The package comment explains how.
 type Seek struct {
 	Refusals float64 // share of attempts that may be refused for finding out, above 0, at most 1; default 0.005
 }

@@ -427,6 +427,43 @@ func TestWhatIsTakenBackKeepsItsTurn(t *testing.T) {
 	}
 }
 
+// What the longer interval would not have held up stays where it is.
+func TestWhatALongerIntervalAllowsTooIsNotTakenBack(t *testing.T) {
+	const ms = time.Millisecond
+	for _, test := range []struct {
+		name   string
+		growth []time.Duration // of the interval, by and by
+		kept   bool
+	}{
+		{"by as much as was left", []time.Duration{400 * ms}, true},
+		{"by more", []time.Duration{401 * ms}, false},
+		{"by as much in two steps", []time.Duration{200 * ms, 200 * ms}, true},
+		{"by more in two steps", []time.Duration{200 * ms, 201 * ms}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStand(t, 4, paced(100*ms))
+			d := s.Dispatcher
+			d.awake.Store(true) // no goroutine: the test is the dispatcher
+			door := &Door{dispatcher: d, ctx: t.Context()}
+			d.doors = []*Door{door}
+			let := func() {
+				door.queue.push(&Job{door: door, Ask: Ordinary})
+				d.dispatch()
+			}
+			let()
+			d.pool.pop()
+			d.now = d.now.Add(500 * ms) // the next one has been due for 400 ms
+			let()
+			for _, by := range test.growth {
+				d.set(controller.Setting{Limit: 4, Interval: d.interval + by})
+			}
+			if kept := d.pool.waiting() == 1; kept != test.kept {
+				t.Errorf("kept %v, want %v", kept, test.kept)
+			}
+		})
+	}
+}
+
 // It was held back by the interval, and is not less so for being taken back.
 func TestWhatIsTakenBackWasHeldBackByTheInterval(t *testing.T) {
 	s := newStand(t, 4, paced(second))

@@ -271,7 +271,7 @@ func (d *Dispatcher) pace() {
 	if interval == d.interval {
 		return
 	}
-	if interval > d.interval {
+	if interval-d.interval > d.gate.pacer.Spare() {
 		d.takeBack() // it was let through when more was allowed
 	}
 	d.gate.repace(d.now, d.interval, interval)

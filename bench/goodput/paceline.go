@@ -66,8 +66,9 @@ func (c *client) work(ctx context.Context, tokens int64) (struct{}, error) {
 	var retryAfter time.Duration
 	if a.Hint != nil {
 		retryAfter = a.Hint.RetryAfter
-		if a.Hint.Limit > 0 {
-			pipeline.SlotFrom(ctx).Hint(*a.Hint)
+		if h := *a.Hint; h.Limit > 0 {
+			h.Reset = max(h.Reset-a.After, 0) // it was counted when the request arrived
+			pipeline.SlotFrom(ctx).Hint(h)
 		}
 	}
 	switch a.Status {
