@@ -29,9 +29,10 @@ func shoot(t *testing.T, c contestant, s scenario) film {
 	f := film{scenario: s, every: s.length / frames}
 	taken := make([][frames]pipeline.Snapshot, s.clients)
 	tally := play(t, c, s, func(client int, throttle *pipeline.Throttle) {
+		begin := time.Now().Add(-s.offset(client))
 		go func() {
 			for i := range frames {
-				time.Sleep(f.every)
+				time.Sleep(time.Until(begin.Add(time.Duration(i)*f.every + f.every/2))) // the last one is before the end
 				taken[client][i] = throttle.Snapshot()
 			}
 		}()

@@ -68,11 +68,23 @@ func play(t *testing.T, c contestant, s scenario, watch func(client int, t *pipe
 			if watch != nil {
 				cl.watch = func(t *pipeline.Throttle) { watch(i, t) }
 			}
-			all.Go(func() { c.call(ctx, cl) })
+			all.Go(func() {
+				time.Sleep(s.offset(i))
+				c.call(ctx, cl)
+			})
 		}
 		time.Sleep(s.length)
 		cancel()
 		all.Wait()
 	})
 	return &counter.tally
+}
+
+// offset is how long a client starts after the first one. Clients that started at the very same moment would act in step
+// for ever, since nothing is late in virtual time, and the scheduler would choose the same one to be served first.
+func (s scenario) offset(client int) time.Duration {
+	if client == 0 {
+		return 0
+	}
+	return time.Duration(rand.New(rand.NewPCG(uint64(s.clients), uint64(client))).Int64N(int64(time.Second)))
 }
