@@ -71,7 +71,7 @@ func twoJobs(t *testing.T, park bool) (first, second []time.Duration) {
 		return answer{takes: time.Second}
 	}}
 	begin := time.Now()
-	runAll(t, s, pipeline.Config{MaxConcurrency: 1, Retry: &pipeline.Retry{
+	runAll(t, s, pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}, Retry: &pipeline.Retry{
 		Backoff: pipeline.Fixed, BaseDelay: 10 * time.Second, Park: park,
 	}}, 2)
 	for _, a := range s.log {
