@@ -1,15 +1,13 @@
 package controller
 
 import (
-	"fmt"
 	"math"
-	"slices"
 	"time"
 )
 
 // Seek finds the limit.
 type Seek struct {
-	Refusals float64 // share of attempts that may be spent on finding out, 0 to 1; default 0.005
+	Refusals float64 // share of attempts that may be refused for finding out, above 0, at most 1; default 0.005
 }
 
 func (p Seek) withDefaults() Seek {
@@ -19,164 +17,70 @@ func (p Seek) withDefaults() Seek {
 	return p
 }
 
-// Start returns a law that begins with a tenth of the limit.
+// Start returns a law that begins with a tenth of the bounds, but no more than the
+// initial limit.
 func (p Seek) Start(b Bounds) (Law, Setting) {
-	s := &seek{Seek: p.withDefaults(), bounds: b, bank: 3, starting: true}
-	s.turned = math.Inf(-1)
-	s.slots = newLever(float64(min(b.InitialLimit, max(b.MaxLimit/10, 1))), 1)
-	s.pace = newLever(10, 0.03)
-	s.doubled = -1
+	s := &seek{
+		Seek:     p.withDefaults(),
+		bounds:   b,
+		starting: true,
+		doubled:  -1,
+		room:     1.2,
+		bank:     3,
+		changed:  math.Inf(-1),
+		slots:    newLever(float64(min(b.InitialLimit, max(b.MaxLimit/10, 1))), true),
+		pace:     newLever(firstPace, false),
+	}
 	return s, s.setting()
 }
 
+// firstPace is how many attempts a second are started before one has ended.
+const firstPace = 10
+
+// seek is Seek at work. All times are in seconds since the first attempt.
 type seek struct {
 	Seek
 	bounds Bounds
 	epoch  time.Time
-	now    float64 // seconds since epoch
-	bank   float64 // refusals that may be spent
+	now    float64
+	newest attempt // that we have heard of
+
+	slots lever   // attempts in flight
+	pace  lever   // attempts a second
+	bank  float64 // refusals that may be spent
+
+	starting bool    // nothing has been refused yet
+	doubled  float64 // when the levers were; -1: never
+	round    int     // successes since
+	room     float64 // how many times faster than the limit asks for
 
 	latency mean // of successes
 	answer  mean // of refusals
+	pause   mean // that they ask for
 
-	refusals []refusal // of late, in order of seq
-	inARow   int       // refusals since the last success ended
-	last     spot      // the newest attempt that is known
+	holdup   holdup
+	queueing queueing
+	settled  float64 // attempts from before say nothing of how long they take
+	refusals refusals
+	downtime downtime
 
-	starting bool
-	doubled  float64 // when both levers were
-	round    int
-	room     float64 // of the pace above the limit
+	// Since a lever was lowered:
+	cut      float64 // when it was
+	suspect  *lever  // which it was
+	accepted int     // attempts that started since the storm began
+	most     int     // that the service worked on then, …
+	usual    float64 // … their mean, …
+	spread   float64 // … and its variance
+	edge     int     // worked on at a refusal that may be the limit's, but was taken for the pace's; 0: none
+	review   float64 // when all refusals have been heard; 0: they have
 
-	slots    lever   // attempts in flight
-	pace     lever   // attempts a second
-	cut      float64 // when one of them was lowered
-	review   float64
-	suspect  *lever  // that failed last
-	crowded  float64 // share of attempts that started with no slot left, of late
-	highest  int     // in flight, of those accepted since the cut
-	accepted int
+	ended          float64 // up to 1,024, successes and failures
+	lately, always float64 // share of them that failed
 
-	moved          float64 // when the levers were, last
-	mark, newest   spot    // the first and the newest attempt that started since
-	watched        float64
-	peak           int // in flight, since
-	raised         float64
-	held           float64
-	storm          float64
-	rowStart       float64
-	misses         int
-	inSeq          int
-	lastSeq        int64
-	before         before
-	quiet          float64 // start of the newest refusal
-	block, settled float64
-	known, turned  float64 // a rate of late, and when it was another before
-	baseAt         float64 // the limit with which base was seen
-	base, recent   sample  // how long attempts take: with nothing in their way, and since the levers were moved
-	waited         float64 // how long they took when the limit was lowered for it
-	heard          float64 // when the newest refusal was
-	pause          mean    // that a refusal asks for
-	token          spot    // when the service was to have one, as it said last
-	usual, spread  float64 // accepted in flight: mean and variance
-	calm           bool
-	seen           int
-
-	down down
-}
-
-type spot struct {
-	seq int64
-	at  float64
-}
-
-// A lever is one of the two things that can be limited. It is moved up on trial,
-// and back if that fails.
-type lever struct {
-	value  float64 // known to work
-	failed float64 // known to fail; +Inf: unknown
-	trial  float64 // being tried; 0: none
-	since  spot    // the trial
-	until  float64 // the trial is over
-	rested float64 // since when there is none
-	growth float64
-	least  float64 // difference that matters: of 1 as it is, below as a share
-}
-
-func newLever(value, least float64) lever {
-	return lever{value: value, failed: math.Inf(1), least: least}
-}
-
-// now returns what is in force.
-func (l *lever) now() float64 { return max(l.value, l.trial) }
-
-// close reports whether the limit is known closely.
-func (l *lever) close() bool {
-	if l.least == 1 {
-		return l.failed-l.value <= 1.5
-	}
-	return l.failed <= l.value*(1+1.2*firstStep(l.value))
-}
-
-// next returns what is to be tried next.
-func (l *lever) next(first float64) float64 {
-	if !math.IsInf(l.failed, 1) && !l.close() {
-		return min(max(math.Sqrt(l.value*l.failed), l.value+min(l.least, 1)*0.5), l.value*4)
-	}
-	if l.growth == 0 {
-		l.growth = first
-	} else {
-		l.growth = min(2*l.growth, 1)
-	}
-	return l.value * (1 + l.growth)
-}
-
-func (l *lever) fail(at float64) {
-	l.failed = at
-	l.trial, l.growth = 0, 0
-	l.value = min(l.value, at)
-}
-
-// succeed ends a trial.
-func (l *lever) succeed() {
-	l.value, l.trial = l.trial, 0
-	if l.failed <= l.value || l.growth > 0 {
-		l.failed = math.Inf(1)
-	}
-}
-
-// down is a service that answers nothing.
-type down struct {
-	now      bool
-	since    float64
-	lastFail float64 // the newest attempt that failed
-	rate     float64
-	slots    float64
-
-	turn     float64 // when the service was first seen to work again, the last time
-	turnFail float64 // and last seen not to
-	first    int64
-	onset    float64 // when it went down
-	quota    float64 // accepted between then and the next time it was down
-	period   float64 // with which it comes back; 0: none
-}
-
-type before struct {
-	rate, slots float64
-	proven      bool // for long enough to believe in
-}
-
-type refusal struct {
-	start, end float64
-	seq        int64
-	n          int
-}
-
-type mean struct{ n, value float64 }
-
-func (m *mean) add(x float64) {
-	m.n = min(m.n+1, 64)
-	m.value += (x - m.value) / m.n
+	raised  float64 // when the pace was; refusals from before are of another rate
+	token   attempt // when a service was to accept again that says so
+	rate    float64 // of the service, roughly
+	changed float64 // when it was another
 }
 
 func (s *seek) Next(now time.Time, o Outcome) Setting {
@@ -184,64 +88,257 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 		s.epoch = o.Start
 	}
 	s.now = now.Sub(s.epoch).Seconds()
-	start := o.Start.Sub(s.epoch).Seconds()
-	s.watch(start, o)
-	if o.Seq > s.last.seq {
-		s.last = spot{o.Seq, start}
+	a := attempt{o.Seq, o.Start.Sub(s.epoch).Seconds()}
+	if a.seq > s.newest.seq {
+		s.newest = a
 	}
+	s.holdup.add(a.start, o)
 	switch o.Verdict {
 	case Succeeded:
-		s.succeed(start, o)
+		s.succeed(a, o)
 	case Overload:
-		s.refuse(start, o)
+		s.refuse(a, o)
 	case Failed:
-		s.fail(start, o)
+		s.fail(a, o)
 	}
+	s.pace.value = max(s.pace.value, s.slowest())
 	return s.setting()
 }
 
 func (s *seek) setting() Setting {
-	s.pace.value = max(s.pace.value, 1.0/60)
-	set := Setting{Limit: int(s.slots.now() + 1e-9), Ceiling: s.bounds.MaxLimit}
-	set.Interval = time.Duration(float64(time.Second) / s.pace.now())
-	if s.down.now {
-		set.Limit = 1
-		set.Interval = s.patience()
-		set.Probing = true
-	} else if run := s.run(); s.inARow >= 3 && len(run) >= 3 {
-		set.Interval = max(set.Interval, time.Duration(3*(s.now-run[0].start)*float64(time.Second)))
+	set := Setting{Limit: int(s.slots.now()), Ceiling: s.bounds.MaxLimit}
+	if pace := s.pace.now(); pace < unpaced {
+		set.Interval = seconds(1 / pace)
+	}
+	switch {
+	case s.downtime.is:
+		set.Limit, set.Interval, set.Probing = 1, seconds(s.downtime.patience(s.now, s.newest.start)), true
+	case s.downtime.inARow >= 3:
+		if run := s.refusals.run(); len(run) >= 3 { // four times as long each time
+			set.Interval = max(set.Interval, seconds(3*(s.now-run[0].start)))
+		}
 	}
 	return set.within(s.bounds)
 }
 
-func (s *seek) patience() time.Duration {
-	cap := max(4, min(100/s.down.rate, 60))
-	wait := min(max(s.now-s.down.since, 0.001), cap)
-	if d := &s.down; d.period > 0 && s.now < d.since+1.1*d.period {
-		wait = d.nextTurn(s.now) - s.last.at
-		if s.misses <= 1 {
-			wait /= 8 // or is it something else?
-		}
-		wait = max(wait, 0.001)
+// unpaced is a pace that is none: nothing is gained by waiting 10 us.
+const unpaced = 1e5
+
+// fastest and slowest are the paces that the bounds allow.
+func (s *seek) fastest() float64 {
+	if s.bounds.MinInterval > 0 {
+		return 1 / s.bounds.MinInterval.Seconds()
 	}
-	return time.Duration(wait * float64(time.Second))
+	return unpaced
 }
 
-// occupancy is how many attempts the service was working on when this one came.
-func (s *seek) occupancy(start float64, o Outcome) int {
-	n := o.InFlight
-	if start >= s.heard {
-		return n
+func (s *seek) slowest() float64 { return min(1/s.bounds.MaxInterval.Seconds(), s.fastest()) }
+
+// Update goes on under another Seek and other bounds.
+func (s *seek) Update(p Policy, b Bounds) (Setting, bool) {
+	policy, ok := p.(Seek)
+	if !ok {
+		return Setting{}, false
 	}
-	for i := len(s.refusals) - 1; i >= 0; i-- {
-		if r := &s.refusals[i]; r.seq < o.Seq && r.end > start {
-			n--
-		}
-	}
-	return max(n, 1)
+	s.Seek, s.bounds = policy.withDefaults(), b
+	s.slots.limit(1, float64(b.MaxLimit))
+	s.pace.limit(s.slowest(), s.fastest())
+	return s.setting(), true
 }
 
-// echo is how long a refusal takes to be heard.
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// succeed takes a success.
+func (s *seek) succeed(a attempt, o Outcome) {
+	s.earn()
+	s.failed(0)
+	s.latency.add(o.Took.Seconds())
+	s.downtime.succeed(a.start)
+	if s.downtime.is {
+		if s.downtime.over(a.start) {
+			s.revive(a)
+		}
+		return
+	}
+	if s.starting {
+		if s.doubled > 0 && a.start >= s.doubled {
+			s.queueing.add(s.now, o.Took.Seconds())
+		}
+		s.count(a, o)
+		s.double(a, o)
+		return
+	}
+	if s.waits(a, o) {
+		return
+	}
+	s.count(a, o)
+	s.look()
+	s.try()
+}
+
+// earn puts into the bank what a success earns. Who changes has to be asked more
+// often, who tells less.
+func (s *seek) earn() {
+	earned := s.Refusals
+	switch {
+	case s.now < s.changed+200:
+		earned *= 1.5
+	case s.pause.n > 0:
+		earned /= 3
+	}
+	s.bank = min(s.bank+earned, 100)
+}
+
+// count notes how many the service worked on when it accepted an attempt.
+func (s *seek) count(a attempt, o Outcome) {
+	if a.start < s.refusals.storm {
+		return
+	}
+	n := s.refusals.worked(a.seq, a.start, o.InFlight)
+	s.accepted++
+	s.most = max(s.most, n)
+	off := float64(n) - s.usual
+	s.usual += off / min(float64(s.accepted), 64)
+	s.spread += (off*off - s.spread) / min(float64(s.accepted), 64)
+}
+
+// double is the start: both levers, twice as far each round trip. A round trip is
+// over when a quarter of what is in flight has succeeded that began in it, or,
+// since a few say nothing of how long they take, eight, if that takes no more than
+// a second.
+func (s *seek) double(a attempt, o Outcome) {
+	l := &s.slots
+	switch {
+	case s.doubled < 0:
+		if s.latency.n < min(4, l.value/2) && o.Took > time.Second/firstPace {
+			return // of those in flight, the first to end is the quickest
+		}
+	case a.start < s.doubled || float64(o.InFlight) < l.value/2:
+		return
+	default:
+		if s.round++; float64(s.round) < max(l.value/4, min(8, l.value/s.latency.value)) {
+			return
+		}
+		if s.queueing.recent.n >= 8 {
+			if longer := s.queueing.longer(l.value); longer > 1 {
+				s.crowd(longer)
+				s.pace.value = max(s.pace.value, 4*l.value*longer/s.queueing.waited)
+				l.value, l.rested = max(math.Floor(l.value/2), 1), s.now // to see how long they take alone
+				s.endStart()
+				s.settled = s.now + s.latency.value
+				return
+			}
+		}
+		if l.value == float64(s.bounds.MaxLimit) {
+			s.room = min(2*s.room, 20)
+		}
+		l.value = min(2*l.value, float64(s.bounds.MaxLimit))
+	}
+	s.round, s.doubled, s.queueing.recent = 0, s.now, sample{}
+	s.pace.value = min(s.room*l.value/max(s.latency.value, 1e-6), s.fastest())
+}
+
+// endStart ends the start. How long its attempts took, of which the quick ones ended
+// first, is not comparable.
+func (s *seek) endStart() {
+	s.starting = false
+	s.queueing, s.settled = queueing{}, s.now
+}
+
+// try ends the trial that is under way, or begins one: of the lever that holds
+// attempts up, for only that makes a difference.
+func (s *seek) try() {
+	switch {
+	case s.holdup.seen < 3:
+	case s.pace.trial > 0:
+		s.endPaceTrial()
+	case s.slots.trial > 0:
+		s.endSlotsTrial()
+	default:
+		s.beginTrial()
+	}
+}
+
+func (s *seek) endPaceTrial() {
+	if s.now < s.pace.until {
+		return
+	}
+	s.pace.succeed()
+	s.raised = s.now
+	s.compare()
+	s.holdup.begin(s.now)
+}
+
+func (s *seek) endSlotsTrial() {
+	l := &s.slots
+	switch {
+	case s.now < l.until:
+	case float64(s.holdup.peak) > l.value:
+		l.succeed()
+		s.holdup.begin(s.now)
+	case s.now >= l.until+2*s.latency.value:
+		l.cancel(s.now) // nobody wanted them
+		s.holdup.begin(s.now)
+	}
+}
+
+func (s *seek) beginTrial() {
+	sent := s.holdup.rate()
+	switch {
+	case sent > 0.85*s.pace.value:
+		s.tryPace()
+	case float64(s.holdup.peak) > s.slots.value-1 && s.now >= s.rests(&s.slots):
+		s.trySlots()
+	case s.holdup.paced > 0.2 && s.pace.value < 4*sent: // it delays those that have a slot
+		s.tryPace()
+	}
+}
+
+// tryPace tries a faster pace, long enough for two attempts to be beyond what is
+// known to work.
+func (s *seek) tryPace() {
+	p := &s.pace
+	if s.now < s.rests(p) {
+		return
+	}
+	to := p.next(s.fastest())
+	if to <= p.value {
+		return
+	}
+	p.try(to, s.now, s.now+2*s.echo()+2/(to-p.value))
+	s.holdup.begin(s.now)
+}
+
+// trySlots tries a higher limit. If nothing was ever refused, only how long attempts
+// take can tell whether it is too high.
+func (s *seek) trySlots() {
+	l := &s.slots
+	to := l.next(float64(s.bounds.MaxLimit))
+	if to <= l.value {
+		return
+	}
+	until := s.now + 2*s.echo()
+	if s.answer.n == 0 {
+		until = s.now + s.latency.value*(2+64/to)
+	}
+	l.try(to, s.now, until)
+	s.holdup.begin(s.now)
+}
+
+// rests returns until when a lever is left alone: when what is known of it is close
+// enough, until there are refusals to spend.
+func (s *seek) rests(l *lever) float64 {
+	if l.growth > 0 {
+		return l.rested
+	}
+	wait := max(2*s.echo(), 4/s.pace.value, 5*s.pause.value)
+	if l.close() {
+		wait = max(wait, 1, 60/max(s.bank, 0.3), 200*s.pause.value, 2.5*s.downtime.period)
+	}
+	return l.rested + wait
+}
+
+// echo is how long it takes to hear of a refusal.
 func (s *seek) echo() float64 {
 	if s.answer.n > 0 {
 		return s.answer.value
@@ -249,294 +346,71 @@ func (s *seek) echo() float64 {
 	return s.latency.value
 }
 
-func (s *seek) succeed(start float64, o Outcome) {
-	earned := s.Refusals
-	switch restless := s.now < s.turned+200; {
-	case restless:
-		earned *= 1.5 // it will change again
-	case s.pause.n > 0:
-		earned /= 3 // who is told need not find out
-	}
-	s.bank = min(s.bank+earned, 100)
-	s.latency.add(o.Took.Seconds())
-	s.inARow = 0
-	if start > s.quiet {
-		s.calm, s.misses, s.inSeq = true, 0, 0
-	}
-	if s.down.now {
-		if start >= s.down.lastFail && start > s.down.since {
-			s.revive(start, o)
-		}
-		return
-	}
-	if s.queues(start, o.Took.Seconds()) {
-		return
-	}
-	if start >= s.storm {
-		n := s.occupancy(start, o)
-		s.accepted++
-
-		s.highest = max(s.highest, n)
-		off := float64(n) - s.usual
-		s.usual += off / min(float64(s.accepted), 64)
-		s.spread += (off*off - s.spread) / min(float64(s.accepted), 64)
-	}
-	if s.starting {
-		s.double(start, o)
-		return
-	}
-	s.look()
-	s.try()
-}
-
-// double is the start: twice as much each round trip.
-func (s *seek) double(start float64, o Outcome) {
-	if s.doubled < 0 {
-		if s.latency.n < min(4, s.slots.value/2) {
-			return
-		}
-	} else {
-		if start < s.doubled || float64(o.InFlight) < s.slots.value/2 {
-			return
-		}
-		enough := max(s.slots.value/4, min(8, s.slots.value/s.latency.value)) // a second is not too long
-		if s.round++; float64(s.round) < enough {
-			return
-		}
-		if s.recent.n >= 8 && s.slower() {
-			s.starting, s.slots.rested = false, s.now
-			s.pace.value = max(s.pace.value, 4*s.slots.value/s.base.mean)
-			s.slots.value = max(math.Floor(s.slots.value/2), 1) // to see how long they take alone
-			s.base, s.waited = sample{}, 0
-			return
-		}
-		if s.slots.value == float64(s.bounds.MaxLimit) {
-			s.room = min(2*s.room, 20)
-		}
-		s.slots.value = min(2*s.slots.value, float64(s.bounds.MaxLimit))
-	}
-	s.room = max(s.room, 1.2)
-	s.round = 0
-	s.doubled = s.now
-	s.recent = sample{}
-	s.pace.value = s.room * s.slots.value / max(s.latency.value, 1e-6)
-}
-
-// watch measures what holds attempts up, from those that started since the
-// levers were moved last.
-func (s *seek) watch(start float64, o Outcome) {
-	if start < s.moved {
-		return
-	}
-	if s.mark.seq == 0 {
-		s.mark = spot{o.Seq, start}
-	}
-	if o.Seq > s.newest.seq {
-		s.newest = spot{o.Seq, start}
-	}
-	s.peak = max(s.peak, o.InFlight)
-	count := func(share *float64, yes bool) {
-		one := 0.0
-		if yes {
-			one = 1
-		}
-		*share += (one - *share) / min(s.watched, 32)
-	}
-	s.watched++
-	count(&s.crowded, !o.Paced && float64(o.InFlight) > s.slots.now()-1)
-	count(&s.held, o.Paced)
-}
-
-// sent returns how many attempts a second have started since the levers were
-// moved last, 0 if it is not known.
-func (s *seek) sent() float64 {
-	if passed := s.newest.at - s.mark.at; passed > 0 {
-		return float64(s.newest.seq-s.mark.seq) / passed
-	}
-	return 0
-}
-
-// from begins to measure anew.
-func (s *seek) from() {
-	s.moved = s.now
-	s.mark, s.newest = spot{}, spot{}
-	s.watched, s.peak = 0, 0
-}
-
-// look looks again at what is known of the rate, when all refusals have been heard.
-func (s *seek) look() {
-	if s.review == 0 || s.now < s.review {
-		return
-	}
-	s.review = 0
-	if rate := s.bound(); rate > s.pace.value && s.pace.trial == 0 && s.suspect != &s.slots && !math.IsInf(rate, 1) {
-		s.pace.value = min(rate, s.pace.failed)
-	}
-}
-
-// try ends the trial that is under way, and begins another one.
-func (s *seek) try() {
-	if s.watched < 3 {
-		return
-	}
-	for _, l := range []*lever{&s.pace, &s.slots} {
-		if l.trial == 0 {
-			continue
-		}
-		if s.now < l.until {
-			return
-		}
-		if l == &s.slots && float64(s.peak) <= l.value {
-			if s.now < l.until+2*s.latency.value {
-				return
-			}
-			l.trial, l.growth = 0, 0 // it is not what holds attempts up
-			l.rested = s.now
-			s.from()
-			return
-		}
-		l.succeed()
-		if l == &s.pace {
-			s.raised = s.now
-			s.compare(l.value)
-		}
-		s.from()
-		return
-	}
-	var l *lever
-	switch {
-	case s.sent() > 0.85*s.pace.value:
-		l = &s.pace
-	case float64(s.peak) > s.slots.value-1 && s.now >= s.rests(&s.slots):
-		l = &s.slots
-	case s.held > 0.2 && s.pace.value < 4*s.sent():
-		l = &s.pace
-	default:
-		return
-	}
-	if s.now >= s.rests(l) {
-		s.begin(l)
-	}
-}
-
-// rests returns until when a lever is left alone.
-func (s *seek) rests(l *lever) float64 {
-	if l.growth > 0 {
-		return l.rested
-	}
-	wait := max(2*s.echo(), 4/s.pace.value)
-	if l.close() {
-		wait = max(wait, 60/max(s.bank, 0.3), 1, 2.5*s.down.period, 200*s.pause.value)
-	}
-	wait = max(wait, 5*s.pause.value)
-	return l.rested + wait
-}
-
-func (s *seek) begin(l *lever) {
-	first := max(1/l.value, 0.03)
-	most := float64(s.bounds.MaxLimit)
-	if l == &s.pace {
-		first = firstStep(l.value)
-		most = 1e6
-	}
-	to := l.next(first)
-	if l == &s.slots {
-		to = math.Round(to)
-		to = max(to, l.value+1)
-	}
-	to = min(to, most)
-	if to <= l.value {
-		return
-	}
-	s.from()
-	l.trial = to
-	l.since = spot{s.last.seq, s.now}
-	l.until = s.now + 2*s.echo()
-	if l == &s.slots && s.answer.n == 0 { // only latency tells
-		l.until = s.now + 2*s.latency.value + 64*s.latency.value/to
-	}
-	if l == &s.pace {
-		l.until += 2 / (to - l.value)
-	}
-}
-
-func (s *seek) refuse(start float64, o Outcome) {
+// refuse takes a refusal.
+func (s *seek) refuse(a attempt, o Outcome) {
 	s.answer.add(o.Took.Seconds())
 	s.bank = max(s.bank-1, 0)
-	n := s.occupancy(start, o)
-	s.note(refusal{start: start, end: s.now, seq: o.Seq, n: n})
-	s.row(start, o)
+	n := s.refusals.worked(a.seq, a.start, o.InFlight)
+	s.refusals.add(refusal{a.seq, a.start, s.now})
+	s.miss(a)
 	if o.RetryAfter > 0 {
 		s.pause.add(o.RetryAfter.Seconds())
 	}
-	told := s.told(start, o)
-	closed := start + o.RetryAfter.Seconds() // until then, it says
-	if s.down.now {
-		s.down.lastFail = max(s.down.lastFail, closed)
-		return
-	}
-	spent := s.down.period > 0 // of this window's quota nothing is left
-	if spent || s.isDown() || o.RetryAfter > time.Second && o.RetryAfter.Seconds() > 5*s.latency.value {
+	told, closed := s.told(a, o), a.start+o.RetryAfter.Seconds()
+	switch {
+	case s.downtime.is:
+		s.downtime.lastMiss = max(s.downtime.lastMiss, closed)
+	case s.closes(o):
 		s.goDown()
-		s.down.lastFail = max(s.down.lastFail, closed)
-		return
+		s.downtime.lastMiss = max(s.downtime.lastMiss, closed)
+	case a.start < s.cut:
+		s.late(n, told)
+	default:
+		s.lower(a, o, n, told)
 	}
-	if start < s.cut {
-		if told > 0 && s.suspect != &s.slots {
-			s.pace.value = min(max(told*0.999, s.pace.value), s.pace.failed)
-			return
+}
+
+// closes reports whether nothing more will be accepted for a while: a window's quota
+// is used up, nothing was for long, or it says so.
+func (s *seek) closes(o Outcome) bool {
+	return s.downtime.period > 0 ||
+		s.downtime.silent(s.now, s.latency.value) ||
+		o.RetryAfter > time.Second && o.RetryAfter.Seconds() > 5*s.latency.value
+}
+
+// late takes a refusal of an attempt that started before the last cut. It says
+// nothing of what is in force now, but something of where the limit is.
+func (s *seek) late(n int, told float64) {
+	switch {
+	case s.suspect == &s.slots:
+		if to := float64(max(n-1, s.most, 1)); to < s.slots.value {
+			s.slots.value, s.slots.failed = to, to+1
 		}
 		s.review = s.now + 1.5*s.echo()
-		switch {
-		case s.suspect == &s.slots:
-			if to := float64(max(n-1, s.highest, 1)); to < s.slots.value {
-				s.slots.value, s.slots.failed = to, to+1
-			}
-		default:
-			if n > s.highest && s.seen > 0 {
-				s.seen = min(s.seen, n)
-			}
-			s.pace.value = min(s.pace.value, s.bound())
-		}
-		return
-	}
-	top := s.above(n) && s.accepted >= min(20, 3*n)
-	var l *lever
-	forced := false
-	switch {
-	case s.starting, n == 1:
-		l = &s.pace
-		forced = !s.starting && s.slots.trial > 0
-	case s.slots.trial > 0 && start >= s.slots.since.at:
-		l = &s.slots
-	case top && s.seen > 0 && near(n, s.seen):
-		l = &s.slots
-	case s.pace.trial > 0 && start >= s.pace.since.at:
-		l = &s.pace
-	case s.suspect != nil && s.now < s.cut+4*s.echo() && (s.suspect == &s.pace || n > s.highest):
-		l = s.suspect
-	case o.Paced || float64(o.InFlight) < s.slots.value:
-		l = &s.pace
-	case n < s.highest:
-		l = &s.pace
-		if sent := s.sent(); sent > 0 {
-			s.pace.value = min(s.pace.value, sent)
-		}
-		forced = true
+	case told > 0:
+		s.pace.value = min(max(told*0.999, s.pace.value), s.pace.failed)
 	default:
-		l = &s.slots
+		if s.edge > 0 && n > s.most {
+			s.edge = min(s.edge, n)
+		}
+		s.pace.value = min(s.pace.value, s.refusals.bound(s.raised))
+		s.review = s.now + 1.5*s.echo()
 	}
+}
+
+// lower lowers the lever to which a refusal is put down.
+func (s *seek) lower(a attempt, o Outcome, n int, told float64) {
+	l, overrun := s.blame(a, o, n)
 	switch {
 	case s.starting:
-		s.pace.failed = s.pace.value
+		s.pace.fail(s.pace.value)
 		s.pace.value /= 2
-		s.starting = false
-		s.base, s.recent, s.settled = sample{}, sample{}, s.now
+		s.endStart()
 	case l == &s.slots:
 		s.less(n)
 	default:
-		s.slow()
-		if forced {
+		s.slower()
+		if overrun {
 			s.pace.failed = math.Inf(1)
 		}
 	}
@@ -545,361 +419,236 @@ func (s *seek) refuse(start float64, o Outcome) {
 		atMost := 1 / (1/p.failed + o.RetryAfter.Seconds()) // if it had nothing left after the one before
 		p.value = min(max(told*0.999, p.value), atMost)
 		p.failed = max(atMost*1.001, p.value)
-		s.review = 0
 	}
-	s.seen = 0
+	s.edge = 0
 	if l == &s.pace && s.above(n) {
-		s.seen = n
+		s.edge = n
 	}
 	s.pace.trial, s.slots.trial = 0, 0
-	s.suspect = l
-	l.rested = s.now
-	s.lowered(start)
+	s.suspect, l.rested = l, s.now
+	s.lowered(a.start)
+	if told > 0 && l == &s.pace {
+		s.review = 0
+	}
 }
 
-// above reports whether so many in flight are more than were ever accepted of
-// late, or, since the count is uncertain by those refusals that have not been
-// heard of, hardly less and more than is usual.
+// blame returns the lever to which a refusal is put down: the one that is on trial,
+// or else the one that let the attempt through. With a limit on what is in flight,
+// a service never refuses with fewer in flight than it accepts with, and always with
+// as many; that is what tells which it is when the trial does not.
+//
+// If it is the pace, it may have been faster than anything was sent: overrun.
+func (s *seek) blame(a attempt, o Outcome, n int) (l *lever, overrun bool) {
+	switch {
+	case s.starting || n == 1:
+		return &s.pace, s.slots.trial > 0
+	case s.slots.trial > 0 && a.start >= s.slots.begun:
+		return &s.slots, false
+	case s.edge > 0 && near(n, s.edge) && s.above(n) && s.accepted >= min(20, 3*n):
+		return &s.slots, false
+	case s.pace.trial > 0 && a.start >= s.pace.begun:
+		return &s.pace, false
+	case s.suspect == &s.pace && s.now < s.cut+4*s.echo():
+		return &s.pace, false
+	case s.suspect == &s.slots && s.now < s.cut+4*s.echo() && n > s.most:
+		return &s.slots, false
+	case o.Paced || float64(o.InFlight) < s.slots.value:
+		return &s.pace, false
+	case n < s.most:
+		if sent := s.holdup.rate(); sent > 0 {
+			s.pace.value = min(s.pace.value, sent)
+		}
+		return &s.pace, true
+	}
+	return &s.slots, false
+}
+
+// above reports whether the service worked on more than it ever accepted of late,
+// or, since the count is off by those refusals that we have not heard of, on hardly
+// fewer and on more than is usual.
 func (s *seek) above(n int) bool {
 	x := float64(n)
-	return n > s.highest || x >= 0.97*float64(s.highest) && n > 20 && x > s.usual+1.5*math.Sqrt(s.spread)
+	return n > s.most || n > 20 && x >= 0.97*float64(s.most) && x > s.usual+1.5*math.Sqrt(s.spread)
 }
 
-// near reports whether two occupancies may be the same limit.
-func near(a, b int) bool { return float64(max(a-b, b-a)) <= max(1, 0.05*float64(b)) }
+// near reports whether two counts may be of the same limit.
+func near(a, b int) bool { return math.Abs(float64(a-b)) <= max(1, 0.05*float64(b)) }
 
-// less lowers the limit after a refusal of an attempt with which so many were
-// worked on.
+// less lowers the limit below what the service worked on when it refused; twice as
+// far with each refusal without an attempt accepted in between.
 func (s *seek) less(n int) {
 	l := &s.slots
 	by := 1.0
-	if k := len(s.run()); k > 1 {
-		by = math.Pow(2, float64(min(k, 10)-1))
+	if run := len(s.refusals.run()); run > 1 {
+		by = math.Pow(2, float64(min(run, 10)-1))
 	}
 	to := max(min(float64(n), l.now())-by, l.now()/2, 1)
+	failed := to + by
 	if l.trial > 0 && by == 1 {
-		l.fail(max(to+1, l.value))
-		l.value = to
-		return
+		failed = max(failed, l.value)
 	}
-	l.fail(to + 1)
+	l.fail(failed)
 	l.value = to
-	if by > 1 {
-		l.failed = to + by
-	}
 }
 
-// slow lowers the pace.
-func (s *seek) slow() {
+// slower lowers the pace: after a trial, to what it was, else to what has been
+// accepted.
+func (s *seek) slower() {
 	p := &s.pace
-	trial, fresh := p.trial > 0, s.accepted >= 8
-	was, failed := p.value, p.failed
+	trial, storm := p.trial > 0, s.accepted < 8
+	value, failed := p.value, p.failed
 	p.fail(p.now())
-	bound := s.bound()
+	bound := s.refusals.bound(s.raised)
 	switch {
 	case trial:
+	case !storm:
+		bound = min(max(bound, 0.97*value), 0.995*value)
 	case math.IsInf(bound, 1):
-		bound = p.value * 0.7
+		bound = 0.7 * value
 	default:
-		bound = min(bound, p.value*0.995)
-	}
-	if !trial && fresh {
-		bound = max(bound, 0.97*p.value)
+		bound = min(bound, 0.995*value)
 	}
 	p.value = min(p.value, bound)
-	s.compare(p.value)
-	if !trial && !fresh { // one storm still: not closely known
-		p.failed = min(failed, max(was, 1.5*p.value))
+	s.compare()
+	if !trial && storm { // it is not known closely
+		p.failed = min(failed, max(value, 1.5*p.value))
 	}
 }
 
-// bound is what the rate can have been at most since it was raised last, for as
-// many attempts to be refused.
-func (s *seek) bound() float64 {
-	most := math.Inf(1)
-	last := len(s.refusals) - 1
-	if last < 0 {
-		return most
-	}
-	newest := s.refusals[last]
-	for i := last - 1; i >= 0 && s.refusals[i].start >= s.raised; i-- {
-		r := s.refusals[i]
-		if r.start > s.storm {
-			continue // one of many; only the first counts
-		}
-		if passed := newest.start - r.start; passed > 0 {
-			accepted := float64(newest.seq-r.seq) - float64(last-i)
-			most = min(most, (accepted+1)/passed)
-		}
-	}
-	return most
-}
-
-// isDown reports whether the service has stopped answering.
-func (s *seek) isDown() bool {
-	enough := max(2*s.latency.value, 20/s.before.rate)
-	if !s.before.proven {
-		enough = max(enough, 3)
-	}
-	return s.misses >= 4 && s.now-s.rowStart > enough
-}
-
-// fail takes a failure. One says nothing; many in a row that the service is down.
-func (s *seek) fail(start float64, o Outcome) {
-	s.row(start, o)
-	if s.down.now {
-		s.down.lastFail = max(s.down.lastFail, start)
+// look looks again at what is known of the rate when all refusals of a storm have
+// been heard of.
+func (s *seek) look() {
+	if s.review == 0 || s.now < s.review {
 		return
 	}
-	size := math.Log2(float64(o.InFlight) + 1)
-	if float64(s.inSeq) >= 3+size/2 || float64(s.inARow) >= 4+size {
+	s.review = 0
+	bound := s.refusals.bound(s.raised)
+	if s.pace.trial == 0 && s.suspect != &s.slots && bound > s.pace.value && !math.IsInf(bound, 1) {
+		s.pace.value = min(bound, s.pace.failed)
+	}
+}
+
+// lowered notes that there is less now, since a refusal of an attempt that started
+// then.
+func (s *seek) lowered(start float64) {
+	if s.accepted >= 8 || s.refusals.storm == 0 {
+		s.refusals.storm = start
+	}
+	s.review = s.now + 1.5*s.echo()
+	s.cut = s.now
+	s.most, s.accepted = 0, 0
+	s.holdup.begin(s.now)
+}
+
+// told returns the rate of a service that says exactly when it will accept again:
+// what it accepted between two such times is what it was given. 0: it does not say
+// so, or not twice.
+func (s *seek) told(a attempt, o Outcome) float64 {
+	if o.RetryAfter == 0 || o.RetryAfter%time.Second == 0 {
+		return 0
+	}
+	before := s.token
+	s.token = attempt{a.seq, a.start + o.RetryAfter.Seconds()}
+	if before.seq == 0 || before.start < s.raised || s.token.seq <= before.seq || s.token.start <= before.start {
+		return 0
+	}
+	return float64(s.refusals.accepted(before.seq, a.seq)) / (s.token.start - before.start)
+}
+
+// compare notes whether the service's rate is another than it was. At the start it is
+// not known yet.
+func (s *seek) compare() {
+	rate := s.pace.value
+	switch {
+	case s.rate == 0 || s.now < 30:
+		s.rate = rate
+	case rate < 0.8*s.rate || rate > 1.25*s.rate:
+		s.rate, s.changed = rate, s.now
+	}
+}
+
+// fail takes a failure. One says nothing of the limit. Many in a row say that the
+// service is down; and if far more fail than did before, it is too much for it, and
+// they are refusals by another name.
+func (s *seek) fail(a attempt, o Outcome) {
+	s.failed(1)
+	if s.lately > 0.2 && s.lately > 3*s.always {
+		s.refuse(a, o)
+		return
+	}
+	s.miss(a)
+	switch {
+	case s.downtime.is:
+		s.downtime.lastMiss = max(s.downtime.lastMiss, a.start)
+	case s.downtime.failing(o.InFlight):
 		s.goDown()
 	}
 }
 
-// row counts what did not succeed, in the order of ends and of starts.
-func (s *seek) row(start float64, o Outcome) {
-	if s.calm || s.before.rate == 0 {
-		s.before, s.calm = before{s.pace.value, s.slots.value, !s.starting && s.accepted >= 10}, false
-	}
-	if s.misses == 0 {
-		s.rowStart = start
-	}
-	s.misses++
-	s.inARow++
-	s.rowStart = min(s.rowStart, start)
-	s.quiet = max(s.quiet, start)
-	if o.Seq != s.lastSeq+1 {
-		s.inSeq = 0
-	}
-	s.inSeq++
-	s.lastSeq = o.Seq
+// failed counts what share of attempts fails: of the last 64 or so, and of the last
+// 1,024.
+func (s *seek) failed(one float64) {
+	s.ended = min(s.ended+1, 1024)
+	s.lately += (one - s.lately) / 64
+	s.always += (one - s.always) / s.ended
 }
 
+func (s *seek) miss(a attempt) {
+	s.downtime.miss(a, pressure{s.pace.value, s.slots.value, !s.starting && s.accepted >= 10})
+}
+
+// goDown has the service be asked now and then whether it is there again.
 func (s *seek) goDown() {
-	d := &s.down
-	d.now, d.since, d.lastFail = true, s.rowStart, s.last.at
-	d.rate, d.slots = s.before.rate, s.before.slots
+	s.downtime.start(s.newest)
 	s.pace.trial, s.slots.trial = 0, 0
-	if d.turn > 0 {
-		d.quota = max(float64(s.last.seq-d.first)-float64(s.misses)+1, 1)
-		if passed := s.rowStart - d.onset; d.quota < 20 && passed > 0 { // not down, but slower than we thought
-			d.rate = min(d.rate, (d.quota+1)/passed)
-			d.quota = 0
-		}
-	}
-	d.onset = s.rowStart
 	if s.starting {
-		s.starting = false
-		s.base, s.recent, s.settled = sample{}, sample{}, s.now
+		s.endStart()
 	}
 }
 
-// nextTurn is when the service is expected to come back.
-func (d *down) nextTurn(now float64) float64 {
-	return d.turn + math.Ceil((now-d.turn)/d.period)*d.period
-}
-
-// revive is the end of being down.
-func (s *seek) revive(start float64, o Outcome) {
-	d := &s.down
-	d.now = false
-	s.pace.value, s.slots.value = d.rate, d.slots
-	switch {
-	case d.period > 0 && start < d.nextTurn(d.since)-0.1*d.period:
-		d.period = 0 // it was something else
-	case d.period > 0 && start > d.turn+1.5*d.period:
-		s.pace.value *= 0.995 // it was enough for some windows, and is not for each
-		start = d.nextTurn(d.since)
-	case d.turn > 0 && d.quota > 0:
-		if p := humanPeriod(d.lastFail-d.turn, start-d.turnFail); p > 0 {
-			rate := d.quota / p * (1 - slack)
-			if d.period == p {
-				rate = (3*d.rate + rate) / 4 // jobs differ
-			}
-			d.period = p
-			s.pace.value, s.pace.failed = rate, rate*1.01
-		}
+// revive goes on where we were.
+func (s *seek) revive(a attempt) {
+	rate, window := s.downtime.end(a)
+	s.pace.value, s.slots.value = rate, s.downtime.pressed.slots
+	if window {
+		s.pace.failed = 1.01 * rate
 	}
-	d.turn, d.turnFail, d.first, d.quota = start, d.lastFail, o.Seq, 0
-	for _, l := range []*lever{&s.pace, &s.slots} {
-		if l.failed <= l.value {
-			l.failed = math.Inf(1)
-		}
-	}
+	s.pace.sane()
+	s.slots.sane()
+	s.refusals.list = s.refusals.list[:0]
 	s.lowered(s.now)
-	s.before, s.calm, s.misses = before{s.pace.value, s.slots.value, false}, false, 0
-	s.refusals = s.refusals[:0]
 	s.pace.rested, s.slots.rested = s.now, s.now
+	s.downtime.pressed = pressure{rate: s.pace.value, slots: s.slots.value}
 }
 
-const slack = 0.005
-
-// humanPeriod returns the period between two bounds by which people count.
-func humanPeriod(lo, hi float64) float64 {
-	for _, p := range []float64{60, 3600, 86400} {
-		if p >= lo && p <= hi && hi-lo < p/3 {
-			return p
-		}
-	}
-	return 0
-}
-
-// Debug is for development.
-func (s *seek) Debug() string {
-	f := func(l *lever) string {
-		return fmt.Sprintf("%.2f<%.2f try %.2f until %.2f g %.3f", l.value, l.failed, l.trial, l.until, l.growth)
-	}
-	return fmt.Sprintf("base %.4f at %.1f start %v slots %s pace %s bank %.2f crowd %.2f high %d lat %.3f echo %.3f", s.base.mean, s.baseAt, s.starting, f(&s.slots), f(&s.pace), s.bank, s.crowded, s.highest, s.latency.value, s.answer.value)
-}
-
-// lowered notes that there is less now, because of an attempt that started then.
-func (s *seek) lowered(start float64) {
-	if s.accepted >= 8 || s.storm == 0 {
-		s.storm = start
-	}
-	s.review = s.now + 1.5*s.echo()
-	s.from()
-	s.cut = s.now
-	s.highest, s.accepted = 0, 0
-}
-
-func (s *seek) note(r refusal) {
-	s.heard = s.now
-	i, _ := slices.BinarySearchFunc(s.refusals, r, func(a, b refusal) int { return int(a.seq - b.seq) })
-	s.refusals = slices.Insert(s.refusals, i, r)
-	if len(s.refusals) > 256 {
-		s.refusals = slices.Delete(s.refusals, 0, len(s.refusals)-256)
-	}
-}
-
-// run returns the refusals of attempts one right after another, up to the newest.
-func (s *seek) run() []refusal {
-	i := len(s.refusals) - 1
-	for i > 0 && s.refusals[i].seq-s.refusals[i-1].seq == 1 {
-		i--
-	}
-	return s.refusals[max(i, 0):]
-}
-
-// firstStep is the smallest share by which a rate is raised.
-func firstStep(rate float64) float64 { return min(max(0.3/rate, 0.02), 0.1) }
-
-// told returns the rate that a service has if it says exactly when it would accept
-// again: between two such times it has as many tokens to give as it gave. 0: it
-// does not say, or not exactly, or not twice.
-func (s *seek) told(start float64, o Outcome) float64 {
-	if o.RetryAfter == 0 || o.RetryAfter%time.Second == 0 {
-		return 0
-	}
-	at, before := spot{o.Seq, start + o.RetryAfter.Seconds()}, s.token
-	s.token = at
-	if before.seq == 0 || before.at < s.raised || at.seq <= before.seq || at.at <= before.at {
-		return 0
-	}
-	refused := int64(0)
-	for i := len(s.refusals) - 1; i >= 0 && s.refusals[i].seq > before.seq; i-- {
-		if s.refusals[i].seq <= at.seq {
-			refused++
-		}
-	}
-	accepted := at.seq - before.seq - refused
-	if accepted < 1 {
-		return 0
-	}
-	return float64(accepted) / (at.at - before.at)
-}
-
-// A sample is a mean with its error.
-type sample struct{ n, mean, squares float64 }
-
-func (s *sample) add(x float64) {
-	s.n++
-	off := x - s.mean
-	s.mean += off / s.n
-	s.squares += off * (x - s.mean)
-}
-
-// error2 is the square of the mean's standard error.
-func (s *sample) error2() float64 { return s.squares / (s.n * max(s.n-1, 1)) }
-
-// merge adds what another sample saw, and forgets what is long past.
-func (s *sample) merge(o sample) {
-	if s.n > 256 {
-		s.squares *= 256 / s.n
-		s.n = 256
-	}
-	n, off := s.n+o.n, o.mean-s.mean
-	s.squares += o.squares + off*off*s.n*o.n/n
-	s.mean += off * o.n / n
-	s.n = n
-}
-
-// queues looks whether attempts take longer than they do when nothing is in their
-// way. If so, what is in flight beyond what the service works on only waits there.
-//
-// Those that end first are the quick ones. So while the limit doubles, the first of
-// one round are compared with the first of another; later, whole blocks.
-func (s *seek) queues(start, took float64) (lowered bool) {
-	if s.starting {
-		if s.doubled <= 0 || start < s.doubled {
-			return false
-		}
-		s.recent.add(took)
+// waits looks whether attempts wait for one another at the service. If so, what is in
+// flight beyond what it works on only makes them slower.
+func (s *seek) waits(a attempt, o Outcome) bool {
+	if a.start < s.settled {
 		return false
 	}
-	if start < s.settled {
+	q := &s.queueing
+	q.add(s.now, o.Took.Seconds())
+	if q.recent.n < 64 || s.now < q.since+2*s.latency.value {
 		return false
 	}
-	if s.recent.n == 0 {
-		s.block = s.now
-	}
-	s.recent.add(took)
-	if s.recent.n < 64 || s.now < s.block+2*s.latency.value {
+	longer := q.longer(s.slots.now())
+	if longer == 1 {
 		return false
 	}
-	return s.slower()
-}
-
-// slower compares what was seen of late with what is usual.
-func (s *seek) slower() bool {
-	recent := s.recent
-	s.recent = sample{}
-	if s.base.n < 8 {
-		s.base, s.baseAt = recent, s.slots.now()
-		return false
-	}
-	more := recent.mean - s.base.mean
-	if more < 0.25*s.base.mean || more < 4*math.Sqrt(recent.error2()+s.base.error2()) {
-		if s.slots.now() <= s.baseAt {
-			s.base.merge(recent) // with more in flight it would creep up
-		}
-		s.waited = 0
-		return false
-	}
-	if s.waited > 0 && recent.mean > 0.95*s.waited { // fewer in flight, and as slow
-		s.base, s.baseAt, s.waited = recent, s.slots.now(), 0
-		return false
-	}
-	s.waited = recent.mean
-	l := &s.slots
-	was := l.now()
-	l.fail(was)
-	l.value = max(was*max(s.base.mean/recent.mean, 0.5), 1)
-	s.pace.trial = 0
-	l.rested, s.suspect = s.now+20*(s.now-s.block), l // what nothing is gained by
-	s.lowered(s.now)
-	s.settled = s.now + s.latency.value
+	s.crowd(longer)
 	return true
 }
 
-// compare notes whether the service's rate is another than it was.
-func (s *seek) compare(rate float64) {
-	if s.known == 0 || s.now < 30 { // of the start everything is another
-		s.known, s.turned = rate, math.Inf(-1)
-		return
-	}
-	if rate < 0.8*s.known || rate > 1.25*s.known {
-		s.turned, s.known = s.now, rate
-	}
+// crowd lowers the limit by as much as attempts take longer, and lets it be for long,
+// since nothing is gained by more.
+func (s *seek) crowd(longer float64) {
+	l := &s.slots
+	was := l.now()
+	l.fail(was)
+	l.value = max(was/min(longer, 2), 1)
+	l.rested, s.suspect = s.now+20*(s.now-s.queueing.since), l
+	s.pace.trial = 0
+	s.lowered(s.now)
+	s.settled = s.now + s.latency.value
 }

@@ -37,6 +37,10 @@ func (s *Slot) RecordTokens(n int64) {
 // Hint tells what the server said of its limits: for all attempts, not only for
 // this one. When it returns, nothing is let through against it any more. It counts
 // also after the attempt has ended, since a fact stays one.
+//
+// Reset counts from now. Most servers count a request when it arrives and answer when
+// it is done: take off what the attempt took, or a quota seems to last longer than it
+// does.
 func (s *Slot) Hint(h controller.Hint) {
 	if s.dispatcher == nil {
 		return
