@@ -31,7 +31,7 @@ func TestBackoffsAreExact(t *testing.T) {
 				test.retry.MaxAttempts = 6
 				s := always(answer{ending: fails})
 				begin := time.Now()
-				runAll(t, s, pipeline.Config{Retry: &test.retry}, 1)
+				runAll(t, s, pipeline.Config{Policy: pipeline.Static{}, Retry: &test.retry}, 1)
 				if got := s.starts(begin); !slices.Equal(got, test.want) {
 					t.Errorf("%v, park %v: starts at %v, want %v", test.retry.Backoff, test.retry.Park, got, test.want)
 				}
