@@ -41,7 +41,7 @@ func mustAcquire(t testing.TB, throttle *pipeline.Throttle) *pipeline.Slot {
 
 func TestSlotIsHeldUntilItsRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 2})
+		throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 2, Policy: pipeline.Static{}})
 		first, second := mustAcquire(t, throttle), mustAcquire(t, throttle)
 		if n := first.Attempt(); n != 0 {
 			t.Errorf("attempt %d", n)
@@ -76,7 +76,7 @@ func TestSlotIsHeldUntilItsRelease(t *testing.T) {
 
 func TestSecondReleaseDoesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 3})
+		throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 3, Policy: pipeline.Static{}})
 		slot := mustAcquire(t, throttle)
 		other := mustAcquire(t, throttle)
 		var all sync.WaitGroup

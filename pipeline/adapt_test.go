@@ -1,7 +1,9 @@
 package pipeline_test
 
 import (
+	"context"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,6 +133,41 @@ func TestGrowthStopsAtTheSafeCeilingUntilThatDecays(t *testing.T) {
 			}
 		}
 		p.Throttle().Close()
+	})
+}
+
+// Without a Policy, a run finds how many a service takes at once: it gets nearly all
+// of that, hears few refusals, and still knows it after an update.
+func TestRunFindsTheLimitWithoutBeingTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit, takes = 8, 100 * time.Millisecond
+		s := &service{}
+		s.answer = func(int, int) answer {
+			if s.inFlight > limit {
+				return answer{ending: refuses, takes: 5 * time.Millisecond}
+			}
+			return answer{takes: takes}
+		}
+		cfg := pipeline.Config{MaxConcurrency: 64, Retry: &pipeline.Retry{Park: true}}
+		p := newLine(t, s, cfg)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan []result)
+		go func() { done <- collect(p.Run(ctx, endless(ctx, new(atomic.Int64)))) }()
+		time.Sleep(5 * time.Minute)
+		snap := p.Throttle().Snapshot()
+		if most := limit * int64(5*time.Minute/takes); snap.Completed < most*95/100 {
+			t.Errorf("%d jobs done of %d that the service could do", snap.Completed, most)
+		}
+		if snap.Failed > 0 || snap.Retries > snap.Completed/50 {
+			t.Errorf("%d jobs failed, %d attempts were refused, for %d jobs done", snap.Failed, snap.Retries, snap.Completed)
+		}
+		cfg.MaxConcurrency = 48
+		mustUpdate(t, p.Throttle(), cfg)
+		if after := p.Throttle().Snapshot(); after.Concurrency != snap.Concurrency {
+			t.Errorf("limit %d before an update, %d after it", snap.Concurrency, after.Concurrency)
+		}
+		cancel()
+		<-done
 	})
 }
 

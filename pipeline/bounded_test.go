@@ -68,7 +68,7 @@ func TestAbsentReaderStopsTheIntake(t *testing.T) {
 func TestSlowJobHoldsUpAnOrderedIntake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{answer: func(job, _ int) answer { return answer{takes: time.Hour >> (6 * min(job, 5))} }}
-		p := newLine(t, s, pipeline.Config{MaxConcurrency: 4}).Ordered()
+		p := newLine(t, s, pipeline.Config{MaxConcurrency: 4, Policy: pipeline.Static{}}).Ordered()
 		var taken atomic.Int64
 		ctx, cancel := context.WithCancel(t.Context())
 		results := p.Run(ctx, endless(ctx, &taken))

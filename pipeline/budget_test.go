@@ -203,7 +203,7 @@ func TestEmptyBudgetIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log eventLog
 		p := newLine(t, always(answer{}), pipeline.Config{
-			Budgets: []pipeline.Budget{{Name: "tpm", Tokens: 10, Window: time.Minute}}, OnEvent: log.add,
+			Budgets: []pipeline.Budget{{Name: "tpm", Tokens: 10, Window: time.Minute}}, OnEvent: log.add, Policy: pipeline.Static{},
 		}).Cost(constant(10))
 		results := p.Run(t.Context(), feed(2))
 		<-results
@@ -227,7 +227,7 @@ func TestJobThatIsTooDearEndsAtOnceThoughAllSlotsAreBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, batched := range []bool{true, false} {
 			s := always(answer{takes: time.Hour})
-			p := newLine(t, s, pipeline.Config{MaxConcurrency: 2, Budgets: []pipeline.Budget{{Tokens: 10, Window: time.Minute}}})
+			p := newLine(t, s, pipeline.Config{MaxConcurrency: 2, Policy: pipeline.Static{}, Budgets: []pipeline.Budget{{Tokens: 10, Window: time.Minute}}})
 			p.Cost(func(job int) int64 { return int64(job / 2 * 11) })
 			begin, sent := time.Now(), time.Duration(0)
 			results := p.Run(t.Context(), feed(3))

@@ -723,6 +723,7 @@ func TestClosedThrottleRefusesCallsAndFinishesThoseInside(t *testing.T) {
 func TestAskIsForOneCallAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := pipeline.Config{
+			Policy:  pipeline.Static{},
 			Budgets: []pipeline.Budget{{Tokens: 100, Window: time.Hour}},
 			Rate:    &pipeline.Rate{PerSecond: 1e-3, Burst: 10},
 		}

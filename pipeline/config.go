@@ -16,8 +16,8 @@ import (
 // may be longer than 10,000 hours.
 type Config struct {
 	MaxConcurrency      int           // attempts in flight at most, 1 to 1,048,576; default 5
-	InitialConcurrency  int           // to begin with, 1 to MaxConcurrency; default MaxConcurrency
-	MinDispatchInterval time.Duration // between two dispatches; default 0: not paced until something fails
+	InitialConcurrency  int           // to begin with, 1 to MaxConcurrency; default MaxConcurrency; a Seek begins with a tenth of MaxConcurrency if that is less
+	MinDispatchInterval time.Duration // between two dispatches; default 0: not paced unless the Policy does
 	MaxDispatchInterval time.Duration // at least MinDispatchInterval; default 30s, or MinDispatchInterval if that is longer
 	Jitter              float64       // lengthens each gap by up to this fraction of the interval, 0 to 1; default 0
 	AttemptTimeout      time.Duration // after it an attempt's ctx is done, and its error counts as overload; default 0: none
@@ -28,7 +28,7 @@ type Config struct {
 	Breaker *Breaker // nil: no circuit breaker
 	Retry   *Retry   // nil: one attempt a job, whatever comes of it
 
-	Policy   Policy              // adapts limit and interval; nil: AIMD{}
+	Policy   Policy              // adapts limit and interval; nil: Seek{}
 	Classify func(error) Verdict // what an attempt's error tells of the service; nil: Fatal, Overloaded and Transient as marked, all else a failure. What is Overload is tried again at no attempt's cost; what is Ignored is tried again too: only Fatal ends a job
 
 	// OnEvent, OnProgress and Logger are called in order, on a goroutine of their
@@ -84,7 +84,7 @@ func (c Config) withDefaults() Config {
 		c.Retry = &r
 	}
 	if c.Policy == nil {
-		c.Policy = AIMD{}
+		c.Policy = Seek{}
 	}
 	if c.Classify == nil {
 		c.Classify = stage.Classify

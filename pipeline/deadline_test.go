@@ -114,7 +114,7 @@ func TestCallThatHasWaitedTooLongFailsWhenItsTurnComes(t *testing.T) {
 
 func TestQuickestIsNotTheLatest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		throttle := newThrottle(t, pipeline.Config{})
+		throttle := newThrottle(t, pipeline.Config{Policy: pipeline.Static{}})
 		for _, takes := range seconds(10, 2, 10) {
 			if _, err := callService(t.Context(), throttle, always(answer{takes: takes}), 0); err != nil {
 				t.Fatal(err)

@@ -115,7 +115,7 @@ func TestCloseFinishesWhatWasTaken(t *testing.T) {
 		s := &service{answer: func(_, number int) answer {
 			return answer{ending: ending(1 - min(number, 1)), takes: time.Second}
 		}}
-		p := newLine(t, s, pipeline.Config{MaxConcurrency: 3, Retry: &pipeline.Retry{}})
+		p := newLine(t, s, pipeline.Config{MaxConcurrency: 3, Policy: pipeline.Static{}, Retry: &pipeline.Retry{}})
 		jobs := feed(100)
 		results := p.Run(t.Context(), jobs)
 		time.Sleep(500 * time.Millisecond)

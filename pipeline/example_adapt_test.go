@@ -72,6 +72,7 @@ func ExampleConfig_minDispatchInterval() {
 	t, err := pipeline.NewThrottle(pipeline.Config{
 		MinDispatchInterval: 200 * time.Millisecond,
 		Jitter:              0.5,
+		Policy:              pipeline.AIMD{},
 		Clock:               now,
 	})
 	if err != nil {
@@ -160,7 +161,7 @@ func ExampleThrottle_Update() {
 		<-finish
 		return n * n, nil
 	}
-	cfg := pipeline.Config{MaxConcurrency: 1}
+	cfg := pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}}
 	p, err := pipeline.New(work, cfg)
 	if err != nil {
 		panic(err)

@@ -64,7 +64,7 @@ func ExamplePipeline_Ordered() {
 		}
 		return len(name), nil
 	}
-	p, err := pipeline.New(work, pipeline.Config{MaxConcurrency: 2})
+	p, err := pipeline.New(work, pipeline.Config{MaxConcurrency: 2, Policy: pipeline.Static{}})
 	if err != nil {
 		panic(err)
 	}
@@ -236,6 +236,7 @@ func ExampleConfig_onEvent() {
 		return n, nil
 	}
 	p, err := pipeline.New(work, pipeline.Config{
+		Policy:  pipeline.Static{},
 		Retry:   &pipeline.Retry{BaseDelay: time.Microsecond},
 		OnEvent: func(e pipeline.Event) { events <- e },
 	})
@@ -286,7 +287,7 @@ func ExampleSlotFrom() {
 
 // A snapshot can be taken at any time, from anywhere.
 func ExampleThrottle_Snapshot() {
-	p, err := pipeline.New(square, pipeline.Config{MaxConcurrency: 8, TotalJobs: 4})
+	p, err := pipeline.New(square, pipeline.Config{MaxConcurrency: 8, TotalJobs: 4, Policy: pipeline.Static{}})
 	if err != nil {
 		panic(err)
 	}

@@ -178,7 +178,7 @@ func TestZeroConfigIsValid(t *testing.T) {
 	if err := (pipeline.Config{Policy: pipeline.Seek{Refusals: 1}}).Validate(); err != nil {
 		t.Error(err)
 	}
-	if snap := newThrottle(t, pipeline.Config{}).Snapshot(); snap.Concurrency != 5 || snap.MaxConcurrency != 5 ||
+	if snap := newThrottle(t, pipeline.Config{}).Snapshot(); snap.Concurrency < 1 || snap.Concurrency > 5 || snap.MaxConcurrency != 5 ||
 		snap.TokensRemaining != -1 || snap.ETA >= 0 || snap.Percentage != 0 {
 		t.Errorf("%+v", snap)
 	}

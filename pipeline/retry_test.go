@@ -31,7 +31,7 @@ func TestBackoffsAreExact(t *testing.T) {
 				test.retry.MaxAttempts = 6
 				s := always(answer{ending: fails})
 				begin := time.Now()
-				runAll(t, s, pipeline.Config{Retry: &test.retry}, 1)
+				runAll(t, s, pipeline.Config{Policy: pipeline.Static{}, Retry: &test.retry}, 1)
 				if got := s.starts(begin); !slices.Equal(got, test.want) {
 					t.Errorf("%v, park %v: starts at %v, want %v", test.retry.Backoff, test.retry.Park, got, test.want)
 				}
@@ -71,7 +71,7 @@ func twoJobs(t *testing.T, park bool) (first, second []time.Duration) {
 		return answer{takes: time.Second}
 	}}
 	begin := time.Now()
-	runAll(t, s, pipeline.Config{MaxConcurrency: 1, Retry: &pipeline.Retry{
+	runAll(t, s, pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}, Retry: &pipeline.Retry{
 		Backoff: pipeline.Fixed, BaseDelay: 10 * time.Second, Park: park,
 	}}, 2)
 	for _, a := range s.log {

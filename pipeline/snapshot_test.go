@@ -104,7 +104,7 @@ func TestSnapshotIsTrue(t *testing.T) {
 
 func TestETAComesFromTheRateOfCompletion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newLine(t, always(answer{takes: time.Second}), pipeline.Config{MaxConcurrency: 2, TotalJobs: 100})
+		p := newLine(t, always(answer{takes: time.Second}), pipeline.Config{MaxConcurrency: 2, Policy: pipeline.Static{}, TotalJobs: 100})
 		if eta := p.Throttle().Snapshot().ETA; eta >= 0 {
 			t.Errorf("ETA %v before the begin", eta)
 		}
@@ -152,6 +152,7 @@ func TestRetriesCountsOnlyAttemptsThatWereMade(t *testing.T) {
 			s := always(answer{ending: fails})
 			p := newLine(t, s, pipeline.Config{
 				MaxConcurrency: 2,
+				Policy:         pipeline.Static{},
 				Retry:          &pipeline.Retry{BaseDelay: time.Hour, MaxDelay: time.Hour, Backoff: pipeline.Fixed, Park: park},
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Minute)

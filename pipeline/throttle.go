@@ -78,12 +78,13 @@ func (t *Throttle) most() int { return t.cfg.Load().MaxConcurrency }
 // attempts that have begun end under the old one. A zero field takes its default,
 // not what it was before.
 //
-// What was learned stays: AIMD goes on from its limit, interval and ceiling unless
-// nothing had cut them. What was used of a budget that keeps its name stays used;
-// if the window's length changes, as if used just now. Circuit and rate stay in
-// the state that they are in. A job that backs off keeps its next attempt; but one
-// that a smaller budget will never have room for ends with a *CostError, and one
-// that is too heavy for a smaller burst with a *WeightError.
+// What was learned stays: Seek goes on from where it is, AIMD from its limit,
+// interval and ceiling unless nothing had cut them. What was used of a budget that
+// keeps its name stays used; if the window's length changes, as if used just now.
+// Circuit and rate stay in the state that they are in. A job that backs off keeps
+// its next attempt; but one that a smaller budget will never have room for ends
+// with a *CostError, and one that is too heavy for a smaller burst with a
+// *WeightError.
 //
 // The Seed stays what it was, and so does the Clock. Update's error lists every
 // fault of cfg, each a *ConfigError; another Clock is one.
