@@ -1,0 +1,181 @@
+package controller
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// watch has so many attempts take a lognormal time, and returns how many times longer
+// they take than is usual.
+func (q *queueing) watch(random *rand.Rand, n int, limit, mean, sigma float64) float64 {
+	for range n {
+		q.add(0, mean*math.Exp(sigma*random.NormFloat64()-sigma*sigma/2))
+	}
+	return q.longer(limit)
+}
+
+func TestQueueingDoesNotTakeNoiseForAQueue(t *testing.T) {
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		var q queueing
+		for i := range 10_000 / 64 {
+			if longer := q.watch(random, 64, float64(10+i%5), 0.1, 0.5); longer != 1 {
+				t.Errorf("seed %d, sample %d: %.2f times longer, though nothing has changed", seed, i, longer)
+			}
+		}
+	}
+}
+
+func TestQueueingNoticesThatAttemptsTakeLonger(t *testing.T) {
+	for _, c := range []struct{ sigma, times float64 }{{0, 1.3}, {0.2, 1.4}, {0.5, 2}, {0.5, 10}} {
+		for seed := range uint64(10) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			var q queueing
+			for range 10 {
+				q.watch(random, 64, 10, 0.1, c.sigma)
+			}
+			if longer := q.watch(random, 64, 20, 0.1*c.times, c.sigma); longer < 0.75*c.times || longer > 1.35*c.times {
+				t.Errorf("sigma %v, seed %d: %.2f times longer, want about %v", c.sigma, seed, longer, c.times)
+			}
+		}
+	}
+}
+
+func TestQueueingDoesNotMindALittleMore(t *testing.T) {
+	var q queueing
+	random := rand.New(rand.NewPCG(1, 0))
+	q.watch(random, 64, 10, 0.1, 0)
+	if longer := q.watch(random, 64, 20, 0.124, 0); longer != 1 {
+		t.Errorf("%v times longer, want it not noticed below a quarter", longer)
+	}
+	if longer := q.watch(random, 64, 20, 0.126, 0); !about(longer, 1.26) {
+		t.Errorf("%v times longer, want 1.26", longer)
+	}
+}
+
+// If attempts take as long with less in flight, it is not for the queue.
+func TestQueueingASlowerServiceBecomesUsual(t *testing.T) {
+	var q queueing
+	random := rand.New(rand.NewPCG(1, 0))
+	q.watch(random, 64, 20, 0.1, 0.2)
+	if q.watch(random, 64, 20, 0.3, 0.2) == 1 {
+		t.Fatal("that they take three times as long is not noticed")
+	}
+	for i := range 20 { // from the first on, with half as many in flight
+		if longer := q.watch(random, 64, 10, 0.3, 0.2); longer != 1 {
+			t.Fatalf("sample %d: %v times longer, want that usual", i, longer)
+		}
+	}
+	if q.watch(random, 64, 20, 0.6, 0.2) == 1 {
+		t.Error("that they take longer than what is usual now is not noticed")
+	}
+}
+
+func TestQueueingThatShrinksIsStillAQueue(t *testing.T) {
+	var q queueing
+	random := rand.New(rand.NewPCG(1, 0))
+	q.watch(random, 64, 20, 0.1, 0)
+	for _, took := range []float64{0.4, 0.2} {
+		if longer := q.watch(random, 64, 20, took, 0); !about(longer, took/0.1) {
+			t.Errorf("%v times longer, want %v", longer, took/0.1)
+		}
+	}
+	q.watch(random, 64, 20, 0.1, 0)
+	if q.waited != 0 {
+		t.Error("the queue has gone, and is not forgotten")
+	}
+}
+
+// What is usual does not creep up with the limit.
+func TestQueueingKeepsWhatWasUsualWithLessInFlight(t *testing.T) {
+	var q queueing
+	random := rand.New(rand.NewPCG(1, 0))
+	q.watch(random, 64, 10, 0.1, 0)
+	took := 0.1
+	for limit := 11.0; q.watch(random, 64, limit, took, 0) == 1; limit++ {
+		if took *= 1.02; took > 0.127 {
+			t.Fatalf("attempts take %v, and it is not noticed", took)
+		}
+	}
+}
+
+func TestQueueingCountsSinceTheFirst(t *testing.T) {
+	var q queueing
+	q.add(5, 0.1)
+	q.add(7, 0.1)
+	if q.since != 5 || q.recent.n != 2 {
+		t.Errorf("%v since %v, want two since 5", q.recent.n, q.since)
+	}
+	q.longer(1)
+	q.add(9, 0.1)
+	if q.since != 9 || q.recent.n != 1 {
+		t.Errorf("%v since %v, want one since 9", q.recent.n, q.since)
+	}
+}
+
+// As the textbook has it, in two passes.
+func TestSampleIsTheMeanAndItsError(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := rapid.SliceOfN(rapid.Float64Range(0, 100), 2, 100).Draw(t, "all")
+		cut := rapid.IntRange(1, len(all)-1).Draw(t, "cut")
+		var one, first, second sample
+		for i, x := range all {
+			one.add(x)
+			if i < cut {
+				first.add(x)
+			} else {
+				second.add(x)
+			}
+		}
+		first.merge(second)
+		mean, squares, n := 0.0, 0.0, float64(len(all))
+		for _, x := range all {
+			mean += x / n
+		}
+		for _, x := range all {
+			squares += (x - mean) * (x - mean)
+		}
+		want := squares / (n - 1) / n
+		for name, s := range map[string]sample{"added": one, "merged": first} {
+			if s.n != n || math.Abs(s.mean-mean) > 1e-9 || math.Abs(s.error2()-want) > 1e-6 {
+				t.Fatalf("%s: mean %v, error² %v of %v; want %v, %v of %v", name, s.mean, s.error2(), s.n, mean, want, n)
+			}
+		}
+	})
+}
+
+func TestSampleForgetsWhatIsLongPast(t *testing.T) {
+	var s sample
+	for i := range 10_000 {
+		s.add(float64(i % 2))
+	}
+	for range 20 {
+		var o sample
+		for i := range 64 {
+			o.add(3 + float64(i%2))
+		}
+		s.merge(o)
+	}
+	if s.mean < 3.4 || s.mean > 3.5 || s.n > memory+64 {
+		t.Errorf("mean %v of %v, want nearly 3.5, as of late", s.mean, s.n)
+	}
+}
+
+func TestMeanIsOfLate(t *testing.T) {
+	var m mean
+	for i := range 10 {
+		m.add(float64(i))
+	}
+	if m.value != 4.5 || m.n != 10 {
+		t.Errorf("%v of %v, want 4.5 of ten", m.value, m.n)
+	}
+	for range 1000 {
+		m.add(7)
+	}
+	if math.Abs(m.value-7) > 1e-5 || m.n != 64 {
+		t.Errorf("%v of %v, want 7 of 64", m.value, m.n)
+	}
+}

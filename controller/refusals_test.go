@@ -1,0 +1,206 @@
+package controller
+
+import (
+	"cmp"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// told returns the refusals of these numbers, each a second after the one before.
+func told(seqs ...int64) *refusals {
+	rs := &refusals{}
+	for _, seq := range seqs {
+		rs.add(refusal{seq, float64(seq), float64(seq) + 0.5})
+	}
+	return rs
+}
+
+func TestRefusalsAreInTheOrderOfTheirStarts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rs := &refusals{}
+		seqs := rapid.SliceOfN(rapid.Int64Range(1, 2000), 0, 600).Draw(t, "seqs")
+		for _, seq := range seqs {
+			rs.add(refusal{seq, float64(seq), 2000})
+			if len(rs.list) > memory {
+				t.Fatalf("%d are kept, want at most %d", len(rs.list), memory)
+			}
+		}
+		slices.Sort(seqs)
+		want := seqs[max(len(seqs)-memory, 0):]
+		for i, r := range rs.list {
+			if r.seq != want[i] || r.start != float64(want[i]) {
+				t.Fatalf("the %dth is %+v, want number %d", i, r, want[i])
+			}
+		}
+		if len(rs.list) != len(want) {
+			t.Fatalf("%d are kept, want %d", len(rs.list), len(want))
+		}
+	})
+}
+
+func TestRefusalsStayWithinTheirMemory(t *testing.T) {
+	rs := &refusals{}
+	for seq := range int64(100_000) {
+		rs.add(refusal{seq, 0, 0})
+	}
+	if cap(rs.list) > 4*memory {
+		t.Errorf("room for %d, want about %d", cap(rs.list), memory)
+	}
+}
+
+func TestRefusalsRunEndsWithWhatWasAccepted(t *testing.T) {
+	for _, c := range []struct {
+		seqs []int64
+		want int
+	}{
+		{nil, 0}, {[]int64{7}, 1}, {[]int64{7, 8, 9}, 3}, {[]int64{1, 2, 4, 5, 6}, 3},
+		{[]int64{4, 3}, 2}, // whatever the order in which they are heard of
+		{[]int64{1, 3}, 1},
+	} {
+		if got := told(c.seqs...).run(); len(got) != c.want {
+			t.Errorf("refused are %v: a run of %d, want %d", c.seqs, len(got), c.want)
+		}
+	}
+}
+
+func TestRefusalsSayWhatWasAccepted(t *testing.T) {
+	rs := told(3, 5, 6, 9)
+	for _, c := range []struct{ after, upTo, want int64 }{
+		{0, 10, 6}, {3, 9, 3}, {3, 10, 4}, {2, 6, 1}, {5, 6, 0}, {9, 9, 0}, {20, 30, 10},
+	} {
+		if got := rs.accepted(c.after, c.upTo); got != c.want {
+			t.Errorf("after %d up to %d: %d accepted, want %d", c.after, c.upTo, got, c.want)
+		}
+	}
+}
+
+// Of those in flight when an attempt came, the service works on all but those that
+// it has refused already.
+func TestRefusalsSayWhatTheServiceWorkedOn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		type try struct {
+			refusal
+			refused bool
+			workOn  int // by the service when it came, itself included
+			flying  int
+		}
+		var all []try
+		now := 0.0
+		for seq := range int64(rapid.IntRange(1, 200).Draw(t, "attempts")) {
+			now += random.ExpFloat64()
+			a := try{refusal: refusal{seq + 1, now, now + 20*random.Float64()}, refused: random.IntN(3) == 0, workOn: 1, flying: 1}
+			for _, b := range all {
+				if b.end > now {
+					a.flying++
+					if !b.refused {
+						a.workOn++
+					}
+				}
+			}
+			all = append(all, a)
+		}
+		slices.SortFunc(all, func(a, b try) int { return cmp.Compare(a.end, b.end) })
+		rs := &refusals{}
+		for i, a := range all {
+			unheard := 0 // refused before it came, but not heard of yet
+			for _, b := range all[i:] {
+				if b.refused && b.seq < a.seq {
+					unheard++
+				}
+			}
+			if got, want := rs.worked(a.seq, a.start, a.flying), a.workOn+unheard; got != want {
+				t.Fatalf("number %d: %d worked on, want %d of %d in flight", a.seq, got, want, a.flying)
+			}
+			if a.refused {
+				rs.add(a.refusal)
+			}
+		}
+	})
+}
+
+func TestRefusalsNeverSayThatNothingWasWorkedOn(t *testing.T) {
+	rs := &refusals{}
+	for seq := range int64(10) {
+		rs.add(refusal{seq, 0, 10})
+	}
+	if got := rs.worked(20, 5, 3); got != 1 {
+		t.Errorf("%d worked on, want the attempt itself", got)
+	}
+}
+
+// What a bucket is given is below the bound, whatever its burst and whenever attempts
+// are sent and heard of. It must not have been full, though, since what it is given
+// then is lost.
+func TestRefusalsBoundAnyBucketsRate(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rate := math.Exp(rapid.Float64Range(-2, 7).Draw(t, "log rate"))
+		burst := math.Exp(rapid.Float64Range(0, 4).Draw(t, "log burst"))
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		press := rapid.Float64Range(0.7, 5).Draw(t, "press") // so many times as fast as it allows
+		latency := rapid.Float64Range(0, 30).Draw(t, "latency")
+		now, tokens := 0.0, burst
+		var heard []refusal
+		for seq := range int64(rapid.SampledFrom([]int{3, 30, 600}).Draw(t, "attempts")) {
+			gap := random.ExpFloat64() / rate / press
+			if len(heard) > 0 {
+				gap = min(gap, (burst-tokens)/rate)
+			}
+			now += gap
+			tokens = min(tokens+gap*rate, burst)
+			if tokens >= 1 {
+				tokens--
+				continue
+			}
+			heard = append(heard, refusal{seq, now, now + latency/rate*random.Float64()})
+		}
+		slices.SortFunc(heard, func(a, b refusal) int { return cmp.Compare(a.end, b.end) })
+		rs := &refusals{storm: math.Inf(1)}
+		for _, r := range heard {
+			rs.add(r)
+			if bound := rs.bound(0); bound < rate*(1-1e-9) {
+				t.Fatalf("at most %v/s, but it is %v/s", bound, rate)
+			}
+		}
+	})
+}
+
+func TestRefusalsBoundComesCloseToTheRate(t *testing.T) {
+	rs, tokens := &refusals{storm: math.Inf(1)}, 5.0
+	for seq := range int64(2000) { // 55 a second where there are 50
+		if tokens = min(tokens+50.0/55, 5); tokens >= 1 {
+			tokens--
+			continue
+		}
+		rs.add(refusal{seq, float64(seq) / 55, float64(seq) / 55})
+	}
+	if bound := rs.bound(0); bound < 50 || bound > 50.1 {
+		t.Errorf("at most %v/s, want hardly more than 50", bound)
+	}
+}
+
+func TestRefusalsBoundIsOnlyOfTheRateThatHolds(t *testing.T) {
+	rs := told(1, 11, 21) // nine accepted in between, in ten seconds
+	rs.storm = 21
+	if bound := rs.bound(0); bound != 19.0/20 {
+		t.Errorf("at most %v/s, want 18 and one in 20 s", bound)
+	}
+	if bound := rs.bound(2); bound != 1 {
+		t.Errorf("since 2 s at most %v/s, want 9 and one in 10 s", bound)
+	}
+	if bound := rs.bound(12); !math.IsInf(bound, 1) {
+		t.Errorf("since 12 s at most %v/s, want nothing known of one refusal", bound)
+	}
+	rs.storm = 5 // the second belongs to the storm that has begun then
+	if bound := rs.bound(0); bound != 19.0/20 {
+		t.Errorf("at most %v/s, want 18 and one in 20 s", bound)
+	}
+	rs.storm = 0
+	if bound := rs.bound(0); !math.IsInf(bound, 1) {
+		t.Errorf("within a storm at most %v/s, want nothing known", bound)
+	}
+}
