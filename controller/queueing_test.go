@@ -14,7 +14,7 @@ func (q *queueing) watch(random *rand.Rand, n int, limit, mean, sigma float64) f
 	for range n {
 		q.add(0, mean*math.Exp(sigma*random.NormFloat64()-sigma*sigma/2))
 	}
-	return q.longer(limit)
+	return q.longer(limit, 1)
 }
 
 func TestQueueingDoesNotTakeNoiseForAQueue(t *testing.T) {
@@ -109,7 +109,7 @@ func TestQueueingCountsSinceTheFirst(t *testing.T) {
 	if q.since != 5 || q.recent.n != 2 {
 		t.Errorf("%v since %v, want two since 5", q.recent.n, q.since)
 	}
-	q.longer(1)
+	q.longer(1, 1)
 	q.add(9, 0.1)
 	if q.since != 9 || q.recent.n != 1 {
 		t.Errorf("%v since %v, want one since 9", q.recent.n, q.since)
