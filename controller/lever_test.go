@@ -76,8 +76,8 @@ func TestLeverBisectsBetweenWhatWorksAndWhatDoesNot(t *testing.T) {
 	}
 	l.fail(100 * 1e6) // known, but far away
 	l.value = 100
-	if to := l.next(1e12); !about(to, 400) {
-		t.Errorf("tries %v, want four times as much and no more", to)
+	if to := l.next(1e12); !about(to, 200) {
+		t.Errorf("tries %v, want twice as much and no more", to)
 	}
 }
 
