@@ -357,7 +357,7 @@ var seekCases = []seekCase{
 	{"low rate", 20, 600, 2 * 600, 0.85, 0.02, func(seed uint64) plant {
 		return &bucketPlant{manners: politely(seed), rate: constant(2), burst: 1}
 	}},
-	{"high rate", 200, 30, 500 * 30, 0.97, 0.015, func(seed uint64) plant {
+	{"high rate", 200, 30, 500 * 30, 0.97, 0.02, func(seed uint64) plant {
 		return &bucketPlant{manners: politely(seed), rate: constant(500), burst: 50}
 	}},
 	{"rate steps", 50, 400, 100 * (50 + 20 + 100 + 30), 0.80, 0.012, func(seed uint64) plant {
@@ -424,4 +424,139 @@ func TestSeekFindsTheLimit(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSeekKeepsAQueueShort(t *testing.T) {
+	r := startRun(Seek{}, ample(80)) // where 20 are worked on at a time
+	p := &queuePlant{manners: politely(1), servers: 20}
+	r.against(p, 100)
+	r.forget()
+	r.against(p, 200)
+	if took := p99(r.tooks); took > 0.32 { // with 80 in flight it would be 0.4 for each
+		t.Errorf("one in a hundred takes %.3f s, want at most twice as long as without a queue", took)
+	}
+	if r.successes < 188*100 {
+		t.Errorf("%d a second, want the 200 that can be worked on", r.successes/100)
+	}
+}
+
+// Random failures are no sign of overload.
+func TestSeekDoesNotSlowDownForNoise(t *testing.T) {
+	for _, share := range []float64{0.005, 0.02, 0.05} {
+		r := startRun(Seek{}, ample(50))
+		p := &noisePlant{manners: politely(2), share: share}
+		r.against(p, 20)
+		r.forget()
+		r.against(p, 60)
+		if got := float64(r.attempts) / 40; got < 0.96*500 {
+			t.Errorf("%.1f%% fail: %.0f attempts a second, want nearly 500", 100*share, got)
+		}
+	}
+}
+
+func TestSeekAsksNowAndThenWhetherAServiceIsThereAgain(t *testing.T) {
+	for _, says := range []Verdict{Failed, Overload} {
+		r, p := startRun(Seek{}, ample(20)), down(1, says)
+		r.against(p, 105)
+		if !r.setting.Probing || r.setting.Limit != 1 {
+			t.Errorf("%v, down for 5 s: %v, probing %v; want one at a time, probing", says, r.setting, r.setting.Probing)
+		}
+		r.forget()
+		r.against(p, 159)
+		if r.attempts > 25 || r.attempts < 10 {
+			t.Errorf("%v, down for 54 s more: %d attempts, want one every few seconds", says, r.attempts)
+		}
+		r.against(p, 165)
+		if r.setting.Probing {
+			t.Errorf("%v, up for 5 s: still probing", says)
+		}
+		r.forget()
+		r.against(p, 175)
+		if r.successes < 450 {
+			t.Errorf("%v, up for 5 s: %d a second, want 50 again", says, r.successes/10)
+		}
+	}
+}
+
+// The setting follows from the outcomes and from nothing else.
+func TestSeekDecidesTheSameAgain(t *testing.T) {
+	for _, c := range seekCases {
+		var digests [2]uint64
+		for i := range digests {
+			r := startRun(Seek{}, ample(c.most))
+			r.against(c.plant(3), c.length/8)
+			digests[i] = r.digest
+		}
+		if digests[0] != digests[1] {
+			t.Errorf("%s: other settings the second time", c.name)
+		}
+	}
+}
+
+// An ordeal steps a law through outcomes that no service would give: any verdict in
+// any order, numbers with gaps and out of order, attempts that took no time or hours,
+// and hints of hours. Each five bytes are an outcome. It returns the first fault.
+func (r *run) ordeal(events []byte) (fault string) {
+	for ; len(events) >= 5; events = events[5:] {
+		what, pause, took, flying, hint := events[0], events[1], events[2], events[3], events[4]
+		if what >= 0xf8 {
+			r.bounds.MaxLimit = 1 + int(flying&63)
+			r.bounds.InitialLimit = 1 + int(flying>>2)%r.bounds.MaxLimit
+			r.bounds.MinInterval = time.Duration(what&3) * 10 * ms
+			r.bounds.MaxInterval = r.bounds.MinInterval + time.Duration(1+int(hint))*100*ms
+			r.setting, _ = r.law.(*seek).Update(Seek{}, r.bounds)
+			r.check()
+			continue
+		}
+		r.now += upToHalfAnHour(pause)
+		o := Outcome{
+			Verdict: Verdict(what & 3), Final: what&4 != 0, Paced: what&8 != 0,
+			Start: moment(r.now - upToHalfAnHour(took)), Took: seconds(upToHalfAnHour(took)),
+			InFlight: 1 + int(flying)%r.bounds.MaxLimit,
+		}
+		if took == 255 {
+			o.Took = 10 * time.Hour
+		}
+		switch seq := int64(took) * 3; what >> 4 & 3 {
+		case 0, 1:
+			r.seq++
+			o.Seq = r.seq
+		case 2:
+			r.seq += seq
+			o.Seq = r.seq
+		case 3:
+			o.Seq = max(r.seq-seq, 0)
+		}
+		if o.Verdict == Overload && what&64 != 0 {
+			o.RetryAfter = seconds(10 * upToHalfAnHour(hint))
+		}
+		r.setting = r.law.Next(moment(r.now), o)
+		r.check()
+		if r.fault == "" {
+			r.fault = r.law.(*seek).fault()
+		}
+		if r.fault != "" {
+			return fmt.Sprintf("%+v: %s", o, r.fault)
+		}
+	}
+	return ""
+}
+
+func upToHalfAnHour(b byte) float64 { return math.Pow(float64(b), 3) * 1e-4 }
+
+// fault says what is wrong inside.
+func (s *seek) fault() string {
+	for name, x := range map[string]float64{
+		"pace": s.pace.now(), "slots": s.slots.now(), "bank": s.bank, "latency": s.latency.value,
+		"pressed": s.downtime.pressed.rate, "usual": s.usual, "spread": s.spread, "lately": s.lately,
+		"paced": s.holdup.paced, "rate": s.holdup.rate(), "period": s.downtime.period, "rest": s.rests(&s.pace) - s.now,
+	} {
+		if math.IsNaN(x) || math.IsInf(x, -1) || x < 0 && name != "rest" {
+			return fmt.Sprintf("%s is %v", name, x)
+		}
+	}
+	if n := len(s.refusals.list); n > memory {
+		return fmt.Sprintf("%d refusals are remembered", n)
+	}
+	return ""
 }
