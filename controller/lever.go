@@ -55,6 +55,9 @@ func (l *lever) next(most float64) float64 {
 		l.growth = min(2*l.growth, 1)
 		if l.growth == 0 {
 			l.growth = l.step()
+			if !l.whole && math.IsInf(l.failed, 1) {
+				l.growth = max(l.growth, min(0.3/l.value, 1)) // or it takes minutes
+			}
 		}
 		to = l.value * (1 + l.growth)
 	}

@@ -22,9 +22,13 @@ func (p Seek) withDefaults() Seek {
 	return p
 }
 
-// Start returns a law that begins with a tenth of the bounds, but no more than the
-// initial limit.
+// Start returns a law that begins with the initial limit. If that is the maximum, it
+// begins with one attempt, and when that has succeeded, with a tenth of the maximum.
 func (p Seek) Start(b Bounds) (Law, Setting) {
+	first := b.InitialLimit
+	if first == b.MaxLimit {
+		first = 1
+	}
 	s := &seek{
 		Seek:     p.withDefaults(),
 		bounds:   b,
@@ -33,14 +37,11 @@ func (p Seek) Start(b Bounds) (Law, Setting) {
 		room:     1.2,
 		bank:     3,
 		changed:  math.Inf(-1),
-		slots:    newLever(float64(min(b.InitialLimit, max(b.MaxLimit/10, 1))), true),
-		pace:     newLever(firstPace, false),
+		slots:    newLever(float64(first), true),
+		pace:     newLever(unpaced, false),
 	}
 	return s, s.setting()
 }
-
-// firstPace is how many attempts a second are started before one has ended.
-const firstPace = 10
 
 // seek is Seek at work. All times are in seconds since the first attempt.
 type seek struct {
@@ -105,6 +106,8 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 		s.refuse(a, o)
 	case Failed:
 		s.fail(a, o)
+	case Ignored:
+		s.ignore(a, o)
 	}
 	s.pace.value = max(s.pace.value, s.slowest())
 	return s.setting()
@@ -112,8 +115,8 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 
 func (s *seek) setting() Setting {
 	set := Setting{Limit: int(s.slots.now()), Ceiling: s.bounds.MaxLimit}
-	if pace := s.pace.now(); pace < unpaced {
-		set.Interval = seconds(1 / pace)
+	if pace := s.pace.now(); pace < unpaced && !(s.starting && set.Limit == 1) {
+		set.Interval = seconds(1 / pace) // one after another needs none
 	}
 	switch {
 	case s.downtime.is:
@@ -181,6 +184,19 @@ func (s *seek) succeed(a attempt, o Outcome) {
 	s.try()
 }
 
+// ignore takes an attempt that ended without saying anything of the service. It was
+// let through, so it is a reason to go on trying.
+func (s *seek) ignore(a attempt, o Outcome) {
+	switch {
+	case s.downtime.is:
+	case s.starting:
+		s.latency.add(o.Took.Seconds())
+		s.double(a, o)
+	default:
+		s.try()
+	}
+}
+
 // earn puts into the bank what a success earns. Who changes has to be asked more
 // often, who tells less.
 func (s *seek) earn() {
@@ -215,10 +231,13 @@ func (s *seek) double(a attempt, o Outcome) {
 	l := &s.slots
 	switch {
 	case s.doubled < 0:
-		if s.latency.n < min(4, l.value/2) && o.Took > time.Second/firstPace {
+		if s.latency.n < min(4, l.value/2) {
 			return // of those in flight, the first to end is the quickest
 		}
-	case a.start < s.doubled || float64(o.InFlight) < l.value/2:
+		if s.bounds.InitialLimit == s.bounds.MaxLimit {
+			l.value = max(1, math.Floor(float64(s.bounds.MaxLimit)/10))
+		}
+	case a.start < s.doubled || float64(o.InFlight) < l.value/2 && !o.Paced:
 		return
 	default:
 		if s.round++; float64(s.round) < max(l.value/4, min(8, l.value/s.latency.value)) {
@@ -338,7 +357,7 @@ func (s *seek) rests(l *lever) float64 {
 	}
 	wait := max(2*s.echo(), 4/s.pace.value, 5*s.pause.value)
 	if l.close() {
-		wait = max(wait, 1, 60/max(s.bank, 0.3), 200*s.pause.value, 2.5*s.downtime.period)
+		wait = max(wait, 1, 60/max(s.bank, 0.3), 100*s.pause.value, 2.5*s.downtime.period)
 	}
 	return l.rested + wait
 }
@@ -358,9 +377,6 @@ func (s *seek) refuse(a attempt, o Outcome) {
 	n := s.refusals.worked(a.seq, a.start, o.InFlight)
 	s.refusals.add(refusal{a.seq, a.start, s.now})
 	s.miss(a)
-	if o.RetryAfter > 0 {
-		s.pause.add(o.RetryAfter.Seconds())
-	}
 	told, closed := s.told(a, o), a.start+o.RetryAfter.Seconds()
 	switch {
 	case s.downtime.is:
@@ -371,6 +387,9 @@ func (s *seek) refuse(a attempt, o Outcome) {
 	case a.start < s.cut:
 		s.late(n, told)
 	default:
+		if o.RetryAfter > 0 {
+			s.pause.add(min(o.RetryAfter.Seconds(), 2))
+		}
 		s.lower(a, o, n, told)
 	}
 }

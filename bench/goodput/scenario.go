@@ -172,7 +172,8 @@ func (d dice) queue(s *scenario) {
 	d.allow(s, float64(n))
 	s.timeout = max(time.Duration(uniform(d.Rand, 4, 10)*float64(s.latency.mean)), 2*s.latency.p99())
 	s.oracle = slotted(float64(n), s.latency, d.length)
-	s.about = fmt.Sprintf("%d servers, latency %v, callers give up after %v", n, s.latency.mean, s.timeout)
+	s.about = fmt.Sprintf("%d servers, latency %v ± %.2g, callers give up after %v", n,
+		s.latency.mean.Round(time.Millisecond), s.latency.sigma, s.timeout.Round(10*time.Millisecond))
 }
 
 func (d dice) outage(s *scenario) {
@@ -187,7 +188,7 @@ func (d dice) outage(s *scenario) {
 	o.status = []status{refused, failed}[d.IntN(2)]
 	s.service = o
 	s.oracle *= 1 - lasts.Seconds()/d.length.Seconds()
-	s.about += fmt.Sprintf("; down %.0fs..%.0fs, says %d", from.Seconds(), o.to.Seconds(), o.status)
+	s.about += fmt.Sprintf("; down from %.0fs to %.0fs, %s", from.Seconds(), o.to.Seconds(), []string{"", "refusing", "failing"}[o.status])
 }
 
 func (d dice) noise(s *scenario) {
@@ -227,7 +228,8 @@ func (m manners) String() string {
 	if m.refusal == 0 {
 		refusals = "slow"
 	}
-	return fmt.Sprintf("latency %v ± %.2g, %s refusals, hints %d", m.latency.mean.Round(time.Millisecond), m.latency.sigma, refusals, m.hints)
+	hints := []string{"no hints", "says when to come again", "says so in seconds", "says what is left"}[m.hints]
+	return fmt.Sprintf("latency %v ± %.2g, %s refusals, %s", m.latency.mean.Round(time.Millisecond), m.latency.sigma, refusals, hints)
 }
 
 func uniform(random *rand.Rand, from, to float64) float64 { return from + random.Float64()*(to-from) }

@@ -257,9 +257,13 @@ func (s *slots) Arrive(now time.Duration, _ int64) answer {
 		return s.refuse(0)
 	}
 	a := s.accept()
-	heap.Push(&s.busy, now+a.After)
+	heap.Push(&s.busy, now+a.After-min(trip, a.After/20))
 	return a
 }
+
+// trip is how long an answer takes to its caller, by when its slot is free already.
+// Without it a caller could come again at the same instant, and nobody else ever would.
+const trip = time.Millisecond
 
 func (s *slots) Truth(now time.Duration) truth {
 	return truth{Concurrency: math.Floor(s.most.at(now))}
