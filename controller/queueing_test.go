@@ -102,6 +102,26 @@ func TestQueueingKeepsWhatWasUsualWithLessInFlight(t *testing.T) {
 	}
 }
 
+// One sample alone may be of a moment in which the service was busy with others.
+func TestQueueingBelievesInWhatLasts(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 0))
+	var q queueing
+	look := func(took float64) float64 {
+		for range 64 {
+			q.add(0, took*(1+0.1*random.Float64()))
+		}
+		return q.longer(20, 2)
+	}
+	for i, c := range []struct {
+		took   float64
+		notice bool
+	}{{0.1, false}, {0.2, false}, {0.1, false}, {0.2, false}, {0.2, true}, {0.1, false}, {0.2, false}, {0.3, true}} {
+		if longer := look(c.took); longer > 1 != c.notice {
+			t.Errorf("sample %d, %v s: %v times longer, want it noticed: %v", i, c.took, longer, c.notice)
+		}
+	}
+}
+
 func TestQueueingCountsSinceTheFirst(t *testing.T) {
 	var q queueing
 	q.add(5, 0.1)

@@ -1,0 +1,562 @@
+package controller
+
+import (
+	"container/heap"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// A plant is a service, as far as a policy can tell: it answers attempts. Times are
+// in seconds since the beginning and never go back.
+type plant interface {
+	arrive(now float64) answer
+}
+
+// An answer is what comes of an attempt.
+type answer struct {
+	verdict    Verdict
+	took       float64
+	retryAfter float64
+}
+
+// manners say how long an answer takes: a success lognormally long around latency, a
+// refusal as long, or always refusal if that is set.
+type manners struct {
+	random  *rand.Rand
+	latency float64
+	sigma   float64
+	refusal float64
+}
+
+func (m manners) draw() float64 {
+	return m.latency * math.Exp(m.sigma*m.random.NormFloat64()-m.sigma*m.sigma/2)
+}
+
+func (m manners) succeed() answer { return answer{verdict: Succeeded, took: m.draw()} }
+
+func (m manners) refuse(v Verdict) answer {
+	if m.refusal > 0 {
+		return answer{verdict: v, took: m.refusal}
+	}
+	return answer{verdict: v, took: m.draw()}
+}
+
+// politely has latency 100 ms, as most of the plants here do.
+func politely(seed uint64) manners {
+	return manners{random: rand.New(rand.NewPCG(seed, 1)), latency: 0.1, sigma: 0.2}
+}
+
+// bucketPlant limits the rate, which may change with time.
+type bucketPlant struct {
+	manners
+	rate      func(now float64) float64
+	burst     float64
+	hints     bool
+	taken, at float64
+}
+
+func constant(rate float64) func(float64) float64 { return func(float64) float64 { return rate } }
+
+func (p *bucketPlant) arrive(now float64) answer {
+	rate := p.rate(now)
+	p.taken, p.at = max(p.taken-rate*(now-p.at), 0), now
+	if p.taken <= p.burst-1 {
+		p.taken++
+		return p.succeed()
+	}
+	a := p.refuse(Overload)
+	if p.hints {
+		a.retryAfter = (p.taken - p.burst + 1) / rate
+	}
+	return a
+}
+
+// slotsPlant works on so many attempts at a time.
+type slotsPlant struct {
+	manners
+	most func(now float64) float64
+	busy instants
+}
+
+func (p *slotsPlant) arrive(now float64) answer {
+	p.busy.until(now)
+	if len(p.busy) >= int(p.most(now)) {
+		return p.refuse(Overload)
+	}
+	a := p.succeed()
+	heap.Push(&p.busy, now+a.took)
+	return a
+}
+
+// queuePlant refuses nothing: what cannot be worked on waits.
+type queuePlant struct {
+	manners
+	servers int
+	free    instants
+}
+
+func (p *queuePlant) arrive(now float64) answer {
+	start := now
+	if len(p.free) == p.servers {
+		start = max(now, heap.Pop(&p.free).(float64))
+	}
+	a := p.succeed()
+	heap.Push(&p.free, start+a.took)
+	a.took += start - now
+	return a
+}
+
+// outagePlant does not work for a while.
+type outagePlant struct {
+	plant
+	manners
+	from, to float64
+	says     Verdict
+}
+
+func (p *outagePlant) arrive(now float64) answer {
+	if now >= p.from && now < p.to {
+		return p.refuse(p.says)
+	}
+	return p.plant.arrive(now)
+}
+
+// noisePlant has no limit and fails now and then.
+type noisePlant struct {
+	manners
+	share float64
+}
+
+func (p *noisePlant) arrive(float64) answer {
+	if p.random.Float64() < p.share {
+		return p.refuse(Failed)
+	}
+	return p.succeed()
+}
+
+// windowPlant has a quota that is whole again every minute.
+type windowPlant struct {
+	manners
+	quota int
+	phase float64 // how much of the first minute is over
+	hints bool
+	turn  int
+	used  int
+}
+
+func (p *windowPlant) arrive(now float64) answer {
+	if turn := int((now + p.phase) / 60); turn != p.turn {
+		p.turn, p.used = turn, 0
+	}
+	if p.used < p.quota {
+		p.used++
+		return p.succeed()
+	}
+	a := p.refuse(Overload)
+	if p.hints {
+		a.retryAfter = float64(p.turn+1)*60 - p.phase - now
+	}
+	return a
+}
+
+// instants are a heap.
+type instants []float64
+
+func (h instants) Len() int           { return len(h) }
+func (h instants) Less(i, j int) bool { return h[i] < h[j] }
+func (h instants) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *instants) Push(x any)        { *h = append(*h, x.(float64)) }
+func (h *instants) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	*h = (*h)[:last]
+	return x
+}
+
+func (h *instants) until(now float64) {
+	for len(*h) > 0 && (*h)[0] <= now {
+		heap.Pop(h)
+	}
+}
+
+// flight is an attempt in flight, flights a heap of them by their ends.
+type flight struct {
+	end float64
+	Outcome
+}
+
+type flights []flight
+
+func (h flights) Len() int { return len(h) }
+func (h flights) Less(i, j int) bool {
+	return h[i].end < h[j].end || h[i].end == h[j].end && h[i].Seq < h[j].Seq
+}
+func (h flights) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *flights) Push(x any)   { *h = append(*h, x.(flight)) }
+func (h *flights) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	*h = (*h)[:last]
+	return x
+}
+
+// A run steps a law through the answers of a plant, as a throttle with more jobs
+// than it can do would: so many in flight, so far apart, and nothing before a
+// refusal's hint is over.
+type run struct {
+	law      Law
+	bounds   Bounds
+	setting  Setting
+	now      float64
+	started  float64 // the last attempt
+	paused   float64 // until then, nothing starts
+	seq      int64
+	inFlight flights
+
+	fault     string // the first setting that breaks a promise
+	settings  int    // that were in force
+	digest    uint64 // of all of them
+	attempts  int
+	successes int
+	tooks     []float64 // of successes
+}
+
+func startRun(p Policy, b Bounds) *run {
+	r := &run{bounds: b, started: math.Inf(-1)}
+	r.law, r.setting = p.Start(b)
+	r.check()
+	return r
+}
+
+func (r *run) check() {
+	if fault := settingFault(r.bounds, r.setting); fault != "" && r.fault == "" {
+		r.fault = fmt.Sprintf("after %.3fs: %s", r.now, fault)
+	}
+	r.settings++
+	r.digest = r.digest*0x100000001b3 ^ uint64(r.setting.Limit)<<40 ^ uint64(r.setting.Interval)
+}
+
+// settingFault says which promise a setting breaks.
+func settingFault(b Bounds, s Setting) string {
+	switch {
+	case s.Limit < 1 || s.Limit > b.MaxLimit:
+		return fmt.Sprintf("limit %d, want 1 to %d", s.Limit, b.MaxLimit)
+	case s.Interval < b.MinInterval || s.Interval > b.MaxInterval:
+		return fmt.Sprintf("interval %v, want %v to %v", s.Interval, b.MinInterval, b.MaxInterval)
+	case s.Ceiling < s.Limit || s.Ceiling > b.MaxLimit:
+		return fmt.Sprintf("ceiling %d, want %d to %d", s.Ceiling, s.Limit, b.MaxLimit)
+	}
+	return ""
+}
+
+// against runs until a time.
+func (r *run) against(p plant, until float64) {
+	paced := false
+	for {
+		due := max(r.started+r.setting.Interval.Seconds(), r.paused)
+		if len(r.inFlight) < r.setting.Limit {
+			if due <= r.now {
+				r.start(p.arrive(r.now), paced)
+				paced = false
+				continue
+			}
+			paced = r.started+r.setting.Interval.Seconds() >= r.paused
+		} else {
+			due, paced = math.Inf(1), false
+		}
+		end := math.Inf(1)
+		if len(r.inFlight) > 0 {
+			end = r.inFlight[0].end
+		}
+		next := min(due, end)
+		if next > until {
+			r.now = until
+			return
+		}
+		r.now = next
+		if end <= due {
+			r.end(heap.Pop(&r.inFlight).(flight))
+		}
+	}
+}
+
+// rest lets what is in flight end, and starts nothing until a time.
+func (r *run) rest(until float64) {
+	for len(r.inFlight) > 0 && r.inFlight[0].end <= until {
+		r.now = r.inFlight[0].end
+		r.end(heap.Pop(&r.inFlight).(flight))
+	}
+	r.now = until
+}
+
+func (r *run) start(a answer, paced bool) {
+	r.seq++
+	r.attempts++
+	r.started = r.now
+	heap.Push(&r.inFlight, flight{r.now + a.took, Outcome{
+		Verdict: a.verdict, Start: moment(r.now), Seq: r.seq, Took: seconds(a.took),
+		InFlight: len(r.inFlight) + 1, Paced: paced, RetryAfter: seconds(a.retryAfter),
+	}})
+}
+
+func (r *run) end(f flight) {
+	if f.Verdict == Succeeded {
+		r.successes++
+		r.tooks = append(r.tooks, f.Took.Seconds())
+	}
+	if f.RetryAfter > 0 {
+		r.paused = max(r.paused, r.now+f.RetryAfter.Seconds())
+	}
+	r.setting = r.law.Next(moment(r.now), f.Outcome)
+	r.check()
+}
+
+func moment(s float64) time.Time { return t0.Add(seconds(s)) }
+
+// forget begins to count anew.
+func (r *run) forget() { r.attempts, r.successes, r.tooks = 0, 0, nil }
+
+func (r *run) wasted() float64 {
+	return float64(r.attempts-len(r.inFlight)-r.successes) / float64(r.attempts)
+}
+
+func p99(of []float64) float64 {
+	sorted := slices.Sorted(slices.Values(of))
+	return sorted[len(sorted)*99/100]
+}
+
+// ample are bounds that stand in nobody's way.
+func ample(most int) Bounds {
+	return Bounds{InitialLimit: most, MaxLimit: most, MaxInterval: 30 * time.Second}
+}
+
+// A case is a plant, and what Seek is to reach there; the figures hold with a margin
+// on each of a dozen seeds.
+type seekCase struct {
+	name    string
+	most    int // attempts in flight that are allowed
+	length  float64
+	oracle  float64 // successes of who knows the service
+	goodput float64 // at least, as a share of those
+	wasted  float64 // at most, as a share of attempts
+	plant   func(seed uint64) plant
+}
+
+var seekCases = []seekCase{
+	{"rate", 20, 400, 50 * 400, 0.98, 0.008, func(seed uint64) plant {
+		return &bucketPlant{manners: politely(seed), rate: constant(50), burst: 5}
+	}},
+	{"rate, hints", 20, 400, 50 * 400, 0.97, 0.008, func(seed uint64) plant {
+		return &bucketPlant{manners: politely(seed), rate: constant(50), burst: 5, hints: true}
+	}},
+	{"low rate", 20, 600, 2 * 600, 0.85, 0.02, func(seed uint64) plant {
+		return &bucketPlant{manners: politely(seed), rate: constant(2), burst: 1}
+	}},
+	{"high rate", 200, 30, 500 * 30, 0.97, 0.02, func(seed uint64) plant {
+		return &bucketPlant{manners: politely(seed), rate: constant(500), burst: 50}
+	}},
+	{"rate steps", 50, 400, 100 * (50 + 20 + 100 + 30), 0.80, 0.012, func(seed uint64) plant {
+		return &bucketPlant{manners: politely(seed), rate: stairs(100, 50, 20, 100, 30), burst: 5}
+	}},
+	{"slots", 80, 150, 200 * 150, 0.95, 0.01, func(seed uint64) plant {
+		return &slotsPlant{manners: politely(seed), most: constant(20)}
+	}},
+	{"slots steps", 80, 210, 70 * 10 * (20 + 8 + 30), 0.90, 0.01, func(seed uint64) plant {
+		return &slotsPlant{manners: politely(seed), most: stairs(70, 20, 8, 30)}
+	}},
+	{"queue", 80, 150, 200 * 150, 0.94, 0, func(seed uint64) plant {
+		return &queuePlant{manners: politely(seed), servers: 20}
+	}},
+	{"outage, fails", 20, 300, 50 * 240, 0.96, 0.012, func(seed uint64) plant {
+		return down(seed, Failed)
+	}},
+	{"outage, refuses", 20, 300, 50 * 240, 0.96, 0.012, func(seed uint64) plant {
+		return down(seed, Overload)
+	}},
+	{"noise", 50, 60, 500 * 60 * 0.95, 0.95, 0.055, func(seed uint64) plant {
+		return &noisePlant{manners: politely(seed), share: 0.05}
+	}},
+	{"window", 20, 900, 16 * 1500, 0.98, 0.015, func(seed uint64) plant {
+		return &windowPlant{manners: politely(seed), quota: 1500, phase: 20}
+	}},
+	{"window, hints", 20, 900, 16 * 1500, 0.93, 0.004, func(seed uint64) plant {
+		return &windowPlant{manners: politely(seed), quota: 1500, phase: 20, hints: true}
+	}},
+}
+
+// stairs is one level after the other, each for so long.
+func stairs(each float64, levels ...float64) func(float64) float64 {
+	return func(now float64) float64 { return levels[min(int(now/each), len(levels)-1)] }
+}
+
+// down is a service of 50 a second that is down for a minute.
+func down(seed uint64, says Verdict) plant {
+	return &outagePlant{
+		plant:   &bucketPlant{manners: politely(seed), rate: constant(50), burst: 5},
+		manners: politely(seed + 100), from: 100, to: 160, says: says,
+	}
+}
+
+var seeds = flag.Uint64("seeds", 1, "of each plant against which Seek is tried")
+
+func TestSeekFindsTheLimit(t *testing.T) {
+	for _, c := range seekCases {
+		t.Run(c.name, func(t *testing.T) {
+			for seed := range *seeds {
+				r := startRun(Seek{}, ample(c.most))
+				r.against(c.plant(seed), c.length)
+				goodput, wasted := float64(r.successes)/c.oracle, r.wasted()
+				t.Logf("seed %d: goodput %.2f%%, wasted %.3f%%, p99 %.0f ms", seed, 100*goodput, 100*wasted, 1000*p99(r.tooks))
+				if goodput < c.goodput {
+					t.Errorf("seed %d: goodput %.2f%%, want at least %.0f%%", seed, 100*goodput, 100*c.goodput)
+				}
+				if wasted > c.wasted {
+					t.Errorf("seed %d: %.2f%% wasted, want at most %.1f%%", seed, 100*wasted, 100*c.wasted)
+				}
+				if r.fault != "" {
+					t.Errorf("seed %d: %s", seed, r.fault)
+				}
+			}
+		})
+	}
+}
+
+func TestSeekKeepsAQueueShort(t *testing.T) {
+	r := startRun(Seek{}, ample(80)) // where 20 are worked on at a time
+	p := &queuePlant{manners: politely(1), servers: 20}
+	r.against(p, 100)
+	r.forget()
+	r.against(p, 200)
+	if took := p99(r.tooks); took > 0.32 { // with 80 in flight it would be 0.4 for each
+		t.Errorf("one in a hundred takes %.3f s, want at most twice as long as without a queue", took)
+	}
+	if r.successes < 188*100 {
+		t.Errorf("%d a second, want the 200 that can be worked on", r.successes/100)
+	}
+}
+
+// Random failures are no sign of overload.
+func TestSeekDoesNotSlowDownForNoise(t *testing.T) {
+	for _, share := range []float64{0.005, 0.02, 0.05} {
+		r := startRun(Seek{}, ample(50))
+		p := &noisePlant{manners: politely(2), share: share}
+		r.against(p, 20)
+		r.forget()
+		r.against(p, 60)
+		if got := float64(r.attempts) / 40; got < 0.96*500 {
+			t.Errorf("%.1f%% fail: %.0f attempts a second, want nearly 500", 100*share, got)
+		}
+	}
+}
+
+func TestSeekAsksNowAndThenWhetherAServiceIsThereAgain(t *testing.T) {
+	for _, says := range []Verdict{Failed, Overload} {
+		r, p := startRun(Seek{}, ample(20)), down(1, says)
+		r.against(p, 105)
+		if !r.setting.Probing || r.setting.Limit != 1 {
+			t.Errorf("%v, down for 5 s: %v, probing %v; want one at a time, probing", says, r.setting, r.setting.Probing)
+		}
+		r.forget()
+		r.against(p, 159)
+		if r.attempts > 25 || r.attempts < 10 {
+			t.Errorf("%v, down for 54 s more: %d attempts, want one every few seconds", says, r.attempts)
+		}
+		r.against(p, 165)
+		if r.setting.Probing {
+			t.Errorf("%v, up for 5 s: still probing", says)
+		}
+		r.forget()
+		r.against(p, 175)
+		if r.successes < 450 {
+			t.Errorf("%v, up for 5 s: %d a second, want 50 again", says, r.successes/10)
+		}
+	}
+}
+
+// The setting follows from the outcomes and from nothing else.
+func TestSeekDecidesTheSameAgain(t *testing.T) {
+	for _, c := range seekCases {
+		var digests [2]uint64
+		for i := range digests {
+			r := startRun(Seek{}, ample(c.most))
+			r.against(c.plant(3), c.length/8)
+			digests[i] = r.digest
+		}
+		if digests[0] != digests[1] {
+			t.Errorf("%s: other settings the second time", c.name)
+		}
+	}
+}
+
+// An ordeal steps a law through outcomes that no service would give: any verdict in
+// any order, numbers with gaps and out of order, attempts that took no time or hours,
+// and hints of hours. Each five bytes are an outcome. It returns the first fault.
+func (r *run) ordeal(events []byte) (fault string) {
+	for ; len(events) >= 5; events = events[5:] {
+		what, pause, took, flying, hint := events[0], events[1], events[2], events[3], events[4]
+		if what >= 0xf8 {
+			r.bounds.MaxLimit = 1 + int(flying&63)
+			r.bounds.InitialLimit = 1 + int(flying>>2)%r.bounds.MaxLimit
+			r.bounds.MinInterval = time.Duration(what&3) * 10 * ms
+			r.bounds.MaxInterval = r.bounds.MinInterval + time.Duration(1+int(hint))*100*ms
+			r.setting, _ = r.law.(*seek).Update(Seek{}, r.bounds)
+			r.check()
+			continue
+		}
+		r.now += upToHalfAnHour(pause)
+		o := Outcome{
+			Verdict: Verdict(what & 3), Final: what&4 != 0, Paced: what&8 != 0,
+			Start: moment(r.now - upToHalfAnHour(took)), Took: seconds(upToHalfAnHour(took)),
+			InFlight: 1 + int(flying)%r.bounds.MaxLimit,
+		}
+		if took == 255 {
+			o.Took = 10 * time.Hour
+		}
+		switch seq := int64(took) * 3; what >> 4 & 3 {
+		case 0, 1:
+			r.seq++
+			o.Seq = r.seq
+		case 2:
+			r.seq += seq
+			o.Seq = r.seq
+		case 3:
+			o.Seq = max(r.seq-seq, 0)
+		}
+		if o.Verdict == Overload && what&64 != 0 {
+			o.RetryAfter = seconds(10 * upToHalfAnHour(hint))
+		}
+		r.setting = r.law.Next(moment(r.now), o)
+		r.check()
+		if r.fault == "" {
+			r.fault = r.law.(*seek).fault()
+		}
+		if r.fault != "" {
+			return fmt.Sprintf("%+v: %s", o, r.fault)
+		}
+	}
+	return ""
+}
+
+func upToHalfAnHour(b byte) float64 { return math.Pow(float64(b), 3) * 1e-4 }
+
+// fault says what is wrong inside.
+func (s *seek) fault() string {
+	for name, x := range map[string]float64{
+		"pace": s.pace.now(), "slots": s.slots.now(), "bank": s.bank, "latency": s.latency.value,
+		"pressed": s.downtime.pressed.rate, "usual": s.usual, "spread": s.spread, "lately": s.lately,
+		"paced": s.holdup.paced, "rate": s.holdup.rate(), "period": s.downtime.period, "rest": s.rests(&s.pace) - s.now,
+	} {
+		if math.IsNaN(x) || math.IsInf(x, -1) || x < 0 && name != "rest" {
+			return fmt.Sprintf("%s is %v", name, x)
+		}
+	}
+	if n := len(s.refusals.list); n > memory {
+		return fmt.Sprintf("%d refusals are remembered", n)
+	}
+	return ""
+}
