@@ -384,7 +384,7 @@ var seekCases = []seekCase{
 	{"window", 20, 900, 16 * 1500, 0.98, 0.015, func(seed uint64) plant {
 		return &windowPlant{manners: politely(seed), quota: 1500, phase: 20}
 	}},
-	{"window, hints", 20, 900, 16 * 1500, 0.93, 0.004, func(seed uint64) plant {
+	{"window, hints", 20, 900, 16 * 1500, 0.93, 0.01, func(seed uint64) plant {
 		return &windowPlant{manners: politely(seed), quota: 1500, phase: 20, hints: true}
 	}},
 }
