@@ -564,6 +564,33 @@ func (s *seek) fault() string {
 	return ""
 }
 
+// A pause because there is nothing to do is no reason to do less afterwards.
+func TestSeekGoesOnAfterARest(t *testing.T) {
+	for _, c := range []struct {
+		rest  float64
+		full  float64 // a second
+		plant plant
+	}{
+		{3600, 400, &noisePlant{manners: politely(1)}},
+		{10, 200, &slotsPlant{manners: politely(1), most: constant(20)}},
+		{1, 50, &bucketPlant{manners: politely(1), rate: constant(50), burst: 5}},
+	} {
+		r := startRun(Seek{}, ample(40))
+		r.against(c.plant, 60)
+		for range 20 {
+			r.rest(r.now + c.rest)
+			r.forget()
+			r.against(c.plant, r.now+5)
+			if got := float64(r.successes) / 5; got < 0.93*c.full {
+				t.Errorf("%T: %.1f a second after %v s of rest, want %v as before", c.plant, got, c.rest, c.full)
+			}
+		}
+		if r.fault != "" {
+			t.Errorf("%T: %s", c.plant, r.fault)
+		}
+	}
+}
+
 // Whatever has happened, when the service has no limit and everything succeeds, it
 // gets all that it can do again: at the latest an hour after what was to be waited
 // for, if attempts had taken seconds, and later if a refusal took long, since trials
