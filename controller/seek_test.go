@@ -9,6 +9,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // A plant is a service, as far as a policy can tell: it answers attempts. Times are
@@ -363,7 +365,7 @@ var seekCases = []seekCase{
 	{"rate steps", 50, 400, 100 * (50 + 20 + 100 + 30), 0.80, 0.012, func(seed uint64) plant {
 		return &bucketPlant{manners: politely(seed), rate: stairs(100, 50, 20, 100, 30), burst: 5}
 	}},
-	{"slots", 80, 150, 200 * 150, 0.95, 0.01, func(seed uint64) plant {
+	{"slots", 80, 150, 200 * 150, 0.93, 0.01, func(seed uint64) plant {
 		return &slotsPlant{manners: politely(seed), most: constant(20)}
 	}},
 	{"slots steps", 80, 210, 70 * 10 * (20 + 8 + 30), 0.90, 0.01, func(seed uint64) plant {
@@ -384,7 +386,7 @@ var seekCases = []seekCase{
 	{"window", 20, 900, 16 * 1500, 0.98, 0.015, func(seed uint64) plant {
 		return &windowPlant{manners: politely(seed), quota: 1500, phase: 20}
 	}},
-	{"window, hints", 20, 900, 16 * 1500, 0.93, 0.01, func(seed uint64) plant {
+	{"window, hints", 20, 900, 16 * 1500, 0.93, 0.015, func(seed uint64) plant {
 		return &windowPlant{manners: politely(seed), quota: 1500, phase: 20, hints: true}
 	}},
 }
@@ -529,6 +531,7 @@ func (r *run) ordeal(events []byte) (fault string) {
 		}
 		if o.Verdict == Overload && what&64 != 0 {
 			o.RetryAfter = seconds(10 * upToHalfAnHour(hint))
+			r.paused = max(r.paused, r.now+o.RetryAfter.Seconds())
 		}
 		r.setting = r.law.Next(moment(r.now), o)
 		r.check()
@@ -559,4 +562,214 @@ func (s *seek) fault() string {
 		return fmt.Sprintf("%d refusals are remembered", n)
 	}
 	return ""
+}
+
+// A pause because there is nothing to do is no reason to do less afterwards.
+func TestSeekGoesOnAfterARest(t *testing.T) {
+	for _, c := range []struct {
+		rest  float64
+		full  float64 // a second
+		plant plant
+	}{
+		{3600, 400, &noisePlant{manners: politely(1)}},
+		{10, 200, &slotsPlant{manners: politely(1), most: constant(20)}},
+		{1, 50, &bucketPlant{manners: politely(1), rate: constant(50), burst: 5}},
+	} {
+		r := startRun(Seek{}, ample(40))
+		r.against(c.plant, 60)
+		for range 20 {
+			r.rest(r.now + c.rest)
+			r.forget()
+			r.against(c.plant, r.now+5)
+			if got := float64(r.successes) / 5; got < 0.93*c.full {
+				t.Errorf("%T: %.1f a second after %v s of rest, want %v as before", c.plant, got, c.rest, c.full)
+			}
+		}
+		if r.fault != "" {
+			t.Errorf("%T: %s", c.plant, r.fault)
+		}
+	}
+}
+
+// Whatever has happened, when the service has no limit and everything succeeds, it
+// gets all that it can do again: at the latest an hour after what was to be waited
+// for, if attempts had taken seconds, and later if a refusal took long, since trials
+// last until one would have been heard of. Most are back within minutes.
+func TestSeekAlwaysRecovers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		events := rapid.SliceOfN(rapid.Byte(), 5, 1500).Draw(t, "events")
+		longest := 0.0
+		for i := 2; i < len(events); i += 5 {
+			events[i] %= 64 // up to 26 s
+			longest = max(longest, upToHalfAnHour(events[i]))
+		}
+		r := startRun(Seek{}, ample(rapid.IntRange(1, 40).Draw(t, "most")))
+		if fault := r.ordeal(events); fault != "" {
+			t.Fatal(fault)
+		}
+		if was := r.bounds; was.MinInterval > 0 { // an update would hold it up
+			r.bounds = ample(was.MaxLimit)
+			r.setting, _ = r.law.(*seek).Update(Seek{}, r.bounds)
+		}
+		r.now = max(r.now, r.paused)
+		r.started = r.now
+		begin, full := r.now, 10*float64(r.bounds.MaxLimit) // a second
+		for p := (&noisePlant{manners: politely(1)}); float64(r.successes) < 0.9*10*full; {
+			if r.now-begin > 3600+60*longest {
+				t.Fatalf("after %.0f s of nothing but successes: %v, %.1f a second, want %.0f", r.now-begin, r.setting, float64(r.successes)/10, full)
+			}
+			r.forget()
+			r.against(p, r.now+10)
+			if r.fault != "" {
+				t.Fatal(r.fault)
+			}
+		}
+	})
+}
+
+func TestSeekTakesAnyOutcome(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := drawBounds(t)
+		events := rapid.SliceOfN(rapid.Byte(), 5, 1000).Draw(t, "events")
+		p := Seek{Refusals: rapid.SampledFrom([]float64{0, 0.001, 1}).Draw(t, "refusals")}
+		first, again := startRun(p, b), startRun(p, b)
+		if fault := first.ordeal(events); fault != "" {
+			t.Fatal(fault)
+		}
+		if again.ordeal(events); again.digest != first.digest {
+			t.Fatal("other settings the second time")
+		}
+	})
+}
+
+func FuzzSeek(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte{3, 1, 10, 1, 0, 0x42, 1, 1, 3, 200, 3, 255, 10, 1, 0}) // a hint of hours, and back
+	f.Add(slices.Repeat([]byte{3, 5, 10, 3, 0}, 60))                    // doubles
+	f.Add(append(slices.Repeat([]byte{3, 5, 10, 3, 0}, 40), slices.Repeat([]byte{2, 1, 10, 7, 0}, 40)...))
+	f.Add(append(slices.Repeat([]byte{1, 5, 10, 1, 0}, 20), slices.Repeat([]byte{3, 60, 1, 1, 0}, 20)...)) // an outage
+	f.Add([]byte{0x32, 0, 255, 9, 0, 0xf9, 0, 0, 3, 1, 0x13, 9, 200, 77, 4})
+	f.Fuzz(func(t *testing.T, events []byte) {
+		r := startRun(Seek{}, ample(20))
+		if fault := r.ordeal(events[:min(len(events), 5000)]); fault != "" {
+			t.Fatal(fault)
+		}
+	})
+}
+
+// update goes on under other bounds.
+func (r *run) update(t *testing.T, p Policy, b Bounds) {
+	t.Helper()
+	setting, ok := r.law.(*seek).Update(p, b)
+	if !ok {
+		t.Fatal("Seek does not go on as Seek")
+	}
+	r.bounds, r.setting = b, setting
+	r.check()
+}
+
+func TestSeekUpdateHoldsAtOnceAndFromThenOn(t *testing.T) {
+	for _, p := range []plant{
+		&noisePlant{manners: politely(1)},
+		&slotsPlant{manners: politely(1), most: constant(30)},
+		&bucketPlant{manners: politely(1), rate: constant(50), burst: 5},
+		&outagePlant{plant: &noisePlant{manners: politely(1)}, manners: politely(1), from: 10, to: 60, says: Failed},
+	} {
+		r := startRun(Seek{}, ample(40))
+		for i, b := range []Bounds{
+			{InitialLimit: 10, MaxLimit: 10, MaxInterval: time.Second},
+			{InitialLimit: 1, MaxLimit: 80, MinInterval: 50 * ms, MaxInterval: 50 * ms},
+			{InitialLimit: 1, MaxLimit: 1, MaxInterval: 100 * ms},
+			{InitialLimit: 60, MaxLimit: 60, MinInterval: ms, MaxInterval: 30 * time.Second},
+		} {
+			r.against(p, 20*float64(i+1))
+			r.update(t, Seek{}, b)
+		}
+		r.against(p, 100)
+		if r.fault != "" {
+			t.Errorf("%T: %s", p, r.fault)
+		}
+	}
+}
+
+func TestSeekUpdateGoesOnWithWhatIsKnown(t *testing.T) {
+	r := startRun(Seek{}, ample(20))
+	p := &bucketPlant{manners: politely(1), rate: constant(50), burst: 5}
+	r.against(p, 60)
+	r.update(t, Seek{Refusals: 0.01}, ample(40))
+	r.forget()
+	r.against(p, 70)
+	if r.successes < 480 || r.wasted() > 0.02 {
+		t.Errorf("%d successes in 10 s, %.1f%% wasted; want 50 a second as before", r.successes, 100*r.wasted())
+	}
+}
+
+func TestSeekUpdateToMoreIsUsed(t *testing.T) {
+	r := startRun(Seek{}, ample(10))
+	p := &noisePlant{manners: politely(1)}
+	r.against(p, 60)
+	r.update(t, Seek{}, ample(40))
+	r.against(p, 120)
+	r.forget()
+	r.against(p, 130)
+	if r.successes < 3800 {
+		t.Errorf("%d successes in 10 s, %v; want 400 a second", r.successes, r.setting)
+	}
+}
+
+func TestSeekDoesNotGoOnAsAnotherPolicy(t *testing.T) {
+	r := startRun(Seek{}, ample(10))
+	if _, ok := r.law.(*seek).Update(AIMD{}, ample(10)); ok {
+		t.Error("Seek goes on as AIMD")
+	}
+	if _, ok := r.law.(*seek).Update(Static{}, ample(10)); ok {
+		t.Error("Seek goes on as Static")
+	}
+}
+
+func TestSeekBeginsWithTheInitialLimit(t *testing.T) {
+	for _, c := range []struct{ initial, most, first, then int }{
+		{20, 20, 1, 2}, {200, 200, 1, 20}, {5, 5, 1, 1}, {1, 1, 1, 1}, {7, 20, 7, 7}, {1, 20, 1, 1},
+	} {
+		r := startRun(Seek{}, Bounds{InitialLimit: c.initial, MaxLimit: c.most, MaxInterval: time.Second})
+		if r.setting.Limit != c.first {
+			t.Errorf("initial limit %d of %d: begins with %d, want %d", c.initial, c.most, r.setting.Limit, c.first)
+		}
+		for seq := range int64(4) {
+			s := r.law.Next(t0.Add(100*ms), Outcome{Verdict: Succeeded, Start: t0, Seq: seq + 1, Took: 100 * ms, InFlight: 1})
+			if s.Limit != c.first && s.Limit != c.then {
+				t.Errorf("initial limit %d of %d: then %d, want %d", c.initial, c.most, s.Limit, c.then)
+			}
+		}
+	}
+}
+
+// Refusals is a budget: who may spend more finds out more often.
+func TestSeekSpendsTheRefusalsThatItMay(t *testing.T) {
+	last := 0.0
+	for _, refusals := range []float64{0.001, 0.005, 0.02} {
+		r := startRun(Seek{Refusals: refusals}, ample(20))
+		p := &bucketPlant{manners: politely(1), rate: constant(50), burst: 5}
+		r.against(p, 50)
+		r.forget()
+		r.against(p, 400)
+		if wasted := r.wasted(); wasted <= last || wasted > 2*refusals {
+			t.Errorf("%.1f%% may be refused, %.2f%% are; want more than %.2f%%", 100*refusals, 100*wasted, 100*last)
+		}
+		last = r.wasted()
+	}
+}
+
+func BenchmarkSeek(b *testing.B) {
+	law, _ := Seek{}.Start(ample(64))
+	now := t0
+	for i := int64(0); b.Loop(); i++ {
+		now = now.Add(ms)
+		v := Succeeded
+		if i%200 == 0 {
+			v = Overload
+		}
+		law.Next(now, Outcome{Verdict: v, Start: now.Add(-50 * ms), Seq: i, Took: 50 * ms, InFlight: 50})
+	}
+	b.ReportAllocs()
 }
