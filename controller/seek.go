@@ -101,6 +101,7 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 	s.now = now.Sub(s.epoch).Seconds()
 	a := attempt{o.Seq, o.Start.Sub(s.epoch).Seconds()}
 	if a.seq > s.newest.seq {
+		s.rested(a, o)
 		s.newest = a
 	}
 	s.holdup.add(a.start, o)
@@ -117,6 +118,16 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 	s.pace.value = max(s.pace.value, s.slowest())
 	s.last = s.setting()
 	return s.last
+}
+
+// rested takes note of a time without jobs. A bucket that is full is given nothing
+// more, so what was accepted meanwhile bounds nothing; nor was that the pace.
+func (s *seek) rested(a attempt, o Outcome) {
+	due := float64(a.seq-s.newest.seq) / s.pace.now()
+	if !o.Paced && s.newest.seq > 0 && a.start-s.newest.start > 2*s.latency.value+4*due {
+		s.raised = a.start
+		s.holdup.begin(a.start)
+	}
 }
 
 // unhindered reports whether nothing was ever refused, all that the bounds allow is in
@@ -335,7 +346,7 @@ func (s *seek) beginTrial() {
 }
 
 // tryPace tries a faster pace, long enough for two attempts to be beyond what is
-// known to work.
+// known to work, and for a service that counts by the second to notice.
 func (s *seek) tryPace() {
 	p := &s.pace
 	if s.now < s.rests(p) {
@@ -345,7 +356,7 @@ func (s *seek) tryPace() {
 	if to <= p.value {
 		return
 	}
-	p.try(to, s.now, s.now+2*s.echo()+2/(to-p.value))
+	p.try(to, s.now, s.now+max(2*s.echo(), min(s.latency.value, 0.1))+2/(to-p.value))
 	s.holdup.begin(s.now)
 }
 
