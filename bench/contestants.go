@@ -228,7 +228,7 @@ func failsafeAdaptive(workers int, do work, jobs <-chan int) tally {
 func everythingOn(workers int) pipeline.Config {
 	return pipeline.Config{
 		MaxConcurrency: workers,
-		Policy:         pipeline.AIMD{},
+		Policy:         pipeline.Seek{},
 		Breaker:        &pipeline.Breaker{},
 		Retry:          &pipeline.Retry{},
 		Budgets:        []pipeline.Budget{{Name: "tokens", Tokens: 1 << 50, Window: time.Minute}},

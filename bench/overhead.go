@@ -73,7 +73,7 @@ const overheadCaption = `## Overhead per job
 
 %d workers, work that adds 1, jobs from a channel of %d, results into a channel of %d (paceline: the one that Run returns);
 %s jobs; median (min–max) of %d rounds, the contestants taking turns; ratios are medians of the ratios of each round.
-On: AIMD, breaker, retry, and a budget that never binds, each job with a cost; not paced. Off: a static limit, no more.
+On: Seek, breaker, retry, and a budget that never binds, each job with a cost; not paced. Off: a static limit, no more.
 
 `
 

@@ -50,6 +50,7 @@ type seek struct {
 	epoch  time.Time
 	now    float64
 	newest attempt // that we have heard of
+	last   Setting
 
 	slots lever   // attempts in flight
 	pace  lever   // attempts a second
@@ -90,6 +91,10 @@ type seek struct {
 }
 
 func (s *seek) Next(now time.Time, o Outcome) Setting {
+	if s.unhindered() && o.Verdict == Succeeded {
+		s.latency.add(o.Took.Seconds())
+		return s.last
+	}
 	if s.epoch.IsZero() {
 		s.epoch = o.Start
 	}
@@ -110,7 +115,16 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 		s.ignore(a, o)
 	}
 	s.pace.value = max(s.pace.value, s.slowest())
-	return s.setting()
+	s.last = s.setting()
+	return s.last
+}
+
+// unhindered reports whether nothing was ever refused, all that the bounds allow is in
+// force, and attempts take next to no time: then there is nothing to find out, and a
+// few divisions would cost more than an attempt does.
+func (s *seek) unhindered() bool {
+	return s.starting && s.latency.value < 10e-6 && s.latency.n >= 64 &&
+		s.slots.value == float64(s.bounds.MaxLimit) && s.pace.value >= s.fastest()
 }
 
 func (s *seek) setting() Setting {
@@ -151,7 +165,8 @@ func (s *seek) Update(p Policy, b Bounds) (Setting, bool) {
 	s.Seek, s.bounds = policy.withDefaults(), b
 	s.slots.limit(1, float64(b.MaxLimit))
 	s.pace.limit(s.slowest(), s.fastest())
-	return s.setting(), true
+	s.last = s.setting()
+	return s.last, true
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
@@ -218,9 +233,10 @@ func (s *seek) count(a attempt, o Outcome) {
 	n := s.refusals.worked(a.seq, a.start, o.InFlight)
 	s.accepted++
 	s.most = max(s.most, n)
+	share := 1 / min(float64(s.accepted), 64)
 	off := float64(n) - s.usual
-	s.usual += off / min(float64(s.accepted), 64)
-	s.spread += (off*off - s.spread) / min(float64(s.accepted), 64)
+	s.usual += off * share
+	s.spread += (off*off - s.spread) * share
 }
 
 // double is the start: both levers, twice as far each round trip. A round trip is

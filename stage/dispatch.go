@@ -61,19 +61,32 @@ func (d *Dispatcher) setAlarm(held hold) {
 
 // next returns the job whose attempt is to start next, without taking it: a
 // retry that is due, or else the first job of the door whose turn it is. It
-// returns nil if there is none, or no slot for it.
+// returns nil if there is none, or no slot for it. While the policy takes the
+// service for down, the two take turns, or one job that always fails would be all
+// that is ever tried.
 func (d *Dispatcher) next() *Job {
 	limit := d.setting.Limit + d.ahead
 	if d.reporter.pending() || d.running >= limit {
 		return nil
 	}
 	slot := d.running+d.holding < limit
+	another := slot && d.setting.Probing && d.retried
+	if another {
+		if j := d.waiting(); j != nil {
+			return j
+		}
+	}
 	if j := d.retries.due(d.now, slot); j != nil {
 		return j
 	}
-	if !slot {
+	if !slot || another {
 		return nil
 	}
+	return d.waiting()
+}
+
+// waiting returns the first job of the door whose turn it is.
+func (d *Dispatcher) waiting() *Job {
 	for range d.doors {
 		if d.turn >= len(d.doors) {
 			d.turn = 0
@@ -105,12 +118,13 @@ func (d *Dispatcher) stepAside(held hold) {
 
 // start takes the job that next returned and hands it to the pool.
 func (d *Dispatcher) start(j *Job) {
+	d.retried = j.again
 	d.take(j)
 	d.gate.pass(d.now, j, d.interval)
 	d.running++
 	j.started = d.now.Sub(d.attempts.epoch)
 	j.inFlight = int32(min(d.running, d.setting.Limit))
-	j.paced, j.probing = d.paced, d.setting.Probing
+	j.paced, j.probing = d.paced, d.setting.Probing && !(d.sameAgain && j.failure == d.failures)
 	if c := j.door.call; c != nil {
 		c.turn <- true
 		return

@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"slices"
@@ -310,28 +311,34 @@ func TestReleaseIsJudgedAsTheEndOfAnAttempt(t *testing.T) {
 }
 
 // An attempt that starts while the policy takes the service for down uses up none
-// of its job's, for as long as a job waits.
+// of its job's, for as long as a job waits; unless it is the job that fails.
 func TestAttemptsWhileThePolicyProbesUseUpNone(t *testing.T) {
 	for _, test := range []struct {
-		name     string
-		fails    int // attempts, after a first one of a job that gets two
-		giveUp   time.Duration
-		attempts int
-		err      bool
+		name        string
+		jobs        int
+		fails       int // attempts, after a first one of a job that gets two
+		giveUp      time.Duration
+		least, most int // attempts of each job
+		err         bool
 	}{
-		{"a service that comes back", 5, 0, 7, false},
-		{"a service that stays down for longer than a job waits", 1000, minute, 62, true},
+		{"a service that comes back", 2, 5, 0, 7, 7, false},
+		{"a service that stays down for longer than a job waits", 2, 1000, minute, 10, 63, true},
+		{"a job that fails alone", 1, 1000, minute, 2, 4, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				down := slices.Repeat([]error{io.EOF}, test.fails+1)
-				s := newStand(t, 1, retryingBy(controller.Retry{MaxAttempts: 2, GiveUpAfter: test.giveUp}),
+				s := newStand(t, test.jobs, retryingBy(controller.Retry{MaxAttempts: 2, GiveUpAfter: test.giveUp}),
 					func(cfg *Config) { cfg.Controller.Policy = pessimist{} })
 				v := s.open(t.Context())
-				j := v.send(s.work("job", 0, down...))[0]
-				v.leave(1)
-				if j.Attempts != test.attempts || (j.Err != nil) != test.err || exhausted(j.Err) != test.err {
-					t.Errorf("%d attempts, %v; want %d", j.Attempts, j.Err, test.attempts)
+				for i := range test.jobs {
+					v.send(s.work(fmt.Sprint("job ", i), 0, down...))
+				}
+				v.leave(test.jobs)
+				for _, j := range v.jobs {
+					if j.Attempts < test.least || j.Attempts > test.most || (j.Err != nil) != test.err || exhausted(j.Err) != test.err {
+						t.Errorf("%d attempts, %v; want %d to %d", j.Attempts, j.Err, test.least, test.most)
+					}
 				}
 			})
 		})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/paceline-go/paceline/controller"
 	"github.com/paceline-go/paceline/pipeline"
 )
 
@@ -11,7 +10,7 @@ const ours = "paceline"
 // contestants are in the order of the tables; the first is the one that is pictured.
 func contestants() []contestant {
 	return []contestant{
-		{name: ours, call: paceline(controller.Seek{})},
+		{name: ours, call: paceline(pipeline.Seek{})},
 		{name: "paceline, AIMD", call: paceline(pipeline.AIMD{})},
 		{name: "fixed pool + backoff", call: fixedPool},
 		{name: "x/time/rate, told the limit", call: toldRate},
