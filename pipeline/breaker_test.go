@@ -142,7 +142,7 @@ func TestCallersMistakesDoNotOpenTheCircuit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, e := range []ending{failsFatally, panics, cancels} {
 			begin := time.Now()
-			runAll(t, always(answer{ending: e}), pipeline.Config{Policy: pipeline.Static{}, Breaker: &pipeline.Breaker{Failures: 1}}, 20)
+			runAll(t, always(answer{ending: e}), pipeline.Config{Breaker: &pipeline.Breaker{Failures: 1}}, 20)
 			if took := time.Since(begin); took != 0 {
 				t.Errorf("ending %d held a run up for %v", e, took)
 			}

@@ -203,7 +203,7 @@ func TestEmptyBudgetIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log eventLog
 		p := newLine(t, always(answer{}), pipeline.Config{
-			Budgets: []pipeline.Budget{{Name: "tpm", Tokens: 10, Window: time.Minute}}, OnEvent: log.add, Policy: pipeline.Static{},
+			Budgets: []pipeline.Budget{{Name: "tpm", Tokens: 10, Window: time.Minute}}, OnEvent: log.add,
 		}).Cost(constant(10))
 		results := p.Run(t.Context(), feed(2))
 		<-results

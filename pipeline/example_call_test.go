@@ -111,7 +111,6 @@ func ExampleCircuitOpenError() {
 	now := clock.NewMock()
 	t, err := pipeline.NewThrottle(pipeline.Config{
 		Breaker: &pipeline.Breaker{Failures: 2, OpenFor: 10 * time.Second, Probes: 2},
-		Policy:  pipeline.Static{}, // so that nothing but the circuit holds calls up
 		Clock:   now,
 	})
 	if err != nil {

@@ -236,7 +236,6 @@ func ExampleConfig_onEvent() {
 		return n, nil
 	}
 	p, err := pipeline.New(work, pipeline.Config{
-		Policy:  pipeline.Static{},
 		Retry:   &pipeline.Retry{BaseDelay: time.Microsecond},
 		OnEvent: func(e pipeline.Event) { events <- e },
 	})

@@ -176,7 +176,7 @@ func TestOnlyWhatTellsOfTheServiceHoldsUpTheOthers(t *testing.T) {
 func TestPauseOnlyEverGetsLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log eventLog
-		throttle := newThrottle(t, pipeline.Config{Policy: pipeline.Static{}, OnEvent: log.add})
+		throttle := newThrottle(t, pipeline.Config{OnEvent: log.add})
 		slot, err := throttle.Acquire(t.Context())
 		if err != nil {
 			t.Fatal(err)
