@@ -591,6 +591,23 @@ func TestSeekGoesOnAfterARest(t *testing.T) {
 	}
 }
 
+// Where there was nothing to find out, there may be later.
+func TestSeekNoticesALimitWhereThereWasNone(t *testing.T) {
+	m := politely(1)
+	m.latency = 2e-6
+	r := startRun(Seek{}, ample(20))
+	r.against(&noisePlant{manners: m}, 0.004)
+	if r.setting.Limit != 20 || r.setting.Interval != 0 {
+		t.Fatalf("%v, want it unhindered", r.setting)
+	}
+	r.against(&bucketPlant{manners: politely(1), rate: constant(50), burst: 5, at: r.now}, 100)
+	r.forget()
+	r.against(&bucketPlant{manners: politely(1), rate: constant(50), burst: 5, at: r.now}, 160)
+	if r.successes < 58*50 || r.wasted() > 0.015 {
+		t.Errorf("%d a second, %.2f%% wasted; want 50 and hardly any", r.successes/60, 100*r.wasted())
+	}
+}
+
 // Whatever has happened, when the service has no limit and everything succeeds, it
 // gets all that it can do again: at the latest an hour after what was to be waited
 // for, if attempts had taken seconds, and later if a refusal took long, since trials
@@ -758,18 +775,4 @@ func TestSeekSpendsTheRefusalsThatItMay(t *testing.T) {
 		}
 		last = r.wasted()
 	}
-}
-
-func BenchmarkSeek(b *testing.B) {
-	law, _ := Seek{}.Start(ample(64))
-	now := t0
-	for i := int64(0); b.Loop(); i++ {
-		now = now.Add(ms)
-		v := Succeeded
-		if i%200 == 0 {
-			v = Overload
-		}
-		law.Next(now, Outcome{Verdict: v, Start: now.Add(-50 * ms), Seq: i, Took: 50 * ms, InFlight: 50})
-	}
-	b.ReportAllocs()
 }
