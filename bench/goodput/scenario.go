@@ -129,7 +129,11 @@ func (d dice) window(s *scenario) {
 	}
 	first := min((w.length-w.phase).Seconds()*float64(s.workers)/s.latency.mean.Seconds()/(rate*w.length.Seconds()), 1)
 	s.oracle = rate * w.length.Seconds() * (first + turns)
-	s.about = fmt.Sprintf("%.3g/s by the minute from %.0fs, tokens %v, %s", rate, w.phase.Seconds(), w.tokens, w.manners)
+	unit := "requests"
+	if w.tokens {
+		unit = "tokens"
+	}
+	s.about = fmt.Sprintf("%.3g/s, %s by the minute, %s", rate, unit, w.manners)
 }
 
 // slots draws limits until their rate is within bounds, to keep runs short.
