@@ -69,17 +69,15 @@ func callAPI(ctx context.Context, row Row) (answer Answer, err error) {
 
 func configured() pipeline.Config {
 	return pipeline.Config{
-		MaxConcurrency:     200, // never more attempts in flight
-		InitialConcurrency: 10,  // climbs from here by itself
-		AttemptTimeout:     30 * time.Second,
-		Retry:              &pipeline.Retry{MaxAttempts: 5},
-		Breaker:            &pipeline.Breaker{Failures: 10, OpenFor: 5 * time.Second},
+		MaxConcurrency: 200, // never more attempts in flight; how many are right, it finds out
+		AttemptTimeout: 30 * time.Second,
+		Retry:          &pipeline.Retry{MaxAttempts: 5, Park: true}, // a job that waits holds no slot
+		Breaker:        &pipeline.Breaker{Failures: 100, OpenFor: 5 * time.Second},
 		Budgets: []pipeline.Budget{
 			{Name: "requests", Tokens: 500, Window: time.Minute, Requests: true},
 			{Name: "tokens", Tokens: 90_000, Window: time.Minute},
 			{Name: "day", Tokens: 10_000_000, Window: 24 * time.Hour},
 		},
-		Policy:  pipeline.AIMD{CoolingPeriod: 5 * time.Second},
 		OnEvent: func(e pipeline.Event) { fmt.Println(e) },
 	}
 }
