@@ -61,8 +61,6 @@ func (o options) throttle() pipeline.Config {
 		MaxConcurrency: o.concurrency,
 		Jitter:         0.1,
 		AttemptTimeout: 10 * time.Second,
-		// The defaults are made for jobs of hours; this one takes half a minute.
-		Policy: pipeline.AIMD{FailureWindow: 2 * time.Second, CoolingPeriod: time.Second, SafeCeilingDecay: 2},
 		Retry: &pipeline.Retry{
 			MaxAttempts: o.retries,
 			Backoff:     pipeline.ExponentialJitter,
