@@ -235,6 +235,24 @@ func everythingOn(workers int) pipeline.Config {
 	}
 }
 
+// atOnce is everything on but that the limit is there from the beginning: Seek would wait for a success first.
+func atOnce(workers int) pipeline.Config {
+	cfg := everythingOn(workers)
+	cfg.Policy = pipeline.AIMD{}
+	return cfg
+}
+
+// allAtOnce returns the contestant with all its workers at work from the beginning.
+func (c contestant) allAtOnce() contestant {
+	switch c.name {
+	case oursOnName:
+		c.run = paceline(atOnce)
+	case oursOrderedName:
+		c.run = pacelineOrdered(atOnce)
+	}
+	return c
+}
+
 func everythingOff(workers int) pipeline.Config {
 	return pipeline.Config{MaxConcurrency: workers, Policy: pipeline.Static{}}
 }

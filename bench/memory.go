@@ -74,6 +74,7 @@ func (task memoryTask) measure() (footprint, error) {
 	}
 	do := addOne
 	if task.Blocked {
+		c = c.allAtOnce()
 		do = newBarrier(task.Workers, func() { f.Held = max(f.Held, held()) }).work
 	}
 	f.Start = resident("VmRSS")

@@ -37,7 +37,7 @@ func (h *holdup) add(start float64, o Outcome) {
 	if o.Paced {
 		paced = 1
 	}
-	h.paced += (paced - h.paced) / min(h.seen, 32)
+	h.paced = settle(h.paced + (paced-h.paced)/min(h.seen, 32))
 }
 
 // rate returns how many attempts start in a second, 0 if it is not known.

@@ -17,13 +17,14 @@ const memory = 256
 // refusals are those of late, in the order in which the attempts started, which is
 // not that in which they were heard of.
 type refusals struct {
-	list  []refusal
-	heard float64 // when the newest was
-	storm float64 // start of the first of those close together
+	list    []refusal
+	longest float64 // that one took
+	heard   float64 // when the newest was
+	storm   float64 // start of the first of those close together
 }
 
 func (rs *refusals) add(r refusal) {
-	rs.heard = r.end
+	rs.heard, rs.longest = r.end, max(rs.longest, r.end-r.start)
 	i, _ := slices.BinarySearchFunc(rs.list, r, func(a, b refusal) int { return int(a.seq - b.seq) })
 	rs.list = slices.Insert(rs.list, i, r)
 	if len(rs.list) > memory {
@@ -39,7 +40,11 @@ func (rs *refusals) worked(seq int64, start float64, inFlight int) int {
 		return inFlight
 	}
 	for i := len(rs.list) - 1; i >= 0; i-- {
-		if r := &rs.list[i]; r.seq < seq && r.end > start {
+		r := &rs.list[i]
+		if r.start < start-rs.longest {
+			break // those before had all been heard of
+		}
+		if r.seq < seq && r.end > start {
 			inFlight--
 		}
 	}

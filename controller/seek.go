@@ -40,6 +40,7 @@ func (p Seek) Start(b Bounds) (Law, Setting) {
 		slots:    newLever(float64(first), true),
 		pace:     newLever(unpaced, false),
 	}
+	s.least = s.slowest()
 	return s, s.setting()
 }
 
@@ -54,6 +55,7 @@ type seek struct {
 
 	slots lever   // attempts in flight
 	pace  lever   // attempts a second
+	least float64 // that the bounds allow of it
 	bank  float64 // refusals that may be spent
 
 	starting bool    // nothing has been refused yet
@@ -115,7 +117,7 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 	case Ignored:
 		s.ignore(a, o)
 	}
-	s.pace.value = max(s.pace.value, s.slowest())
+	s.pace.value = max(s.pace.value, s.least)
 	s.last = s.setting()
 	return s.last
 }
@@ -174,6 +176,7 @@ func (s *seek) Update(p Policy, b Bounds) (Setting, bool) {
 		return Setting{}, false
 	}
 	s.Seek, s.bounds = policy.withDefaults(), b
+	s.least = s.slowest()
 	s.slots.limit(1, float64(b.MaxLimit))
 	s.pace.limit(s.slowest(), s.fastest())
 	s.last = s.setting()
@@ -248,6 +251,7 @@ func (s *seek) count(a attempt, o Outcome) {
 	off := float64(n) - s.usual
 	s.usual += off * share
 	s.spread += (off*off - s.spread) * share
+	s.spread = settle(s.spread)
 }
 
 // double is the start: both levers, twice as far each round trip. A round trip is
@@ -270,7 +274,7 @@ func (s *seek) double(a attempt, o Outcome) {
 		if s.round++; float64(s.round) < max(l.value/4, min(8, l.value/s.latency.value)) {
 			return
 		}
-		if s.queueing.recent.n >= 8 {
+		if s.queueing.recent.n >= 8 && s.latency.value >= noise {
 			if longer := s.queueing.longer(l.value, 1); longer > 1 {
 				s.crowd(longer)
 				s.pace.value = max(s.pace.value, 4*l.value*longer/s.queueing.waited)
@@ -641,8 +645,8 @@ func (s *seek) fail(a attempt, o Outcome) {
 // 1,024.
 func (s *seek) failed(one float64) {
 	s.ended = min(s.ended+1, 1024)
-	s.lately += (one - s.lately) / 64
-	s.always += (one - s.always) / s.ended
+	s.lately = settle(s.lately + (one-s.lately)/64)
+	s.always = settle(s.always + (one-s.always)/s.ended)
 }
 
 func (s *seek) miss(a attempt) {
@@ -673,10 +677,13 @@ func (s *seek) revive(a attempt) {
 	s.downtime.pressed = pressure{rate: s.pace.value, slots: s.slots.value}
 }
 
+// noise is a latency, in seconds, below which a difference is the scheduler's.
+const noise = 100e-6
+
 // waits looks whether attempts wait for one another at the service. If so, what is in
 // flight beyond what it works on only makes them slower.
 func (s *seek) waits(a attempt, o Outcome) bool {
-	if a.start < s.settled {
+	if a.start < s.settled || s.latency.value < noise {
 		return false
 	}
 	q := &s.queueing
@@ -703,4 +710,13 @@ func (s *seek) crowd(longer float64) {
 	s.pace.trial = 0
 	s.lowered(s.now)
 	s.settled = s.now + s.latency.value
+}
+
+// settle returns x, or 0 if it is next to nothing. A mean that only shrinks would end
+// at numbers so small that a processor takes a hundred times as long for them.
+func settle(x float64) float64 {
+	if x < 1e-9 {
+		return 0
+	}
+	return x
 }
