@@ -83,7 +83,7 @@ func TestThePipelineHonoursTheServer(t *testing.T) {
 		began := time.Now()
 		var second time.Time
 		attempts := 0
-		paceline(pipeline.Static{})(ctx, round{
+		paceline(pipeline.Seek{})(ctx, round{
 			attempt: func(ctx context.Context) error {
 				switch attempts++; attempts {
 				case 1:
