@@ -314,6 +314,7 @@ func (d *Dispatcher) submit(j *Job) {
 		d.recall() // it is to wait for its turn, not for all that others have handed over ahead
 	}
 	j.door.queue.push(j)
+	d.heldSlot(j)
 }
 
 // finish gives a job back to its door.

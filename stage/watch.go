@@ -75,8 +75,19 @@ func (d *Dispatcher) watchHold(held hold) {
 }
 
 func (d *Dispatcher) countHold() {
-	d.status.Held.Add(d.status.HeldBy, d.now.Sub(d.heldSince))
+	d.status.Held.Add(d.status.HeldBy, max(d.now.Sub(d.heldSince), 0))
 	d.heldSince = d.now
+}
+
+// heldSlot notes that a job has been waiting for a slot since it came. Who comes
+// when there is none wakes nobody.
+func (d *Dispatcher) heldSlot(j *Job) {
+	if d.status.HeldBy == controller.HeldByNothing && d.full.Load() {
+		d.status.HeldBy = controller.HeldByLimit
+		if came := d.attempts.epoch.Add(j.taken); came.After(d.heldSince) {
+			d.heldSince = came
+		}
+	}
 }
 
 // holder returns what holds up the next attempt. If it is not the gate, it is that
