@@ -64,4 +64,5 @@ const (
 	jobResult      = attribute.Key("paceline.job.result")
 	attemptOutcome = attribute.Key("paceline.attempt.outcome")
 	attemptNumber  = attribute.Key("paceline.attempt.number")
+	attemptTokens  = attribute.Key("paceline.attempt.tokens")
 )

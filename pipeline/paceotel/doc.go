@@ -40,12 +40,13 @@
 // without a name goes by its place among the budgets, from 0; of one of requests, a
 // token is a request.
 //
-// Work's, for each attempt:
+// Work's, for each attempt, and for each job's first one:
 //
 //	paceline.attempt.duration       Histogram       s          paceline.attempt.outcome, error.type
+//	paceline.job.wait_time          Histogram       s
 //
 // error.type is the Go type of the error, without what it was wrapped in by Fatal,
-// Overloaded, Transient and fmt.Errorf, or what a method ErrorType() string of it
+// Final, Overloaded, Transient and fmt.Errorf, or what a method ErrorType() string of it
 // returns.
 //
 // Exporters to Prometheus make paceline_attempts_total of paceline.attempts, and
@@ -56,8 +57,8 @@
 // Work makes one span for each attempt, retries included, named after the throttle:
 // "attempt geocoder". It covers the work, not the waiting for its turn. Attributes:
 // paceline.throttle.name, paceline.attempt.number (0 on the job's first),
-// paceline.attempt.outcome, and error.type if there is an error, which is the status
-// of the span, too.
+// paceline.attempt.outcome, paceline.attempt.tokens if the work has recorded some, and
+// error.type if there is an error, which is then the status of the span, too.
 //
 // Names and units follow OpenTelemetry's semantic conventions for names, metrics
 // and errors (https://opentelemetry.io/docs/specs/semconv/general/).

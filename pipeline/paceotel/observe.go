@@ -26,8 +26,8 @@ func Observe(cfg Config, t *pipeline.Throttle) (metric.Registration, error) {
 
 // ObserveKeyed is Observe for all throttles that k has at the time of a collection.
 // name returns the attribute paceline.throttle.name of a key's throttle, which
-// Config.Name is not used for. A throttle
-// that k has forgotten and makes again begins to count at 0 again.
+// Config.Name is not used for. A throttle that k has forgotten and makes again
+// counts from 0 again.
 //
 // ObserveKeyed panics if k or name is nil.
 func ObserveKeyed[K comparable](cfg Config, k *pipeline.Keyed[K], name func(K) string) (metric.Registration, error) {
@@ -176,12 +176,12 @@ func (in *instruments) report(to metric.Observer, throttle attribute.KeyValue, s
 	to.ObserveInt64(in.jobs, s.Completed, of(jobResult.String("succeeded")))
 	to.ObserveInt64(in.jobs, s.Failed, of(jobResult.String("failed")))
 
-	to.ObserveFloat64(in.held, s.Held.Limit.Seconds(), of(holdCause.String("limit")))
-	to.ObserveFloat64(in.held, s.Held.Pace.Seconds(), of(holdCause.String("pace")))
-	to.ObserveFloat64(in.held, s.Held.Budget.Seconds(), of(holdCause.String("budget")))
-	to.ObserveFloat64(in.held, s.Held.Rate.Seconds(), of(holdCause.String("rate")))
-	to.ObserveFloat64(in.held, s.Held.Circuit.Seconds(), of(holdCause.String("circuit")))
-	to.ObserveFloat64(in.held, s.Held.Server.Seconds(), of(holdCause.String("server")))
+	to.ObserveFloat64(in.held, s.Held.Limit.Seconds(), of(holdCause.String(pipeline.HeldByLimit.String())))
+	to.ObserveFloat64(in.held, s.Held.Pace.Seconds(), of(holdCause.String(pipeline.HeldByPace.String())))
+	to.ObserveFloat64(in.held, s.Held.Budget.Seconds(), of(holdCause.String(pipeline.HeldByBudget.String())))
+	to.ObserveFloat64(in.held, s.Held.Rate.Seconds(), of(holdCause.String(pipeline.HeldByRate.String())))
+	to.ObserveFloat64(in.held, s.Held.Circuit.Seconds(), of(holdCause.String(pipeline.HeldByCircuit.String())))
+	to.ObserveFloat64(in.held, s.Held.Server.Seconds(), of(holdCause.String(pipeline.HeldByServer.String())))
 
 	for i, b := range s.Budgets {
 		name := b.Name

@@ -62,33 +62,38 @@ func Work[In, Out any](cfg Config, work pipeline.Work[In, Out], job func(In) tra
 type observer struct {
 	tracer   trace.Tracer
 	name     string // of the spans
-	start    []trace.SpanStartOption
+	start    trace.SpanStartOption
 	throttle attribute.KeyValue
 
-	duration  metric.Float64Histogram
-	succeeded metric.MeasurementOption // is there before, because most do
-	classify  func(error) pipeline.Verdict
-	clock     clock.Clock
+	duration, wait    metric.Float64Histogram
+	anyhow, succeeded metric.MeasurementOption // made once, because most attempts need no other
+	classify          func(error) pipeline.Verdict
+	clock             clock.Clock
 }
 
 func newObserver(cfg Config) *observer {
-	throttle := throttleName.String(cfg.Name)
-	duration, err := cfg.meter().Float64Histogram("paceline.attempt.duration",
-		metric.WithUnit("s"), metric.WithDescription("Duration of attempts."),
-		metric.WithExplicitBucketBoundaries(boundaries...))
-	if err != nil {
-		otel.Handle(err)
-	}
+	throttle, meter := throttleName.String(cfg.Name), cfg.meter()
 	return &observer{
 		tracer:    cfg.tracer(),
 		name:      "attempt " + cfg.Name,
-		start:     []trace.SpanStartOption{trace.WithAttributes(throttle)},
+		start:     trace.WithAttributes(throttle),
 		throttle:  throttle,
-		duration:  duration,
+		duration:  histogram(meter, "paceline.attempt.duration", "Duration of attempts."),
+		wait:      histogram(meter, "paceline.job.wait_time", "Time from the intake of a job to its first attempt."),
+		anyhow:    metric.WithAttributeSet(attribute.NewSet(throttle)),
 		succeeded: metric.WithAttributeSet(attribute.NewSet(throttle, outcome(pipeline.Succeeded))),
 		classify:  cfg.classify(),
 		clock:     cfg.clock(),
 	}
+}
+
+func histogram(meter metric.Meter, name, description string) metric.Float64Histogram {
+	h, err := meter.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(description),
+		metric.WithExplicitBucketBoundaries(boundaries...))
+	if err != nil {
+		otel.Handle(err)
+	}
+	return h
 }
 
 // boundaries of the histograms in seconds. They double from 5 ms, as those that
@@ -99,47 +104,58 @@ var boundaries = []float64{0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28
 // attempt is one that is being observed.
 type attempt struct {
 	*observer
-	ctx     context.Context
+	slot    *pipeline.Slot
+	ctx     context.Context // with the span
 	span    trace.Span
 	started time.Time
 }
 
 func (o *observer) begin(ctx context.Context, job trace.SpanContext) attempt {
-	start := o.start
+	a := attempt{observer: o, slot: pipeline.SlotFrom(ctx), started: o.clock.Now()}
+	options := []trace.SpanStartOption{o.start, trace.WithTimestamp(a.started)}
 	if job.IsValid() {
 		if parent := trace.SpanContextFromContext(ctx); !parent.IsValid() {
 			ctx = trace.ContextWithSpanContext(ctx, job)
 		} else if !parent.Equal(job) {
-			start = []trace.SpanStartOption{o.start[0], trace.WithLinks(trace.Link{SpanContext: job})}
+			options = append(options, trace.WithLinks(trace.Link{SpanContext: job}))
 		}
 	}
-	a := attempt{observer: o, started: o.clock.Now()}
-	a.ctx, a.span = o.tracer.Start(ctx, o.name, start...)
+	a.ctx, a.span = o.tracer.Start(ctx, o.name, options...)
 	if a.span.IsRecording() {
-		a.span.SetAttributes(attemptNumber.Int(pipeline.SlotFrom(ctx).Attempt()))
+		a.span.SetAttributes(attemptNumber.Int(a.slot.Attempt()))
+	}
+	if a.slot.Attempt() == 0 && o.wait.Enabled(a.ctx) {
+		o.wait.Record(a.ctx, a.slot.Waited().Seconds(), o.anyhow)
 	}
 	return a
 }
 
 func (a attempt) end(err error) {
-	took := a.clock.Since(a.started).Seconds()
-	verdict := a.verdict(err)
-	if a.span.IsRecording() {
-		a.span.SetAttributes(outcome(verdict))
-		if err != nil {
-			a.span.SetAttributes(errorType(err))
-			a.span.SetStatus(codes.Error, err.Error())
-		}
+	took, verdict := a.clock.Since(a.started), a.verdict(err)
+	a.endSpan(a.started.Add(took), err, verdict)
+	switch {
+	case !a.duration.Enabled(a.ctx):
+	case err == nil:
+		a.duration.Record(a.ctx, took.Seconds(), a.succeeded)
+	default:
+		a.duration.Record(a.ctx, took.Seconds(), metric.WithAttributes(a.throttle, outcome(verdict), errorType(err)))
 	}
-	a.span.End()
-	if !a.duration.Enabled(a.ctx) {
+}
+
+func (a attempt) endSpan(at time.Time, err error, verdict pipeline.Verdict) {
+	if !a.span.IsRecording() {
+		a.span.End()
 		return
 	}
-	if err == nil {
-		a.duration.Record(a.ctx, took, a.succeeded)
-	} else {
-		a.duration.Record(a.ctx, took, metric.WithAttributes(a.throttle, outcome(verdict), errorType(err)))
+	a.span.SetAttributes(outcome(verdict))
+	if tokens := a.slot.Tokens(); tokens > 0 {
+		a.span.SetAttributes(attemptTokens.Int64(tokens))
 	}
+	if err != nil {
+		a.span.SetAttributes(errorType(err))
+		a.span.SetStatus(codes.Error, err.Error())
+	}
+	a.span.End(trace.WithTimestamp(at))
 }
 
 func (a attempt) verdict(err error) pipeline.Verdict {
@@ -170,16 +186,14 @@ func (panicked) ErrorType() string { return "panic" }
 // errorType says of which type an error is, of what is inside marks and wrappers:
 // how the work marks its errors is not what tells them apart.
 func errorType(err error) attribute.KeyValue {
-	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-		err = inner
-		if t := reflect.TypeOf(inner); t != marked && t != wrapped {
-			break
-		}
+	for wrappers[reflect.TypeOf(err)] && errors.Unwrap(err) != nil {
+		err = errors.Unwrap(err)
 	}
 	return semconv.ErrorType(err)
 }
 
-var (
-	marked  = reflect.TypeOf(pipeline.Fatal(errPanic))
-	wrapped = reflect.TypeOf(fmt.Errorf("%w", errPanic))
-)
+var wrappers = map[reflect.Type]bool{
+	reflect.TypeOf(pipeline.Fatal(errPanic)):   true, // and Transient, Overloaded
+	reflect.TypeOf(pipeline.Final(errPanic)):   true,
+	reflect.TypeOf(fmt.Errorf("%w", errPanic)): true,
+}
