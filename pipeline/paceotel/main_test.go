@@ -107,7 +107,7 @@ func (b *backend) expect(want map[string]float64) {
 func attributes(s sdktrace.ReadOnlySpan) map[string]string {
 	found := make(map[string]string)
 	for _, a := range s.Attributes() {
-		found[string(a.Key)] = a.Value.Emit()
+		found[string(a.Key)] = a.Value.String()
 	}
 	return found
 }
