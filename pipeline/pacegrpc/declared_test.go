@@ -24,12 +24,14 @@ func TestMethodsAreIdempotentIfTheirProtoFileSaysSo(t *testing.T) {
 			method("Put", descriptorpb.MethodOptions_IDEMPOTENT.Enum()),
 			method("Append", nil),
 		}}},
-	}, protoregistry.GlobalFiles)
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := protoregistry.GlobalFiles.RegisterFile(file); err != nil {
-		t.Fatal(err)
+	if _, err := protoregistry.GlobalFiles.FindFileByPath(file.Path()); err != nil { // there is no way to take it out again
+		if err := protoregistry.GlobalFiles.RegisterFile(file); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for method, want := range map[string]bool{
 		"/store.Store/Get":    true,
