@@ -71,7 +71,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.keep, "keep", false, "keep the endpoint until Ctrl-C")
 	f.Float64Var(&o.traces, "traces", 0, "`share` of the days whose spans are printed as JSON lines, 0 to 1; all else goes to stderr then")
 	f.IntVar(&o.days, "days", 365, "of the year 2026 to ask for at each place, 1 to 365")
-	f.IntVar(&o.concurrency, "concurrency", 64, "calls in flight, at most")
+	f.IntVar(&o.concurrency, "concurrency", 16, "calls in flight, at most")
 	f.Uint64Var(&o.seed, "seed", 1, "of the embedded service's latencies and failures")
 	if err := f.Parse(args); err != nil {
 		return o, err

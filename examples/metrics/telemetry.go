@@ -69,7 +69,9 @@ func (t *telemetry) close() error {
 // that are not 0, without the buckets of the histograms and without the throttle's
 // name, which is the same for all of them.
 func (t *telemetry) scrape() ([]string, error) {
-	res, err := http.Get(t.url)
+	client := http.Client{Transport: new(http.Transport)}
+	defer client.CloseIdleConnections()
+	res, err := client.Get(t.url)
 	if err != nil {
 		return nil, err
 	}

@@ -68,15 +68,15 @@ func asker(url string, client *http.Client) pipeline.Work[day, service.Answer] {
 	}
 }
 
-// The embedded service does sixteen calls at once and allows so many tokens in each
-// window, which the throttle knows of; and it is down for a while, which it does not.
+// The embedded service allows so many tokens in each window, which the throttle
+// knows; and it is down for a while, which it does not know.
 const (
 	quota  = 20_000
 	window = 5 * time.Second
 )
 
 func (o options) service() service.Config {
-	limits := service.Limits{Concurrency: 16, Tokens: quota, Window: window}
+	limits := service.Limits{Tokens: quota, Window: window}
 	return service.Config{
 		Latency: 25 * time.Millisecond, Spread: 0.3, FailShare: 0.01, Seed: o.seed,
 		Limits: limits,
@@ -90,6 +90,7 @@ func (o options) throttle() pipeline.Config {
 		AttemptTimeout: 10 * time.Second,
 		TotalJobs:      o.days * len(places),
 		Retry:          &pipeline.Retry{MaxAttempts: 8, BaseDelay: 50 * time.Millisecond, MaxDelay: 2 * time.Second, Park: true},
+		Breaker:        &pipeline.Breaker{Failures: 3, OpenFor: 500 * time.Millisecond},
 	}
 	if o.url == "" {
 		cfg.Budgets = []pipeline.Budget{{Name: "tokens", Tokens: quota, Window: window}}
