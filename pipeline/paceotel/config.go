@@ -21,7 +21,7 @@ type Config struct {
 	TracerProvider trace.TracerProvider // nil: the global one
 
 	Classify func(error) pipeline.Verdict // as in pipeline.Config, for the outcomes of attempts; nil: pipeline.Classify
-	Clock    clock.Clock                  // as in pipeline.Config, for the durations of attempts; nil: real time
+	Clock    clock.Clock                  // as in pipeline.Config, for the durations and spans of attempts; nil: real time
 }
 
 func (c Config) meter() metric.Meter {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -62,11 +63,12 @@ func Work[In, Out any](cfg Config, work pipeline.Work[In, Out], job func(In) tra
 type observer struct {
 	tracer   trace.Tracer
 	name     string // of the spans
-	start    trace.SpanStartOption
+	start    []trace.SpanStartOption
+	stamped  bool // spans go by our clock
 	throttle attribute.KeyValue
 
 	duration, wait    metric.Float64Histogram
-	anyhow, succeeded metric.MeasurementOption // made once, because most attempts need no other
+	anyhow, succeeded []metric.RecordOption // made once, because most attempts need no other
 	classify          func(error) pipeline.Verdict
 	clock             clock.Clock
 }
@@ -76,12 +78,13 @@ func newObserver(cfg Config) *observer {
 	return &observer{
 		tracer:    cfg.tracer(),
 		name:      "attempt " + cfg.Name,
-		start:     trace.WithAttributes(throttle),
+		start:     []trace.SpanStartOption{trace.WithAttributes(throttle)},
+		stamped:   cfg.Clock != nil,
 		throttle:  throttle,
 		duration:  histogram(meter, "paceline.attempt.duration", "Duration of attempts."),
 		wait:      histogram(meter, "paceline.job.wait_time", "Time from the intake of a job to its first attempt."),
-		anyhow:    metric.WithAttributeSet(attribute.NewSet(throttle)),
-		succeeded: metric.WithAttributeSet(attribute.NewSet(throttle, outcome(pipeline.Succeeded))),
+		anyhow:    []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(throttle))},
+		succeeded: []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(throttle, outcome(pipeline.Succeeded)))},
 		classify:  cfg.classify(),
 		clock:     cfg.clock(),
 	}
@@ -112,7 +115,10 @@ type attempt struct {
 
 func (o *observer) begin(ctx context.Context, job trace.SpanContext) attempt {
 	a := attempt{observer: o, slot: pipeline.SlotFrom(ctx), started: o.clock.Now()}
-	options := []trace.SpanStartOption{o.start, trace.WithTimestamp(a.started)}
+	options := slices.Clip(o.start)
+	if o.stamped {
+		options = append(options, trace.WithTimestamp(a.started))
+	}
 	if job.IsValid() {
 		if parent := trace.SpanContextFromContext(ctx); !parent.IsValid() {
 			ctx = trace.ContextWithSpanContext(ctx, job)
@@ -125,7 +131,7 @@ func (o *observer) begin(ctx context.Context, job trace.SpanContext) attempt {
 		a.span.SetAttributes(attemptNumber.Int(a.slot.Attempt()))
 	}
 	if a.slot.Attempt() == 0 && o.wait.Enabled(a.ctx) {
-		o.wait.Record(a.ctx, a.slot.Waited().Seconds(), o.anyhow)
+		o.wait.Record(a.ctx, a.slot.Waited().Seconds(), o.anyhow...)
 	}
 	return a
 }
@@ -136,26 +142,28 @@ func (a attempt) end(err error) {
 	switch {
 	case !a.duration.Enabled(a.ctx):
 	case err == nil:
-		a.duration.Record(a.ctx, took.Seconds(), a.succeeded)
+		a.duration.Record(a.ctx, took.Seconds(), a.succeeded...)
 	default:
 		a.duration.Record(a.ctx, took.Seconds(), metric.WithAttributes(a.throttle, outcome(verdict), errorType(err)))
 	}
 }
 
 func (a attempt) endSpan(at time.Time, err error, verdict pipeline.Verdict) {
-	if !a.span.IsRecording() {
+	if a.span.IsRecording() {
+		a.span.SetAttributes(outcome(verdict))
+		if tokens := a.slot.Tokens(); tokens > 0 {
+			a.span.SetAttributes(attemptTokens.Int64(tokens))
+		}
+		if err != nil {
+			a.span.SetAttributes(errorType(err))
+			a.span.SetStatus(codes.Error, err.Error())
+		}
+	}
+	if a.stamped {
+		a.span.End(trace.WithTimestamp(at))
+	} else {
 		a.span.End()
-		return
 	}
-	a.span.SetAttributes(outcome(verdict))
-	if tokens := a.slot.Tokens(); tokens > 0 {
-		a.span.SetAttributes(attemptTokens.Int64(tokens))
-	}
-	if err != nil {
-		a.span.SetAttributes(errorType(err))
-		a.span.SetStatus(codes.Error, err.Error())
-	}
-	a.span.End(trace.WithTimestamp(at))
 }
 
 func (a attempt) verdict(err error) pipeline.Verdict {

@@ -358,8 +358,8 @@ func TestProvidersThatDoNothingCostNextToNothing(t *testing.T) {
 	cfg := paceotel.Config{MeterProvider: metricnoop.NewMeterProvider(), TracerProvider: tracenoop.NewTracerProvider()}
 	work := paceotel.Work(cfg, func(_ context.Context, n int) (int, error) { return n, nil }, nil)
 	ctx := t.Context()
-	if allocs := testing.AllocsPerRun(100, func() { _, _ = work(ctx, 1) }); allocs > 4 {
-		t.Errorf("got %v allocations for each attempt, want 4 at most", allocs)
+	if allocs := testing.AllocsPerRun(100, func() { _, _ = work(ctx, 1) }); allocs > 2 {
+		t.Errorf("got %v allocations for each attempt, want 2 at most: the context, and outside of an attempt the slot", allocs)
 	}
 }
 
