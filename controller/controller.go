@@ -69,6 +69,10 @@ type Status struct {
 	Completed int64
 	Failed    int64
 	Retries   int64
+	Attempts  AttemptCounts
+	Tokens    int64
+	HeldBy    Hold
+	Held      HeldTimes
 	Budgets   []BudgetSnapshot
 	Since     time.Time // since when there is something to do
 	Closed    bool      // no new work
@@ -328,6 +332,10 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 		Failed:           r.Status.Failed,
 		Retries:          r.Status.Retries,
 		Total:            c.progress.Total,
+		Attempts:         r.Status.Attempts,
+		Tokens:           r.Status.Tokens,
+		HeldBy:           r.Status.HeldBy,
+		Held:             r.Status.Held,
 		FailureCount:     c.failures(r.Now),
 		Percentage:       c.progress.Percentage(),
 		ETA:              c.eta(r),

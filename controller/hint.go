@@ -18,7 +18,8 @@ type Hint struct {
 	Limit     int64         // the quota of a window; 0: not told
 	Remaining int64         // what is left of it; counts only if Reset is above 0
 	Reset     time.Duration // until the quota is whole again; 0: not told
-	Budget    string        // name of the budget that the quota is of; see below
+	Budget    string        // name of the budget that the quota is of; see above
+	Requests  bool          // the quota is one of requests: if no budget has the name, it is as if without
 }
 
 // longestHint bounds what we believe of a server.

@@ -14,10 +14,11 @@ const notices = 1024
 // time that lives only as long as there is something to tell. A callback that
 // blocks or panics delays only further callbacks.
 type notifier struct {
-	to      *callbacks   // belongs to the controller's goroutine
-	queue   chan *notice // nil: there was nothing to tell yet
-	awake   atomic.Bool  // a goroutine is at work on the queue
-	dropped int64        // of events; belongs to the controller's goroutine
+	to       *callbacks // belongs to the controller's goroutine
+	watchers watchers
+	queue    chan *notice // nil: there was nothing to tell yet
+	awake    atomic.Bool  // a goroutine is at work on the queue
+	dropped  int64        // of events; belongs to the controller's goroutine
 }
 
 // callbacks are whom to tell, each nil if nobody.
@@ -36,6 +37,7 @@ func callbacksOf(cfg Config) *callbacks {
 type notice struct {
 	to       *callbacks
 	event    Event
+	watchers []*watcher
 	snapshot *Snapshot
 	panicked any
 }
@@ -49,8 +51,8 @@ func (n *notifier) events(all []Event) {
 }
 
 func (n *notifier) event(e Event) {
-	if n.to.onEvent != nil || n.to.logger != nil {
-		n.tell(&notice{event: e})
+	if watchers := n.watchers.all(); n.to.onEvent != nil || n.to.logger != nil || len(watchers) > 0 {
+		n.tell(&notice{event: e, watchers: watchers})
 	}
 }
 
@@ -116,6 +118,9 @@ func (n *notice) deliver() {
 		n.to.log(n.event)
 		if n.to.onEvent != nil {
 			n.to.try(func() { n.to.onEvent(n.event) })
+		}
+		for _, w := range n.watchers {
+			n.to.try(func() { w.onEvent(n.event) })
 		}
 	}
 }

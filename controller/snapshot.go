@@ -52,6 +52,12 @@ type Snapshot struct {
 	Retries   int64 // attempts beyond the first ones that have ended
 	Total     int64 // jobs expected; 0: unknown
 
+	Attempts AttemptCounts // that have ended
+	Tokens   int64         // that were recorded, since the throttle was made
+
+	HeldBy Hold      // what keeps the next attempt from starting
+	Held   HeldTimes // the same, for how long in all
+
 	FailureCount int           // in the policy's window, or the last minute
 	Percentage   float64       // of jobs done, 0 to 100; 0 if Total is unknown
 	ETA          time.Duration // from the rate of completion; negative if unknown, or closed
@@ -61,6 +67,25 @@ type Snapshot struct {
 	Budgets         []BudgetSnapshot
 
 	DroppedEvents int64 // events that came faster than OnEvent took them
+}
+
+// AttemptCounts are attempts by their verdicts.
+type AttemptCounts struct {
+	Succeeded, Failed, Overloaded, Ignored int64
+}
+
+// Add counts an attempt.
+func (c *AttemptCounts) Add(v Verdict) {
+	switch v {
+	case Succeeded:
+		c.Succeeded++
+	case Failed:
+		c.Failed++
+	case Overload:
+		c.Overloaded++
+	default:
+		c.Ignored++
+	}
 }
 
 // A BudgetSnapshot is a budget at one moment.

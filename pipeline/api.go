@@ -74,6 +74,15 @@ type (
 	// A BudgetSnapshot is a budget at one moment.
 	BudgetSnapshot = controller.BudgetSnapshot
 
+	// AttemptCounts are attempts by their verdicts.
+	AttemptCounts = controller.AttemptCounts
+
+	// Hold is what keeps the next attempt from starting.
+	Hold = controller.Hold
+
+	// HeldTimes say for how long, in all, each of them has.
+	HeldTimes = controller.HeldTimes
+
 	// State is what a throttle is doing.
 	State = controller.State
 
@@ -151,6 +160,17 @@ const (
 	BreakerHalfOpen = controller.BreakerHalfOpen // a few probes pass
 )
 
+// What keeps the next attempt from starting.
+const (
+	HeldByNothing = controller.HeldByNothing // it may start, or there is none
+	HeldByLimit   = controller.HeldByLimit   // as many are in flight as may be
+	HeldByPace    = controller.HeldByPace    // the interval, or what is left of a server's quota
+	HeldByBudget  = controller.HeldByBudget  // a budget
+	HeldByRate    = controller.HeldByRate    // the rate
+	HeldByCircuit = controller.HeldByCircuit // the circuit
+	HeldByServer  = controller.HeldByServer  // a pause that the server asked for
+)
+
 // What an event tells.
 const (
 	EventDecelerated     = controller.EventDecelerated
@@ -191,6 +211,16 @@ func Transient(err error) error { return stage.Transient(err) }
 func Overloaded(err error, retryAfter time.Duration) error {
 	return stage.Overloaded(err, retryAfter)
 }
+
+// Final marks err: its job is not tried again, whatever else err is marked as. What
+// it tells of the service is judged as without this mark: Final(Overloaded(err, d))
+// is a refusal of what cannot be sent twice. Final(nil) is nil.
+func Final(err error) error { return stage.Final(err) }
+
+// Classify is the verdict on an attempt's error if Config.Classify is nil: Succeeded
+// for nil; Overload if it is marked so or has a method RetryAfter; Ignored if it is
+// Fatal, a panic or context.Canceled; else Failed.
+func Classify(err error) Verdict { return stage.Classify(err) }
 
 // SlotFrom returns the slot of the attempt that ctx belongs to. Outside an
 // attempt it returns one that records nothing. It never returns nil.

@@ -516,6 +516,8 @@ func TestHintOfAnUnknownBudget(t *testing.T) {
 			{pipeline.Hint{Budget: "tokens"}, 0},
 			{pipeline.Hint{Budget: "tokens", RetryAfter: time.Second, Remaining: 1, Reset: time.Minute}, time.Second},
 			{pipeline.Hint{Budget: "tokens", RetryAfter: time.Hour, Reset: time.Minute}, time.Hour},
+			{pipeline.Hint{Budget: "requests", Requests: true, Limit: 100, Remaining: 1, Reset: time.Minute}, time.Minute}, // but these are calls
+			{pipeline.Hint{Budget: "other", Requests: true, Limit: 100, Remaining: 50, Reset: time.Minute}, 0},             // and this one is known
 		} {
 			cfg := pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}, Budgets: []pipeline.Budget{{Name: "other", Tokens: 100, Window: time.Hour}}}
 			wantStarts(t, hintedStarts(t, firstHints(c.hint, answer{}), cfg, 3), []time.Duration{0, c.want, c.want})

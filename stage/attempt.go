@@ -115,7 +115,7 @@ func (j *Job) enter() {
 	if j.scope == nil {
 		j.scope = &scope{Context: j.door.ctx, slot: Slot{dispatcher: j.door.dispatcher}}
 	}
-	j.scope.slot.attempt = j.Attempts
+	j.scope.slot.attempt, j.scope.slot.waited = j.Attempts, j.Waited
 }
 
 // leave takes what the attempt recorded, and its scope if the work has looked
@@ -206,8 +206,9 @@ func (r *rules) count(j *Job, verdict controller.Verdict) controller.Verdict {
 // retryable reports whether the error allows another attempt.
 func (r *rules) retryable(err error, m mark) bool {
 	var panicked *PanicError
+	var last *final
 	switch {
-	case r.retry == nil, m == fatal, errors.As(err, &panicked):
+	case r.retry == nil, m == fatal, errors.As(err, &panicked), errors.As(err, &last):
 		return false
 	case m == transient, m == overloaded:
 		return true

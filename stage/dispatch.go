@@ -33,6 +33,7 @@ func (d *Dispatcher) dispatch() {
 	}
 	d.pool.publish()
 	d.turnAway()
+	d.watchHold(held)
 	d.sendHome(held, heldFor)
 	d.stepAside(held)
 	d.setAlarm(held)

@@ -58,6 +58,7 @@ type Dispatcher struct {
 	paced   bool                    // the policy's interval is what held up the next attempt last
 
 	heldBy    hold      // what holds up the next attempt for a while
+	heldSince time.Time // as far as is counted what holds it up
 	heldUntil time.Time // who cannot wait so long has been sent home; zero: nothing does
 
 	doors     []*Door
@@ -93,11 +94,12 @@ func NewDispatcher(cfg Config) *Dispatcher {
 			epoch:     now,
 			allowance: controller.NewAllowance(max(most, fewRetries)),
 		},
-		closing:  make(chan struct{}),
-		now:      now,
-		setting:  c.Setting(),
-		interval: c.Setting().Interval,
-		empty:    -1,
+		closing:   make(chan struct{}),
+		now:       now,
+		heldSince: now,
+		setting:   c.Setting(),
+		interval:  c.Setting().Interval,
+		empty:     -1,
 		gate: gate{
 			commons: cfg.Commons,
 			random:  seeded(cfg.Seed),
@@ -153,6 +155,11 @@ func (d *Dispatcher) Snapshot() controller.Snapshot {
 	asked := make(chan controller.Snapshot, 1)
 	d.call(func() { d.reporter.ask(asked) })
 	return <-asked
+}
+
+// Watch calls fn with each event from now on, until stop is called.
+func (d *Dispatcher) Watch(fn func(controller.Event)) (stop func()) {
+	return d.reporter.controller.Watch(fn)
 }
 
 // call has the dispatcher's goroutine call f.
@@ -307,6 +314,7 @@ func (d *Dispatcher) submit(j *Job) {
 		d.recall() // it is to wait for its turn, not for all that others have handed over ahead
 	}
 	j.door.queue.push(j)
+	d.heldSlot(j)
 }
 
 // finish gives a job back to its door.

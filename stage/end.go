@@ -68,6 +68,7 @@ func (d *Dispatcher) tell(j *Job) {
 	if j.Attempts > 1 {
 		d.status.Retries++
 	}
+	d.count(j.verdict, j.tokens)
 	d.reporter.end(controller.End{
 		Start:      j.started,
 		Took:       j.ended - j.started,
@@ -79,6 +80,18 @@ func (d *Dispatcher) tell(j *Job) {
 		Final:      !j.again,
 		Paced:      j.paced,
 	})
+}
+
+// count counts an attempt and what it recorded.
+func (d *Dispatcher) count(v controller.Verdict, tokens int64) {
+	d.status.Attempts.Add(v)
+	d.countTokens(tokens)
+}
+
+func (d *Dispatcher) countTokens(tokens int64) {
+	if tokens > 0 {
+		d.status.Tokens += min(tokens, mostTokens)
+	}
 }
 
 // tryAgain lets a job back off, with its slot unless it is to be parked.

@@ -121,6 +121,21 @@ func Overloaded(err error, retryAfter time.Duration) error {
 	return markAs(overloaded, err, retryAfter)
 }
 
+// final is an error whose job is not to be tried again.
+type final struct{ error }
+
+func (f *final) Unwrap() error { return f.error }
+
+// Final marks err: its job is not tried again, whatever else err is marked as. What
+// it tells of the service is judged as without this mark: Final(Overloaded(err, d))
+// is a refusal of what cannot be sent twice. Final(nil) is nil.
+func Final(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &final{err}
+}
+
 func markAs(m mark, err error, retryAfter time.Duration) error {
 	if err == nil {
 		return nil

@@ -259,10 +259,13 @@ func (g *gate) name(budget int) string {
 func (g *gate) hint(now time.Time, h controller.Hint) {
 	h = h.WithinReason()
 	if h.Budget != "" && h.Reset > 0 {
-		if !g.hintBudgets(now, h) && h.Remaining == 0 {
+		known := g.hintBudgets(now, h)
+		if !known && h.Remaining == 0 {
 			h.RetryAfter = max(h.RetryAfter, h.Reset)
 		}
-		h.Reset = 0
+		if known || !h.Requests {
+			h.Reset = 0
+		}
 	}
 	g.advice.Take(now, h)
 }

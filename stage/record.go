@@ -39,6 +39,7 @@ func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
 		d.status.Failed++
 		d.heed(j)
 	}
+	d.count(j.verdict, tokens)
 	if tokens > 0 {
 		d.gate.usage.Add(tokens)
 	}
@@ -58,5 +59,8 @@ func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
 // RecordTokens takes tokens that were used by work that did not pass through
 // here.
 func (d *Dispatcher) RecordTokens(n int64) {
-	d.do(func() { d.gate.record(d.now, use{tokens: min(n, mostTokens)}) })
+	d.do(func() {
+		d.countTokens(n)
+		d.gate.record(d.now, use{tokens: min(n, mostTokens)})
+	})
 }

@@ -15,7 +15,7 @@ import (
 type reporter struct {
 	controller *controller.Controller
 	nudge      func()                  // wakes the dispatcher
-	listens    bool                    // somebody wants to know of events
+	listens    bool                    // the configuration wants to know of events
 	reports    chan *controller.Report // nil: the controller is at rest
 	actor      conc.WaitGroup          // the controller's goroutine
 
@@ -47,7 +47,7 @@ func (r *reporter) end(e controller.End) {
 
 // note reports an event, if anybody wants to know.
 func (r *reporter) note(now time.Time, e controller.Event) {
-	if r.listens {
+	if r.listens || r.controller.Watched() {
 		e.At = now
 		r.filling.Events = append(r.filling.Events, e)
 	}

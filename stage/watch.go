@@ -65,11 +65,68 @@ func (d *Dispatcher) forgetExhausted() {
 	}
 }
 
+// watchHold counts for how long what held up the next attempt has done so, and
+// notes what does now.
+func (d *Dispatcher) watchHold(held hold) {
+	d.countHold()
+	if !d.reporter.pending() { // else nobody has asked what does
+		d.status.HeldBy = d.holder(held)
+	}
+}
+
+func (d *Dispatcher) countHold() {
+	d.status.Held.Add(d.status.HeldBy, max(d.now.Sub(d.heldSince), 0))
+	d.heldSince = d.now
+}
+
+// heldSlot notes that a job has been waiting for a slot since it came. Who comes
+// when there is none wakes nobody.
+func (d *Dispatcher) heldSlot(j *Job) {
+	if d.status.HeldBy == controller.HeldByNothing && d.full.Load() {
+		d.status.HeldBy = controller.HeldByLimit
+		if came := d.attempts.epoch.Add(j.taken); came.After(d.heldSince) {
+			d.heldSince = came
+		}
+	}
+}
+
+// holder returns what holds up the next attempt. If it is not the gate, it is that
+// no slot is free, or that nobody waits for one.
+func (d *Dispatcher) holder(held hold) controller.Hold {
+	switch held {
+	case byCircuit:
+		return controller.HeldByCircuit
+	case byServer:
+		return controller.HeldByServer
+	case byBudget, byCommons:
+		return controller.HeldByBudget
+	case byRate:
+		return controller.HeldByRate
+	case byPace:
+		return controller.HeldByPace
+	}
+	if d.running+d.holding >= d.setting.Limit && d.wanted() {
+		return controller.HeldByLimit
+	}
+	return controller.HeldByNothing
+}
+
+// wanted reports whether a job waits at a door.
+func (d *Dispatcher) wanted() bool {
+	for _, door := range d.doors {
+		if door.queue.first != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // report tells the controller what has happened, if it is ready to hear it.
 func (d *Dispatcher) report() {
 	if !d.reporter.due(d.status.Completed+d.status.Failed, d.ahead > 0 && d.running > 0) {
 		return
 	}
+	d.countHold()
 	d.status.Circuit, d.status.OpenFor = d.circuit, 0
 	if d.circuit == controller.BreakerOpen {
 		d.status.OpenFor = d.gate.circuit.Until().Sub(d.now)
