@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/paceline-go/paceline/clock"
-	"github.com/paceline-go/paceline/controller"
 	"github.com/paceline-go/paceline/stage"
 )
 
@@ -19,9 +18,8 @@ import (
 //
 // The work returns one Out for each job that it was given, in their order; another
 // number is an error of all of them, and so is an error that it returns, unless
-// that is one of [Partial]. Then the jobs that succeeded are done, and so are those
-// whose error is Fatal; another attempt is of the others alone. Results come when
-// the whole batch is done with.
+// that is one of [Partial]. Then another attempt is only of the jobs whose own error
+// allows one. Results come when the whole batch is done with.
 //
 // To the throttle, a batch is one job: Cost and Weight are those of a whole call,
 // and requests, rates, progress and attempts count calls. There may be as many jobs
@@ -45,23 +43,32 @@ func Batch[In, Out any](p *Pipeline[[]In, []Out], size int, wait time.Duration) 
 // a job's own. It returns nil if all are nil.
 //
 // The throttle takes the whole for the worst of them: a refusal if there is one,
-// else a failure. See [Batch] for what happens to each job.
+// else a failure; so mark what is a job's own fault as Fatal. See [Batch] for what
+// happens to each job.
 func Partial(errs []error) error {
-	failed := 0
-	var worst error
+	if part := newPartial(errs, stage.Classify); part.failed > 0 {
+		return part
+	}
+	return nil
+}
+
+func newPartial(errs []error, classify func(error) Verdict) *partialError {
+	part := &partialError{errs: slices.Clone(errs)}
+	worst := Ignored
 	for _, err := range errs {
 		if err == nil {
 			continue
 		}
-		failed++
-		if worst == nil || stage.Classify(err) > stage.Classify(worst) {
-			worst = err
+		part.failed++
+		verdict := classify(err)
+		if verdict == Succeeded {
+			verdict = Ignored // for a job that failed all the same
+		}
+		if part.worst == nil || verdict > worst {
+			part.worst, worst = err, verdict
 		}
 	}
-	if failed == 0 {
-		return nil
-	}
-	return &partialError{errs: slices.Clone(errs), failed: failed, worst: worst}
+	return part
 }
 
 // partialError is that of a call of which only some jobs failed.
@@ -119,9 +126,10 @@ func (b *batching[In, Out]) start(ctx context.Context, jobs <-chan parcel) <-cha
 // gather makes batches of jobs until there are no more, and ends them.
 func (b *batching[In, Out]) gather(ctx context.Context, jobs <-chan parcel, batches chan<- *batch[In, Out]) {
 	defer close(batches)
-	clk := b.pipeline.throttle.cfg.Load().Clock
+	throttle := b.pipeline.throttle
+	clk := throttle.cfg.Load().Clock
 	for first := range jobs {
-		t := &batch[In, Out]{clock: clk}
+		t := &batch[In, Out]{throttle: throttle, clock: clk}
 		t.add(first)
 		timer := clk.Timer(b.wait)
 		b.fill(t, jobs, batches, timer.C, ctx.Done())
@@ -158,10 +166,11 @@ func (b *batching[In, Out]) fill(
 // A batch is jobs on their way through one call. It belongs to whoever has it: who
 // gathers, the attempt, who spreads.
 type batch[In, Out any] struct {
-	clock clock.Clock
-	jobs  []batched[In, Out]
-	began time.Time // the first attempt
-	calls int       // attempts that have begun
+	throttle *Throttle
+	clock    clock.Clock // the throttle's
+	jobs     []batched[In, Out]
+	began    time.Time // the first attempt
+	calls    int       // attempts that have begun
 }
 
 // batched is a job of a batch.
@@ -235,22 +244,28 @@ func (t *batch[In, Out]) attempt(ctx context.Context, work Work[[]In, []Out]) er
 }
 
 // settle takes what became of each job of an attempt, and returns what the
-// throttle is to take it for: the errors of those that are left, if there are any.
+// throttle is to take it for: the errors of those that are tried again, if there
+// are any, else all, unless they tell nothing of the service.
 func (t *batch[In, Out]) settle(open []*batched[In, Out], part *partialError) error {
+	cfg := t.throttle.cfg.Load()
 	took := t.clock.Since(t.began)
 	var left []error
 	for i, j := range open {
 		j.err = part.errs[i]
-		if j.err != nil && stage.Classify(j.err) != controller.Ignored {
+		if j.err != nil && stage.Retryable(cfg.Retry, j.err) {
 			left = append(left, j.err)
 			continue
 		}
 		j.done, j.attempts, j.took = true, t.calls, took
 	}
-	if len(left) == 0 && part.failed == len(open) {
-		return part // no job succeeded, and none is tried again
+	if len(left) > 0 {
+		return newPartial(left, cfg.Classify)
 	}
-	return Partial(left)
+	part = newPartial(part.errs, cfg.Classify)
+	if part.failed == 0 || part.failed < len(open) && cfg.Classify(part.worst) == Ignored {
+		return nil // the service did the work
+	}
+	return part
 }
 
 // result returns that of one job, given that of the batch.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +14,6 @@ import (
 
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/pipeline"
-	"github.com/paceline-go/paceline/stage"
 )
 
 // A call is what the work of a batch was given, and when.
@@ -223,6 +223,13 @@ func TestWhatBecomesOfTheJobsOfABatch(t *testing.T) {
 			retry: retry,
 			calls: []int{3, 1}, want: []string{"bad", "<nil>", "<nil>"},
 		},
+		"nor is what is final, or not retryable": {
+			answer: func(number int, jobs []int) ([]int, error) {
+				return jobs, pipeline.Partial([][]error{{pipeline.Final(pipeline.Overloaded(bad, 0)), io.EOF, bad}, {nil}}[number])
+			},
+			retry: &pipeline.Retry{BaseDelay: time.Second, Retryable: func(err error) bool { return !errors.Is(err, io.EOF) }},
+			calls: []int{3, 1}, want: []string{"bad", "EOF", "<nil>"},
+		},
 		"nor are all, if all are": {
 			answer: func(_ int, jobs []int) ([]int, error) { return nil, pipeline.Partial(all(jobs, pipeline.Fatal(bad))) }, retry: retry,
 			calls: []int{3}, want: []string{"bad", "bad", "bad"},
@@ -298,6 +305,37 @@ func TestEachJobOfABatchHasItsOwnErrorBesideTheCause(t *testing.T) {
 	})
 }
 
+// A call is a success of the service if all that failed is the jobs' own fault.
+func TestWhatABatchTellsOfTheService(t *testing.T) {
+	bad, none := errors.New("bad"), errors.New("no such job")
+	classify := func(err error) pipeline.Verdict {
+		if errors.Is(err, none) {
+			return pipeline.Succeeded
+		}
+		return pipeline.Classify(err)
+	}
+	for _, test := range []struct {
+		errs []error
+		want pipeline.AttemptCounts
+	}{
+		{[]error{nil, nil}, pipeline.AttemptCounts{Succeeded: 1}},
+		{[]error{nil, pipeline.Fatal(bad)}, pipeline.AttemptCounts{Succeeded: 1}},
+		{[]error{pipeline.Fatal(bad), pipeline.Fatal(bad)}, pipeline.AttemptCounts{Ignored: 1}},
+		{[]error{nil, bad}, pipeline.AttemptCounts{Failed: 1}},
+		{[]error{none, pipeline.Final(pipeline.Overloaded(bad, 0))}, pipeline.AttemptCounts{Overloaded: 1}},
+		{[]error{nil, none}, pipeline.AttemptCounts{Succeeded: 1}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			work := func(_ context.Context, jobs []int) ([]int, error) { return jobs, pipeline.Partial(test.errs) }
+			throttle := newThrottle(t, pipeline.Config{Classify: classify})
+			collect(pipeline.Batch(pipeline.Attach(throttle, work), 2, time.Second).Run(t.Context(), feed(2)))
+			if got := throttle.Snapshot().Attempts; got != test.want {
+				t.Errorf("%v: got %+v, want %+v", test.errs, got, test.want)
+			}
+		})
+	}
+}
+
 func TestPartialIsTakenForTheWorst(t *testing.T) {
 	bad := errors.New("bad")
 	refusal, fatal := pipeline.Overloaded(bad, time.Second), pipeline.Fatal(bad)
@@ -312,7 +350,7 @@ func TestPartialIsTakenForTheWorst(t *testing.T) {
 		{[]error{refusal, bad}, pipeline.Overload},
 	} {
 		err := pipeline.Partial(test.errs)
-		if got := stage.Classify(err); got != test.want || !errors.Is(err, bad) {
+		if got := pipeline.Classify(err); got != test.want || !errors.Is(err, bad) {
 			t.Errorf("%v: got %v, want %v", test.errs, got, test.want)
 		}
 	}
