@@ -109,7 +109,7 @@ func (b *batching[In, Out]) start(ctx context.Context, jobs <-chan parcel) <-cha
 		calls.weight = func(t *batch[In, Out]) float64 { return p.weight(t.rest()) }
 	}
 	batches := make(chan *batch[In, Out])
-	results := make(chan Result[parcel, Out])
+	results := make(chan Result[parcel, Out], ahead)
 	done := calls.runAll(ctx, batches)
 	go b.gather(ctx, jobs, batches)
 	go func() {

@@ -95,6 +95,26 @@ func TestABatchGrowsWhileThereIsNoRoomForIt(t *testing.T) {
 	})
 }
 
+func TestACancelledBatchWaitsForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		jobs := make(chan int, 3)
+		jobs <- 1
+		jobs <- 2
+		begin := time.Now()
+		all := collect(newBatches(t, new(teller), pipeline.Config{}, 3, time.Hour).Run(ctx, jobs))
+		for _, r := range all {
+			if !errors.Is(r.Err, context.DeadlineExceeded) || r.Attempts != 0 {
+				t.Errorf("got %+v, want one that never started", r)
+			}
+		}
+		if took := time.Since(begin); took != time.Second || len(all) != 2 {
+			t.Errorf("got %d results after %v, want 2 after 1s", len(all), took)
+		}
+	})
+}
+
 func TestTheWaitOfABatchIsOfTheConfiguredClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l teller

@@ -21,7 +21,7 @@ type Stage[In, Out any] interface {
 // does. Behind it are several pipelines that a job passes one after the other, or
 // one whose work does many jobs in one call. Make one with [Then] or [Batch].
 //
-// It holds no more jobs than its pipelines do, and a few between two of them.
+// It holds no more jobs than its pipelines do, and some 40 between two of them.
 // What one of them is too slow for waits in front of it, until in the end the
 // first takes no more: the slowest sets the pace.
 type Chain[In, Out any] struct {
@@ -76,16 +76,19 @@ func Then[In, Mid, Out any](first Stage[In, Mid], second Stage[Mid, Out]) *Chain
 	}
 }
 
+// ahead is how many jobs may lie between two stages, so that neither has to be woken
+// for every one.
+const ahead = 16
+
 // connect starts two stages, one behind the other.
 func connect[In, Mid, Out any](ctx context.Context, one *Chain[In, Mid], two *Chain[Mid, Out], jobs <-chan parcel) <-chan Result[parcel, Out] {
-	between := make(chan parcel)
-	results := make(chan Result[parcel, Out])
+	between := make(chan parcel, ahead)
+	results := make(chan Result[parcel, Out], ahead)
 	done := one.start(ctx, jobs)
 	ends := two.start(ctx, between)
 
-	var passer conc.WaitGroup
-	passer.Go(func() {
-		defer close(between)
+	go func() {
+		defer close(between) // after which ends is closed, and then results
 		for r := range done {
 			p := &past{job: r.In, attempts: r.Attempts, waited: r.Waited, took: r.Took}
 			if r.Err != nil {
@@ -94,13 +97,12 @@ func connect[In, Mid, Out any](ctx context.Context, one *Chain[In, Mid], two *Ch
 			}
 			between <- parcel{in: r.Out, past: p}
 		}
-	})
+	}()
 	go func() {
 		defer close(results)
 		for r := range ends {
 			results <- addPast(r.In.past, r)
 		}
-		passer.Wait()
 	}()
 	return results
 }
@@ -169,7 +171,7 @@ func (c *Chain[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[
 			}
 		}
 	}()
-	results := make(chan Result[In, Out])
+	results := make(chan Result[In, Out], ahead)
 	stages := c.start(ctx, parcels)
 	go func() {
 		defer close(results)

@@ -305,6 +305,74 @@ func TestTheSlowestStageSetsThePaceOfAChain(t *testing.T) {
 	})
 }
 
+func TestNoGoroutineOfAChainOutlivesIt(t *testing.T) {
+	naturals := func(yield func(int) bool) {
+		for n := 0; yield(n); n++ {
+		}
+	}
+	for name, run := range map[string]func(chain *pipeline.Chain[int, int], throttle *pipeline.Throttle){
+		"results closed": func(chain *pipeline.Chain[int, int], _ *pipeline.Throttle) { collect(chain.Run(context.Background(), feed(30))) },
+		"left the loop": func(chain *pipeline.Chain[int, int], _ *pipeline.Throttle) {
+			for range chain.Each(context.Background(), naturals) {
+				break
+			}
+		},
+		"panic in the jobs": func(chain *pipeline.Chain[int, int], _ *pipeline.Throttle) {
+			defer func() { recover() }()
+			for range chain.Each(context.Background(), func(yield func(int) bool) { yield(0); panic("jobs") }) {
+			}
+		},
+		"panic in the loop": func(chain *pipeline.Chain[int, int], _ *pipeline.Throttle) {
+			defer func() { recover() }()
+			for range chain.Each(context.Background(), naturals) {
+				panic("loop")
+			}
+		},
+		"never looped over": func(chain *pipeline.Chain[int, int], _ *pipeline.Throttle) { chain.Each(context.Background(), naturals) },
+		"drained": func(chain *pipeline.Chain[int, int], throttle *pipeline.Throttle) {
+			results := chain.Run(context.Background(), make(chan int))
+			if err := throttle.Drain(context.Background()); err != nil {
+				t.Error(err)
+			}
+			collect(results)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				throttle := newThrottle(t, everything())
+				s := always(answer{takes: time.Millisecond})
+				many := pipeline.Batch(pipeline.Attach(throttle, (&link{service: s}).workAll), 3, time.Second)
+				run(pipeline.Then(pipeline.Then(pipeline.Attach(throttle, s.work), many), pipeline.Attach(throttle, s.work)), throttle)
+				for _, stack := range ours() {
+					t.Errorf("still there:\n%s", stack)
+				}
+			})
+		})
+	}
+}
+
+func BenchmarkChain(b *testing.B) {
+	throttle := newThrottle(b, pipeline.Config{MaxConcurrency: 16, Policy: pipeline.Static{}})
+	one := pipeline.Attach(throttle, square)
+	many := pipeline.Batch(pipeline.Attach(throttle, func(_ context.Context, jobs []int) ([]int, error) { return jobs, nil }), 100, time.Second)
+	for name, stage := range map[string]pipeline.Stage[int, int]{
+		"one": one, "two": pipeline.Then(one, one), "three": pipeline.Then(pipeline.Then(one, one), one), "batches of 100": many,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			jobs := make(chan int, 64)
+			go func() {
+				defer close(jobs)
+				for job := range b.N {
+					jobs <- job
+				}
+			}()
+			for range stage.Run(b.Context(), jobs) {
+			}
+		})
+	}
+}
+
 func TestAChainIsClosedByTheThrottleOfAnyStage(t *testing.T) {
 	for name, closed := range map[string]int{"first": 0, "second": 1} {
 		t.Run(name, func(t *testing.T) {
