@@ -311,7 +311,9 @@ func TestNoGoroutineOfAChainOutlivesIt(t *testing.T) {
 		}
 	}
 	for name, run := range map[string]func(chain *pipeline.Chain[int, int], throttle *pipeline.Throttle){
-		"results closed": func(chain *pipeline.Chain[int, int], _ *pipeline.Throttle) { collect(chain.Run(context.Background(), feed(30))) },
+		"results closed": func(chain *pipeline.Chain[int, int], _ *pipeline.Throttle) {
+			collect(chain.Run(context.Background(), feed(30)))
+		},
 		"left the loop": func(chain *pipeline.Chain[int, int], _ *pipeline.Throttle) {
 			for range chain.Each(context.Background(), naturals) {
 				break
@@ -328,7 +330,9 @@ func TestNoGoroutineOfAChainOutlivesIt(t *testing.T) {
 				panic("loop")
 			}
 		},
-		"never looped over": func(chain *pipeline.Chain[int, int], _ *pipeline.Throttle) { chain.Each(context.Background(), naturals) },
+		"never looped over": func(chain *pipeline.Chain[int, int], _ *pipeline.Throttle) {
+			chain.Each(context.Background(), naturals)
+		},
 		"drained": func(chain *pipeline.Chain[int, int], throttle *pipeline.Throttle) {
 			results := chain.Run(context.Background(), make(chan int))
 			if err := throttle.Drain(context.Background()); err != nil {
