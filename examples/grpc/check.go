@@ -13,9 +13,11 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	pb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	"github.com/paceline-go/paceline/pipeline"
 	"github.com/paceline-go/paceline/pipeline/pacegrpc"
@@ -49,7 +51,8 @@ func (o options) check(interrupt context.Context, out io.Writer) (sum *summary, 
 		defer sum.server.close()
 		target = sum.server.address
 	}
-	if sum.throttle, err = pipeline.NewThrottle(pipeline.Config{MaxConcurrency: o.goroutines, Retry: &pipeline.Retry{BaseDelay: 50 * time.Millisecond}}); err != nil {
+	cfg := pipeline.Config{MaxConcurrency: o.goroutines, Retry: &pipeline.Retry{BaseDelay: 50 * time.Millisecond}, OnEvent: complain(out)}
+	if sum.throttle, err = pipeline.NewThrottle(cfg); err != nil {
 		return nil, err
 	}
 	conn, err := o.dial(target, sum.throttle)
@@ -59,25 +62,43 @@ func (o options) check(interrupt context.Context, out io.Writer) (sum *summary, 
 	defer conn.Close()
 
 	fmt.Fprintf(out, "asking %s for the health of %d services, from %d goroutines\n", target, len(services()), o.goroutines)
-	defer context.AfterFunc(interrupt, func() { fmt.Fprintln(out, "\nstopping: no further service is asked for; Ctrl-C again ends at once") })()
-	bar := newBar(out, len(services()))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer context.AfterFunc(interrupt, func() {
+		fmt.Fprintln(out, "\nstopping: no further service is asked for; Ctrl-C again ends at once")
+		time.AfterFunc(o.grace, cancel)
+	})()
 	began := time.Now()
-	client := pb.NewHealthClient(conn)
-	names := feed(interrupt)
+	sum.call(ctx, pb.NewHealthClient(conn), feed(interrupt), o.goroutines, newBar(out, len(services())))
+	sum.took = time.Since(began)
+	return sum, nil
+}
+
+// call asks for services from so many goroutines. There is nothing here that knows
+// of limits.
+func (s *summary) call(ctx context.Context, client pb.HealthClient, names <-chan string, goroutines int, bar *progressbar.ProgressBar) {
 	var callers sync.WaitGroup
-	for range o.goroutines {
+	for range goroutines {
 		callers.Go(func() {
 			for name := range names {
-				res, err := client.Check(context.Background(), &pb.HealthCheckRequest{Service: name})
-				sum.add(res.GetStatus(), err)
+				res, err := client.Check(ctx, &pb.HealthCheckRequest{Service: name})
+				s.add(res.GetStatus(), err)
 				_ = bar.Add(1)
 			}
 		})
 	}
 	callers.Wait()
 	_ = bar.Exit()
-	sum.took = time.Since(began)
-	return sum, nil
+}
+
+// complain says once why nothing goes on, if the server does not answer.
+func complain(out io.Writer) func(pipeline.Event) {
+	var once sync.Once
+	return func(e pipeline.Event) {
+		if e.Kind == pipeline.EventRetry && status.Code(e.Err) == codes.Unavailable {
+			once.Do(func() { fmt.Fprintln(out, "the server does not answer, and is asked again now and then:", e.Err) })
+		}
+	}
 }
 
 // feed sends the names of all services, until it is interrupted.

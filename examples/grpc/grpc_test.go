@@ -81,6 +81,25 @@ func TestAnInterruptWaitsForWhatIsUnderWay(t *testing.T) {
 	}
 }
 
+func TestAServerThatIsNotThereIsComplainedOf(t *testing.T) {
+	t.Parallel()
+	gone, err := startServer(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := gone.close(); err != nil {
+		t.Fatal(err)
+	}
+	interrupt, cancel := context.WithCancel(t.Context())
+	out := &page{cue: "does not answer", then: cancel}
+	if status := run(interrupt, []string{"-target", gone.address, "-grace", "1ms"}, out, out); status != 1 {
+		t.Errorf("got status %d, want 1", status)
+	}
+	if n := strings.Count(out.String(), "does not answer"); n != 1 || !strings.Contains(out.String(), "0 of 1000 known") {
+		t.Errorf("got\n%s", out)
+	}
+}
+
 func TestWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{

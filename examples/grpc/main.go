@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // options are the command line.
@@ -29,6 +30,7 @@ type options struct {
 	without    bool
 	rate       float64
 	goroutines int
+	grace      time.Duration
 }
 
 func main() {
@@ -65,6 +67,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.without, "without", false, "leave the interceptor out")
 	f.Float64Var(&o.rate, "rate", 250, "calls a second that the embedded server allows")
 	f.IntVar(&o.goroutines, "goroutines", 50, "that call at once")
+	f.DurationVar(&o.grace, "grace", 5*time.Second, "how long calls under way may still take after Ctrl-C")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}

@@ -55,9 +55,11 @@ func (s *summary) known() (n int) {
 func (s *summary) complete() bool { return s.known() == len(services()) }
 
 func (s *summary) print(out io.Writer) {
-	fmt.Fprintf(out, "\n%-11s%d of %d known after %.1fs:", "services", s.known(), len(services()), s.took.Seconds())
+	fmt.Fprintf(out, "\n%-11s%d of %d known after %.1fs", "services", s.known(), len(services()), s.took.Seconds())
+	separator := ":"
 	for _, health := range slices.Sorted(maps.Keys(s.statuses)) {
-		fmt.Fprintf(out, " %d %v", s.statuses[health], health)
+		fmt.Fprintf(out, "%s %d %v", separator, s.statuses[health], health)
+		separator = ","
 	}
 	fmt.Fprintln(out)
 	for _, code := range slices.Sorted(maps.Keys(s.failures)) {

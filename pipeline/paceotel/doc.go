@@ -60,6 +60,11 @@
 // paceline.attempt.outcome, paceline.attempt.tokens if the work has recorded some, and
 // error.type if there is an error, which is then the status of the span, too.
 //
+// Where the attempts are made inside of a client, by pacehttp.Transport or by the
+// interceptors of pacegrpc, there is no work to wrap: Observe the throttle, and let
+// otelhttp.NewTransport be the Transport's Base, or otelgrpc's handler the client's,
+// which make a span for each attempt.
+//
 // Names and units follow OpenTelemetry's semantic conventions for names, metrics
 // and errors (https://opentelemetry.io/docs/specs/semconv/general/).
 package paceotel

@@ -137,10 +137,15 @@ func (o *observer) begin(ctx context.Context, job trace.SpanContext) attempt {
 }
 
 func (a attempt) end(err error) {
+	measured := a.duration.Enabled(a.ctx)
+	if !measured && !a.span.IsRecording() {
+		a.span.End()
+		return
+	}
 	took, verdict := a.clock.Since(a.started), a.verdict(err)
 	a.endSpan(a.started.Add(took), err, verdict)
 	switch {
-	case !a.duration.Enabled(a.ctx):
+	case !measured:
 	case err == nil:
 		a.duration.Record(a.ctx, took.Seconds(), a.succeeded...)
 	default:
