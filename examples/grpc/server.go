@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync/atomic"
 
@@ -70,5 +71,8 @@ func (s *server) admit(ctx context.Context, req any, _ *grpc.UnaryServerInfo, ha
 
 func (s *server) close() error {
 	s.grpc.Stop()
-	return <-s.stopped
+	if err := <-s.stopped; !errors.Is(err, grpc.ErrServerStopped) { // which it is if it had not begun yet
+		return err
+	}
+	return nil
 }
