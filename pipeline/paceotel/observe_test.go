@@ -171,6 +171,49 @@ func TestMetricsOfWhatIsUnderWay(t *testing.T) {
 	})
 }
 
+// A counter that falls looks like a restart of the program.
+func TestCountersOnlyRise(t *testing.T) {
+	b := newBackend(t)
+	cfg := pipeline.Config{MaxConcurrency: 16, Retry: &pipeline.Retry{Backoff: pipeline.Fixed, BaseDelay: time.Microsecond}}
+	work := func(ctx context.Context, job int) (int, error) {
+		pipeline.SlotFrom(ctx).RecordTokens(1)
+		if job%7 == 0 && pipeline.SlotFrom(ctx).Attempt() == 0 {
+			return 0, errBroken
+		}
+		return job, nil
+	}
+	p, err := pipeline.New(paceotel.Work(b.config(), work, nil), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics, err := paceotel.Observe(b.config(), p.Throttle())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer metrics.Unregister()
+	results := p.Run(t.Context(), numbers(3000))
+	last := make(map[string]float64)
+	for open := true; open; {
+		for range 100 {
+			if _, open = <-results; !open {
+				break
+			}
+		}
+		now := b.values()
+		for name, v := range now {
+			rises := strings.HasPrefix(name, "paceline.attempt") || strings.HasPrefix(name, "paceline.jobs") ||
+				strings.HasPrefix(name, "paceline.retries") || strings.HasPrefix(name, "paceline.tokens") || strings.HasPrefix(name, "paceline.hold")
+			if rises && v < last[name] {
+				t.Errorf("%s fell from %v to %v", name, last[name], v)
+			}
+		}
+		last = now
+	}
+	if last["paceline.jobs succeeded"] != 3000 || last["paceline.attempts failed"] != 429 || last["paceline.tokens"] != 3429 {
+		t.Errorf("got %v at the end", last)
+	}
+}
+
 func TestThrottlesAreToldApartByName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend(t)
