@@ -62,12 +62,25 @@ func (s series) less(base series) series {
 func observed() []contestant {
 	return []contestant{
 		{name: oursOnName, run: paceline(everythingOn)},
+		{name: "work that looks at its context", run: looking},
 		{name: "metrics of the throttle", run: seen{metrics: true}.run},
 		{name: "attempts, providers that do nothing", run: seen{attempts: true}.run},
 		{name: "attempts, durations", run: seen{attempts: true, metrics: true}.run},
 		{name: "attempts, durations, spans not sampled", run: seen{attempts: true, metrics: true, spans: sdktrace.NeverSample()}.run},
 		{name: "attempts, durations, spans sampled", run: seen{attempts: true, metrics: true, spans: sdktrace.AlwaysSample()}.run},
 	}
+}
+
+// looking is paceline on without telemetry, but for what any work with a context in it costs.
+func looking(workers int, do work, jobs <-chan int) tally {
+	p, err := pipeline.New(func(ctx context.Context, j int) (int, error) {
+		pipeline.SlotFrom(ctx)
+		return do(j), nil
+	}, everythingOn(workers))
+	if err != nil {
+		panic(err) // the configurations are ours
+	}
+	return readAll(p.Cost(func(int) int64 { return 1 }), jobs)
 }
 
 // seen is how much of a run is seen.
