@@ -113,7 +113,10 @@ func openPgx(ctx context.Context, dsn string, connections int) (*database, error
 			}
 			return pool.SendBatch(ctx, &b).Close()
 		},
-		count: func(ctx context.Context) (n int, err error) { return n, pool.QueryRow(ctx, count).Scan(&n) },
+		count: func(ctx context.Context) (n int, err error) {
+			err = pool.QueryRow(ctx, count).Scan(&n)
+			return n, err
+		},
 		close: pool.Close,
 	}, nil
 }
@@ -146,7 +149,10 @@ func openSQL(ctx context.Context, dsn string, connections int) (*database, error
 			_, err := db.ExecContext(ctx, upsertMany, ids, names, countries, lats, lons, populations)
 			return err
 		},
-		count: func(ctx context.Context) (n int, err error) { return n, db.QueryRowContext(ctx, count).Scan(&n) },
+		count: func(ctx context.Context) (n int, err error) {
+			err = db.QueryRowContext(ctx, count).Scan(&n)
+			return n, err
+		},
 		close: func() { db.Close() },
 	}, nil
 }
