@@ -97,7 +97,7 @@ func measure(ctx context.Context, w io.Writer, program string, l limit, faults [
 				o.requests, o.refused, o.broken, o.failed, o.wrong, o.took.Seconds(), float64(o.done)/o.took.Seconds())
 		}
 	}
-	fmt.Fprintln(w)
+	fmt.Fprint(w, "\nBroken: without a response. A body that breaks off after its header fails the job, but for Do, which tries again.\n\n")
 	return nil
 }
 
