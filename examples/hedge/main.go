@@ -17,6 +17,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -176,6 +177,9 @@ func (s settings) try(interrupt context.Context, w way, cities []data.City) (sum
 	defer context.AfterFunc(interrupt, p.Throttle().Close)()
 	sum.name = w.name
 	for r := range p.Each(context.Background(), slices.Values(cities)) {
+		if errors.Is(r.Err, pipeline.ErrClosed) {
+			continue // it was not sent
+		}
 		sum.took = append(sum.took, r.Took)
 		if r.Err != nil {
 			sum.lost++
