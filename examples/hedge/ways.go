@@ -27,9 +27,10 @@ func guarded(e executor, call pipeline.Work[data.City, answer]) pipeline.Work[da
 
 // hedge starts a second call beside one that takes long. The first that succeeds is
 // taken; that one fails is no reason to give up the other.
-func (s settings) hedge() hedgepolicy.HedgePolicy[answer] {
+func (s settings) hedge(c *client) hedgepolicy.HedgePolicy[answer] {
 	return hedgepolicy.NewBuilderWithDelayQuantile[answer](s.quantile, 200, 50).
 		CancelIf(func(_ answer, err error) bool { return err == nil }).
+		OnHedge(func(failsafe.ExecutionEvent[answer]) { c.hedges.Add(1) }).
 		Build()
 }
 
@@ -51,7 +52,7 @@ func (s settings) plain(c *client) (*cities, *pipeline.Throttle, error) {
 // write, and right where the service minds its own load. Where it has a limit, leave
 // it room for the hedges: here they are a tenth of the calls.
 func (s settings) inside(c *client) (*cities, *pipeline.Throttle, error) {
-	p, err := pipeline.New(guarded(failsafe.With(s.hedge(), s.limit()), c.ask), throttle(inFlight))
+	p, err := pipeline.New(guarded(failsafe.With(s.hedge(c), s.limit()), c.ask), throttle(inFlight))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -68,7 +69,7 @@ func (s settings) around(c *client) (*cities, *pipeline.Throttle, error) {
 		return nil, nil, err
 	}
 	call := pipeline.Wrap(calls, guarded(failsafe.With(s.limit()), c.ask))
-	p, err := pipeline.New(guarded(failsafe.With(estimate, s.hedge()), call), pipeline.Config{
+	p, err := pipeline.New(guarded(failsafe.With(estimate, s.hedge(c)), call), pipeline.Config{
 		MaxConcurrency: inFlight, Policy: pipeline.Static{},
 	})
 	return p, calls, err
