@@ -62,7 +62,9 @@ func (s settings) inside(c *client) (*cities, *pipeline.Throttle, error) {
 // around has the hedge around Execute: each call is an attempt of its own, with
 // slot, pace and budget. The jobs come through a pipeline whose own throttle only
 // says how many there are at once; one and the same would wait for itself. The
-// fallback is outermost, so that the throttle hears of what fails.
+// fallback is outermost, so that the throttle hears of what fails. A call that is
+// cancelled gives its slot back before the service has noticed; at the very limit,
+// that may cost a refusal now and then.
 func (s settings) around(c *client) (*cities, *pipeline.Throttle, error) {
 	calls, err := pipeline.NewThrottle(throttle(atOnce))
 	if err != nil {
