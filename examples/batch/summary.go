@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -14,6 +15,7 @@ import (
 // summary is what is said at the end.
 type summary struct {
 	texts   int
+	results int
 	vectors map[string]vector
 	wrong   []string // texts that are at fault
 	failed  []string
@@ -24,9 +26,12 @@ type summary struct {
 }
 
 func (s *summary) add(r pipeline.Result[string, vector]) {
+	s.results++
 	switch {
 	case r.Err == nil:
 		s.vectors[r.In] = r.Out
+	case errors.Is(r.Err, pipeline.ErrClosed):
+		// it was not sent
 	case r.Err.Error() == invalid:
 		s.wrong = append(s.wrong, fmt.Sprintf("%.24q, %d bytes: %v", r.In, len(r.In), r.Err))
 	default:
@@ -52,6 +57,9 @@ func (s *summary) print(out io.Writer, like string) {
 			break
 		}
 		line("failed", "%s", text)
+	}
+	if n := s.texts - len(s.vectors) - len(s.wrong) - len(s.failed); n > 0 {
+		line("left", "%s texts were not sent any more", comma(int64(n)))
 	}
 	if names := s.nearest(like, 5); len(names) > 0 {
 		line("like", "%s: %s", like, strings.Join(names, ", "))
