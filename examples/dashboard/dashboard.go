@@ -19,9 +19,9 @@ import (
 // dashboard asks for all regions side by side, and serves the page until interrupt
 // is done. Then no further job is taken, and those that were are finished.
 func (s settings) dashboard(interrupt context.Context, regions []region, out io.Writer) (*summary, error) {
-	runs, err := s.start(regions)
+	surveys, err := s.start(regions)
 	defer func() {
-		for _, r := range runs {
+		for _, r := range surveys {
 			r.close()
 		}
 	}()
@@ -30,12 +30,12 @@ func (s settings) dashboard(interrupt context.Context, regions []region, out io.
 	}
 	listener, err := net.Listen("tcp", s.addr)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; -addr localhost:0 takes a port that is free", err)
 	}
 	page, end := context.WithCancel(context.Background()) // it is there until all have drained
 	defer end()
 	throttles := make(map[string]*pipeline.Throttle)
-	for _, r := range runs {
+	for _, r := range surveys {
 		throttles[r.region.name] = r.throttle
 	}
 	server := &http.Server{Handler: pacepage.New(page, throttles), ReadHeaderTimeout: 10 * time.Second}
@@ -48,7 +48,7 @@ func (s settings) dashboard(interrupt context.Context, regions []region, out io.
 		}
 	})
 	var asking conc.WaitGroup
-	for _, r := range runs {
+	for _, r := range surveys {
 		defer context.AfterFunc(interrupt, r.throttle.Close)()
 		asking.Go(r.run)
 	}
@@ -60,12 +60,12 @@ func (s settings) dashboard(interrupt context.Context, regions []region, out io.
 	end()
 	err = server.Close()
 	all.Wait()
-	return &summary{runs}, err
+	return &summary{surveys}, err
 }
 
-// A work is what is asked about one region. Only the goroutine that calls run touches its
-// counts.
-type work struct {
+// A survey is what is asked about one region. Only the goroutine that calls run
+// touches its counts.
+type survey struct {
 	region   region
 	client   *client
 	embedded *service.Server // nil: another one
@@ -77,27 +77,27 @@ type work struct {
 	where                      job
 }
 
-func (s settings) start(regions []region) (runs []*work, err error) {
+func (s settings) start(regions []region) (surveys []*survey, err error) {
 	for _, region := range regions {
-		r := &work{region: region}
+		r := &survey{region: region}
 		url := s.url
 		if url == "" {
 			cfg := region.service
 			cfg.Seed = s.seed
 			if r.embedded, err = service.Start(cfg); err != nil {
-				return runs, err
+				return surveys, err
 			}
 			url = r.embedded.URL()
 		}
 		r.client = newClient(url, s.concurrency)
-		runs = append(runs, r)
+		surveys = append(surveys, r)
 		if r.pipe, err = pipeline.New(r.client.ask, s.throttle(region)); err != nil {
-			return runs, err
+			return surveys, err
 		}
 		r.pipe.Cost(cost)
 		r.throttle = r.pipe.Throttle()
 	}
-	return runs, nil
+	return surveys, nil
 }
 
 // throttle is how a pipeline is told about its service: how far it may go, never
@@ -117,7 +117,7 @@ func (s settings) throttle(r region) pipeline.Config {
 	return cfg
 }
 
-func (r *work) run() {
+func (r *survey) run() {
 	for result := range r.pipe.Each(context.Background(), r.region.jobs()) {
 		switch {
 		case result.Attempts == 0:
@@ -134,7 +134,7 @@ func (r *work) run() {
 	}
 }
 
-func (r *work) close() {
+func (r *survey) close() {
 	r.client.close()
 	if r.embedded != nil {
 		_ = r.embedded.Close() // nobody asks it any more
@@ -142,18 +142,18 @@ func (r *work) close() {
 }
 
 // summary is what is said at the end.
-type summary struct{ runs []*work }
+type summary struct{ surveys []*survey }
 
 // complete says whether every job that the pipelines took came back, with an answer.
 func (s *summary) complete() bool {
-	return !slices.ContainsFunc(s.runs, func(r *work) bool {
+	return !slices.ContainsFunc(s.surveys, func(r *survey) bool {
 		now := r.throttle.Snapshot()
 		return r.failed > 0 || now.InFlight+now.Waiting > 0 || now.Completed != r.done
 	})
 }
 
 func (s *summary) print(out io.Writer) {
-	for _, r := range s.runs {
+	for _, r := range s.surveys {
 		now := r.throttle.Snapshot()
 		fmt.Fprintf(out, "%-8s %7d of %d done, %d failed; %d attempts refused, %d failed; %d tokens\n",
 			r.region.name, r.done, r.region.total(), r.failed, now.Attempts.Overloaded, now.Attempts.Failed, r.tokens)
