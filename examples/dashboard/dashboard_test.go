@@ -37,7 +37,7 @@ func (s *screen) Write(b []byte) (int, error) {
 	return s.text.Write(b)
 }
 
-// start surveys the program until the test's end, or until interrupt is called.
+// start runs the program until the test's end, or until interrupt is called.
 func start(t *testing.T, regions []region) (url string, interrupt func(), ended chan *summary) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -103,8 +103,8 @@ type eventDoc struct {
 	Text     string  `json:"text"`
 }
 
-// A figure is a number with the digits that a chart can show, or null if it is not
-// known.
+// A figure is a number with five digits, which is more than a chart can show; a
+// whole one has all of them. It is null if it is not known.
 type figure float64
 
 var unknown = figure(math.NaN())
@@ -113,6 +113,9 @@ var unknown = figure(math.NaN())
 func (f figure) MarshalJSON() ([]byte, error) {
 	if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
 		return []byte("null"), nil
+	}
+	if math.Trunc(float64(f)) == float64(f) {
+		return strconv.AppendFloat(nil, float64(f), 'f', -1, 64), nil
 	}
 	return strconv.AppendFloat(nil, float64(f), 'g', 5, 64), nil
 }

@@ -25,6 +25,9 @@ const why = {
 
 function count(n) { return n === null || n === undefined ? "–" : whole.format(n); }
 
+// brief is count where there is little room.
+function brief(n) { return n >= 100000 ? axisNumber.format(n) : count(n); }
+
 // A rate has three digits, but nothing behind the point from 100 on.
 function rate(n) {
 	if (n === null || n === undefined) return "–";
@@ -38,12 +41,13 @@ function seconds(s) {
 	if (s < 1) return three.format(s * 1e3) + " ms";
 	if (s < 60) return three.format(s) + " s";
 	const whole = Math.round(s), h = Math.floor(whole / 3600), m = Math.floor(whole / 60) % 60;
+	if (h >= 48) return Math.floor(h / 24) + " days" + (h % 24 ? " " + h % 24 + " h" : "");
 	if (h) return h + " h" + (m ? " " + m + " min" : "");
 	return whole % 60 ? m + " min " + (whole % 60) + " s" : m + " min";
 }
 
 // eta is told no finer than it is known.
-function eta(s) { return s >= 3600 ? seconds(Math.round(s / 60) * 60) : s >= 600 ? Math.round(s / 60) + " min" : seconds(Math.round(s)); }
+function eta(s) { return s >= 100 * 86400 ? "more than 100 days" : s >= 86400 ? seconds(Math.round(s / 3600) * 3600) : s >= 3600 ? seconds(Math.round(s / 60) * 60) : s >= 600 ? Math.round(s / 60) + " min" : seconds(Math.round(s)); }
 
 // span is for what is told in whole seconds: a window, how far back.
 function span(s) { return s === 60 ? "minute" : s === 3600 ? "hour" : s === 86400 ? "day" : seconds(s); }
@@ -245,11 +249,12 @@ class Chart {
 function draw(plot, { series, axisFormat, most, log, bare, onCursor }) {
 	const quiet = colour("quiet"), grid = colour("grid"), shade = colour("shade");
 	const font = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
+	const only = log ? { filter: powers } : {};
 	const axes = bare ? [{ show: false }, { show: false }] : [
 		{ stroke: quiet, font, size: 26, incrs: [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600], gap: 6, grid: { show: false }, ticks: { stroke: grid, size: 4 },
 			space: 72, values: (u, at) => at.map((t) => clock(t, known.back <= 60)) },
-		{ stroke: quiet, font, size: axisWidth, gap: 6, space: 32, grid: { stroke: grid, width: 1 }, ticks: { show: false },
-			filter: log ? powers : undefined, values: (u, at) => at.map((n) => n === null ? null : axisFormat(n)) },
+		{ stroke: quiet, font, size: axisWidth, gap: 6, space: 32, grid: { stroke: grid, width: 1, ...only }, ticks: { show: false },
+			...only, values: (u, at) => at.map((n) => n === null ? null : axisFormat(n)) },
 	];
 	const options = {
 		width: plot.clientWidth || 300,
@@ -376,11 +381,11 @@ class Full {
 		this.root.classList.toggle("none-refused", !refused);
 		const a = s.attempts, all = a.succeeded + a.failed + a.overloaded + a.ignored;
 		put(to.wasted, all ? percent(a.overloaded / all) + " of attempts" : "no attempt yet");
-		putFigure(to.inflight, count(s.in_flight), "of " + count(s.concurrency));
+		putFigure(to.inflight, brief(s.in_flight), "of " + brief(s.concurrency));
 		put(to.most, "never above " + count(s.max_concurrency));
 		putFigure(to.interval, s.dispatch_interval ? seconds(s.dispatch_interval) : "none", "");
 		put(to.pace, s.dispatch_interval ? rate(1 / s.dispatch_interval) + " starts a second" : "not paced");
-		putFigure(to.waiting, count(s.waiting), "");
+		putFigure(to.waiting, brief(s.waiting), "");
 		put(to.heldby, s.held_by === "nothing" ? "nothing holds them up" : "held up by " + causes[s.held_by]);
 		put(to.circuit, words[s.circuit] || s.circuit);
 		to.circuit.dataset.circuit = s.circuit;
@@ -496,7 +501,7 @@ class Card {
 	update({ snapshot: s, history: h }) {
 		putState(this.to.state, s);
 		putFigure(this.to.goodput, rate(last(h.goodput)), "/s");
-		putFigure(this.to.inflight, count(s.in_flight), "of " + count(s.concurrency));
+		putFigure(this.to.inflight, brief(s.in_flight), "of " + brief(s.concurrency));
 		putFigure(this.to.refused, rate(last(h.refused)), "/s");
 		this.to.refused.classList.toggle("zero", !last(h.refused));
 		const parts = [];
@@ -532,6 +537,7 @@ class Events {
 	update() {
 		const hidden = new Set(this.boxes.filter((b) => !b.checked).map((b) => b.name));
 		const many = known.throttles.size > 1;
+		this.list.classList.toggle("many", many);
 		const events = [...known.events.values()].filter((e) => !hidden.has(e.subject)).sort((a, b) => b.id - a.id).slice(0, mostEvents);
 		const there = new Set(events.map((e) => e.id));
 		for (const [id, li] of this.items) if (!there.has(id)) { li.remove(); this.items.delete(id); }
@@ -539,19 +545,20 @@ class Events {
 			let li = this.items.get(e.id);
 			if (!li) {
 				li = document.createElement("li");
-				for (const [tag, name] of [["time", "time"], ["span", "about"], ["span", "what"], ["span", "times"]]) {
+				for (const [tag, name] of [["time", "time"], ["span", "whose"], ["span", "about"], ["span", "what"], ["span", "times"]]) {
 					const part = document.createElement(tag);
 					part.className = name;
 					li.append(part);
 				}
 				this.items.set(e.id, li);
 			}
-			const [time, about, what, times] = li.children;
+			const [time, whose, about, what, times] = li.children;
 			li.dataset.kind = e.kind;
 			put(time, clock(e.at));
 			time.dateTime = new Date(e.at * 1000).toISOString();
 			put(about, e.subject === "lifetime" ? "throttle" : e.subject);
-			put(what, (many ? e.throttle + ": " : "") + e.text);
+			put(whose, many ? e.throttle : "");
+			put(what, e.text);
 			put(times, e.times > 1 ? "× " + count(e.times) : "");
 			if (this.list.children[i] !== li) this.list.insertBefore(li, this.list.children[i] || null);
 		});
