@@ -15,7 +15,6 @@ import (
 
 const (
 	widest   = 40 // columns of the bar
-	narrow   = 8  // that are left to it as long as anything else can be dropped
 	columns  = 80 // of a terminal that does not tell
 	trimming = 12 // columns around bar and count: percentage, brackets, spaces
 )
@@ -79,7 +78,7 @@ func (b *bar) room(s pipeline.Snapshot) int {
 	}
 	taken := trimming + len(fmt.Sprint(done(s)))
 	if s.Total > 0 {
-		taken += narrow + len(fmt.Sprint(s.Total))
+		taken += width/8 + len(fmt.Sprint(s.Total)) // an eighth is left to the bar
 	}
 	return width - taken
 }

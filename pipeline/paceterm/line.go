@@ -4,7 +4,10 @@
 //	line := paceterm.Draw(os.Stderr, throttle)
 //	defer line.Stop()
 //
-//	  39% |=============>                      | (3,120/8,000) 412/s  limit 32  interval 2.4ms  tokens 41k of 55k/10s  ETA 12s
+//	  39% |███████████                 | (3120/8000)  412/s  limit 32  interval 2.4ms  tokens 41.2k of 55k/10s  ETA 12s
+//
+// While something keeps it from its work, such as an open circuit, the line ends with
+// that. What does not fit the terminal's width is left out.
 //
 // Where the output is no terminal it stays quiet, or, if asked, prints a plain line
 // now and then. It is a module of its own:

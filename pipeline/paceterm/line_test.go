@@ -68,7 +68,7 @@ func TestTheLineFollowsTheTerminalsWidth(t *testing.T) {
 	term, th := newTerminal(t, 120), throttle(t, of(100))
 	l := Draw(term.tty, th)
 	fmt.Fprintln(l, "wide")
-	term.resize(t, 50)
+	term.resize(t, 40)
 	fmt.Fprintln(l, "narrow")
 	l.Stop()
 	_, wide, _ := strings.Cut(term.text(), "wide")
@@ -140,8 +140,8 @@ func TestElsewhereThereIsALineNowAndThenIfAsked(t *testing.T) {
 		log.Print("done")
 		l.Stop()
 		want := []string{
-			"   2.0s      800 of 8,000   400/s  limit  5  interval 1.2ms   running       ETA 18s",
-			"   4.0s    1,600 of 8,000   400/s  limit  5  interval 1.2ms   running       ETA 16s",
+			"   2.0s      800 of 8,000   400/s  limit  5  interval 1.2ms   ETA 18s",
+			"   4.0s    1,600 of 8,000   400/s  limit  5  interval 1.2ms   ETA 16s",
 			"done",
 			"   5.0s    2,000 of 8,000  in 5s  400/s",
 		}

@@ -67,25 +67,31 @@ type part struct {
 	drop int
 }
 
+const lastPart = 5 // the highest number
+
 // parts are what is told of a throttle beside how much is done.
 func parts(rate float64, s pipeline.Snapshot) []part {
 	p := []part{
 		{fmt.Sprintf("%4s/s", number(rate)), 0},
 		{fmt.Sprintf("limit %2d", s.Concurrency), 3},
-		{fmt.Sprintf("interval %-6v", short(s.DispatchInterval)), 5},
+		{fmt.Sprintf("interval %-6v", short(s.DispatchInterval)), lastPart},
 	}
 	if b := fullest(s.Budgets); b != nil {
 		p = append(p, part{budget(*b), 4})
 	}
-	return append(p,
-		part{fmt.Sprintf("%-12s", state(s)), 2},
-		part{"ETA " + eta(s), 1})
+	if s.Total > 0 {
+		p = append(p, part{"ETA " + eta(s), 1})
+	}
+	if state := state(s); state != "" {
+		p = append(p, part{state, 2})
+	}
+	return p
 }
 
 // fit joins parts, without as many of them as it takes for no more than room
 // columns.
 func fit(all []part, room int) string {
-	for drop := len(all); drop >= 0; drop-- {
+	for drop := lastPart; drop >= 0; drop-- {
 		var kept []string
 		for _, p := range all {
 			if p.drop <= drop {
@@ -100,13 +106,15 @@ func fit(all []part, room int) string {
 	return ""
 }
 
-// state says what the throttle is doing, or what keeps it from that.
+// state says what keeps the throttle from working as it should, if anything does.
 func state(s pipeline.Snapshot) string {
 	switch {
 	case s.PausedFor > 0:
 		return "paused " + short(s.PausedFor.Round(time.Second)).String()
 	case s.Circuit == pipeline.BreakerHalfOpen:
 		return "half-open"
+	case s.State == pipeline.Running:
+		return ""
 	}
 	return strings.ReplaceAll(s.State.String(), "_", " ")
 }
@@ -138,7 +146,7 @@ func budget(b pipeline.BudgetSnapshot) string {
 	case name == "":
 		name = "tokens"
 	}
-	return fmt.Sprintf("%s %s of %s/%s", name, si(b.Used), si(b.Tokens), window(b.Window))
+	return fmt.Sprintf("%s %5s of %s/%s", name, si(b.Used), si(b.Tokens), window(b.Window))
 }
 
 // window is a length of time as in "per minute".

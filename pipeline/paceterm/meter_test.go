@@ -28,12 +28,12 @@ func TestTheFullestBudgetIsTold(t *testing.T) {
 		return pipeline.BudgetSnapshot{Budget: pipeline.Budget{Name: name, Tokens: tokens, Window: window, Requests: requests}, Used: used}
 	}
 	for want, budgets := range map[string][]pipeline.BudgetSnapshot{
-		"minute 41.2k of 55k/10s": {b("day", 10, 1000, 24*time.Hour, false), b("minute", 41_234, 55_000, 10*time.Second, false)},
-		"requests 7 of 500/min":   {b("", 7, 500, time.Minute, true)},
-		"tokens 9,999 of 10M/day": {b("", 9999, 10_000_000, 24*time.Hour, false)},
-		"hour 1.5G of 2G/h":       {b("hour", 1_500_000_000, 2_000_000_000, time.Hour, false)},
-		"tokens 0 of 3/s":         {b("", 0, 3, time.Second, false)},
-		"tokens 12 of 10/2m0s":    {b("", 12, 10, 2*time.Minute, false)},
+		"minute 41.2k of 55k/10s":   {b("day", 10, 1000, 24*time.Hour, false), b("minute", 41_234, 55_000, 10*time.Second, false)},
+		"requests     7 of 500/min": {b("", 7, 500, time.Minute, true)},
+		"tokens 9,999 of 10M/day":   {b("", 9999, 10_000_000, 24*time.Hour, false)},
+		"hour  1.5G of 2G/h":        {b("hour", 1_500_000_000, 2_000_000_000, time.Hour, false)},
+		"tokens     0 of 3/s":       {b("", 0, 3, time.Second, false)},
+		"tokens    12 of 10/2m0s":   {b("", 12, 10, 2*time.Minute, false)},
 	} {
 		if got := budget(*fullest(budgets)); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -46,7 +46,7 @@ func TestTheFullestBudgetIsTold(t *testing.T) {
 
 func TestTheStateTellsWhatIsTheMatter(t *testing.T) {
 	for want, s := range map[string]pipeline.Snapshot{
-		"running":      {},
+		"":             {},
 		"circuit open": {State: pipeline.CircuitOpen, Circuit: pipeline.BreakerOpen},
 		"half-open":    {State: pipeline.CircuitOpen, Circuit: pipeline.BreakerHalfOpen},
 		"paused 3s":    {PausedFor: 2900 * time.Millisecond},
