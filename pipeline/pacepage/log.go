@@ -108,9 +108,9 @@ func (e *entry) text() string {
 	case pipeline.EventCircuitClosed:
 		return "closed: the service is there again"
 	case pipeline.EventBudgetExhausted:
-		return strings.TrimSpace(last.Budget+" exhausted") + forSo(last.Wait)
+		return named(last.Budget) + "exhausted" + forSo(last.Wait)
 	case pipeline.EventBudgetRestored:
-		return strings.TrimSpace(last.Budget + " has room again")
+		return named(last.Budget) + "room again"
 	case pipeline.EventRetry:
 		return "tries again" + in(last.Wait) + e.cause
 	case pipeline.EventPaused:
@@ -142,6 +142,14 @@ func settings(from, to pipeline.Setting) string {
 		return fmt.Sprintf("limit %d, interval %s, as before", to.Limit, short(to.Interval))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// named begins what is told of a budget; not every one has a name.
+func named(budget string) string {
+	if budget == "" {
+		return ""
+	}
+	return budget + ": "
 }
 
 func because(err error) string {

@@ -66,7 +66,7 @@ func TestBudgetsAreToldApart(t *testing.T) {
 		pipeline.Event{Kind: pipeline.EventBudgetExhausted, At: at, Budget: "minute", Wait: time.Second},
 		pipeline.Event{Kind: pipeline.EventBudgetRestored, At: at.Add(time.Second), Budget: "minute"},
 	)
-	if len(l.rare) != 2 || l.rare[0].text() != "day exhausted for 1h0m0s" || l.rare[1].text() != "minute has room again" {
+	if len(l.rare) != 2 || l.rare[0].text() != "day: exhausted for 1h0m0s" || l.rare[1].text() != "minute: room again" {
 		t.Errorf("got %d entries: %s, %s", len(l.rare), l.rare[0].text(), l.rare[1].text())
 	}
 }

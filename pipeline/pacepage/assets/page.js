@@ -168,7 +168,7 @@ const axisWidth = 56, padRight = 12;
 // A Chart is a figure with a title, a legend that tells the numbers, and uPlot's
 // drawing. series: {label, colour, fill, stepped, values(history)}.
 class Chart {
-	constructor(parent, { title, unit, series, format, axisFormat, most, log, strip }) {
+	constructor(parent, { title, unit, series, format, axisFormat, most, log, steps, strip }) {
 		parent.append(fromTemplate("chart"));
 		this.root = parent.lastElementChild;
 		this.plot = this.root.querySelector(".plot");
@@ -193,7 +193,7 @@ class Chart {
 			this.strip.lastChild.setAttribute("role", "img");
 			this.root.append(this.strip);
 		}
-		this.drawing = draw(this.plot, { series, axisFormat: axisFormat || format, most, log, onCursor: () => this.tell() });
+		this.drawing = draw(this.plot, { series, axisFormat: axisFormat || format, most, log, steps, onCursor: () => this.tell() });
 	}
 
 	update(history) {
@@ -246,15 +246,15 @@ class Chart {
 }
 
 // draw begins a drawing of uPlot's. bare: without axes, for a small one.
-function draw(plot, { series, axisFormat, most, log, bare, onCursor }) {
+function draw(plot, { series, axisFormat, most, log, steps, bare, onCursor }) {
 	const quiet = colour("quiet"), grid = colour("grid"), shade = colour("shade");
 	const font = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
-	const only = log ? { filter: powers } : {};
+	const only = log ? { filter: powers } : {}, lines = steps ? { incrs: steps } : {};
 	const axes = bare ? [{ show: false }, { show: false }] : [
 		{ stroke: quiet, font, size: 26, incrs: [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600], gap: 6, grid: { show: false }, ticks: { stroke: grid, size: 4 },
 			space: 72, values: (u, at) => at.map((t) => clock(t, known.back <= 60)) },
 		{ stroke: quiet, font, size: axisWidth, gap: 6, space: 32, grid: { stroke: grid, width: 1, ...only }, ticks: { show: false },
-			...only, values: (u, at) => at.map((n) => n === null ? null : axisFormat(n)) },
+			...only, ...lines, values: (u, at) => at.map((n) => n === null ? null : axisFormat(n)) },
 	];
 	const options = {
 		width: plot.clientWidth || 300,
@@ -264,7 +264,7 @@ function draw(plot, { series, axisFormat, most, log, bare, onCursor }) {
 		cursor: bare ? { show: false } : { y: false, drag: { x: false, y: false, setScale: false }, sync: { key: "time", setSeries: false }, points: { size: 7 } },
 		scales: {
 			x: { time: true, range: () => [known.at - known.back, known.at] },
-			y: log ? { distr: 3, range: decades } : { range: (u, low, high) => [0, most || Math.max(1.12 * (high || 0), 1e-9)] },
+			y: log ? { distr: 3, range: decades } : { range: (u, low, high) => [0, most || (high > 0 ? 1.12 * high : 1)] },
 		},
 		axes,
 		series: [{}, ...series.map((s) => ({
@@ -335,11 +335,13 @@ class Full {
 			{ label: "refused", colour: "refused", fill: true, values: (h) => h.refused },
 			{ label: "failed", colour: "failed", values: (h) => h.failed },
 		] });
-		add({ title: "In flight under the limit", unit: "attempts", format: rate, axisFormat: (n) => axisNumber.format(n), series: [
+		const attempts = [1, 2, 5].flatMap((n) => [1, 10, 100, 1e3, 1e4, 1e5, 1e6].map((ten) => n * ten)).sort((a, b) => a - b);
+		add({ title: "In flight under the limit", unit: "attempts", steps: attempts, format: rate, axisFormat: (n) => axisNumber.format(n), series: [
 			{ label: "in flight", colour: "inflight", fill: true, values: (h) => h.in_flight },
 			{ label: "limit", colour: "limit", stepped: true, values: (h) => h.concurrency },
 		] });
-		add({ title: "Interval between dispatches", unit: "each line ten times the one below", format: seconds, log: true, series: [
+		add({ title: "Interval between dispatches", unit: "each line ten times the one below", log: true,
+			format: (n) => n === null ? "none" : seconds(n), series: [
 			{ label: "interval", colour: "interval", stepped: true, values: (h) => h.dispatch_interval.map((n) => n || null) }, // none is nowhere on such a scale
 		] });
 		if (t.snapshot.budgets.length) {
@@ -392,8 +394,8 @@ class Full {
 		put(to.probe, s.circuit === "open" ? "asks again in " + seconds(Math.ceil(s.circuit_open_for)) : s.circuit === "half_open" ? "asks whether it is back" : "attempts pass");
 		to.progress.hidden = !s.total;
 		if (s.total) {
-			putFigure(to.percentage, Math.floor(10 * s.percentage) / 10 + " %", "");
-			put(to.eta, s.eta === null ? "not known how long" : s.percentage >= 100 ? "done" : eta(s.eta) + " to go");
+			put(to.percentage, Math.floor(10 * s.percentage) / 10 + " %");
+			put(to.eta, s.percentage >= 100 ? "done" : s.eta === null ? "not known how long" : eta(s.eta) + " to go");
 			to.progress.querySelector("progress").value = s.percentage;
 		}
 	}
@@ -406,7 +408,7 @@ class Full {
 			note: count(b.used) + " of " + count(b.tokens) + " " + b.unit + " in the last " + span(b.window),
 			value: percent(b.used / b.tokens),
 			share: b.used / b.tokens,
-			full: b.remaining <= 0,
+			colour: "budget-" + (budgets.indexOf(b) % 3 + 1), // as in the chart
 		}));
 	}
 
@@ -446,7 +448,7 @@ function rows(ul, items, describe) {
 		bar.hidden = d.share === undefined;
 		bar.value = Math.min(1, d.share || 0);
 		bar.setAttribute("aria-label", d.name);
-		li.classList.toggle("full", Boolean(d.full));
+		bar.style.color = d.colour ? "var(--" + d.colour + ")" : "";
 	});
 }
 
