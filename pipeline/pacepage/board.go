@@ -42,7 +42,12 @@ type view struct {
 // A viewer is told what he does not know yet, once in a tick.
 type viewer struct {
 	view view
-	told chan []byte // closed: he was too slow, and has to come again
+	told chan []byte   // closed: he was too slow, and has to come again
+	left chan struct{} // closed: he does not look any more
+}
+
+func newViewer(v view) *viewer {
+	return &viewer{v, make(chan []byte, patience), make(chan struct{})}
 }
 
 // patience is how many ticks a viewer may be behind.
@@ -58,7 +63,7 @@ func (b *board) sample(now time.Time, all iter.Seq2[string, *pipeline.Throttle])
 	b.at = now
 	for name, t := range all {
 		w := b.watched[name]
-		if w != nil && w.seen == b.number {
+		if t == nil || w != nil && w.seen == b.number {
 			continue // one name, one throttle
 		}
 		if w == nil || w.throttle != weak.Make(t) {
@@ -122,6 +127,12 @@ func (b *board) hear(h heard) {
 func (b *board) tell() {
 	texts := make(map[view][]byte)
 	for v := range b.viewers {
+		select {
+		case <-v.left:
+			b.dismiss(v)
+			continue
+		default:
+		}
 		text, ok := texts[v.view]
 		if !ok {
 			text = encode(b.document(v.view, b.number, b.changed))
@@ -136,18 +147,10 @@ func (b *board) tell() {
 	b.changed = nil
 }
 
-// admit takes in a viewer, and tells him the whole.
-func (b *board) admit(v *viewer) {
-	v.told <- b.whole(v.view)
-	b.viewers[v] = struct{}{}
-}
-
 // dismiss is for a viewer who has left, or has to.
 func (b *board) dismiss(v *viewer) {
-	if _, ok := b.viewers[v]; ok {
-		delete(b.viewers, v)
-		close(v.told)
-	}
+	delete(b.viewers, v)
+	close(v.told)
 }
 
 // leave ends all listening and viewing.
@@ -160,7 +163,9 @@ func (b *board) leave() {
 	}
 }
 
-func (b *board) whole(v view) []byte {
+// whole tells all there is. Nothing of it is the board's own, so that it may be
+// encoded elsewhere.
+func (b *board) whole(v view) document {
 	var rare, frequent []*entry
 	for _, w := range b.shown(v) {
 		rare = append(rare, w.log.rare...)
@@ -168,7 +173,7 @@ func (b *board) whole(v view) []byte {
 	}
 	d := b.document(v, 0, append(newest(rare), newest(frequent)...))
 	d.Whole = true
-	return encode(d)
+	return d
 }
 
 // newest returns the newest of entries, as many as the log of one throttle has.

@@ -10,9 +10,9 @@
 //
 //	go get github.com/paceline-go/paceline/pipeline/pacepage
 //
-// One goroutine looks at each throttle once a second until ctx is done, and keeps
-// some hundred kilobytes of each, however long that takes. Viewers are told what is
-// new once a second; one who is a minute behind is cut off, and begins anew.
+// One goroutine looks at each throttle once a second until ctx is done. It keeps some
+// 150 kilobytes of each, however long that takes. Viewers are told what is new once a
+// second; one who is a minute behind is cut off, and begins anew.
 //
 // Whoever can open the page sees the names of throttles and budgets, and the text of
 // errors. It has no password: put it behind your own.

@@ -21,7 +21,8 @@ const tick = time.Second
 //
 //	http.Handle("/pace/", pacepage.New(ctx, map[string]*pipeline.Throttle{"geocoder": t}))
 //
-// It panics if ctx or a throttle is nil.
+// End ctx before you call Shutdown of an http.Server, which waits for viewers. New
+// panics if ctx or a throttle is nil.
 func New(ctx context.Context, throttles map[string]*pipeline.Throttle) http.Handler {
 	for name, t := range throttles {
 		if t == nil {
@@ -33,8 +34,8 @@ func New(ctx context.Context, throttles map[string]*pipeline.Throttle) http.Hand
 }
 
 // Of is New for throttles that come and go: all is called once a second, and tells
-// which there are. It must return at once. For a [pipeline.Keyed] with keys that
-// are strings it is its method All:
+// which there are; one that is nil is left out. It must return at once. For a
+// [pipeline.Keyed] with keys that are strings it is its method All:
 //
 //	http.Handle("/pace/", pacepage.Of(ctx, keyed.All))
 //
@@ -91,21 +92,32 @@ func (p *page) loop(all func() iter.Seq2[string, *pipeline.Throttle]) {
 var errDone = errors.New("the page has ended")
 
 // ask has the owner call f, and waits until it has.
-func (p *page) ask(f func(*board)) error {
+func (p *page) ask(ctx context.Context, f func(*board)) error {
 	done := make(chan struct{})
 	select {
 	case p.calls <- func(b *board) { f(b); close(done) }:
 		<-done
 		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	case <-p.ctx.Done():
 		return errDone
 	}
 }
 
 // document returns what there is to see now.
-func (p *page) document(v view) (text []byte, err error) {
-	err = p.ask(func(b *board) { text = b.whole(v) })
-	return text, err
+func (p *page) document(ctx context.Context, v view) (d document, err error) {
+	err = p.ask(ctx, func(b *board) { d = b.whole(v) })
+	return d, err
+}
+
+// admit has a viewer told what is new from now on, and returns what there is.
+func (p *page) admit(ctx context.Context, v *viewer) (d document, err error) {
+	err = p.ask(ctx, func(b *board) {
+		d = b.whole(v.view)
+		b.viewers[v] = struct{}{}
+	})
+	return d, err
 }
 
 // An ear listens to a throttle. The page holds it weakly, as it does the throttle,
@@ -136,6 +148,7 @@ func (e *ear) leave() {
 	e.stop()
 }
 
+// encode is not for the owner where a document may be large.
 func encode(d document) []byte {
 	text, err := json.Marshal(d)
 	if err != nil {

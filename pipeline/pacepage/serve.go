@@ -114,11 +114,12 @@ func (p *page) serveData(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "pacepage: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	text, err := p.document(v)
+	d, err := p.document(r.Context(), v)
 	if err != nil {
 		http.Error(w, "pacepage: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
+	text := encode(d)
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
@@ -148,22 +149,23 @@ func (p *page) serveStream(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	v := &viewer{view: looksAt, told: make(chan []byte, patience)}
-	if err := p.ask(func(b *board) { b.admit(v) }); err != nil {
-		h.Set("Content-Type", "text/plain; charset=utf-8")
+	v := newViewer(looksAt)
+	defer close(v.left)
+	whole, err := p.admit(r.Context(), v)
+	if err != nil {
 		http.Error(w, "pacepage: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	defer func() { _ = p.ask(func(b *board) { b.dismiss(v) }) }()
 	out := http.NewResponseController(w)
-	prefix := retry
+	if p.send(w, out, retry, encode(whole)) != nil {
+		return
+	}
 	for {
 		select {
 		case text, ok := <-v.told:
-			if !ok || p.send(w, out, prefix, text) != nil {
+			if !ok || p.send(w, out, "", text) != nil {
 				return
 			}
-			prefix = ""
 		case <-r.Context().Done():
 			return
 		}

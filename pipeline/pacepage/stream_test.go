@@ -3,12 +3,15 @@ package pacepage
 import (
 	"context"
 	"errors"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/paceline-go/paceline/pipeline"
 )
 
 // A line is what a viewer reads, message by message.
@@ -121,8 +124,9 @@ func TestAViewerWhoLeavesIsForgotten(t *testing.T) {
 		<-l.messages
 		leave()
 		<-left
+		time.Sleep(tick)
 		var viewers int
-		if err := h.(*page).ask(func(b *board) { viewers = len(b.viewers) }); err != nil || viewers != 0 {
+		if err := h.(*page).ask(ctx, func(b *board) { viewers = len(b.viewers) }); err != nil || viewers != 0 {
 			t.Errorf("got %d viewers and %v, want none", viewers, err)
 		}
 	})
@@ -159,9 +163,8 @@ func TestManyViewersAreToldOneText(t *testing.T) {
 	b := newBoard(nil)
 	var viewers []*viewer
 	for range 100 {
-		v := &viewer{told: make(chan []byte, patience)}
-		b.admit(v)
-		<-v.told
+		v := newViewer(view{})
+		b.viewers[v] = struct{}{}
 		viewers = append(viewers, v)
 	}
 	b.tell()
@@ -171,4 +174,26 @@ func TestManyViewersAreToldOneText(t *testing.T) {
 			t.Fatal("the same is encoded again for each viewer")
 		}
 	}
+}
+
+func TestNobodyWaitsForAPageThatIsStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		held := make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		page := Of(ctx, func() iter.Seq2[string, *pipeline.Throttle] {
+			<-held
+			return func(func(string, *pipeline.Throttle) bool) {}
+		})
+		defer close(held)
+		for _, path := range []string{"/data.json", "/stream"} {
+			asking, end := context.WithTimeout(t.Context(), time.Minute)
+			defer end()
+			w := httptest.NewRecorder()
+			page.ServeHTTP(w, httptest.NewRequestWithContext(asking, http.MethodGet, path, nil))
+			if w.Code != http.StatusServiceUnavailable {
+				t.Errorf("%s: got %d, want 503 for who gives up", path, w.Code)
+			}
+		}
+	})
 }
