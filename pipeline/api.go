@@ -212,6 +212,11 @@ func Overloaded(err error, retryAfter time.Duration) error {
 	return stage.Overloaded(err, retryAfter)
 }
 
+// Final marks err: its job is not tried again, whatever else err is marked as. What
+// it tells of the service is judged as without this mark: Final(Overloaded(err, d))
+// is a refusal of what cannot be sent twice. Final(nil) is nil.
+func Final(err error) error { return stage.Final(err) }
+
 // Classify is the verdict on an attempt's error if Config.Classify is nil: Succeeded
 // for nil; Overload if it is marked so or has a method RetryAfter; Ignored if it is
 // Fatal, a panic or context.Canceled; else Failed.

@@ -137,3 +137,81 @@ func TestClassifyIsWhatAConfigWithoutOneDoes(t *testing.T) {
 		}
 	}
 }
+
+// TestFinalIsJudgedButNotTriedAgain: a refusal of what cannot be sent twice is one
+// for the throttle, and the end of its job.
+func TestFinalIsJudgedButNotTriedAgain(t *testing.T) {
+	failure := errors.New("failed")
+	for _, c := range []struct {
+		err  error
+		want pipeline.AttemptCounts
+	}{
+		{failure, pipeline.AttemptCounts{Failed: 1}},
+		{pipeline.Transient(failure), pipeline.AttemptCounts{Failed: 1}},
+		{pipeline.Overloaded(failure, time.Minute), pipeline.AttemptCounts{Overloaded: 1}},
+		{pipeline.Fatal(failure), pipeline.AttemptCounts{Ignored: 1}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			throttle, err := pipeline.NewThrottle(pipeline.Config{Policy: pipeline.Static{}, Retry: &pipeline.Retry{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = pipeline.Execute(t.Context(), throttle, func(context.Context) (int, error) {
+				return 0, pipeline.Final(c.err)
+			})
+			var exhausted *pipeline.RetriesExhaustedError
+			if !errors.Is(err, failure) || errors.As(err, &exhausted) || err.Error() != failure.Error() {
+				t.Errorf("%v: got %v", c.err, err)
+			}
+			if got := throttle.Snapshot().Attempts; got != c.want {
+				t.Errorf("%v: %+v, want %+v", c.err, got, c.want)
+			}
+			if wait := throttle.Snapshot().PausedFor; (wait == time.Minute) != (c.want.Overloaded == 1) {
+				t.Errorf("%v: paused for %v", c.err, wait)
+			}
+		})
+	}
+	if err := pipeline.Final(nil); err != nil {
+		t.Errorf("Final(nil) is %v", err)
+	}
+}
+
+func TestSlotTellsWhatWasWaitedAndUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle, err := pipeline.NewThrottle(pipeline.Config{
+			MaxConcurrency: 1, Policy: pipeline.Static{}, Retry: &pipeline.Retry{Backoff: pipeline.Fixed},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slot, err := throttle.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			time.Sleep(3 * time.Second)
+			slot.Release(nil)
+		}()
+		attempts := 0
+		if _, err := pipeline.Execute(t.Context(), throttle, func(ctx context.Context) (int, error) {
+			slot := pipeline.SlotFrom(ctx)
+			if slot.Waited() != 3*time.Second || slot.Tokens() != 0 {
+				t.Errorf("attempt %d: waited %v, %d tokens", slot.Attempt(), slot.Waited(), slot.Tokens())
+			}
+			slot.RecordTokens(7)
+			slot.RecordTokens(4)
+			if slot.Tokens() != 11 {
+				t.Errorf("%d tokens, want 11", slot.Tokens())
+			}
+			if attempts++; attempts < 3 {
+				return 0, errors.New("failed")
+			}
+			return 0, nil
+		}); err != nil {
+			t.Error(err)
+		}
+		if slot := pipeline.SlotFrom(t.Context()); slot.Waited() != 0 || slot.Tokens() != 0 {
+			t.Error("outside an attempt there is something")
+		}
+	})
+}

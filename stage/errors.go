@@ -121,6 +121,31 @@ func Overloaded(err error, retryAfter time.Duration) error {
 	return markAs(overloaded, err, retryAfter)
 }
 
+// final is an error whose job is not to be tried again.
+type final struct{ error }
+
+func (f *final) Unwrap() error { return f.error }
+
+// Final marks err: its job is not tried again, whatever else err is marked as. What
+// it tells of the service is judged as without this mark: Final(Overloaded(err, d))
+// is a refusal of what cannot be sent twice. Final(nil) is nil.
+func Final(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &final{err}
+}
+
+// partly is the error of an attempt that has done some of its work.
+type partly struct{ error }
+
+func (p *partly) Unwrap() error { return p.error }
+
+// Partly marks err, which must not be nil: the service has done some of the work. It
+// may be tried again as without this mark, but that it failed tells nothing of the
+// service. That it was refused, or took too long, does.
+func Partly(err error) error { return &partly{err} }
+
 func markAs(m mark, err error, retryAfter time.Duration) error {
 	if err == nil {
 		return nil

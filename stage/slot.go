@@ -15,6 +15,7 @@ import (
 type Slot struct {
 	dispatcher *Dispatcher // nil: the slot is nobody's
 	attempt    int
+	waited     time.Duration
 	tokens     atomic.Int64
 	recorded   atomic.Bool
 	hinted     atomic.Int64 // the last RetryAfter
@@ -24,6 +25,12 @@ type Slot struct {
 
 // Attempt returns the number of the attempt: 0 on the job's first.
 func (s *Slot) Attempt() int { return s.attempt }
+
+// Waited returns how long the job waited, from the intake to its first attempt.
+func (s *Slot) Waited() time.Duration { return s.waited }
+
+// Tokens returns what the attempt has recorded so far.
+func (s *Slot) Tokens() int64 { return s.tokens.Load() }
 
 // RecordTokens adds n to what the attempt has used. It panics if n is negative.
 func (s *Slot) RecordTokens(n int64) {
