@@ -241,6 +241,7 @@ func TestTheBrowserShowsManyThrottles(t *testing.T) {
 	if got := eval[int](tb, `document.querySelectorAll(".card").length`); got != 2 {
 		t.Fatalf("got %d cards, want 2", got)
 	}
+	tb.wait(`document.querySelector("h1 + .line").innerText === "1 closed, 1 running; in all 0 done and 0 refused a second"`)
 	for selector, want := range map[string]string{
 		"li:nth-child(1) > .card strong":             "<b>&amp; idle",
 		"li:nth-child(1) > .card .state":             "closed",

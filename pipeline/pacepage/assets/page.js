@@ -466,12 +466,23 @@ class Overview {
 		const list = this.root.querySelector(".cards");
 		for (const [name, card] of this.cards) if (!known.throttles.has(name)) { card.destroy(); this.cards.delete(name); }
 		const names = [...known.throttles.keys()].sort();
+		put(this.root.querySelector(".line"), this.sum());
 		names.forEach((name, i) => {
 			if (!this.cards.has(name)) this.cards.set(name, new Card(list, name));
 			const card = this.cards.get(name);
 			if (list.children[i] !== card.root) list.insertBefore(card.root, list.children[i] || null);
 			card.update(known.throttles.get(name));
 		});
+	}
+
+	// sum tells how many there are in which state, and what they do together.
+	sum() {
+		const all = [...known.throttles.values()], states = new Map();
+		if (!all.length) return "There are none at the moment.";
+		for (const t of all) states.set(t.snapshot.state, (states.get(t.snapshot.state) || 0) + 1);
+		const add = (column) => all.reduce((sum, t) => sum + (last(t.history[column]) || 0), 0);
+		return [...states].map(([state, n]) => count(n) + " " + (words[state] || state)).join(", ") + "; in all " +
+			rate(add("goodput")) + " done and " + rate(add("refused")) + " refused a second";
 	}
 
 	redraw() { for (const card of this.cards.values()) card.draw(); this.update(); }
