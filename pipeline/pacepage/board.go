@@ -35,8 +35,9 @@ type watched struct {
 
 // A view is what a viewer looks at.
 type view struct {
-	throttle string // empty: all
-	span     int    // number of it
+	one      bool // or else all
+	throttle string
+	span     int // number of it
 }
 
 // A viewer is told what he does not know yet, once in a tick.
@@ -184,7 +185,7 @@ func newest(entries []*entry) []*entry {
 
 // shown returns the throttles of a view, by name.
 func (b *board) shown(v view) []*watched {
-	if v.throttle == "" {
+	if !v.one {
 		return slices.SortedFunc(maps.Values(b.watched), func(a, b *watched) int { return cmp.Compare(a.name, b.name) })
 	}
 	if w := b.watched[v.throttle]; w != nil {
@@ -207,6 +208,6 @@ func (b *board) document(v view, since int64, entries []*entry) document {
 			History:  historyOf(w.history[v.span].since(since), len(w.newest.Budgets)),
 		})
 	}
-	d.Events = eventsOf(entries, v.throttle)
+	d.Events = eventsOf(entries, v)
 	return d
 }

@@ -215,11 +215,11 @@ func ratio(sum, of float32) figure {
 	return figure(sum / of)
 }
 
-// eventsOf returns entries of a throttle, or of all if it is empty, the oldest first.
-func eventsOf(entries []*entry, throttle string) []eventDoc {
+// eventsOf returns the entries that belong to a view, the oldest first.
+func eventsOf(entries []*entry, v view) []eventDoc {
 	docs := []eventDoc{}
 	for _, e := range entries {
-		if throttle == "" || throttle == e.throttle {
+		if !v.one || v.throttle == e.throttle {
 			docs = append(docs, e.document())
 		}
 	}

@@ -95,7 +95,7 @@ func serveAsset(w http.ResponseWriter, r *http.Request, name string) {
 // viewOf reads which throttle, or all, and how far back.
 func viewOf(r *http.Request) (view, error) {
 	q := r.URL.Query()
-	v := view{throttle: q.Get("throttle"), span: 1}
+	v := view{one: q.Has("throttle"), throttle: q.Get("throttle"), span: 1}
 	if !q.Has("back") {
 		return v, nil
 	}

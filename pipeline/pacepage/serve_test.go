@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -119,6 +120,20 @@ func TestOddRequestsAreRefused(t *testing.T) {
 	page.ServeHTTP(httptest.NewRecorder(), r) // as after StripPrefix
 	if d := data(t, page, "?throttle=nobody"); len(d.Throttles) != 0 || d.Events == nil {
 		t.Errorf("got %+v, want empty lists", d)
+	}
+}
+
+func TestAThrottleMayHaveAnyName(t *testing.T) {
+	names := map[string]*pipeline.Throttle{}
+	for _, name := range []string{"", "a/b", "ä & ?=#", "\xff"} {
+		names[name] = throttle(t)
+	}
+	page := New(t.Context(), names)
+	for name := range names {
+		d := data(t, page, "?throttle="+url.QueryEscape(name))
+		if want := strings.ToValidUTF8(name, "\ufffd"); len(d.Throttles) != 1 || d.Throttles[0].Name != want {
+			t.Errorf("%q: got %+v, want it alone", name, d.Throttles)
+		}
 	}
 }
 

@@ -586,32 +586,32 @@ class Events {
 function wanted() {
 	const at = new URLSearchParams(location.hash.slice(1));
 	const back = ["60", "600", "3600"].includes(at.get("back")) ? at.get("back") : "600";
-	return { throttle: at.get("throttle") || "", back };
+	return { throttle: at.get("throttle"), back }; // null: all
 }
 
 function place(change) {
 	const at = new URLSearchParams();
 	const { throttle, back } = { ...wanted(), ...change };
-	if (throttle) at.set("throttle", throttle);
+	if (throttle !== null) at.set("throttle", throttle);
 	if (back !== "600") at.set("back", back);
 	return "#" + at;
 }
 
 function show() {
 	const { throttle } = wanted(), names = [...known.throttles.keys()];
-	const one = throttle || (names.length === 1 ? names[0] : "");
-	const key = one + (throttle ? "!" : "");
+	const one = throttle ?? (names.length === 1 ? names[0] : null);
+	const key = JSON.stringify([one, throttle !== null]);
 	if (!shown.view || shown.key !== key) {
 		shown.view?.destroy();
 		const main = document.querySelector("main");
-		shown.view = one ? new Full(main, one, throttle !== "") : new Overview(main);
+		shown.view = one === null ? new Overview(main) : new Full(main, one, throttle !== null);
 		shown.key = key;
 		if (!shown.events) shown.events = new Events(main);
 		main.append(shown.events.root); // behind the rest
 		document.title = (one ? one + " · " : "") + "paceline";
 	}
 	const up = document.querySelector(".up a");
-	if (up) up.href = place({ throttle: "" });
+	if (up) up.href = place({ throttle: null });
 	document.getElementById("data").href = "data.json?" + query();
 	shown.view.update();
 	shown.events.update();
@@ -626,7 +626,7 @@ let stream = null, heard = 0;
 function query() {
 	const { throttle, back } = wanted();
 	const q = new URLSearchParams({ back });
-	if (throttle) q.set("throttle", throttle);
+	if (throttle !== null) q.set("throttle", throttle);
 	return q.toString();
 }
 
