@@ -93,6 +93,10 @@ func (b *bar) say(text []byte) error {
 }
 
 func (b *bar) end(now time.Time, s pipeline.Snapshot) {
+	if b.meter.idle(s) {
+		_ = b.bar.Clear()
+		return
+	}
 	b.draw(s, b.meter.last(now, s))
 	fmt.Fprintln(b.file)
 }
@@ -133,5 +137,7 @@ func (p *plain) say(text []byte) error {
 }
 
 func (p *plain) end(now time.Time, s pipeline.Snapshot) {
-	p.print(now.Sub(p.meter.started), s, p.meter.last(now, s))
+	if !p.meter.idle(s) {
+		p.print(now.Sub(p.meter.started), s, p.meter.last(now, s))
+	}
 }

@@ -87,7 +87,7 @@ func (o Options) Draw(out io.Writer, t *pipeline.Throttle) *Line {
 type face interface {
 	show(now time.Time, s pipeline.Snapshot)
 	say(text []byte) error
-	end(now time.Time, s pipeline.Snapshot) // leaves it as it stands
+	end(now time.Time, s pipeline.Snapshot) // leaves it as it stands, or nothing if nothing was done
 }
 
 // loop owns the face.
@@ -125,8 +125,8 @@ func (l *Line) Write(text []byte) (int, error) {
 	}
 }
 
-// Stop draws the line once more and leaves it standing. When it returns, nothing
-// runs any more. A second call does nothing.
+// Stop draws the line once more and leaves it standing, unless nothing was done at
+// all. When it returns, nothing runs any more. A second call does nothing.
 func (l *Line) Stop() {
 	select {
 	case l.stops <- struct{}{}:

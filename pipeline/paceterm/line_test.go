@@ -16,10 +16,10 @@ import (
 
 func TestATerminalShowsABar(t *testing.T) {
 	term, th := newTerminal(t, 120), throttle(t, of(8000))
+	l := Draw(term.tty, th)
 	for range 3120 {
 		th.RecordSuccess(time.Millisecond, 0)
 	}
-	l := Draw(term.tty, th)
 	fmt.Fprintln(l, "one line above")
 	fmt.Fprint(l, "and another")
 	l.Stop()
@@ -28,8 +28,21 @@ func TestATerminalShowsABar(t *testing.T) {
 	if len(lines) != 4 || lines[0] != "one line above" || lines[1] != "and another" || lines[3] != "" {
 		t.Fatalf("got %q, want two lines, the bar and a new line", lines)
 	}
-	if want := regexp.MustCompile(`^  39% \|█{15} {25}\| \(3120/8000\) in \S+  0/s$`); !want.MatchString(lines[2]) {
+	if want := regexp.MustCompile(`^  39% \|█{15} {25}\| \(3120/8000\) in \S+  \d+/s$`); !want.MatchString(lines[2]) {
 		t.Errorf("got %q, want it as it stood", lines[2])
+	}
+}
+
+func TestWhereNothingIsDoneNothingIsLeft(t *testing.T) {
+	term := newTerminal(t, 120)
+	Draw(term.tty, throttle(t, of(8000))).Stop()
+	if lines := screen(t, term.text(), 120); len(lines) != 1 || lines[0] != "" {
+		t.Errorf("got %q, want an empty screen", lines)
+	}
+	var out bytes.Buffer
+	Options{Plain: time.Hour}.Draw(&out, throttle(t)).Stop()
+	if out.Len() != 0 {
+		t.Errorf("got %q, want nothing", out.String())
 	}
 }
 

@@ -46,6 +46,9 @@ func (m *meter) rate(now time.Time, s pipeline.Snapshot) float64 {
 	return m.newest
 }
 
+// idle reports whether nothing has been done at all.
+func (m *meter) idle(s pipeline.Snapshot) bool { return done(s) == m.first.done }
+
 // last is what is told at the end.
 func (m *meter) last(now time.Time, s pipeline.Snapshot) []part {
 	mean := count{now, done(s)}.since(m.first)
@@ -74,7 +77,9 @@ func parts(rate float64, s pipeline.Snapshot) []part {
 	p := []part{
 		{fmt.Sprintf("%4s/s", number(rate)), 0},
 		{fmt.Sprintf("limit %2d", s.Concurrency), 3},
-		{fmt.Sprintf("interval %-6v", short(s.DispatchInterval)), lastPart},
+	}
+	if s.DispatchInterval > 0 {
+		p = append(p, part{fmt.Sprintf("interval %-6v", short(s.DispatchInterval)), lastPart})
 	}
 	if b := fullest(s.Budgets); b != nil {
 		p = append(p, part{budget(*b), 4})
