@@ -1,0 +1,43 @@
+// Package pacehttp makes HTTP clients behave: their requests pass a throttle of
+// package pipeline, which finds out how hard it may press the server, listens to
+// what the server says of its limits, and tries again what may be tried again.
+//
+//	client.Transport = &pacehttp.Transport{Throttle: throttle, Base: client.Transport}
+//
+// There are three ways in:
+//
+//	Transport ──▶ any client, any SDK: each request waits for its turn
+//	Do        ──▶ one call, with the reading of its response as part of it
+//	Attempt   ──▶ the same once, as the work of a pipeline or of Execute
+//
+// and what they are made of, for clients with errors of their own: Check and Mark
+// say what a response or an error means, Hints what it tells of quotas.
+//
+// # What a response means
+//
+//	429, 529                          refused: tried again, at no attempt's cost
+//	403 with Retry-After or a quota
+//	that is used up                   refused
+//	503                               refused; all know when to come again if it says so
+//	408, 425, other 5xx               failed: tried again
+//	other 4xx, 501, 505               the request's own fault: not tried again
+//	below 400                         done
+//
+// X-Should-Retry, as OpenAI and Anthropic send it, overrules this, and a 429 that
+// says insufficient_quota (OpenAI) is not tried again: there waiting does not help.
+//
+// # What is sent again
+//
+// A request whose method is idempotent (RFC 9110, section 9.2.2) or which has an
+// Idempotency-Key; any other only if the server has said that it did nothing with
+// it (429, 425, 529, 403 as above, 503 with a Retry-After, X-Should-Retry: true), or no connection
+// was made. A body is sent again with http.Request.GetBody, which http.NewRequest sets
+// for readers of bytes and strings; without it nothing is sent twice.
+//
+// # What is listened to
+//
+// Retry-After (RFC 9110, section 10.2.3), Retry-After-Ms; RateLimit and
+// RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11, and the older forms of
+// it); X-RateLimit-Limit, -Remaining, -Reset as GitHub and others send them; with a
+// suffix as OpenAI and Azure do; Anthropic's. See Hints.
+package pacehttp

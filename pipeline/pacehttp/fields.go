@@ -1,0 +1,224 @@
+package pacehttp
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// longest is the furthest that a server is believed to look ahead: there are
+// quotas by the month. What is beyond is a mistake, often of a clock.
+const longest = 31 * 24 * time.Hour
+
+// decimal reads digits with at most one point in them: no sign, no exponent, no
+// NaN.
+func decimal(s string) (float64, bool) {
+	if s == "" || len(s) > 20 || strings.Trim(s, "0123456789.") != "" {
+		return 0, false
+	}
+	v, err := strconv.ParseFloat(s, 64)
+	return v, err == nil
+}
+
+// amount reads how many there are. In the older drafts of RateLimit-Limit, a list
+// of policies may follow.
+func amount(s string) (int64, bool) {
+	if i := strings.IndexAny(s, ",;"); i >= 0 {
+		s = s[:i]
+	}
+	v, ok := decimal(strings.TrimSpace(s))
+	if !ok || v > 1<<53 {
+		return 0, false
+	}
+	return int64(v), true
+}
+
+// within returns a time of so many units, if a server may mean it.
+func within(v float64, unit time.Duration) (time.Duration, bool) {
+	d := math.Ceil(v * float64(unit))
+	return time.Duration(d), d > 0 && d <= float64(longest)
+}
+
+// moment reads a point in time: a date, or seconds or milliseconds since 1970. No
+// server that counts from now means thirty years.
+func moment(s string) (time.Time, bool) {
+	if v, ok := decimal(s); ok {
+		switch {
+		case v >= 1e9 && v < 1e11:
+			return time.UnixMilli(int64(math.Ceil(v * 1e3))), true
+		case v >= 1e12 && v < 1e14:
+			return time.UnixMilli(int64(math.Ceil(v))), true
+		}
+		return time.Time{}, false
+	}
+	if at, err := time.Parse(time.RFC3339, s); err == nil {
+		return at, true
+	}
+	at, err := http.ParseTime(s)
+	return at, err == nil
+}
+
+// span reads a time from now: seconds, also with a fraction, or as OpenAI writes
+// it, which is as Go does.
+func span(s string) (time.Duration, bool) {
+	if v, ok := decimal(s); ok {
+		return within(v, time.Second)
+	}
+	if s == "" || s[0] < '0' || s[0] > '9' {
+		return 0, false
+	}
+	d, err := time.ParseDuration(s)
+	return d, err == nil && d > 0 && d <= longest
+}
+
+// serverTime returns what the server's clock showed when it answered, or else now:
+// points in time that it names are of its own clock.
+func serverTime(h http.Header, now time.Time) time.Time {
+	if at, err := http.ParseTime(h.Get("Date")); err == nil {
+		return at
+	}
+	return now
+}
+
+// A member is one of a list of structured fields (RFC 9651, section 3.1), or of a
+// dictionary (3.2): then it has a value.
+type member struct {
+	name   string
+	value  string
+	params map[string]string
+}
+
+// members reads a list or a dictionary. Inner lists do not occur in the fields that
+// we read. What is not well-formed is ignored as a whole, as RFC 9651, section 4.2,
+// says.
+func members(s string) ([]member, bool) {
+	p := parser{rest: strings.Trim(s, " ")}
+	var all []member
+	for {
+		m, ok := p.member()
+		if !ok {
+			return nil, false
+		}
+		all = append(all, m)
+		p.skip(" \t")
+		if p.rest == "" {
+			return all, true
+		}
+		if !p.take(',') {
+			return nil, false
+		}
+		p.skip(" \t")
+	}
+}
+
+// A parser reads structured fields from what is left of them.
+type parser struct{ rest string }
+
+func (p *parser) skip(chars string) { p.rest = strings.TrimLeft(p.rest, chars) }
+
+func (p *parser) take(c byte) bool {
+	if p.rest == "" || p.rest[0] != c {
+		return false
+	}
+	p.rest = p.rest[1:]
+	return true
+}
+
+// while takes the characters that are as they should be.
+func (p *parser) while(fits func(byte) bool) string {
+	n := 0
+	for n < len(p.rest) && fits(p.rest[n]) {
+		n++
+	}
+	taken := p.rest[:n]
+	p.rest = p.rest[n:]
+	return taken
+}
+
+func (p *parser) member() (m member, ok bool) {
+	if m.name, ok = p.bare(); !ok {
+		return m, false
+	}
+	if p.take('=') {
+		if m.value, ok = p.bare(); !ok {
+			return m, false
+		}
+	}
+	m.params = map[string]string{}
+	for p.take(';') {
+		p.skip(" ")
+		key := p.while(inKey)
+		if key == "" {
+			return m, false
+		}
+		value := "?1"
+		if p.take('=') {
+			if value, ok = p.bare(); !ok {
+				return m, false
+			}
+		}
+		m.params[key] = value
+	}
+	return m, true
+}
+
+// bare reads an item without its parameters (RFC 9651, section 3.3): a number, a
+// string, a token, bytes, a boolean or a date. A string loses its quotes.
+func (p *parser) bare() (string, bool) {
+	if p.rest == "" {
+		return "", false
+	}
+	switch c := p.rest[0]; {
+	case c == '"':
+		return p.quoted()
+	case c == ':':
+		end := strings.IndexByte(p.rest[1:], ':')
+		if end < 0 {
+			return "", false
+		}
+		bytes := p.rest[:end+2]
+		p.rest = p.rest[end+2:]
+		return bytes, true
+	case c == '-', c >= '0' && c <= '9':
+		return p.while(func(c byte) bool { return c == '-' || c == '.' || c >= '0' && c <= '9' }), true
+	case c == '?', c == '@':
+		p.rest = p.rest[1:]
+		value := p.while(inKey)
+		return string(c) + value, value != ""
+	case c == '*', isLetter(c):
+		return p.while(inToken), true
+	}
+	return "", false
+}
+
+func (p *parser) quoted() (string, bool) {
+	var b strings.Builder
+	for i := 1; i < len(p.rest); i++ {
+		c := p.rest[i]
+		switch {
+		case c == '"':
+			p.rest = p.rest[i+1:]
+			return b.String(), true
+		case c == '\\':
+			i++
+			if i == len(p.rest) || p.rest[i] != '"' && p.rest[i] != '\\' {
+				return "", false
+			}
+			c = p.rest[i]
+		case c < ' ' || c > '~':
+			return "", false
+		}
+		b.WriteByte(c)
+	}
+	return "", false
+}
+
+func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+
+func inKey(c byte) bool {
+	return isLetter(c) || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.' || c == '*'
+}
+
+func inToken(c byte) bool { return inKey(c) || strings.IndexByte("!#$%&'+^`|~:/", c) >= 0 }

@@ -1,0 +1,220 @@
+package pacehttp
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+// mostHints bounds how many quotas of one response are listened to. Nobody sends
+// half as many.
+const mostHints = 16
+
+// Hints returns what a response says of the server's limits, for [pipeline.Slot].Hint;
+// nothing if res is nil. now is the present time, which is only looked at if the
+// response has no Date; took is how long ago the request was sent, 0 if that is
+// unknown: servers count from when a request arrived.
+//
+// A Retry-After counts if the response is one that [Check] takes for a refusal or
+// a failure: elsewhere, as in a 202, it is about this resource alone. The Budget
+// of a quota is
+//
+//   - for RateLimit: the name of the policy;
+//   - for X-RateLimit-Remaining-NAME and Anthropic-RateLimit-NAME-Remaining: NAME in
+//     lower case: requests, tokens, input-tokens, output-tokens …;
+//   - for RateLimit-Remaining, X-RateLimit-Remaining and X-Rate-Limit-Remaining: what
+//     X-RateLimit-Resource says (GitHub: core, search …), else requests.
+//
+// What makes no sense, is negative, or is more than 31 days ahead, is ignored. So is
+// a quota that does not say until when it holds, and one of concurrent requests.
+func Hints(res *http.Response, now time.Time, took time.Duration) []pipeline.Hint {
+	if res == nil || len(res.Header) == 0 {
+		return nil
+	}
+	var hints []pipeline.Hint
+	if res.StatusCode >= 400 {
+		if r := rule(res, now, ""); r.kind != fatal && r.asked > 0 {
+			hints = append(hints, pipeline.Hint{RetryAfter: r.asked})
+		}
+	}
+	return append(hints, quotas(res.Header, now, took)...)
+}
+
+// quotas reads what is left of each quota, the one that holds up the most last: of
+// those that no budget stands for, the last one sets the pace.
+func quotas(h http.Header, now time.Time, took time.Duration) []pipeline.Hint {
+	if !tellsQuotas(h) {
+		return nil
+	}
+	r := reader{header: h, now: serverTime(h, now), took: max(took, 0)}
+	if !r.structured() {
+		for _, prefix := range [...]string{"Ratelimit-", "X-Ratelimit-", "X-Rate-Limit-"} {
+			if r.triple(prefix) {
+				break
+			}
+		}
+	}
+	r.named()
+	slices.SortStableFunc(r.hints, func(a, b pipeline.Hint) int {
+		return int(min(max(pace(a)-pace(b), -1), 1))
+	})
+	return r.hints[:min(len(r.hints), mostHints)]
+}
+
+// tellsQuotas is quick to say that there is nothing to read, as for most servers.
+func tellsQuotas(h http.Header) bool {
+	for key := range h {
+		if strings.Contains(key, "Ratelimit") || strings.HasPrefix(key, "X-Rate-Limit-") {
+			return true
+		}
+	}
+	return false
+}
+
+// pace returns how far apart requests have to be for the quota to last; 0 if there is
+// plenty.
+func pace(h pipeline.Hint) time.Duration {
+	if h.Limit > 0 && h.Remaining > h.Limit/2 {
+		return 0
+	}
+	return h.Reset / time.Duration(h.Remaining+1)
+}
+
+// A reader collects the quotas of a header.
+type reader struct {
+	header http.Header
+	now    time.Time // by the server's clock
+	took   time.Duration
+	hints  []pipeline.Hint
+}
+
+// add takes a quota as it was written. One that lacks what is left or until when, or
+// where they are nonsense, says nothing.
+func (r *reader) add(name string, requests bool, limit, remaining, reset string) bool {
+	left, ok := amount(remaining)
+	until, known := r.until(strings.TrimSpace(reset))
+	if !ok || !known {
+		return false
+	}
+	quota, _ := amount(limit) // 0: not told
+	r.hints = append(r.hints, pipeline.Hint{
+		Budget: name, Requests: requests, Limit: quota, Remaining: left, Reset: until,
+	})
+	return true
+}
+
+// until returns the time that is left until a reset. What counts from now was said
+// when the request arrived.
+func (r *reader) until(reset string) (time.Duration, bool) {
+	if at, ok := moment(reset); ok {
+		left := at.Sub(r.now)
+		return left, left > 0 && left <= longest
+	}
+	d, ok := span(reset)
+	return d - r.took, ok && d > r.took
+}
+
+// structured reads RateLimit, with what RateLimit-Policy says of it
+// (draft-ietf-httpapi-ratelimit-headers-08 to -11): "name";r=left;t=seconds, and
+// "name";q=quota;qu="unit". In -07 it was limit=10, remaining=1, reset=7.
+func (r *reader) structured() (found bool) {
+	limits, ok := members(strings.Join(r.header["Ratelimit"], ","))
+	if !ok {
+		return false
+	}
+	if limits[0].value != "" {
+		old := map[string]string{}
+		for _, m := range limits {
+			old[m.name] = m.value
+		}
+		return r.add("requests", true, old["limit"], old["remaining"], old["reset"])
+	}
+	policies, _ := members(strings.Join(r.header["Ratelimit-Policy"], ","))
+	for _, m := range limits {
+		var policy map[string]string
+		for _, p := range policies {
+			if p.name == m.name {
+				policy = p.params
+				break
+			}
+		}
+		unit := policy["qu"]
+		if unit == "concurrent-requests" {
+			continue
+		}
+		requests := unit == "" || unit == "requests" || unit == "request"
+		found = r.add(m.name, requests, policy["q"], m.params["r"], m.params["t"]) || found
+		if len(r.hints) == mostHints {
+			break
+		}
+	}
+	return found
+}
+
+// triple reads the fields for a quota of requests: draft-ietf-httpapi-ratelimit-headers
+// up to -06, where the reset counts from now, and what many have with an X-, where it
+// may be a point in time.
+func (r *reader) triple(prefix string) bool {
+	remaining := r.header.Get(prefix + "Remaining")
+	if remaining == "" {
+		return false
+	}
+	name := strings.ToLower(r.header.Get("X-Ratelimit-Resource"))
+	if name == "" {
+		name = "requests"
+	}
+	return r.add(name, true, r.header.Get(prefix+"Limit"), remaining, r.header.Get(prefix+"Reset"))
+}
+
+// named reads the quotas of those who have several: OpenAI, Azure and others,
+// X-RateLimit-Remaining-Tokens; Anthropic, Anthropic-RateLimit-Tokens-Remaining.
+func (r *reader) named() {
+	const many, anthropic, remaining = "X-Ratelimit-Remaining-", "Anthropic-Ratelimit-", "-Remaining"
+	var keys []string
+	for key := range r.header {
+		if strings.HasPrefix(key, many) || strings.HasPrefix(key, anthropic) && strings.HasSuffix(key, remaining) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	for _, key := range keys[:min(len(keys), mostHints)] {
+		name, isMany := strings.CutPrefix(key, many)
+		limit, reset := "X-Ratelimit-Limit-"+name, "X-Ratelimit-Reset-"+name
+		if !isMany {
+			name = strings.TrimSuffix(key[len(anthropic):], remaining)
+			limit, reset = anthropic+name+"-Limit", anthropic+name+"-Reset"
+		}
+		name = strings.ToLower(name)
+		r.add(name, strings.Contains(name, "requests"), r.header.Get(limit), r.header.Get(key), r.header.Get(reset))
+	}
+}
+
+// askedFor returns how long the server wants to be left alone: Retry-After-Ms as
+// OpenAI and Azure send it, in milliseconds, or Retry-After, in seconds or as a date.
+// 0: it does not say, or makes no sense.
+func askedFor(h http.Header, now time.Time) time.Duration {
+	for _, key := range [...]string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} {
+		if v, ok := decimal(h.Get(key)); ok {
+			if d, ok := within(v, time.Millisecond); ok {
+				return d
+			}
+		}
+	}
+	value := h.Get("Retry-After")
+	if v, ok := decimal(value); ok {
+		d, ok := within(v, time.Second)
+		if !ok {
+			return 0
+		}
+		return d
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		if d := at.Sub(serverTime(h, now)); d > 0 && d <= longest {
+			return d
+		}
+	}
+	return 0
+}

@@ -1,0 +1,420 @@
+package pacehttp_test
+
+import (
+	"math"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/paceline-go/paceline/pipeline"
+	"github.com/paceline-go/paceline/pipeline/pacehttp"
+)
+
+// noon is the present time of these tests. The servers' clocks show something else.
+var noon = time.Date(2026, time.June, 21, 12, 0, 0, 0, time.UTC)
+
+// header reads fields as they are on the wire: one a line.
+func header(text string) http.Header {
+	h := http.Header{}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			h.Add(name, strings.TrimSpace(value))
+		}
+	}
+	return h
+}
+
+// Headers as servers send them, and what they come to. Where took is not 0, the
+// request was sent so long ago.
+var realHeaders = []struct {
+	name   string
+	source string
+	status int
+	took   time.Duration
+	header string
+	want   []pipeline.Hint
+}{
+	{
+		name: "OpenAI, plenty left", source: "community.openai.com/t/1268905", status: 200, took: 5 * time.Millisecond,
+		header: `x-ratelimit-limit-requests: 5000
+			x-ratelimit-limit-tokens: 160000
+			x-ratelimit-limit-tokens_usage_based: 160000
+			x-ratelimit-remaining-requests: 4999
+			x-ratelimit-remaining-tokens: 159976
+			x-ratelimit-remaining-tokens_usage_based: 159976
+			x-ratelimit-reset-requests: 12ms
+			x-ratelimit-reset-tokens: 9ms
+			x-ratelimit-reset-tokens_usage_based: 9ms`,
+		want: []pipeline.Hint{
+			{Budget: "requests", Requests: true, Limit: 5000, Remaining: 4999, Reset: 7 * time.Millisecond},
+			{Budget: "tokens", Limit: 160_000, Remaining: 159_976, Reset: 4 * time.Millisecond},
+			{Budget: "tokens_usage_based", Limit: 160_000, Remaining: 159_976, Reset: 4 * time.Millisecond},
+		},
+	},
+	{
+		name: "OpenAI, refused", source: "platform.openai.com/docs/guides/rate-limits", status: 429, took: time.Second,
+		header: `retry-after: 7
+			retry-after-ms: 6123
+			x-ratelimit-limit-requests: 60
+			x-ratelimit-limit-tokens: 150000
+			x-ratelimit-remaining-requests: 59
+			x-ratelimit-remaining-tokens: 0
+			x-ratelimit-reset-requests: 1s
+			x-ratelimit-reset-tokens: 6m0s`,
+		want: []pipeline.Hint{
+			{RetryAfter: 6123 * time.Millisecond},
+			{Budget: "tokens", Limit: 150_000, Remaining: 0, Reset: 6*time.Minute - time.Second},
+		},
+	},
+	{
+		name: "OpenAI, a small account", source: "langchain's recorded responses", status: 200,
+		header: `x-ratelimit-limit-requests: 200
+			x-ratelimit-limit-tokens: 40000
+			x-ratelimit-remaining-requests: 197
+			x-ratelimit-remaining-tokens: 39929
+			x-ratelimit-reset-requests: 16m17.764s
+			x-ratelimit-reset-tokens: 106ms`,
+		want: []pipeline.Hint{
+			{Budget: "requests", Requests: true, Limit: 200, Remaining: 197, Reset: 16*time.Minute + 17764*time.Millisecond},
+			{Budget: "tokens", Limit: 40_000, Remaining: 39_929, Reset: 106 * time.Millisecond},
+		},
+	},
+	{
+		name: "Azure OpenAI", source: "learn.microsoft.com/answers/questions/5625878", status: 429,
+		header: `retry-after: 26
+			x-ratelimit-limit-tokens: 10000
+			x-ratelimit-remaining-tokens: 0
+			x-ratelimit-reset-tokens: 26
+			x-ratelimit-remaining-requests: 9`,
+		want: []pipeline.Hint{
+			{RetryAfter: 26 * time.Second},
+			{Budget: "tokens", Limit: 10_000, Remaining: 0, Reset: 26 * time.Second},
+		},
+	},
+	{
+		name: "Azure OpenAI, does not know", source: "learn.microsoft.com/answers/questions/5625878", status: 200,
+		header: `x-ratelimit-limit-tokens: -1
+			x-ratelimit-remaining-tokens: -1
+			x-ratelimit-reset-tokens: 0`,
+	},
+	{
+		name: "Anthropic", source: "docs.anthropic.com/en/api/rate-limits", status: 200, took: 20 * time.Second,
+		header: `date: Sun, 21 Jun 2026 11:00:00 GMT
+			anthropic-ratelimit-requests-limit: 50
+			anthropic-ratelimit-requests-remaining: 49
+			anthropic-ratelimit-requests-reset: 2026-06-21T11:00:01Z
+			anthropic-ratelimit-tokens-limit: 38000
+			anthropic-ratelimit-tokens-remaining: 2000
+			anthropic-ratelimit-tokens-reset: 2026-06-21T11:00:57Z
+			anthropic-ratelimit-input-tokens-limit: 30000
+			anthropic-ratelimit-input-tokens-remaining: 1000
+			anthropic-ratelimit-input-tokens-reset: 2026-06-21T13:00:58+02:00
+			anthropic-ratelimit-output-tokens-limit: 8000
+			anthropic-ratelimit-output-tokens-remaining: 8000
+			anthropic-ratelimit-output-tokens-reset: 2026-06-21T11:00:00Z`,
+		want: []pipeline.Hint{
+			{Budget: "requests", Requests: true, Limit: 50, Remaining: 49, Reset: time.Second},
+			{Budget: "tokens", Limit: 38_000, Remaining: 2000, Reset: 57 * time.Second},
+			{Budget: "input-tokens", Limit: 30_000, Remaining: 1000, Reset: 58 * time.Second},
+		},
+	},
+	{
+		name: "Anthropic, overloaded", source: "docs.anthropic.com/en/api/errors", status: 529,
+		header: `date: Sun, 21 Jun 2026 12:00:00 GMT
+			retry-after: 15
+			x-should-retry: true`,
+		want: []pipeline.Hint{{RetryAfter: 15 * time.Second}},
+	},
+	{
+		name: "GitHub", source: "github.com/KnpLabs/php-github-api/pull/1072", status: 403,
+		header: `Date: Mon, 13 Jun 2022 11:48:53 GMT
+			X-RateLimit-Limit: 30
+			X-RateLimit-Remaining: 14
+			X-RateLimit-Reset: 1655120964
+			X-RateLimit-Used: 16
+			X-RateLimit-Resource: search`,
+		want: []pipeline.Hint{{Budget: "search", Requests: true, Limit: 30, Remaining: 14, Reset: 31 * time.Second}},
+	},
+	{
+		name: "GitHub, used up", source: "docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api", status: 403,
+		header: `Date: Mon, 13 Jun 2022 11:48:53 GMT
+			X-RateLimit-Limit: 5000
+			X-RateLimit-Remaining: 0
+			X-RateLimit-Reset: 1655122133
+			X-RateLimit-Resource: core`,
+		want: []pipeline.Hint{
+			{RetryAfter: 20 * time.Minute},
+			{Budget: "core", Requests: true, Limit: 5000, Remaining: 0, Reset: 20 * time.Minute},
+		},
+	},
+	{
+		name: "IETF, two policies", source: "draft-ietf-httpapi-ratelimit-headers-11, sections 3 and 4", status: 200, took: time.Second,
+		header: `RateLimit-Policy: "burst";q=100;w=60,"daily";q=1000;w=86400
+			RateLimit: "burst";r=20;t=30, "daily";r=800;t=36000`,
+		want: []pipeline.Hint{
+			{Budget: "daily", Requests: true, Limit: 1000, Remaining: 800, Reset: 10*time.Hour - time.Second},
+			{Budget: "burst", Requests: true, Limit: 100, Remaining: 20, Reset: 29 * time.Second},
+		},
+	},
+	{
+		name: "IETF, partition and bytes", source: "draft-ietf-httpapi-ratelimit-headers-11, appendix B", status: 200,
+		header: `RateLimit-Policy: "peruser";q=65535;qu="content-bytes";w=10;pk=:sdfjLJUOUH==:
+			RateLimit: "peruser";r=300;t=6;pk=:QXBwLTk5OQ==:`,
+		want: []pipeline.Hint{{Budget: "peruser", Limit: 65_535, Remaining: 300, Reset: 6 * time.Second}},
+	},
+	{
+		name: "monday.com", source: "developer.monday.com, rate limits", status: 200,
+		header: `RateLimit-Policy: "minuteRate";q=100;w=60, "concurrency";q=40;qu="concurrent-requests", "complexityMinute";q=1000000;w=60;qu="content-bytes"
+			RateLimit: "minuteRate";r=90, "concurrency";r=35;t=1, "complexityMinute";r=800000;t=45`,
+		want: []pipeline.Hint{{Budget: "complexityMinute", Limit: 1_000_000, Remaining: 800_000, Reset: 45 * time.Second}},
+	},
+	{
+		name: "IETF over several lines, with tokens", source: "draft-ietf-httpapi-ratelimit-headers-08", status: 200,
+		header: `RateLimit-Policy: fixed;q=10;w=1
+			RateLimit-Policy: sliding;q=20;w=5;burst
+			RateLimit: fixed;r=6;t=1
+			RateLimit: sliding;r=16;t=4`,
+		want: []pipeline.Hint{
+			{Budget: "fixed", Requests: true, Limit: 10, Remaining: 6, Reset: time.Second},
+			{Budget: "sliding", Requests: true, Limit: 20, Remaining: 16, Reset: 4 * time.Second},
+		},
+	},
+	{
+		name: "IETF, one dictionary", source: "draft-ietf-httpapi-ratelimit-headers-07", status: 200,
+		header: `RateLimit: limit=100, remaining=50, reset=5
+			RateLimit-Policy: 10;w=1, 100;w=3600`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 100, Remaining: 50, Reset: 5 * time.Second}},
+	},
+	{
+		name: "IETF, three fields", source: "draft-ietf-httpapi-ratelimit-headers-06", status: 200, took: 10 * time.Second,
+		header: `RateLimit-Limit: 100, 100;w=60;comment="sliding window", 1000;w=3600
+			RateLimit-Remaining: 9
+			RateLimit-Reset: 50`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 100, Remaining: 9, Reset: 40 * time.Second}},
+	},
+	{
+		name: "Kong, the same twice", source: "docs.konghq.com/hub/kong-inc/rate-limiting", status: 429,
+		header: `RateLimit-Limit: 6
+			RateLimit-Remaining: 0
+			RateLimit-Reset: 42
+			Retry-After: 42
+			X-RateLimit-Limit-Minute: 6
+			X-RateLimit-Remaining-Minute: 0`,
+		want: []pipeline.Hint{
+			{RetryAfter: 42 * time.Second},
+			{Budget: "requests", Requests: true, Limit: 6, Remaining: 0, Reset: 42 * time.Second},
+		},
+	},
+	{
+		name: "X", source: "docs.x.com/x-api/fundamentals/rate-limits", status: 200,
+		header: `date: Mon, 13 Jun 2022 11:48:53 GMT
+			x-rate-limit-limit: 900
+			x-rate-limit-remaining: 898
+			x-rate-limit-reset: 1655121233`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 900, Remaining: 898, Reset: 5 * time.Minute}},
+	},
+	{
+		name: "a reset in milliseconds since 1970", source: "several gateways", status: 200,
+		header: `Date: Mon, 13 Jun 2022 11:48:53 GMT
+			X-RateLimit-Limit: 10
+			X-RateLimit-Remaining: 3
+			X-RateLimit-Reset: 1655120934500`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 10, Remaining: 3, Reset: 1500 * time.Millisecond}},
+	},
+	{
+		name: "Azure Resource Manager, poll later", source: "RFC 9110, section 10.2.3", status: 202,
+		header: "Retry-After: 10",
+	},
+	{
+		name: "moved, with patience", source: "RFC 9110, section 10.2.3", status: 301,
+		header: "Retry-After: 120",
+	},
+	{
+		name: "a request's own fault", status: 404,
+		header: "Retry-After: 120",
+	},
+	{
+		name: "a server that failed", source: "RFC 9110, section 10.2.3", status: 500,
+		header: "Retry-After: 120",
+		want:   []pipeline.Hint{{RetryAfter: 2 * time.Minute}},
+	},
+}
+
+func TestHintsOfRealServers(t *testing.T) {
+	for _, test := range realHeaders {
+		t.Run(test.name, func(t *testing.T) {
+			res := &http.Response{StatusCode: test.status, Header: header(test.header)}
+			got := pacehttp.Hints(res, noon, test.took)
+			if !reflect.DeepEqual(got, test.want) {
+				t.Errorf("%s: got\n%+v\nwant\n%+v", test.source, got, test.want)
+			}
+		})
+	}
+}
+
+// refusedWith returns the only hint of a 429 with a header; none is zero.
+func refusedWith(t *testing.T, text string) pipeline.Hint {
+	t.Helper()
+	hints := pacehttp.Hints(&http.Response{StatusCode: 429, Header: header(text)}, noon, 0)
+	if len(hints) > 1 {
+		t.Errorf("%q: got %+v, want one hint at most", text, hints)
+	}
+	if len(hints) == 0 {
+		return pipeline.Hint{}
+	}
+	return hints[0]
+}
+
+func TestRetryAfterInAllItsForms(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"Retry-After: 0":   0,
+		"Retry-After: 120": 2 * time.Minute,
+		"Retry-After: 1.5": 1500 * time.Millisecond,
+		"Retry-After: Sun, 21 Jun 2026 12:00:30 GMT":                                      30 * time.Second,
+		"Retry-After: Sunday, 21-Jun-26 12:00:30 GMT":                                     30 * time.Second,
+		"Retry-After: Sun Jun 21 12:00:30 2026":                                           30 * time.Second,
+		"Retry-After: Sun, 21 Jun 2026 11:59:30 GMT":                                      0,
+		"Retry-After: Sun, 21 Jun 2026 09:00:30 GMT\nDate: Sun, 21 Jun 2026 09:00:00 GMT": 30 * time.Second,
+		"Retry-After: Sun, 21 Jun 2026 12:00:30 GMT\nDate: yesterday":                     30 * time.Second,
+		"Retry-After-Ms: 250\nRetry-After: 1":                                             250 * time.Millisecond,
+		"Retry-After-Ms: 0.5":                                                             500 * time.Microsecond,
+		"Retry-After-Ms: soon\nRetry-After: 1":                                            time.Second,
+		"X-Ms-Retry-After-Ms: 40":                                                         40 * time.Millisecond,
+		"Retry-After: 2678400":                                                            31 * 24 * time.Hour,
+		"Retry-After: 2678401":                                                            0,
+		"Retry-After: -1":                                                                 0,
+		"Retry-After: 1e3":                                                                0,
+		"Retry-After: NaN":                                                                0,
+		"Retry-After: Inf":                                                                0,
+		"Retry-After: 0x10":                                                               0,
+		"Retry-After: 99999999999999999999999999":                                         0,
+		"Retry-After: soon":                                                               0,
+		"Retry-After:":                                                                    0,
+		"Retry-After: Fri, 31 Dec 9999 23:59:59 GMT":                                      0,
+		"Retry-After: Sun, 21 Jun 2026 12:00:30 GMT\nDate: Thu, 01 Jan 1970 00:00:00 GMT":     0,
+		"Retry-After: 5\nDate: Thu, 01 Jan 1970 00:00:00 GMT":                                 5 * time.Second,
+		"Retry-After: 5\nRetry-After: 500":                                                    5 * time.Second,
+		"Retry-After: Sun, 21 Jun 2026 12:00:30 GMT\nDate: Sun, 21 Jun 2026 12:00:30 GMT":     0,
+		"Retry-After: 3\nX-Should-Retry: false":                                               0,
+		"Retry-After: 3\nX-Should-Retry: true":                                                3 * time.Second,
+		"Retry-After: 3\nRateLimit: nonsense":                                                 3 * time.Second,
+		"Retry-After: 3\nX-RateLimit-Remaining: 5":                                            3 * time.Second,
+		"Retry-After: 3\nX-RateLimit-Remaining-Tokens: 5\nX-RateLimit-Reset-Tokens: tomorrow": 3 * time.Second,
+	} {
+		if got := refusedWith(t, text); got != (pipeline.Hint{RetryAfter: want}) {
+			t.Errorf("%q: got %+v, want %v", text, got, want)
+		}
+	}
+}
+
+func TestNonsenseOfQuotasIsIgnored(t *testing.T) {
+	for _, text := range []string{
+		`RateLimit:`,
+		`RateLimit: "a"`,
+		`RateLimit: "a";r=5`,
+		`RateLimit: "a";t=5`,
+		`RateLimit: "a";r=-5;t=5`,
+		`RateLimit: "a";r=5;t=-5`,
+		`RateLimit: "a";r=5;t=0`,
+		`RateLimit: "a";r="five";t=5`,
+		`RateLimit: "a";r=5;t=5,`,
+		`RateLimit: "a;r=5;t=5`,
+		`RateLimit: "a\x";r=5;t=5`,
+		`RateLimit: "a\`,
+		`RateLimit: "a";r=5;t=5;`,
+		`RateLimit: "a";r=5;t=`,
+		`RateLimit: "a";r=5;t=5 "b";r=5;t=5`,
+		`RateLimit: "a";r=99999999999999999999;t=5`,
+		`RateLimit: "a";r=5;t=99999999999999999999`,
+		`RateLimit: "a";r=5;t=1.2.3`,
+		`RateLimit: "ü";r=5;t=5`,
+		`RateLimit: ("a" "b");r=5;t=5`,
+		`RateLimit: "a";r=5;t=5;pk=:never`,
+		`RateLimit: "a";r=5;t=5;x=`,
+		`RateLimit: "a";r=5;t=5;x=?`,
+		`RateLimit: limit=100, remaining=x, reset=5`,
+		`RateLimit: limit=, remaining=5, reset=5`,
+		"RateLimit-Remaining: 5",
+		"RateLimit-Remaining: 5\nRateLimit-Reset: 0",
+		"RateLimit-Remaining: -1\nRateLimit-Reset: 5",
+		"RateLimit-Remaining: 5\nRateLimit-Reset: -5",
+		"RateLimit-Remaining: NaN\nRateLimit-Reset: 5",
+		"RateLimit-Remaining: 5\nRateLimit-Reset: NaN",
+		"RateLimit-Remaining: 5\nRateLimit-Reset: +Inf",
+		"X-RateLimit-Remaining: 5\nX-RateLimit-Reset: 1655120964",           // long ago
+		"X-RateLimit-Remaining: 5\nX-RateLimit-Reset: 9999999999",           // in 2286
+		"X-RateLimit-Remaining: 5\nX-RateLimit-Reset: 500000000000",         // neither seconds nor milliseconds
+		"X-RateLimit-Remaining: 5\nX-RateLimit-Reset: 99999999999999999",    // nothing at all
+		"X-RateLimit-Remaining: 5\nX-RateLimit-Reset: 2026-06-21T11:59:00Z", // past
+		"X-RateLimit-Remaining-Requests: 5\nX-RateLimit-Reset-Requests: -6m0s",
+		"X-RateLimit-Remaining-Requests: 5\nX-RateLimit-Reset-Requests: 6 minutes",
+		"X-RateLimit-Remaining-Requests: 5\nX-RateLimit-Reset-Requests: 9999999h",
+		"X-RateLimit-Remaining-Requests: 5\nX-RateLimit-Reset-Tokens: 5s",
+		"Anthropic-RateLimit-Unified-5h-Utilization: 0.4\nAnthropic-RateLimit-Unified-5h-Reset: 1782043200",
+		"Anthropic-RateLimit-Requests-Remaining: 5\nAnthropic-RateLimit-Requests-Reset: 2026-06-21",
+	} {
+		if got := refusedWith(t, text); got != (pipeline.Hint{}) {
+			t.Errorf("%q: got %+v, want nothing", text, got)
+		}
+	}
+}
+
+func TestAResetThatWasOverBeforeTheAnswerIsIgnored(t *testing.T) {
+	res := &http.Response{StatusCode: 200, Header: header("RateLimit-Remaining: 0\nRateLimit-Reset: 5")}
+	if got := pacehttp.Hints(res, noon, 5*time.Second); got != nil {
+		t.Errorf("sent 5 s ago: got %+v, want nothing", got)
+	}
+	want := []pipeline.Hint{{Budget: "requests", Requests: true, Reset: 5 * time.Second}}
+	if got := pacehttp.Hints(res, noon, -time.Hour); !reflect.DeepEqual(got, want) {
+		t.Errorf("sent in an hour: got %+v, want %+v", got, want)
+	}
+}
+
+func TestHintsOfNothing(t *testing.T) {
+	for name, res := range map[string]*http.Response{
+		"no response": nil,
+		"no header":   {StatusCode: 429},
+		"no quota":    {StatusCode: 200, Header: header("Date: Sun, 21 Jun 2026 12:00:00 GMT\nContent-Type: text/plain")},
+	} {
+		if got := pacehttp.Hints(res, noon, 0); got != nil {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+}
+
+func TestHintsAreBounded(t *testing.T) {
+	h := http.Header{}
+	for i := range 1000 {
+		name := http.CanonicalHeaderKey("x" + string(rune('a'+i%26)) + string(rune('a'+i/26)))
+		h.Set("X-RateLimit-Remaining-"+name, "1")
+		h.Set("X-RateLimit-Reset-"+name, "1")
+		h.Add("RateLimit", `"`+name+`";r=1;t=1`)
+	}
+	if got := pacehttp.Hints(&http.Response{StatusCode: 200, Header: h}, noon, 0); len(got) != 16 {
+		t.Errorf("got %d hints, want 16", len(got))
+	}
+}
+
+// FuzzHints says that no header does harm: what comes of it is within reason, and few.
+func FuzzHints(f *testing.F) {
+	for _, test := range realHeaders {
+		f.Add(test.status, test.header, int64(test.took))
+	}
+	f.Add(503, "Retry-After: 99999999999999999999\nDate: x", int64(math.MinInt64))
+	f.Fuzz(func(t *testing.T, status int, text string, took int64) {
+		hints := pacehttp.Hints(&http.Response{StatusCode: status, Header: header(text)}, noon, time.Duration(took))
+		if len(hints) > 17 {
+			t.Errorf("%d hints", len(hints))
+		}
+		for _, h := range hints {
+			if h != h.WithinReason() || h.Reset > 31*24*time.Hour || h.RetryAfter > 31*24*time.Hour {
+				t.Errorf("got %+v, which makes no sense", h)
+			}
+			if h.RetryAfter == 0 && h.Reset == 0 {
+				t.Errorf("got %+v, which says nothing", h)
+			}
+		}
+	})
+}

@@ -1,0 +1,232 @@
+package pacehttp
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/paceline-go/paceline/clock"
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+// A StatusError is a response of 400 or above.
+type StatusError struct {
+	StatusCode int
+	Status     string      // as the server wrote it: "503 Service Unavailable"
+	Header     http.Header // of the response, not a copy
+	Body       []byte      // its beginning, at most 4 KiB; empty if it was not read
+
+	undone bool // the server says that it did nothing with the request
+}
+
+// Error returns the status, and the beginning of the body if that is for people to
+// read.
+func (e *StatusError) Error() string {
+	status := cmp.Or(e.Status, fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode)))
+	text := strings.Join(strings.Fields(strings.ToValidUTF8(string(e.Body), "")), " ")
+	if text == "" || text[0] == '<' {
+		return status
+	}
+	if len(text) > mostText {
+		text = strings.ToValidUTF8(text[:mostText], "") + "…"
+	}
+	return status + ": " + text
+}
+
+const (
+	mostText = 200     // bytes of a body in the text of an error
+	mostBody = 4 << 10 // and in its Body
+)
+
+// Check returns nil for a response below 400, else a [*StatusError], marked as the
+// status says: refused ([pipeline.Overloaded]), failed ([pipeline.Transient]) or the
+// request's own fault ([pipeline.Fatal]); the package comment has the table. Of such a
+// response it reads up to 4 KiB of the body. It does not close it.
+func Check(res *http.Response) error {
+	if res.StatusCode < 400 {
+		return nil
+	}
+	var body []byte
+	if res.Body != nil {
+		body, _ = io.ReadAll(io.LimitReader(res.Body, mostBody)) // what came of it says enough
+	}
+	return statusError(res, body)
+}
+
+// statusError returns the error for a response of 400 or above.
+func statusError(res *http.Response, body []byte) error {
+	r := rule(res, clock.Real().Now(), string(body))
+	return r.mark(&StatusError{
+		StatusCode: res.StatusCode, Status: res.Status, Header: res.Header, Body: body, undone: r.undone,
+	})
+}
+
+// Mark marks err, the error of an SDK or of a client, as the response that it is
+// about and err itself say: Overloaded, Transient or Fatal. res may be nil, and only
+// its status and header are looked at. An error that is marked already stays as it
+// is, and so does one that says nothing of the service, or of which nothing is known:
+// the latter is tried again if [pipeline.Retry].Retryable allows. Mark(nil, res) is
+// nil.
+func Mark(err error, res *http.Response) error {
+	switch {
+	case pipeline.Classify(err) != pipeline.Failed:
+		return err
+	case res != nil && res.StatusCode >= 400:
+		return rule(res, clock.Real().Now(), err.Error()).mark(err)
+	case isFault(err):
+		return pipeline.Fatal(err)
+	case isBroken(err):
+		return pipeline.Transient(err)
+	}
+	return err
+}
+
+// A ruling is what a response of 400 or above means.
+type ruling struct {
+	kind   kind
+	asked  time.Duration // how long the server wants to be left alone; 0: it did not say
+	undone bool          // it says that it did nothing with the request
+}
+
+type kind int
+
+const (
+	fatal     kind = iota // the request's own fault
+	transient             // the server failed
+	refused               // the server sheds load
+)
+
+func (r ruling) mark(err error) error {
+	switch r.kind {
+	case refused:
+		return pipeline.Overloaded(err, r.asked)
+	case transient:
+		return pipeline.Transient(err)
+	}
+	return pipeline.Fatal(err)
+}
+
+// Statuses that net/http has no name for.
+const statusOverloaded = 529 // Anthropic, Shopify and others
+
+// rule reads a status. text is the body, or what else is known of it.
+func rule(res *http.Response, now time.Time, text string) ruling {
+	asked := askedFor(res.Header, now)
+	r := ruling{asked: asked}
+	switch code := res.StatusCode; code {
+	case http.StatusTooManyRequests, statusOverloaded:
+		r.kind, r.undone = refused, true
+	case http.StatusForbidden: // GitHub's 429
+		spent := spent(res.Header, now)
+		if asked > 0 || spent > 0 {
+			r.kind, r.undone, r.asked = refused, true, cmp.Or(asked, spent)
+		}
+	case http.StatusServiceUnavailable: // of a proxy, it may also mean that the connection behind it broke
+		r.kind, r.undone = refused, asked > 0
+	case http.StatusTooEarly: // RFC 8470: unwilling to begin with it
+		r.kind, r.undone = transient, true
+	case http.StatusRequestTimeout:
+		r.kind = transient
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+	default:
+		if code >= 500 {
+			r.kind = transient
+		}
+	}
+	switch {
+	case res.StatusCode == http.StatusTooManyRequests && strings.Contains(text, "insufficient_quota"):
+		return ruling{} // OpenAI: there is no money left
+	case res.Header.Get("X-Should-Retry") == "false":
+		return ruling{}
+	case res.Header.Get("X-Should-Retry") == "true":
+		r.kind, r.undone = max(r.kind, transient), true
+	}
+	return r
+}
+
+// spent returns until when a quota of requests holds of which nothing is left; 0:
+// there is none.
+func spent(h http.Header, now time.Time) (wait time.Duration) {
+	for _, q := range quotas(h, now, 0) {
+		if q.Requests && q.Remaining == 0 {
+			wait = max(wait, q.Reset)
+		}
+	}
+	return wait
+}
+
+// isFault reports whether a request can never succeed: it is malformed, or the server is
+// not who it should be.
+func isFault(err error) bool {
+	var (
+		untrusted   *tls.CertificateVerificationError
+		authority   x509.UnknownAuthorityError
+		certificate x509.CertificateInvalidError
+		host        x509.HostnameError
+		record      tls.RecordHeaderError // the server does not speak TLS
+		address     *net.AddrError
+		escape      url.EscapeError
+	)
+	if errors.As(err, &untrusted) || errors.As(err, &authority) || errors.As(err, &certificate) || errors.As(err, &host) ||
+		errors.As(err, &record) || errors.As(err, &address) || errors.As(err, &escape) {
+		return true
+	}
+	text := err.Error()
+	for _, fault := range [...]string{ // of net/http, which has no values for them
+		"unsupported protocol scheme", "no Host in request URL", "nil Request.URL", "invalid method",
+		"invalid header field", "invalid trailer field", "server gave HTTP response to HTTPS client", "stopped after 10 redirects",
+	} {
+		if strings.Contains(text, fault) {
+			return true
+		}
+	}
+	return false
+}
+
+// isBroken reports whether the connection failed, or nothing came over it in time.
+func isBroken(err error) bool {
+	var client *url.Error // is a net.Error, whatever it wraps
+	if errors.As(err, &client) {
+		if client.Timeout() {
+			return true
+		}
+		err = client.Err
+	}
+	var network net.Error
+	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	text := err.Error()
+	for _, broken := range [...]string{ // of net/http, which has no values for them
+		"server closed idle connection", "server sent GOAWAY", "client connection lost", "stream error", "connection broken",
+	} {
+		if strings.Contains(text, broken) {
+			return true
+		}
+	}
+	return false
+}
+
+// isUndone reports whether it is known that the server did nothing with a request.
+func isUndone(err error) bool {
+	var status *StatusError
+	if errors.As(err, &status) {
+		return status.undone
+	}
+	var op *net.OpError
+	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") // there was no connection to send it on
+}
+
+// head returns the part of a body that an error keeps.
+func head(body []byte) []byte { return bytes.Clone(body[:min(len(body), mostBody)]) }

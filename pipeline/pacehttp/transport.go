@@ -1,0 +1,173 @@
+package pacehttp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/paceline-go/paceline/clock"
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+// Transport is an [http.RoundTripper] over another that passes every request through
+// a throttle: it waits for its turn, and is sent again as the throttle's Retry allows and
+// the package comment says. Each hop of a redirect is a request. Its fields must not be
+// changed once it is in use.
+//
+// The response is that of the last attempt: a 503 that stays one after all retries is
+// a response, not an error, and its body is whole. An error is that of the last
+// attempt if that had no response, or of the throttle, as from [pipeline.Execute]:
+// errors.As finds a *CircuitOpenError, a *RetriesExhaustedError, and so on, through the
+// client's *url.Error too. If a request was not sent again because its body can be
+// read only once, the error says so.
+//
+// An attempt, and with it the AttemptTimeout of the throttle, ends when the header of
+// the response is there: no slot is held for a body that nobody reads. What is read
+// later is bounded by the request's context, and a body that breaks is the caller's to
+// deal with; [Do] is for those who want it tried again. Only of the body of a failed
+// attempt that may be tried again up to 64 KiB are read ahead, for at most 250 ms.
+//
+// A client's Timeout is for everything, the waiting included. Do not use a Transport
+// with a Throttle for the work of a pipeline on that same throttle: it would wait for a
+// slot while it holds one. That is what one without a Throttle is for.
+type Transport struct {
+	// Throttle is what requests pass. Without one, a request belongs to the attempt
+	// whose slot its context carries (see pipeline.SlotFrom): it is sent once, and what
+	// the response says of limits is told to the slot.
+	Throttle *pipeline.Throttle
+
+	// Base sends the requests; nil: http.DefaultTransport. The context of a request has
+	// the attempt's slot.
+	Base http.RoundTripper
+
+	// Retry says which requests may be sent again even if the server may have done
+	// what they ask for; nil: Idempotent. Any other request is sent again only if it
+	// is known that the server did nothing with it.
+	Retry func(*http.Request) bool
+}
+
+func (t *Transport) base() http.RoundTripper {
+	if t.Base == nil {
+		return http.DefaultTransport
+	}
+	return t.Base
+}
+
+// CloseIdleConnections closes those of Base, if that has such a method.
+func (t *Transport) CloseIdleConnections() {
+	if b, ok := t.base().(interface{ CloseIdleConnections() }); ok {
+		b.CloseIdleConnections()
+	}
+}
+
+// RoundTrip sends a request. See Transport.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t.Throttle == nil {
+		begin := clock.Real().Now()
+		res, err := t.base().RoundTrip(req)
+		if err == nil {
+			tell(req.Context(), res, clock.Real().Since(begin))
+		}
+		return res, err
+	}
+	may := t.Retry
+	if may == nil {
+		may = Idempotent
+	}
+	x := &exchange{sending: sending{req: req, safe: may(req)}, base: t.base()}
+	_, err := pipeline.Execute(req.Context(), t.Throttle, x.attempt)
+	return x.result(err)
+}
+
+// errNoResponse is the error for a RoundTripper that does not keep its contract.
+var errNoResponse = errors.New("paceline: base: got neither a response nor an error")
+
+// An exchange is a request and what became of it.
+type exchange struct {
+	sending
+	base http.RoundTripper
+	res  *http.Response // of the last attempt; nil: it had none
+}
+
+// attempt sends the request once.
+func (x *exchange) attempt(ctx context.Context) (none struct{}, err error) {
+	x.discard()
+	life, cancel, stay := outlive(ctx, x.req.Context())
+	req, err := x.next(life)
+	if err != nil {
+		cancel(nil)
+		return none, err
+	}
+	begin := clock.Real().Now()
+	res, err := x.base.RoundTrip(req)
+	took := clock.Real().Since(begin)
+	inTime := stay()
+	switch {
+	case !inTime:
+		err = context.Cause(ctx) // whatever it looks like from where the request was sent
+	case err == nil && res == nil:
+		err = pipeline.Fatal(errNoResponse)
+	}
+	if err != nil {
+		cancel(nil)
+		if res != nil && res.Body != nil {
+			res.Body.Close()
+		}
+		return none, x.judge(Mark(ended(ctx, err), nil))
+	}
+	tell(ctx, res, took)
+	attach(res, cancel)
+	res.Request, x.res = x.req, res
+	return none, x.check(ctx)
+}
+
+// check returns the error that the response is for the throttle. A body that will
+// be discarded if another attempt follows is read ahead.
+func (x *exchange) check(ctx context.Context) error {
+	if x.res.StatusCode < 400 {
+		return nil
+	}
+	err := statusError(x.res, nil)
+	if pipeline.Classify(err) == pipeline.Ignored || !x.repeatable(err) {
+		return x.judge(err)
+	}
+	a := readAhead(x.res.Body)
+	x.res.Body = a
+	if text := a.await(ctx); len(text) > 0 {
+		err = statusError(x.res, head(text)) // which may say more
+	}
+	return x.judge(err)
+}
+
+// discard closes the response of the attempt before. What was read ahead of it is all,
+// mostly, and then its connection is in use again already.
+func (x *exchange) discard() {
+	if x.res != nil {
+		x.res.Body.Close()
+		x.res = nil
+	}
+}
+
+// result returns the last response if there is one that can be read, also if it means
+// that the call has failed.
+func (x *exchange) result(err error) (*http.Response, error) {
+	x.end()
+	var panicked *pipeline.PanicError
+	switch {
+	case err == nil:
+		return x.res, nil
+	case x.res == nil, x.req.Context().Err() != nil, errors.As(err, &panicked):
+		x.discard()
+		return nil, err
+	}
+	return x.res, nil
+}
+
+// tell gives the slot of ctx the hints of a response.
+func tell(ctx context.Context, res *http.Response, took time.Duration) {
+	slot := pipeline.SlotFrom(ctx)
+	for _, h := range Hints(res, clock.Real().Now(), took) {
+		slot.Hint(h)
+	}
+}
