@@ -119,7 +119,10 @@ func (b *books) end(now time.Time, v verdict, e ending, used int64) {
 		b.stats.Failed++
 	case abandoned:
 		b.stats.Abandoned++
-		return // what it has cost us, it has cost
+		return // how much of it was used, the caller will never know
+	}
+	if b.cfg.KeepsReserve {
+		return
 	}
 	b.tokens.flow(now)
 	b.tokens.give(v.entry.tokens - used)

@@ -23,6 +23,9 @@ type Config struct {
 	// when they count as a request, but no token of theirs does.
 	FailShare float64
 
+	// KeepsReserve is whether a request stays charged with the most that it might have used, as is reported of OpenAI.
+	KeepsReserve bool
+
 	Key   string      // that callers must have; "": any
 	Seed  uint64      // of failures and ids
 	Clock clock.Clock // nil: real time

@@ -2,11 +2,11 @@
 // of Anthropic (POST /v1/messages), streaming and not, as far as their official SDKs use them for plain text, with
 // usage, error bodies, rate-limit headers and quotas of requests and of tokens a minute. What it says is taken from the prompt.
 //
-// How tokens are counted: on arrival, a request is charged with its prompt and the most that it may answer (max_completion_tokens,
-// max_tokens); when it has been answered, that is put right by what it used. Anthropic has documented both ("estimated based on
-// max_tokens at the beginning of each request, and adjusted at the end"); OpenAI documents the first part ("the maximum
-// of max_tokens and the estimated number of tokens based on the character count") and says nothing of the second. Here the
-// prompt is not estimated but counted, so that the books are exact.
+// How tokens are counted: on arrival, a request is charged with its prompt and the longest answer that it allows
+// (max_completion_tokens, max_tokens); when it has been answered, with what it used instead. Anthropic has documented both
+// ("Rate limits": estimated based on max_tokens at the beginning of each request, adjusted at the end), OpenAI the first
+// ("Rate limits": the maximum of max_tokens and the estimated number of tokens based on the character count), and says
+// nothing of the second; see Config.KeepsReserve. Here the prompt is not estimated but counted, so that the books are exact.
 package server
 
 import (
@@ -23,12 +23,13 @@ import (
 	"github.com/paceline-go/paceline/examples/llm/tokens"
 )
 
-// Server is a running server.
+// Server is a running server, and an http.Handler for what is to be put in front of it.
 type Server struct {
-	cfg   Config
-	clock clock.Clock
-	count *tokens.Counter
-	http  http.Server
+	cfg    Config
+	clock  clock.Clock
+	count  *tokens.Counter
+	routes http.ServeMux
+	http   http.Server
 
 	url     string
 	stopped chan error
@@ -56,14 +57,16 @@ func Start(cfg Config, on net.Listener) (*Server, error) {
 		url:     "http://" + on.Addr().String(),
 		stopped: make(chan error, 1), desk: make(chan func(*books)), closed: make(chan struct{}),
 	}
-	routes := http.NewServeMux()
-	routes.HandleFunc("POST /v1/chat/completions", s.chatCompletions)
-	routes.HandleFunc("POST /v1/messages", s.messages)
-	s.http.Handler = routes
+	s.routes.HandleFunc("POST /v1/chat/completions", s.chatCompletions)
+	s.routes.HandleFunc("POST /v1/messages", s.messages)
+	s.http.Handler = s
 	go s.keep(newBooks(cfg, s.clock.Now()))
 	go func() { s.stopped <- s.http.Serve(on) }()
 	return s, nil
 }
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.routes.ServeHTTP(w, r) }
 
 // keep owns the books.
 func (s *Server) keep(b *books) {
