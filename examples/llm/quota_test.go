@@ -31,9 +31,9 @@ func TestQuotaIsKeptToTheTokenAndUsed(t *testing.T) {
 	const minutes, least = 10, 0.95
 	for name, change := range map[string]func(*options){
 		"tokens":             func(o *options) { o.samples = 20 },
-		"tokens, streamed":   func(o *options) { o.samples, o.stream = 20, true },
-		"requests":           func(o *options) { o.samples, o.rpm, o.tpm = 15, 110, 1_000_000 },
-		"requests, streamed": func(o *options) { o.samples, o.rpm, o.tpm, o.stream = 15, 110, 1_000_000, true },
+		"tokens, streamed":   func(o *options) { o.samples, o.tpm, o.stream = 8, 12_000, true },
+		"requests":           func(o *options) { o.samples, o.rpm = 15, 110 },
+		"requests, streamed": func(o *options) { o.samples, o.rpm, o.stream = 6, 45, true },
 		"both":               func(o *options) { o.samples, o.rpm = 20, 154 },
 		"tokens, Anthropic":  func(o *options) { o.samples, o.provider, o.model = 20, anthropics, "claude-haiku-4-5" },
 	} {
@@ -51,6 +51,7 @@ func TestQuotaIsKeptToTheTokenAndUsed(t *testing.T) {
 					t.Errorf("got %d requests refused, want none over the quota", refused)
 				}
 				n, requests, tokens := l.Minutes()
+				t.Logf("in %d minutes, %d of %d requests and %d of %d tokens", n, requests, int64(n)*o.rpm, tokens, int64(n)*o.tpm)
 				share := max(float64(requests)/float64(int64(n)*o.rpm), float64(tokens)/float64(int64(n)*o.tpm))
 				if n < minutes || share < least {
 					t.Errorf("got %.1f%% of a quota used in %d minutes, want %.0f%% in %d", 100*share, n, 100*least, minutes)
