@@ -3,15 +3,15 @@ package pipeline_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"os"
 	"os/signal"
-	"strconv"
 	"time"
 
 	"github.com/paceline-go/paceline/pipeline"
+	"github.com/paceline-go/paceline/pipeline/pacehttp"
 )
 
 // What the README shows stands here, so that it compiles; see readme_test.go.
@@ -40,31 +40,16 @@ func enrich(ctx context.Context, rows <-chan Row) error {
 	return ctx.Err()
 }
 
-func callAPI(ctx context.Context, row Row) (answer Answer, err error) {
+func callAPI(ctx context.Context, row Row) (Answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, row.URL, nil)
 	if err != nil {
-		return answer, pipeline.Fatal(err) // never tried again
+		return Answer{}, pipeline.Fatal(err) // never tried again
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return answer, err // tried again, as often as Retry says
-	}
-	defer res.Body.Close()
-	switch {
-	case res.StatusCode == http.StatusTooManyRequests:
-		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
-		wait := time.Duration(seconds) * time.Second
-		return answer, pipeline.Overloaded(errors.New(res.Status), wait) // tried again, at no attempt's cost
-	case res.StatusCode >= 500:
-		return answer, errors.New(res.Status)
-	case res.StatusCode >= 400:
-		return answer, pipeline.Fatal(errors.New(res.Status))
-	}
-	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+	return pacehttp.Attempt(nil, req, func(res *http.Response) (answer Answer, err error) {
+		err = json.NewDecoder(res.Body).Decode(&answer)
+		pipeline.SlotFrom(ctx).RecordTokens(answer.Tokens) // settles the budget
 		return answer, err
-	}
-	pipeline.SlotFrom(ctx).RecordTokens(answer.Tokens) // settles the budget
-	return answer, nil
+	})
 }
 
 func configured() pipeline.Config {
@@ -130,4 +115,20 @@ func single(ctx context.Context, throttle *pipeline.Throttle, row Row) error {
 	return err
 }
 
-var _ = []any{enrich, configured, shared, interruptible, single}
+func anyClient(throttle *pipeline.Throttle) *http.Client {
+	client := &http.Client{Transport: &pacehttp.Transport{Throttle: throttle}}
+	return client
+}
+
+func chained(
+	ctx context.Context, rows iter.Seq[Row],
+	fetch *pipeline.Pipeline[Row, Answer], embed *pipeline.Pipeline[[]Answer, [][]float32], insert *pipeline.Pipeline[[]float32, int64],
+) {
+	vectors := pipeline.Batch(embed, 100, time.Second) // 100 answers a call, or what has come within a second
+	chain := pipeline.Then(pipeline.Then(fetch, vectors), insert)
+	for r := range chain.Each(ctx, rows) {
+		fmt.Println(r.In, r.Err) // the row that went in, and what became of it, in whichever stage
+	}
+}
+
+var _ = []any{enrich, configured, shared, interruptible, single, anyClient, chained}

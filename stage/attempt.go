@@ -182,7 +182,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	}
 	j.verdict, j.retryAfter = verdict, retryAfter
 	j.again = false
-	if j.door.ctx.Err() == nil && !j.once && r.retryable(j.Err, m) {
+	if j.door.ctx.Err() == nil && !j.once && retryable(r.retry, j.Err, m) {
 		j.again = r.attemptsLeft(j, refused) && (j.excused || r.retry.Budget == 0 || retries.Spend())
 		if !j.again {
 			j.exhaust()
@@ -203,19 +203,25 @@ func (r *rules) count(j *Job, verdict controller.Verdict) controller.Verdict {
 	return max(verdict, controller.Failed)
 }
 
-// retryable reports whether the error allows another attempt.
-func (r *rules) retryable(err error, m mark) bool {
+// Retryable reports whether an attempt that ended with err may be followed by
+// another one. A nil retry allows none.
+func Retryable(retry *controller.Retry, err error) bool {
+	m, _ := markOf(err)
+	return retryable(retry, err, m)
+}
+
+func retryable(retry *controller.Retry, err error, m mark) bool {
 	var panicked *PanicError
 	var last *final
 	switch {
-	case r.retry == nil, m == fatal, errors.As(err, &panicked), errors.As(err, &last):
+	case retry == nil, m == fatal, errors.As(err, &panicked), errors.As(err, &last):
 		return false
 	case m == transient, m == overloaded:
 		return true
 	case errors.Is(err, context.Canceled):
 		return false
-	case r.retry.Retryable != nil:
-		return r.retry.Retryable(err)
+	case retry.Retryable != nil:
+		return retry.Retryable(err)
 	}
 	return true
 }
