@@ -14,8 +14,10 @@ import (
 	"github.com/paceline-go/paceline/pipeline"
 )
 
-// beat is how often progress is shown.
-const beat = 250 * time.Millisecond
+const (
+	beat  = 250 * time.Millisecond // how often progress is shown
+	grace = time.Minute            // how long answers that are due are waited for when the intake has ended
+)
 
 // backend is the server that prompts are sent to.
 type backend struct {
@@ -174,6 +176,7 @@ func (r *runner) run(abort, intake context.Context) error {
 func (r *runner) take(abort context.Context, cancel, stop func(), stopping <-chan struct{}, results <-chan result) (failed error) {
 	tick := r.clock.Ticker(beat)
 	defer tick.Stop()
+	var overdue <-chan time.Time
 	for open := true; open; {
 		select {
 		case res, more := <-results:
@@ -190,9 +193,14 @@ func (r *runner) take(abort context.Context, cancel, stop func(), stopping <-cha
 			r.hear(e)
 		case <-stopping:
 			stopping = nil
+			timer := r.clock.Timer(grace)
+			defer timer.Stop()
+			overdue = timer.C
 			if abort.Err() == nil && r.hopeless == nil && r.done() < r.total {
-				r.progress.say("stopping: no further prompt is sent, and answers that are due are waited for; Ctrl-C again lets go of them")
+				r.progress.say("stopping: no further prompt is sent, and answers that are due are waited for, a minute at most; Ctrl-C again lets go of them")
 			}
+		case <-overdue:
+			cancel()
 		}
 	}
 	r.progress.end(r.done())

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/paceline-go/paceline/clock"
@@ -512,4 +513,24 @@ func TestCommandLineIsChecked(t *testing.T) {
 	if err != nil || o.key != "secret" || o.minute != time.Minute {
 		t.Errorf("got key %q, minute %v, %v; want that of the environment, and a real minute", o.key, o.minute, err)
 	}
+}
+
+// When the intake has ended, a server that does not answer any more is not waited for for ever.
+func TestAnswersThatAreDueAreNotWaitedForForEver(t *testing.T) {
+	o := defaults(t)
+	o.limit = 10
+	synctest.Test(t, func(t *testing.T) {
+		cfg := o.serverConfig()
+		cfg.FirstToken = 24 * time.Hour
+		intake, stop := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, stop)
+		begin := time.Now()
+		sum, err := answerAll(t.Context(), intake, o, piped(t, o, cfg), clock.Real(), new(bytes.Buffer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took != time.Second+grace || sum.let == 0 || sum.answered != 0 {
+			t.Errorf("got %d answers and %d let go of after %v, want some let go of after %v", sum.answered, sum.let, took, time.Second+grace)
+		}
+	})
 }

@@ -19,6 +19,7 @@ const lineEvery = 2 * time.Second
 type progress struct {
 	out     io.Writer
 	bar     *progressbar.ProgressBar // nil where out is no terminal
+	narrow  bool                     // a terminal without room for all that there is to tell
 	total   int
 	started time.Time
 	next    time.Time // line
@@ -27,33 +28,39 @@ type progress struct {
 func newProgress(out io.Writer, total, done int, now time.Time) *progress {
 	p := &progress{out: out, total: total, started: now, next: now.Add(lineEvery)}
 	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) && done < total {
+		room := roomForBar(file)
+		p.narrow = room < leastBar
 		p.bar = progressbar.NewOptions(total,
 			progressbar.OptionSetWriter(out),
-			progressbar.OptionSetWidth(barWidth(file)),
+			progressbar.OptionSetWidth(min(max(room, leastBar), 40)),
 			progressbar.OptionShowCount(),
 			progressbar.OptionShowDescriptionAtLineEnd(),
 			progressbar.OptionSetPredictTime(false), // the throttle knows better
 			progressbar.OptionSetElapsedTime(false),
 			progressbar.OptionUseANSICodes(true),
 		)
+		_ = p.bar.Set(done)
 	}
 	return p
 }
 
-// barWidth is what the terminal has left beside the text, so that it all stays on one line.
-func barWidth(terminal *os.File) int {
-	const text = 100
+// leastBar is the width of a bar that can be read.
+const leastBar = 10
+
+// roomForBar is what the terminal has left beside the text, so that it all stays on one line.
+func roomForBar(terminal *os.File) int {
+	const text = 110
 	columns, _, err := term.GetSize(int(terminal.Fd()))
 	if err != nil {
-		columns = text
+		return 0
 	}
-	return min(max(columns-text, 4), 40)
+	return columns - text
 }
 
 // show is called every beat with what is done of the total.
 func (p *progress) show(now time.Time, s pipeline.Snapshot, done int) {
 	if p.bar != nil {
-		p.bar.Describe(describe(s, p.total-done))
+		p.bar.Describe(p.describe(s, p.total-done))
 		_ = p.bar.Set(done)
 		return
 	}
@@ -61,7 +68,7 @@ func (p *progress) show(now time.Time, s pipeline.Snapshot, done int) {
 		return
 	}
 	p.next = p.next.Add(min(max(lineEvery, now.Sub(p.started)/20), time.Minute)) // the longer the run, the less is new
-	fmt.Fprintf(p.out, "%5.1fs  %5s of %s  %s\n", now.Sub(p.started).Seconds(), thousands(done), thousands(p.total), describe(s, p.total-done))
+	fmt.Fprintf(p.out, "%5.1fs  %5s of %s  %s\n", now.Sub(p.started).Seconds(), thousands(done), thousands(p.total), p.describe(s, p.total-done))
 }
 
 // say prints a line of its own, above the bar if there is one.
@@ -84,8 +91,11 @@ func (p *progress) end(done int) {
 }
 
 // describe shows what the last minute took of the quotas, reserved for answers that are due included.
-func describe(s pipeline.Snapshot, left int) string {
+func (p *progress) describe(s pipeline.Snapshot, left int) string {
 	requests, tokens := s.Budgets[0], s.Budgets[1]
+	if p.narrow {
+		return fmt.Sprintf("%s of %s tokens  ETA %s", thousands(tokens.Used), thousands(tokens.Tokens), eta(s, left))
+	}
 	return fmt.Sprintf("last minute %6s of %s tokens, %3s of %s requests  in flight %2d of %-2d  ETA %s",
 		thousands(tokens.Used), thousands(tokens.Tokens), thousands(requests.Used), thousands(requests.Tokens), s.InFlight, s.Concurrency, eta(s, left))
 }
