@@ -15,11 +15,11 @@ func anthropicAsker(o options, baseURL string, client *http.Client) asker {
 		option.WithoutEnvironmentDefaults(), option.WithBaseURL(baseURL), option.WithAPIKey(o.key), option.WithHTTPClient(client),
 		option.WithMaxRetries(0), // the pipeline tries again, in the budget and at its pace
 	)
-	return func(ctx context.Context, prompt string) (answer, error) {
+	return func(ctx context.Context, j job) (answer, error) {
 		params := anthropic.MessageNewParams{
 			Model:     o.model,
 			System:    []anthropic.TextBlockParam{{Text: system}},
-			Messages:  []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock(prompt))},
+			Messages:  []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock(j.Text))},
 			MaxTokens: o.maxTokens,
 		}
 		var m anthropic.Message

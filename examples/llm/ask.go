@@ -21,8 +21,8 @@ type answer struct {
 	answer int64  // tokens
 }
 
-// asker sends one prompt to a model, once. Its error says what became of the attempt: Overloaded, Fatal, or worth another try.
-type asker func(ctx context.Context, prompt string) (answer, error)
+// asker asks a model for one answer, once. Its error says what became of the attempt: Overloaded, Fatal, or worth another try.
+type asker func(ctx context.Context, j job) (answer, error)
 
 // newAsker returns the asker of a provider.
 func newAsker(o options, baseURL string, base *http.Transport) asker {
@@ -36,7 +36,7 @@ func newAsker(o options, baseURL string, base *http.Transport) asker {
 
 // work is the pipeline's: one attempt at one job.
 func (ask asker) work(ctx context.Context, j job) (answer, error) {
-	a, err := ask(ctx, j.Text)
+	a, err := ask(ctx, j)
 	slot := pipeline.SlotFrom(ctx)
 	var lost *lostError
 	switch {

@@ -118,11 +118,11 @@ func (r *runner) announce(name string, prompts int) {
 	}
 	minute := ""
 	if r.minute != time.Minute {
-		minute = fmt.Sprintf("; its minute lasts %v on the wall", r.minute)
+		minute = fmt.Sprintf(", which there lasts %v", r.minute)
 	}
 	line(r.out, "from", "%s, %s, %s each", plural(prompts, "prompt"), name, plural(r.samples, "answer"))
 	line(r.out, "through", "%s at %s", r.model, where)
-	line(r.out, "", "which grants %s requests and %s tokens a minute%s", thousands(r.rpm), thousands(r.tpm), minute)
+	line(r.out, "quotas", "%s requests and %s tokens a minute%s", thousands(r.rpm), thousands(r.tpm), minute)
 	line(r.out, "into", "%s, which holds %s of %s answers", r.journal.path, thousands(r.total-len(r.jobs)), thousands(r.total))
 	if len(r.jobs) == 0 {
 		line(r.out, "", "nothing is left to do; -fresh begins anew")

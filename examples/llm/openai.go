@@ -15,11 +15,12 @@ func openAIAsker(o options, baseURL string, client *http.Client) asker {
 		option.WithBaseURL(baseURL), option.WithAPIKey(o.key), option.WithHTTPClient(client),
 		option.WithMaxRetries(0), // the pipeline tries again, in the budget and at its pace
 	)
-	return func(ctx context.Context, prompt string) (answer, error) {
+	return func(ctx context.Context, j job) (answer, error) {
 		params := openai.ChatCompletionNewParams{
 			Model:               o.model,
-			Messages:            []openai.ChatCompletionMessageParamUnion{openai.SystemMessage(system), openai.UserMessage(prompt)},
+			Messages:            []openai.ChatCompletionMessageParamUnion{openai.SystemMessage(system), openai.UserMessage(j.Text)},
 			MaxCompletionTokens: openai.Int(o.maxTokens),
+			Seed:                openai.Int(int64(j.sample)), // another answer for each sample, and the same one when asked again
 		}
 		if o.stream {
 			return openAIStream(ctx, &sdk, params)
