@@ -19,6 +19,7 @@ var peers = []string{
 	"github.com/failsafe-go/failsafe-go",
 	"golang.org/x/time",
 	"go.uber.org/ratelimit",
+	"go.opentelemetry.io/otel",
 }
 
 func printMachine(w io.Writer) {

@@ -1,7 +1,7 @@
 // Command bench measures paceline beside other libraries and prints what it found as Markdown tables.
 //
 //	go run ./bench                   from the root: all tables, a few minutes
-//	go run ./bench -table overhead   one of overhead, growth, pace
+//	go run ./bench -table overhead   one of overhead, growth, pace, telemetry
 //	go run ./bench -quick            all tables on small numbers, to see that everything runs
 //
 // For benchstat there is the overhead table as Go benchmarks too: go test -bench . ./bench
@@ -18,7 +18,7 @@ import (
 
 // sizes says how much to measure.
 type sizes struct {
-	jobs   int // of the overhead table
+	jobs   int // of the overhead and telemetry tables
 	rounds int
 
 	growthRounds int
@@ -61,10 +61,10 @@ func run(w io.Writer, args []string) error {
 		return memoryChild(w, args[1:])
 	}
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
-	only := flags.String("table", "all", "which `table`: overhead, growth, pace or all")
+	only := flags.String("table", "all", "which `table`: overhead, growth, pace, telemetry or all")
 	small := flags.Bool("quick", false, "measure little: shows that everything runs, its figures mean nothing")
-	jobs := flags.Int("jobs", 0, "jobs per contestant and round of the overhead table (default 300000)")
-	rounds := flags.Int("rounds", 0, "rounds of the overhead table (default 7)")
+	jobs := flags.Int("jobs", 0, "jobs per contestant and round of the overhead and telemetry tables (default 300000)")
+	rounds := flags.Int("rounds", 0, "rounds of the overhead and telemetry tables (default 7)")
 	patience := flags.Duration("timeout", 20*time.Minute, "give up, with all goroutines' stacks, after this `time`")
 	_ = flags.Parse(args) // ExitOnError
 
@@ -86,7 +86,7 @@ func printTables(w io.Writer, only string, size sizes) error {
 	tables := []struct {
 		name  string
 		print func(io.Writer, sizes) error
-	}{{"overhead", overhead}, {"growth", growth}, {"pace", pace}}
+	}{{"overhead", overhead}, {"growth", growth}, {"pace", pace}, {"telemetry", telemetry}}
 
 	printMachine(w)
 	found := false
@@ -100,7 +100,7 @@ func printTables(w io.Writer, only string, size sizes) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("-table: got %q, want overhead, growth, pace or all", only)
+		return fmt.Errorf("-table: got %q, want overhead, growth, pace, telemetry or all", only)
 	}
 	return nil
 }

@@ -46,6 +46,10 @@ func (l *lever) close() bool {
 	return l.failed <= l.value*(1+1.2*l.step())
 }
 
+// far reports whether what fails is known to be many times what works: then a step is
+// hardly a risk.
+func (l *lever) far() bool { return l.failed > 4*l.value && !math.IsInf(l.failed, 1) }
+
 // next returns what to try next, at most most.
 func (l *lever) next(most float64) float64 {
 	to := 0.0

@@ -81,6 +81,7 @@ type seek struct {
 	usual    float64 // … their mean, …
 	spread   float64 // … and its variance
 	edge     int     // worked on at a refusal that may be the limit's, but was taken for the pace's; 0: none
+	known    float64 // pace that failed, before the refusals that came since a success
 	review   float64 // when all refusals have been heard; 0: they have
 
 	ended          float64 // up to 1,024, successes and failures
@@ -383,10 +384,13 @@ func (s *seek) trySlots() {
 // rests returns until when a lever is left alone: when what is known of it is close
 // enough, until there are refusals to spend.
 func (s *seek) rests(l *lever) float64 {
-	if l.rising && s.pause.value < 0.1 { // or a wrong step is dear
+	if l.rising && (s.pause.value < 0.1 || l.far()) { // or a wrong step is dear
 		return l.rested
 	}
-	wait := max(2*s.echo(), 4/s.pace.value, 5*s.pause.value)
+	wait := max(2*s.echo(), 4/s.pace.value)
+	if !l.far() {
+		wait = max(wait, 5*s.pause.value)
+	}
 	if l.close() {
 		wait = max(wait, 1, 60/max(s.bank, 0.3), 100*s.pause.value, 2.5*s.downtime.period)
 	}
@@ -553,6 +557,9 @@ func (s *seek) slower() {
 	p := &s.pace
 	trial, storm := p.trial > 0, s.accepted < 8 || s.downtime.misses >= 3
 	value, failed := p.value, p.failed
+	if s.downtime.misses <= 1 {
+		s.known = failed
+	}
 	p.fail(p.now())
 	bound := s.refusals.bound(s.raised)
 	switch {
@@ -567,7 +574,7 @@ func (s *seek) slower() {
 	p.value = min(p.value, bound)
 	s.compare()
 	if !trial && storm { // it is not known closely
-		p.failed = failed
+		p.failed = max(failed, s.known)
 	}
 }
 

@@ -78,17 +78,21 @@ func (p *bucketPlant) arrive(now float64) answer {
 	return a
 }
 
-// slotsPlant works on so many attempts at a time.
+// slotsPlant works on so many attempts at a time. Refused, it may ask to be left
+// alone for a while, as a service does that knows only whole seconds.
 type slotsPlant struct {
 	manners
-	most func(now float64) float64
-	busy instants
+	most  func(now float64) float64
+	pause float64
+	busy  instants
 }
 
 func (p *slotsPlant) arrive(now float64) answer {
 	p.busy.until(now)
 	if len(p.busy) >= int(p.most(now)) {
-		return p.refuse(Overload)
+		a := p.refuse(Overload)
+		a.retryAfter = p.pause
+		return a
 	}
 	a := p.succeed()
 	heap.Push(&p.busy, now+a.took)
@@ -642,6 +646,26 @@ func TestSeekAlwaysRecovers(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSeekIsNotMisledByAnEarlyOutage of a service that asks for a pause of a second
+// with each refusal: what it accepted between two of those says little, and what was
+// refused while it was down says nothing of the limit.
+func TestSeekIsNotMisledByAnEarlyOutage(t *testing.T) {
+	for seed := range uint64(40) {
+		m := manners{random: rand.New(rand.NewPCG(seed, 1)), latency: 0.025, sigma: 0.3, refusal: 0.0005}
+		p := &outagePlant{
+			plant:   &slotsPlant{manners: m, most: constant(16), pause: 1},
+			manners: m, from: 3, to: 4, says: Overload,
+		}
+		r := startRun(Seek{}, Bounds{InitialLimit: 64, MaxLimit: 64, MaxInterval: 30 * time.Second})
+		r.against(p, 4)
+		r.forget()
+		r.against(p, 24)
+		if got, want := float64(r.successes), 0.4*20*16/m.latency; got < want {
+			t.Errorf("seed %d: %.0f successes in 20 s, want at least %.0f", seed, got, want)
+		}
+	}
 }
 
 func TestSeekTakesAnyOutcome(t *testing.T) {

@@ -42,15 +42,9 @@ func Batch[In, Out any](p *Pipeline[[]In, []Out], size int, wait time.Duration) 
 // has one error for each job, nil for those that succeeded. Mark them as you would
 // a job's own. It returns nil if all are nil.
 //
-// The throttle takes the whole for the worst of them: a refusal if there is one,
-// else a failure; so mark what is a job's own fault as Fatal. See [Batch] for what
-// happens to each job.
-func Partial(errs []error) error {
-	if part := newPartial(errs, stage.Classify); part.failed > 0 {
-		return part
-	}
-	return nil
-}
+// A refusal among them is one of the call. Failures are a failure of the call only if
+// no job was done with. See [Batch] for what happens to each job.
+func Partial(errs []error) error { return newPartial(errs, stage.Classify).asError() }
 
 func newPartial(errs []error, classify func(error) Verdict) *partialError {
 	part := &partialError{errs: slices.Clone(errs)}
@@ -83,6 +77,17 @@ func (e *partialError) Error() string {
 }
 
 func (e *partialError) Unwrap() error { return e.worst }
+
+// asError returns e with its mark, nil if no job failed.
+func (e *partialError) asError() error {
+	switch e.failed {
+	case 0:
+		return nil
+	case len(e.errs):
+		return e
+	}
+	return stage.Partly(e)
+}
 
 // batching is what a chain of Batch does.
 //
@@ -245,27 +250,27 @@ func (t *batch[In, Out]) attempt(ctx context.Context, work Work[[]In, []Out]) er
 
 // settle takes what became of each job of an attempt, and returns what the
 // throttle is to take it for: the errors of those that are tried again, if there
-// are any, else all, unless they tell nothing of the service.
+// are any, else of all, unless some succeeded and none was refused.
 func (t *batch[In, Out]) settle(open []*batched[In, Out], part *partialError) error {
 	cfg := t.throttle.cfg.Load()
 	took := t.clock.Since(t.began)
-	var left []error
+	again := make([]error, len(open))
 	for i, j := range open {
 		j.err = part.errs[i]
 		if j.err != nil && stage.Retryable(cfg.Retry, j.err) {
-			left = append(left, j.err)
+			again[i] = j.err
 			continue
 		}
 		j.done, j.attempts, j.took = true, t.calls, took
 	}
-	if len(left) > 0 {
-		return newPartial(left, cfg.Classify)
+	if left := newPartial(again, cfg.Classify); left.failed > 0 {
+		return left.asError()
 	}
-	part = newPartial(part.errs, cfg.Classify)
-	if part.failed == 0 || part.failed < len(open) && cfg.Classify(part.worst) == Ignored {
-		return nil // the service did the work
+	all := newPartial(part.errs, cfg.Classify)
+	if all.failed == 0 || all.failed < len(open) && cfg.Classify(all.worst) != Overload {
+		return nil // the service did its work
 	}
-	return part
+	return all
 }
 
 // result returns that of one job, given that of the batch.

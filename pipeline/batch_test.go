@@ -335,25 +335,69 @@ func TestWhatABatchTellsOfTheService(t *testing.T) {
 		return pipeline.Classify(err)
 	}
 	for _, test := range []struct {
-		errs []error
-		want pipeline.AttemptCounts
+		errs  []error
+		retry *pipeline.Retry
+		want  pipeline.AttemptCounts
 	}{
-		{[]error{nil, nil}, pipeline.AttemptCounts{Succeeded: 1}},
-		{[]error{nil, pipeline.Fatal(bad)}, pipeline.AttemptCounts{Succeeded: 1}},
-		{[]error{pipeline.Fatal(bad), pipeline.Fatal(bad)}, pipeline.AttemptCounts{Ignored: 1}},
-		{[]error{nil, bad}, pipeline.AttemptCounts{Failed: 1}},
-		{[]error{none, pipeline.Final(pipeline.Overloaded(bad, 0))}, pipeline.AttemptCounts{Overloaded: 1}},
-		{[]error{nil, none}, pipeline.AttemptCounts{Succeeded: 1}},
+		{[]error{nil, nil}, nil, pipeline.AttemptCounts{Succeeded: 1}},
+		{[]error{nil, pipeline.Fatal(bad)}, nil, pipeline.AttemptCounts{Succeeded: 1}},
+		{[]error{pipeline.Fatal(bad), pipeline.Fatal(bad)}, nil, pipeline.AttemptCounts{Ignored: 1}},
+		{[]error{nil, bad}, nil, pipeline.AttemptCounts{Succeeded: 1}},
+		{[]error{bad, bad}, nil, pipeline.AttemptCounts{Failed: 1}},
+		{[]error{none, pipeline.Final(pipeline.Overloaded(bad, 0))}, nil, pipeline.AttemptCounts{Overloaded: 1}},
+		{[]error{nil, pipeline.Overloaded(bad, 0)}, nil, pipeline.AttemptCounts{Overloaded: 1}},
+		{[]error{nil, none}, nil, pipeline.AttemptCounts{Succeeded: 1}},
+		{[]error{nil, bad}, &pipeline.Retry{}, pipeline.AttemptCounts{Ignored: 1, Succeeded: 1}},
+		{[]error{bad, bad}, &pipeline.Retry{}, pipeline.AttemptCounts{Failed: 1, Succeeded: 1}},
+		{[]error{nil, pipeline.Overloaded(bad, 0)}, &pipeline.Retry{}, pipeline.AttemptCounts{Overloaded: 1, Succeeded: 1}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			work := func(_ context.Context, jobs []int) ([]int, error) { return jobs, pipeline.Partial(test.errs) }
-			throttle := newThrottle(t, pipeline.Config{Classify: classify})
-			collect(pipeline.Batch(pipeline.Attach(throttle, work), 2, time.Second).Run(t.Context(), feed(2)))
+			l := &teller{answer: func(number int, jobs []int) ([]int, error) {
+				if number > 0 {
+					return jobs, nil
+				}
+				return jobs, pipeline.Partial(test.errs)
+			}}
+			throttle := newThrottle(t, pipeline.Config{Classify: classify, Retry: test.retry})
+			collect(pipeline.Batch(pipeline.Attach(throttle, l.work), 2, time.Second).Run(t.Context(), feed(2)))
 			if got := throttle.Snapshot().Attempts; got != test.want {
 				t.Errorf("%v: got %+v, want %+v", test.errs, got, test.want)
 			}
 		})
 	}
+}
+
+// With a few failures in every call, hardly a call is without one; that must not
+// look like a service that does not work.
+func TestFewFailuresInEachCallDoNotOpenTheCircuit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opened := 0
+		l := &teller{answer: func(_ int, jobs []int) ([]int, error) {
+			errs := make([]error, len(jobs))
+			if len(jobs) > 1 {
+				errs[0] = errors.New("lost")
+			}
+			return jobs, pipeline.Partial(errs)
+		}}
+		cfg := pipeline.Config{
+			Retry:   &pipeline.Retry{},
+			Breaker: &pipeline.Breaker{Failures: 2},
+			OnEvent: func(e pipeline.Event) {
+				if e.Kind == pipeline.EventCircuitOpened {
+					opened++
+				}
+			},
+		}
+		for _, r := range collect(newBatches(t, l, cfg, 10, time.Second).Run(t.Context(), feed(500))) {
+			if r.Err != nil {
+				t.Errorf("job %d: %v", r.In, r.Err)
+			}
+		}
+		synctest.Wait()
+		if opened > 0 || len(l.calls) != 100 {
+			t.Errorf("the circuit opened %d times in %d calls, want none in 100", opened, len(l.calls))
+		}
+	})
 }
 
 func TestPartialIsTakenForTheWorst(t *testing.T) {

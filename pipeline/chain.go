@@ -150,7 +150,10 @@ func (p *Pipeline[In, Out]) runAll(ctx context.Context, jobs <-chan In) <-chan R
 // Run is to a chain what [Pipeline.Run] is to a pipeline. The intake also ends
 // when the throttle of any stage is closed: jobs that have not got to that stage
 // by then come back with ErrClosed. So to have what was taken finished, drain the
-// throttle of the first stage before you close another one.
+// throttle of the first stage, and close another one only when the results are.
+//
+// When the intake has ended, nobody receives from jobs any more. Let whoever sends
+// them also select on ctx.Done and the throttles' Done, or use Each.
 //
 // Run panics if ctx or jobs is nil.
 func (c *Chain[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[In, Out] {
@@ -194,7 +197,7 @@ func (c *Chain[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[R
 		ctx, cancel := context.WithCancelCause(ctx)
 		intake, end := c.intake(ctx)
 		defer end()
-		parcels := make(chan parcel)
+		parcels := make(chan parcel, ahead)
 
 		var feeder conc.WaitGroup
 		feeder.Go(func() {

@@ -177,6 +177,9 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	if overdue && timedOut && verdict == controller.Failed {
 		verdict = controller.Overload // slow is a sign of overload, but the work may have been done
 	}
+	if some := (*partly)(nil); verdict == controller.Failed && errors.As(j.Err, &some) {
+		verdict = controller.Ignored
+	}
 	if !j.once && j.door.ctx.Err() != nil && (timedOut || errors.Is(j.Err, context.Canceled)) {
 		verdict = controller.Ignored
 	}

@@ -136,6 +136,16 @@ func Final(err error) error {
 	return &final{err}
 }
 
+// partly is the error of an attempt that has done some of its work.
+type partly struct{ error }
+
+func (p *partly) Unwrap() error { return p.error }
+
+// Partly marks err, which must not be nil: the service has done some of the work. It
+// may be tried again as without this mark, but that it failed tells nothing of the
+// service. That it was refused, or took too long, does.
+func Partly(err error) error { return &partly{err} }
+
 func markAs(m mark, err error, retryAfter time.Duration) error {
 	if err == nil {
 		return nil

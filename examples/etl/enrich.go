@@ -5,16 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/examples/service"
 	"github.com/paceline-go/paceline/pipeline"
+	"github.com/paceline-go/paceline/pipeline/pacehttp"
 )
 
 // midsummer is the date that the service is asked about.
@@ -24,7 +22,6 @@ var midsummer = time.Date(2026, time.June, 21, 0, 0, 0, 0, time.UTC)
 type enricher struct {
 	url   string
 	http  *http.Client
-	clock clock.Clock
 	tally tally
 }
 
@@ -39,11 +36,11 @@ type tally struct {
 	tokens   atomic.Int64
 }
 
-func newEnricher(url string, concurrency int, c clock.Clock) *enricher {
+func newEnricher(url string, concurrency int) *enricher {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = concurrency // a connection for each call in flight, kept for the next
 	transport.MaxIdleConns = concurrency
-	return &enricher{url: strings.TrimSuffix(url, "/"), http: &http.Client{Transport: transport}, clock: c}
+	return &enricher{url: strings.TrimSuffix(url, "/"), http: &http.Client{Transport: transport}}
 }
 
 func (e *enricher) close() { e.http.CloseIdleConnections() }
@@ -80,7 +77,7 @@ func (e *enricher) ask(ctx context.Context, rec record) (service.Answer, error) 
 		return service.Answer{}, err
 	}
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
+	if res.StatusCode >= 400 {
 		return service.Answer{}, e.refusal(res)
 	}
 	var answer service.Answer
@@ -91,51 +88,30 @@ func (e *enricher) ask(ctx context.Context, rec record) (service.Answer, error) 
 	return answer, nil
 }
 
+// refusal counts an answer other than 200, and says what it means. A Retry-After
+// of 1 is not passed on: it counts in seconds, so that is what a service says which
+// means a few milliseconds, and the throttle stands still for as long as it is told
+// to.
 func (e *enricher) refusal(res *http.Response) error {
-	text, _ := io.ReadAll(io.LimitReader(res.Body, 512)) // also lets the connection be used again
-	err := &statusError{res.StatusCode, strings.TrimSpace(string(text))}
 	switch code := res.StatusCode; {
 	case code == http.StatusTooManyRequests:
 		e.tally.refused.Add(1)
-		return pipeline.Overloaded(err, retryAfter(res.Header, e.clock.Now()))
 	case code == http.StatusServiceUnavailable:
 		e.tally.down.Add(1)
-		return pipeline.Overloaded(err, retryAfter(res.Header, e.clock.Now()))
 	case code >= 400 && code < 500:
 		e.tally.rejected.Add(1)
-		return pipeline.Fatal(err)
 	default:
 		e.tally.failed.Add(1)
-		return err
 	}
+	if res.Header.Get("Retry-After") == "1" {
+		res.Header.Del("Retry-After")
+	}
+	return pacehttp.Check(res)
 }
-
-// statusError is an answer other than 200.
-type statusError struct {
-	code int
-	text string
-}
-
-func (e *statusError) Error() string { return fmt.Sprintf("service answered %d: %s", e.code, e.text) }
 
 // broken says whether the service did not work: it was not merely asked too
 // often, or something wrong.
 func broken(err error) bool {
-	var status *statusError
-	return !errors.As(err, &status) || status.code >= 500
-}
-
-// retryAfter reads the field in both its forms (RFC 9110, section 10.2.3); 0
-// where there is none, and also for 1: the field counts in seconds, so that is
-// what a service says which means a few milliseconds. The throttle stands still
-// for as long as it is told to, so a second would be dear.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := h.Get("Retry-After")
-	if s, err := strconv.Atoi(value); err == nil && s > 1 {
-		return time.Duration(s) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(0, at.Sub(now))
-	}
-	return 0
+	var status *pacehttp.StatusError
+	return !errors.As(err, &status) || status.StatusCode >= 500
 }

@@ -41,7 +41,7 @@ func etl(abort, intake context.Context, o options, out io.Writer) (*summary, err
 		defer backend.Close()
 		url = backend.URL()
 	}
-	asker := newEnricher(url, o.concurrency, clk)
+	asker := newEnricher(url, o.concurrency)
 	defer asker.close()
 
 	j := &job{in: in, found: found, target: target, asker: asker, clock: clk, out: out, started: clk.Now(), events: make(chan pipeline.Event)}

@@ -102,7 +102,6 @@ func (a *ahead) fill() {
 	a.read.Reset(a.head)
 	if a.err == nil && len(a.head) < mostAhead {
 		a.err = io.EOF
-		a.rest.Close() // tells nothing new after the end
 	}
 }
 

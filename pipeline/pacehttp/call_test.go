@@ -195,22 +195,28 @@ func TestAttemptTimeoutIsForTheWholeCall(t *testing.T) {
 	})
 }
 
-func TestWhoGivesUpWhileReadingSaysNothingOfTheService(t *testing.T) {
-	s := newStand(t, quick(), func(w http.ResponseWriter, r *http.Request, _ int) {
-		w.(http.Flusher).Flush()
-		<-r.Context().Done()
-	})
-	ctx, cancel := context.WithCancelCause(t.Context())
-	enough := errors.New("enough")
-	_, err := pacehttp.Do(s.throttle, s.plain(), request(t, "GET", s.url, "").WithContext(ctx), func(res *http.Response) (string, error) {
-		cancel(enough)
-		return readAll(res)
-	})
-	if !errors.Is(err, context.Canceled) || !errors.Is(err, enough) {
-		t.Errorf("got %v, want %v and %v", err, context.Canceled, enough)
-	}
-	if a := s.throttle.Snapshot().Attempts; a != (pipeline.AttemptCounts{Ignored: 1}) {
-		t.Errorf("got %+v, want it to be ignored", a)
+func TestWhoGivesUpACallSaysNothingOfTheService(t *testing.T) {
+	for _, header := range []bool{false, true} {
+		enough := errors.New("enough")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		s := newStand(t, quick(), func(w http.ResponseWriter, r *http.Request, _ int) {
+			if header {
+				w.(http.Flusher).Flush()
+			} else {
+				cancel(enough)
+			}
+			<-r.Context().Done()
+		})
+		_, err := pacehttp.Do(s.throttle, s.plain(), request(t, "GET", s.url, "").WithContext(ctx), func(res *http.Response) (string, error) {
+			cancel(enough)
+			return readAll(res)
+		})
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, enough) {
+			t.Errorf("got %v, want %v and %v", err, context.Canceled, enough)
+		}
+		if a := s.throttle.Snapshot().Attempts; a != (pipeline.AttemptCounts{Ignored: 1}) {
+			t.Errorf("got %+v, want it to be ignored", a)
+		}
 	}
 }
 

@@ -26,8 +26,9 @@ func header(text string) http.Header {
 	return h
 }
 
-// Headers as servers send them, and what they come to. Where took is not 0, the
-// request was sent so long ago.
+// Headers as servers send them, and what they come to. The source is where the form
+// is shown; some of the values are ours, to have a quota that is nearly used up. Where
+// took is not 0, the request was sent so long ago.
 var realHeaders = []struct {
 	name   string
 	source string

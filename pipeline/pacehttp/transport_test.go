@@ -260,8 +260,8 @@ func TestTheRequestsBodyIsClosedWhateverHappens(t *testing.T) {
 			if err == nil {
 				res.Body.Close()
 			}
-			if body.closed.Load() == 0 {
-				t.Error("the body was not closed")
+			if n := body.closed.Load(); n != 1 {
+				t.Errorf("the body was closed %d times, want once", n)
 			}
 		})
 	}
@@ -478,6 +478,56 @@ func TestACallerWhoHasHadEnoughSaysNothingOfTheService(t *testing.T) {
 	}
 }
 
+func TestACallerWhoHasHadEnoughOfWaitingGetsNoResponse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := quick()
+		cfg.Retry.BaseDelay, cfg.Retry.MaxDelay, cfg.Retry.Backoff = time.Minute, time.Minute, pipeline.Fixed
+		s := newStandInMemory(t, cfg, status(500))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer time.AfterFunc(time.Second, cancel).Stop()
+		if res, err := s.Do(request(t, "GET", s.url, "").WithContext(ctx)); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, %v, want %v", res, err, context.Canceled)
+		}
+		s.wantRequests(t, 1)
+	})
+}
+
+func TestTheContextOfARequestEndsWhenItsResponseIsDoneWith(t *testing.T) {
+	long := func(w http.ResponseWriter, _ *http.Request, _ int) { io.WriteString(w, strings.Repeat("x", 1<<20)) }
+	for _, test := range []struct {
+		name   string
+		answer reply
+		method string
+		end    func(*http.Response)
+	}{
+		{"read", long, "GET", func(res *http.Response) { io.Copy(io.Discard, res.Body) }},
+		{"closed", long, "GET", func(res *http.Response) { res.Body.Close() }},
+		{"no body", long, "HEAD", func(*http.Response) {}},
+		{"no response", reset, "GET", func(*http.Response) {}},
+		{"a failure", status(500), "GET", func(res *http.Response) { res.Body.Close() }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStand(t, quick(), test.answer)
+			var contexts []context.Context
+			base := s.transport.Base
+			s.transport.Base = roundTripper(func(req *http.Request) (*http.Response, error) {
+				contexts = append(contexts, req.Context())
+				return base.RoundTrip(req)
+			})
+			res, err := s.Do(request(t, test.method, s.url, ""))
+			if err == nil && res.Body != http.NoBody && res.StatusCode == 200 && contexts[0].Err() != nil {
+				t.Error("it ended before")
+			}
+			test.end(res)
+			for i, ctx := range contexts {
+				if ctx.Err() == nil {
+					t.Errorf("that of attempt %d did not end", i)
+				}
+			}
+		})
+	}
+}
+
 func TestWhatTheContextCarriesReachesTheBase(t *testing.T) {
 	type key struct{}
 	var traced, slots atomic.Int64
@@ -596,6 +646,22 @@ func TestAnErrorBodyThatDoesNotComeHoldsNoSlot(t *testing.T) {
 		}
 		wantAnswer(t, res, err, 500, "in a minute") // the last one's, and nothing of it is lost
 		s.wantRequests(t, 2)
+	})
+}
+
+func TestAnErrorBodyIsNotReadAheadIfNothingIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStandInMemory(t, quick(), func(w http.ResponseWriter, _ *http.Request, _ int) {
+			w.WriteHeader(500)
+			w.(http.Flusher).Flush()
+			time.Sleep(time.Minute)
+		})
+		begin := time.Now()
+		res, err := s.Do(request(t, "POST", s.url, "question"))
+		if passed := time.Since(begin); passed != 0 {
+			t.Errorf("came back after %v, want at once", passed)
+		}
+		wantAnswer(t, res, err, 500, "")
 	})
 }
 

@@ -1,0 +1,93 @@
+// Command grpc asks a gRPC server for the health of a thousand services, by the
+// standard health protocol, from many goroutines at once. The server has a quota and
+// answers RESOURCE_EXHAUSTED beyond it; the interceptor of package pacegrpc is all
+// that the client has against that.
+//
+//	goroutines ──► health client ──► pacegrpc.Unary ──► embedded server with a quota
+//
+// Run it from the root of the repo:
+//
+//	go run ./examples/grpc
+//	go run ./examples/grpc -without      # the same without the interceptor
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// options are the command line.
+type options struct {
+	target     string
+	tls        bool
+	without    bool
+	rate       float64
+	goroutines int
+	grace      time.Duration
+}
+
+func main() {
+	interrupt, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(interrupt, stop) // the next one meets Go's own handler
+	os.Exit(run(interrupt, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run returns the exit status: 0 only if every service's health is known, 1 if one's
+// is not, 2 for a wrong command line.
+func run(interrupt context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return 2
+	}
+	sum, err := o.check(interrupt, stdout)
+	if err != nil {
+		fmt.Fprintln(stderr, "grpc:", err)
+		return 1
+	}
+	sum.print(stdout)
+	if !sum.complete() {
+		return 1
+	}
+	return 0
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("grpc", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&o.target, "target", "", "a server with the health service, such as localhost:50051 (default: one that is embedded)")
+	f.BoolVar(&o.tls, "tls", false, "speak TLS with -target")
+	f.BoolVar(&o.without, "without", false, "leave the interceptor out")
+	f.Float64Var(&o.rate, "rate", 250, "calls a second that the embedded server allows")
+	f.IntVar(&o.goroutines, "goroutines", 50, "that call at once")
+	f.DurationVar(&o.grace, "grace", 5*time.Second, "how long calls under way may still take after Ctrl-C")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	err := o.validate(f.Args())
+	if err != nil {
+		fmt.Fprintln(stderr, "grpc:", err)
+	}
+	return o, err
+}
+
+func (o options) validate(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("arguments: got %q, want flags alone", rest)
+	case !(o.rate > 0):
+		return fmt.Errorf("-rate: got %v, want above 0", o.rate)
+	case o.goroutines < 1:
+		return fmt.Errorf("-goroutines: got %d, want at least 1", o.goroutines)
+	case o.tls && o.target == "":
+		return errors.New("-tls: needs -target")
+	}
+	return nil
+}

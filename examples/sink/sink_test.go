@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/paceline-go/paceline/examples/etl/data"
+	"github.com/paceline-go/paceline/pipeline"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+func TestEachRowIsStoredOrRefusedForWhatItIs(t *testing.T) {
+	for _, driver := range []string{"pgx", "sql"} {
+		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
+			server, err := startServer(2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer server.close()
+			var stdout, stderr bytes.Buffer
+			if status := run([]string{"-dsn", server.dsn, "-driver", driver, "-batch", "20"}, &stdout, &stderr); status != 0 {
+				t.Fatalf("got status %d, want 0: %s%s", status, &stdout, &stderr)
+			}
+			cities, err := data.Cities()
+			if err != nil {
+				t.Fatal(err)
+			}
+			server.mu.Lock()
+			defer server.mu.Unlock()
+			if len(server.rows) != len(cities) {
+				t.Errorf("%d rows in the table, want %d", len(server.rows), len(cities))
+			}
+			for _, c := range cities {
+				if server.rows[c.ID] != c {
+					t.Errorf("row %d: got %+v, want %+v", c.ID, server.rows[c.ID], c)
+				}
+			}
+			if server.refused == 0 {
+				t.Error("no connection was refused, so the test has shown nothing")
+			}
+			for _, want := range []string{"stored    8,000 rows", "dead      -1 Beyond the Pole", "dead      -2 Nowhere"} {
+				if !strings.Contains(stdout.String(), want) {
+					t.Errorf("got %q, want it to say %q", &stdout, want)
+				}
+			}
+		})
+	}
+}
+
+func TestWhatAnErrorOfPostgreSQLMeans(t *testing.T) {
+	for code, want := range map[string]pipeline.Verdict{
+		"23514": pipeline.Ignored, "22003": pipeline.Ignored, "42P01": pipeline.Ignored,
+		"53300": pipeline.Overload, "57P03": pipeline.Overload,
+		"40001": pipeline.Failed, "40P01": pipeline.Failed, "XX000": pipeline.Failed,
+	} {
+		err := mark(fmt.Errorf("insert: %w", &pgconn.PgError{Code: code}))
+		if got := pipeline.Classify(err); got != want {
+			t.Errorf("%s: got %v, want %v", code, got, want)
+		}
+	}
+	if mark(nil) != nil || pipeline.Classify(mark(errors.New("reset"))) != pipeline.Failed {
+		t.Error("got another verdict for no error, or for one without a code")
+	}
+}
+
+func TestAWrongCommandLineIsRefused(t *testing.T) {
+	for want, args := range map[string][]string{
+		"flags alone":          {"now"},
+		`-driver: got "mysql"`: {"-driver", "mysql"},
+		"-batch: got 0":        {"-batch", "0"},
+		"-concurrency: got -1": {"-concurrency", "-1"},
+	} {
+		var stderr bytes.Buffer
+		if status := run(args, io.Discard, &stderr); status != 2 || !strings.Contains(stderr.String(), want) {
+			t.Errorf("%q: got status %d and %q, want 2 and %q", args, status, &stderr, want)
+		}
+	}
+}
