@@ -87,7 +87,8 @@ func (j *journal) left(jobs []job) ([]job, error) {
 	for _, job := range jobs {
 		prompt, done := j.done[job.key()]
 		if done && prompt != job.Text {
-			return nil, fmt.Errorf("answers: %s: got another prompt for %q than before; name another -out, or begin anew with -fresh", j.path, job.ID)
+			return nil, fmt.Errorf("answers: %s: got another prompt for %q than before; name another -out, or begin anew with -fresh",
+				j.path, job.ID)
 		}
 		if !done {
 			left = append(left, job)

@@ -197,7 +197,8 @@ func (r *runner) take(abort context.Context, cancel, stop func(), stopping <-cha
 			defer timer.Stop()
 			overdue = timer.C
 			if abort.Err() == nil && r.hopeless == nil && r.done() < r.total {
-				r.progress.say("stopping: no further prompt is sent, and answers that are due are waited for, a minute at most; Ctrl-C again lets go of them")
+				r.progress.say("stopping: no further prompt is sent, and answers that are due are waited for, a minute at most; " +
+					"Ctrl-C again lets go of them")
 			}
 		case <-overdue:
 			cancel()
