@@ -65,7 +65,7 @@ func (s *summary) print(out io.Writer) {
 	line(out, "file", "%s", s.path)
 	switch {
 	case s.complete():
-		line(out, "", "every prompt has its answers")
+		line(out, "", "every prompt has its answers, in order")
 	default:
 		line(out, "", "the next run goes on from here")
 	}
