@@ -12,6 +12,8 @@ require (
 	github.com/paceline-go/paceline v0.0.0
 	github.com/paceline-go/paceline/pipeline/pacegrpc v0.0.0
 	github.com/paceline-go/paceline/pipeline/paceotel v0.0.0
+	github.com/paceline-go/paceline/pipeline/pacepage v0.0.0
+	github.com/paceline-go/paceline/pipeline/paceterm v0.0.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/sourcegraph/conc v0.3.0
@@ -85,4 +87,6 @@ replace (
 	github.com/paceline-go/paceline => ../
 	github.com/paceline-go/paceline/pipeline/pacegrpc => ../pipeline/pacegrpc
 	github.com/paceline-go/paceline/pipeline/paceotel => ../pipeline/paceotel
+	github.com/paceline-go/paceline/pipeline/pacepage => ../pipeline/pacepage
+	github.com/paceline-go/paceline/pipeline/paceterm => ../pipeline/paceterm
 )

@@ -163,7 +163,7 @@ func (c *Chain[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[
 	parcels := make(chan parcel)
 	go func() {
 		defer close(parcels)
-		for intake.Err() == nil {
+		for intake.Err() == nil && !c.closed() {
 			select {
 			case in, ok := <-jobs:
 				if !ok {
@@ -204,7 +204,7 @@ func (c *Chain[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[R
 			defer close(parcels)
 			for in := range jobs {
 				parcels <- parcel{in: in}
-				if intake.Err() != nil {
+				if intake.Err() != nil || c.closed() {
 					return
 				}
 			}
@@ -238,9 +238,6 @@ func (c *Chain[In, Out]) intake(ctx context.Context) (intake context.Context, en
 	intake, cancel := context.WithCancel(ctx)
 	var watchers conc.WaitGroup
 	for _, t := range c.throttles {
-		if t.dispatcher.Closed() {
-			cancel()
-		}
 		watchers.Go(func() {
 			select {
 			case <-t.Done():
@@ -253,4 +250,10 @@ func (c *Chain[In, Out]) intake(ctx context.Context) (intake context.Context, en
 		cancel()
 		watchers.Wait()
 	}
+}
+
+// closed reports whether a throttle of the chain is, also before the intake's context
+// has heard of it.
+func (c *Chain[In, Out]) closed() bool {
+	return slices.ContainsFunc(c.throttles, func(t *Throttle) bool { return t.dispatcher.Closed() })
 }

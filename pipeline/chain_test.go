@@ -433,7 +433,7 @@ func TestAChainIsClosedByTheThrottleOfAnyStage(t *testing.T) {
 				if n := int64(len(all)); n != taken.Load() {
 					t.Errorf("%d jobs taken, %d came back", taken.Load(), n)
 				}
-				if (refused > 2) != (closed == 1) { // those that were about to be taken are refused too
+				if (refused > 1) != (closed == 1) { // one was in hand
 					t.Errorf("%d jobs refused", refused)
 				}
 				for range chain.Run(t.Context(), feed(10)) {

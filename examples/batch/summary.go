@@ -46,7 +46,8 @@ func (s *summary) print(out io.Writer, like string) {
 	line := func(what, format string, args ...any) {
 		fmt.Fprintf(out, "%-10s"+format+"\n", append([]any{what}, args...)...)
 	}
-	line("embedded", "%s of %s texts, in %d calls, for %s tokens, in %.1f s", comma(int64(len(s.vectors))), comma(int64(s.texts)), s.calls, comma(s.tokens), s.took.Seconds())
+	line("embedded", "%s of %s texts, in %d calls, for %s tokens, in %.1f s",
+		comma(int64(len(s.vectors))), comma(int64(s.texts)), s.calls, comma(s.tokens), s.took.Seconds())
 	line("again", "%s texts failed in a call that was good for the others, and were tried again alone", comma(s.again))
 	for _, text := range s.wrong {
 		line("wrong", "%s", text)

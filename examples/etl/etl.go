@@ -10,6 +10,7 @@ import (
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/examples/service"
 	"github.com/paceline-go/paceline/pipeline"
+	"github.com/paceline-go/paceline/pipeline/paceterm"
 )
 
 const (
@@ -91,8 +92,7 @@ type job struct {
 	clock  clock.Clock
 	out    io.Writer
 
-	progress  *progress
-	throttle  *pipeline.Throttle
+	line      *paceterm.Line
 	events    chan pipeline.Event
 	open      bool // the circuit, or half-open
 	started   time.Time
@@ -122,7 +122,6 @@ func (j *job) announce(url string, embedded bool) (err error) {
 	} else {
 		fmt.Fprintln(j.out)
 	}
-	j.progress = newProgress(j.out, j.found.rows, j.before, j.started)
 	return nil
 }
 
@@ -148,7 +147,8 @@ func (j *job) run(abort, intake context.Context, cfg pipeline.Config) error {
 	if err != nil {
 		return err
 	}
-	j.throttle = p.Throttle()
+	j.line = paceterm.Options{Plain: 2 * time.Second}.Draw(j.out, p.Throttle())
+	defer j.line.Stop()
 	jobs, extracted := make(chan record), make(chan extraction, 1)
 	go func() {
 		defer close(jobs)
@@ -162,9 +162,9 @@ func (j *job) run(abort, intake context.Context, cfg pipeline.Config) error {
 	return errors.Join(j.extracted.err, j.save(nil, j.extracted.broken))
 }
 
-// load is the loop of the run: what comes out goes into the database, what the
-// throttle tells into the history, and the rest onto the screen. If the database
-// fails, it aborts the run and waits for its end.
+// load is the loop of the run: what comes out goes into the database, and what the
+// throttle tells into the history. If the database fails, it aborts the run and
+// waits for its end.
 func (j *job) load(abort context.Context, cancel func(), stopping <-chan struct{}, results <-chan result) (failed error) {
 	tick := j.clock.Ticker(beat)
 	defer tick.Stop()
@@ -175,8 +175,7 @@ func (j *job) load(abort context.Context, cancel func(), stopping <-chan struct{
 			if open = more; more && failed == nil {
 				err = j.take(res, abort.Err() != nil)
 			}
-		case now := <-tick.C:
-			j.progress.show(now, j.throttle.Snapshot(), j.before+j.loaded)
+		case <-tick.C:
 			if failed == nil {
 				err = j.flush()
 			}
@@ -194,7 +193,6 @@ func (j *job) load(abort context.Context, cancel func(), stopping <-chan struct{
 	if failed == nil {
 		failed = j.flush()
 	}
-	j.progress.end(j.before + j.loaded)
 	return failed
 }
 
@@ -205,7 +203,7 @@ func (j *job) hear(e pipeline.Event) {
 	switch e.Kind {
 	case pipeline.EventCircuitOpened:
 		if !j.open {
-			j.progress.say(fmt.Sprintf("the service does not work, and is asked again now and then: %v", j.history.trouble))
+			fmt.Fprintf(j.line, "the service does not work, and is asked again now and then: %v\n", j.history.trouble)
 		}
 		j.open = true
 	case pipeline.EventCircuitClosed:
@@ -215,7 +213,7 @@ func (j *job) hear(e pipeline.Event) {
 
 func (j *job) announceStop(aborted bool) {
 	if !aborted {
-		j.progress.say("stopping: no further row is read, and what was taken is finished; Ctrl-C again lets go of it")
+		fmt.Fprintln(j.line, "stopping: no further row is read, and what was taken is finished; Ctrl-C again lets go of it")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/paceline-go/paceline/examples/service"
 )
 
@@ -122,6 +123,18 @@ func (s *summary) printProof(out io.Writer) {
 	default:
 		line(out, "", "none loaded twice; the next run goes on from here")
 	}
+}
+
+func thousands[N int | int64](n N) string { return humanize.Comma(int64(n)) }
+
+// short drops the digits that nobody reads.
+func short(d time.Duration) time.Duration {
+	for unit := time.Second; unit >= 10; unit /= 10 {
+		if d >= unit {
+			return d.Round(unit / 10)
+		}
+	}
+	return d
 }
 
 func plural(n int, noun string) string {

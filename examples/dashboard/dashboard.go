@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/paceline-go/paceline/examples/service"
+	"github.com/paceline-go/paceline/pipeline"
+	"github.com/paceline-go/paceline/pipeline/pacepage"
+	"github.com/sourcegraph/conc"
+)
+
+// dashboard asks for all regions side by side, and serves the page until interrupt
+// is done. Then no further job is taken, and those that were are finished.
+func (s settings) dashboard(interrupt context.Context, regions []region, out io.Writer) (*summary, error) {
+	surveys, err := s.start(regions)
+	defer func() {
+		for _, r := range surveys {
+			r.close()
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		return nil, fmt.Errorf("%w; -addr localhost:0 takes a port that is free", err)
+	}
+	page, end := context.WithCancel(context.Background()) // it is there until all have drained
+	defer end()
+	throttles := make(map[string]*pipeline.Throttle)
+	for _, r := range surveys {
+		throttles[r.region.name] = r.throttle
+	}
+	server := &http.Server{Handler: pacepage.New(page, throttles), ReadHeaderTimeout: 10 * time.Second}
+	fmt.Fprintf(out, "the page: http://%s/\nCtrl-C takes no further job, finishes those in flight, and ends; Ctrl-C again ends at once\n\n", listener.Addr())
+
+	var all conc.WaitGroup
+	all.Go(func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			fmt.Fprintln(out, "the page has ended:", err)
+		}
+	})
+	var asking conc.WaitGroup
+	for _, r := range surveys {
+		defer context.AfterFunc(interrupt, r.throttle.Close)()
+		asking.Go(r.run)
+	}
+	asking.Wait()
+	if interrupt.Err() == nil {
+		fmt.Fprintln(out, "all is done; the page stays until Ctrl-C")
+		<-interrupt.Done()
+	}
+	end()
+	err = server.Close()
+	all.Wait()
+	return &summary{surveys}, err
+}
+
+// A survey is what is asked about one region. Only the goroutine that calls run
+// touches its counts.
+type survey struct {
+	region   region
+	client   *client
+	embedded *service.Server // nil: another one
+	throttle *pipeline.Throttle
+	pipe     *pipeline.Pipeline[job, service.Answer]
+
+	done, failed, left, tokens int64
+	longest                    service.Answer
+	where                      job
+}
+
+func (s settings) start(regions []region) (surveys []*survey, err error) {
+	for _, region := range regions {
+		r := &survey{region: region}
+		url := s.url
+		if url == "" {
+			cfg := region.service
+			cfg.Seed = s.seed
+			if r.embedded, err = service.Start(cfg); err != nil {
+				return surveys, err
+			}
+			url = r.embedded.URL()
+		}
+		r.client = newClient(url, s.concurrency)
+		surveys = append(surveys, r)
+		if r.pipe, err = pipeline.New(r.client.ask, s.throttle(region)); err != nil {
+			return surveys, err
+		}
+		r.pipe.Cost(cost)
+		r.throttle = r.pipe.Throttle()
+	}
+	return surveys, nil
+}
+
+// throttle is how a pipeline is told about its service: how far it may go, never
+// how fast the service is.
+func (s settings) throttle(r region) pipeline.Config {
+	cfg := pipeline.Config{
+		MaxConcurrency: s.concurrency,
+		Jitter:         0.1,
+		AttemptTimeout: 10 * time.Second,
+		TotalJobs:      r.total(),
+		Retry:          &pipeline.Retry{MaxAttempts: 8, BaseDelay: 50 * time.Millisecond, MaxDelay: 2 * time.Second, Park: true},
+		Breaker:        &pipeline.Breaker{Failures: 5, OpenFor: 2 * time.Second, Counts: broken},
+	}
+	if r.quota != nil {
+		cfg.Budgets = []pipeline.Budget{*r.quota}
+	}
+	return cfg
+}
+
+func (r *survey) run() {
+	for result := range r.pipe.Each(context.Background(), r.region.jobs()) {
+		switch {
+		case result.Attempts == 0:
+			r.left++ // the throttle was closed before its turn came
+		case result.Err != nil:
+			r.failed++
+		default:
+			r.done++
+			r.tokens += result.Out.Tokens
+			if result.Out.DayMinutes > r.longest.DayMinutes {
+				r.longest, r.where = result.Out, result.In
+			}
+		}
+	}
+}
+
+func (r *survey) close() {
+	r.client.close()
+	if r.embedded != nil {
+		_ = r.embedded.Close() // nobody asks it any more
+	}
+}
+
+// summary is what is said at the end.
+type summary struct{ surveys []*survey }
+
+// complete says whether every job that the pipelines took came back, with an answer.
+func (s *summary) complete() bool {
+	return !slices.ContainsFunc(s.surveys, func(r *survey) bool {
+		now := r.throttle.Snapshot()
+		return r.failed > 0 || now.InFlight+now.Waiting > 0 || now.Completed != r.done
+	})
+}
+
+func (s *summary) print(out io.Writer) {
+	for _, r := range s.surveys {
+		now := r.throttle.Snapshot()
+		fmt.Fprintf(out, "%-8s %7d of %d done, %d failed; %d attempts refused, %d failed; %d tokens\n",
+			r.region.name, r.done, r.region.total(), r.failed, now.Attempts.Overloaded, now.Attempts.Failed, r.tokens)
+		if r.done > 0 {
+			fmt.Fprintf(out, "%-8s the longest day: %s, %.0f minutes at %d°, %d°\n", "", r.where.day.Format(time.DateOnly), r.longest.DayMinutes, r.where.lat, r.where.lon)
+		}
+	}
+}

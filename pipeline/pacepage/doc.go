@@ -1,0 +1,54 @@
+// Package pacepage serves a live page on which to watch throttles: the limit against
+// what is in flight, the interval, goodput and refusals, budgets, the circuit, what
+// holds attempts up, progress, and events as they happen, a minute, ten minutes or an
+// hour back. It needs one line, loads nothing from elsewhere, and is readable on a
+// phone and in the dark:
+//
+//	http.Handle("/pace/", pacepage.New(ctx, map[string]*pipeline.Throttle{"geocoder": t}))
+//
+// It is a module of its own:
+//
+//	go get github.com/paceline-go/paceline/pipeline/pacepage
+//
+// One goroutine looks at each throttle once a second until ctx is done. It keeps some
+// 150 kilobytes of each, however long that takes. Viewers are told what is new once a
+// second; one who is a minute behind is cut off, and begins anew.
+//
+// Whoever can open the page sees the names of throttles and budgets, and the text of
+// errors. It has no password: put it behind your own.
+//
+// # The numbers, for others
+//
+// GET data.json, beside the page, answers with what the page knows. Two parameters
+// choose: throttle, the name of one (default: all), and back, how many seconds: 60,
+// 600 (the default) or 3600. All durations are in seconds, all times Unix seconds; null
+// is a number that is not known.
+//
+//	at         when the throttles were looked at
+//	back       how far back the history goes
+//	step       time between its points: 1, 2 or 10
+//	whole      true; in the stream, false for what is new since the message before
+//	throttles  by name:
+//	  name
+//	  snapshot  the fields of [controller.Snapshot] in snake_case; eta is null where
+//	            it is unknown; budgets have name, unit ("tokens" or "requests"), tokens
+//	            (all that there is), window, used and remaining
+//	  history   columns of numbers, one for each step, the oldest first:
+//	    t                  when the step began
+//	    concurrency, in_flight, waiting, dispatch_interval    means over the step
+//	    goodput            jobs done a second
+//	    refused, failed    attempts a second that were refused, and that failed
+//	    circuit            the worst of the step: "closed", "half_open" or "open"
+//	    held               by cause (limit, pace, budget, rate, circuit, server): the
+//	                       share of the step in which jobs waited for it, 0 to 1
+//	    budgets            a column for each budget: the share that is used, 0 to 1
+//	events     the latest 200 that matter, and 200 of the pace and of retries:
+//	  id, throttle, kind (as in [controller.EventKind], of the latest), text
+//	  subject    "circuit", "budget", "server", "lifetime", "pace" or "retries"
+//	  at, until, times    first, last and number of those that were so close together
+//	                      that they are told as one
+//
+// GET stream, with the same parameters, is a stream of Server-Sent Events: the same
+// document whole, and then once a second what is new in it. A step that goes on comes
+// again, with the same t; so does an event, with the same id.
+package pacepage

@@ -1,0 +1,235 @@
+package pacepage
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+// The document that data.json answers with, and the stream tells; see the package's
+// comment. Durations are in seconds.
+
+type document struct {
+	At        float64       `json:"at"`    // Unix time of the newest sample
+	Back      float64       `json:"back"`  // how far the history goes
+	Step      float64       `json:"step"`  // between its points
+	Whole     bool          `json:"whole"` // false: what has changed since the one before
+	Throttles []throttleDoc `json:"throttles"`
+	Events    []eventDoc    `json:"events"`
+}
+
+type throttleDoc struct {
+	Name     string      `json:"name"`
+	Snapshot snapshotDoc `json:"snapshot"`
+	History  historyDoc  `json:"history"`
+}
+
+type snapshotDoc struct {
+	State            string      `json:"state"`
+	Circuit          string      `json:"circuit"`
+	CircuitOpenFor   float64     `json:"circuit_open_for"`
+	HeldBy           string      `json:"held_by"`
+	Concurrency      int         `json:"concurrency"`
+	MaxConcurrency   int         `json:"max_concurrency"`
+	SafeCeiling      int         `json:"safe_ceiling"`
+	InFlight         int         `json:"in_flight"`
+	Waiting          int         `json:"waiting"`
+	DispatchInterval float64     `json:"dispatch_interval"`
+	PausedFor        float64     `json:"paused_for"`
+	Completed        int64       `json:"completed"`
+	Failed           int64       `json:"failed"`
+	Retries          int64       `json:"retries"`
+	Total            int64       `json:"total"`
+	Percentage       float64     `json:"percentage"`
+	ETA              figure      `json:"eta"`
+	Attempts         attemptsDoc `json:"attempts"`
+	Tokens           int64       `json:"tokens"`
+	Budgets          []budgetDoc `json:"budgets"`
+	DroppedEvents    int64       `json:"dropped_events"`
+}
+
+type attemptsDoc struct {
+	Succeeded  int64 `json:"succeeded"`
+	Failed     int64 `json:"failed"`
+	Overloaded int64 `json:"overloaded"`
+	Ignored    int64 `json:"ignored"`
+}
+
+type budgetDoc struct {
+	Name      string  `json:"name"`
+	Unit      string  `json:"unit"` // tokens or requests
+	Tokens    int64   `json:"tokens"`
+	Window    float64 `json:"window"`
+	Used      int64   `json:"used"`
+	Remaining int64   `json:"remaining"`
+}
+
+// historyDoc has a column for each quantity, and in each a number for each step.
+type historyDoc struct {
+	T                []float64  `json:"t"`
+	Concurrency      []figure   `json:"concurrency"`
+	InFlight         []figure   `json:"in_flight"`
+	Waiting          []figure   `json:"waiting"`
+	DispatchInterval []figure   `json:"dispatch_interval"`
+	Goodput          []figure   `json:"goodput"`
+	Refused          []figure   `json:"refused"`
+	Failed           []figure   `json:"failed"`
+	Circuit          []string   `json:"circuit"`
+	Held             heldDoc    `json:"held"`
+	Budgets          [][]figure `json:"budgets"`
+}
+
+type heldDoc struct {
+	Limit   []figure `json:"limit"`
+	Pace    []figure `json:"pace"`
+	Budget  []figure `json:"budget"`
+	Rate    []figure `json:"rate"`
+	Circuit []figure `json:"circuit"`
+	Server  []figure `json:"server"`
+}
+
+type eventDoc struct {
+	ID       int64   `json:"id"`
+	Throttle string  `json:"throttle"`
+	At       float64 `json:"at"`
+	Until    float64 `json:"until"`
+	Times    int     `json:"times"`
+	Subject  subject `json:"subject"`
+	Kind     string  `json:"kind"`
+	Text     string  `json:"text"`
+}
+
+// A figure is a number with five digits, which is more than a chart can show; a
+// whole one has all of them. It is null if it is not known.
+type figure float64
+
+var unknown = figure(math.NaN())
+
+// MarshalJSON implements json.Marshaler.
+func (f figure) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
+		return []byte("null"), nil
+	}
+	if math.Trunc(float64(f)) == float64(f) {
+		return strconv.AppendFloat(nil, float64(f), 'f', -1, 64), nil
+	}
+	return strconv.AppendFloat(nil, float64(f), 'g', 5, 64), nil
+}
+
+func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+func snapshotOf(s pipeline.Snapshot) snapshotDoc {
+	d := snapshotDoc{
+		State:            s.State.String(),
+		Circuit:          s.Circuit.String(),
+		CircuitOpenFor:   s.CircuitOpenFor.Seconds(),
+		HeldBy:           s.HeldBy.String(),
+		Concurrency:      s.Concurrency,
+		MaxConcurrency:   s.MaxConcurrency,
+		SafeCeiling:      s.SafeCeiling,
+		InFlight:         s.InFlight,
+		Waiting:          s.Waiting,
+		DispatchInterval: s.DispatchInterval.Seconds(),
+		PausedFor:        s.PausedFor.Seconds(),
+		Completed:        s.Completed,
+		Failed:           s.Failed,
+		Retries:          s.Retries,
+		Total:            s.Total,
+		Percentage:       s.Percentage,
+		ETA:              figure(s.ETA.Seconds()),
+		Attempts:         attemptsDoc(s.Attempts),
+		Tokens:           s.Tokens,
+		Budgets:          []budgetDoc{},
+		DroppedEvents:    s.DroppedEvents,
+	}
+	if s.ETA < 0 {
+		d.ETA = unknown
+	}
+	for _, b := range s.Budgets {
+		unit := "tokens"
+		if b.Requests {
+			unit = "requests"
+		}
+		d.Budgets = append(d.Budgets, budgetDoc{
+			Name: b.Name, Unit: unit, Tokens: b.Tokens, Window: b.Window.Seconds(), Used: b.Used, Remaining: b.Remaining,
+		})
+	}
+	return d
+}
+
+// historyOf turns buckets into columns; budgets is how many there are now.
+func historyOf(r ring, budgets int) historyDoc {
+	column := func(value func(b *bucket) figure) []figure {
+		c := make([]figure, len(r))
+		for i := range r {
+			c[i] = value(&r[i])
+		}
+		return c
+	}
+	mean := func(sum func(b *bucket) float32) []figure {
+		return column(func(b *bucket) figure { return ratio(sum(b), b.samples) })
+	}
+	rate := func(count func(b *bucket) float32) []figure {
+		return column(func(b *bucket) figure { return ratio(count(b), b.seconds) })
+	}
+	held := func(cause int) []figure { return rate(func(b *bucket) float32 { return b.held[cause] }) }
+	d := historyDoc{
+		T:                make([]float64, len(r)),
+		Concurrency:      mean(func(b *bucket) float32 { return b.limit }),
+		InFlight:         mean(func(b *bucket) float32 { return b.inFlight }),
+		Waiting:          mean(func(b *bucket) float32 { return b.waiting }),
+		DispatchInterval: mean(func(b *bucket) float32 { return b.interval }),
+		Goodput:          rate(func(b *bucket) float32 { return b.done }),
+		Refused:          rate(func(b *bucket) float32 { return b.refused }),
+		Failed:           rate(func(b *bucket) float32 { return b.failed }),
+		Circuit:          make([]string, len(r)),
+		Held: heldDoc{
+			Limit: held(0), Pace: held(1), Budget: held(2), Rate: held(3), Circuit: held(4), Server: held(5),
+		},
+		Budgets: make([][]figure, budgets),
+	}
+	for i := range r {
+		d.T[i] = unix(r[i].at)
+		d.Circuit[i] = r[i].circuit.String()
+	}
+	for i := range d.Budgets {
+		d.Budgets[i] = column(func(b *bucket) figure {
+			if i >= len(b.used) {
+				return unknown
+			}
+			return ratio(b.used[i], b.samples)
+		})
+	}
+	return d
+}
+
+// ratio is unknown where nothing was measured.
+func ratio(sum, of float32) figure {
+	if of <= 0 {
+		return unknown
+	}
+	return figure(sum / of)
+}
+
+// eventsOf returns the entries that belong to a view, the oldest first.
+func eventsOf(entries []*entry, v view) []eventDoc {
+	docs := []eventDoc{}
+	for _, e := range entries {
+		if !v.one || v.throttle == e.throttle {
+			docs = append(docs, e.document())
+		}
+	}
+	slices.SortFunc(docs, func(a, b eventDoc) int { return cmp.Compare(a.ID, b.ID) })
+	return docs
+}
+
+func (e *entry) document() eventDoc {
+	return eventDoc{
+		ID: e.id, Throttle: e.throttle, At: unix(e.first.At), Until: unix(e.last.At), Times: e.times,
+		Subject: e.subject, Kind: e.last.Kind.String(), Text: e.text(),
+	}
+}
