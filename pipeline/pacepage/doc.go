@@ -41,7 +41,8 @@
 //	    circuit            the worst of the step: "closed", "half_open" or "open"
 //	    held               by cause (limit, pace, budget, rate, circuit, server): the
 //	                       share of the step in which jobs waited for it, 0 to 1
-//	    budgets            a column for each budget: the share that is used, 0 to 1
+//	    budgets            a column for each budget: the share that is used at the end
+//	                       of the step, 0 to 1
 //	events     the latest 200 that matter, and 200 of the pace and of retries:
 //	  id, throttle, kind (as in [controller.EventKind], of the latest), text
 //	  subject    "circuit", "budget", "server", "lifetime", "pace" or "retries"

@@ -201,7 +201,7 @@ func historyOf(r ring, budgets int) historyDoc {
 			if i >= len(b.used) {
 				return unknown
 			}
-			return ratio(b.used[i], b.samples)
+			return figure(b.used[i])
 		})
 	}
 	return d
