@@ -150,7 +150,10 @@ func (p *Pipeline[In, Out]) runAll(ctx context.Context, jobs <-chan In) <-chan R
 // Run is to a chain what [Pipeline.Run] is to a pipeline. The intake also ends
 // when the throttle of any stage is closed: jobs that have not got to that stage
 // by then come back with ErrClosed. So to have what was taken finished, drain the
-// throttle of the first stage before you close another one.
+// throttle of the first stage, and close another one only when the results are.
+//
+// When the intake has ended, nobody receives from jobs any more. Let whoever sends
+// them also select on ctx.Done and the throttles' Done, or use Each.
 //
 // Run panics if ctx or jobs is nil.
 func (c *Chain[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[In, Out] {
@@ -160,7 +163,7 @@ func (c *Chain[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[
 	parcels := make(chan parcel)
 	go func() {
 		defer close(parcels)
-		for intake.Err() == nil {
+		for intake.Err() == nil && !c.closed() {
 			select {
 			case in, ok := <-jobs:
 				if !ok {
@@ -194,14 +197,14 @@ func (c *Chain[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[R
 		ctx, cancel := context.WithCancelCause(ctx)
 		intake, end := c.intake(ctx)
 		defer end()
-		parcels := make(chan parcel)
+		parcels := make(chan parcel, ahead)
 
 		var feeder conc.WaitGroup
 		feeder.Go(func() {
 			defer close(parcels)
 			for in := range jobs {
 				parcels <- parcel{in: in}
-				if intake.Err() != nil {
+				if intake.Err() != nil || c.closed() {
 					return
 				}
 			}
@@ -235,9 +238,6 @@ func (c *Chain[In, Out]) intake(ctx context.Context) (intake context.Context, en
 	intake, cancel := context.WithCancel(ctx)
 	var watchers conc.WaitGroup
 	for _, t := range c.throttles {
-		if t.dispatcher.Closed() {
-			cancel()
-		}
 		watchers.Go(func() {
 			select {
 			case <-t.Done():
@@ -250,4 +250,10 @@ func (c *Chain[In, Out]) intake(ctx context.Context) (intake context.Context, en
 		cancel()
 		watchers.Wait()
 	}
+}
+
+// closed reports whether a throttle of the chain is, also before the intake's context
+// has heard of it.
+func (c *Chain[In, Out]) closed() bool {
+	return slices.ContainsFunc(c.throttles, func(t *Throttle) bool { return t.dispatcher.Closed() })
 }

@@ -97,13 +97,12 @@ func (s settings) validate(rest []string) error {
 	return nil
 }
 
-func (s settings) config(texts int) pipeline.Config {
+func (s settings) config() pipeline.Config {
 	return pipeline.Config{
 		MaxConcurrency: 16,
 		AttemptTimeout: 10 * time.Second,
 		Retry:          &pipeline.Retry{MaxAttempts: 5, BaseDelay: 50 * time.Millisecond, Park: true},
 		Budgets:        []pipeline.Budget{{Name: "tokens", Tokens: s.tokens, Window: window}},
-		TotalJobs:      (texts + s.batch - 1) / s.batch, // a call is a job
 	}
 }
 
@@ -134,13 +133,7 @@ func (s settings) embed(interrupt context.Context, out io.Writer) (*summary, err
 	}
 	c := newClient(url)
 	defer c.http.CloseIdleConnections()
-	cfg := s.config(len(texts))
-	cfg.OnProgress = func(p pipeline.Snapshot) {
-		if p.Completed%20 == 0 {
-			fmt.Fprintf(out, "%3.0f%%  %d calls done, %s of %s tokens left\n", p.Percentage, p.Completed, comma(p.TokensRemaining), comma(s.tokens))
-		}
-	}
-	p, err := pipeline.New(c.embed, cfg)
+	p, err := pipeline.New(c.embed, s.config())
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +143,11 @@ func (s settings) embed(interrupt context.Context, out io.Writer) (*summary, err
 	sum := &summary{texts: len(texts), vectors: make(map[string]vector)}
 	begun := time.Now()
 	for r := range pipeline.Batch(p.Cost(cost), s.batch, time.Second/10).Each(context.Background(), slices.Values(texts)) {
-		sum.add(r)
+		if sum.add(r); sum.results%1000 == 0 {
+			left := p.Throttle().Snapshot().TokensRemaining
+			fmt.Fprintf(out, "%4.1fs  %6s texts, %s of %s tokens left\n",
+				time.Since(begun).Seconds(), comma(int64(sum.results)), comma(left), comma(s.tokens))
+		}
 	}
 	sum.took, sum.tokens = time.Since(begun), c.tokens.Load()
 	sum.calls, sum.again = c.calls.Load(), c.failed.Load()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -14,6 +15,7 @@ import (
 // summary is what is said at the end.
 type summary struct {
 	texts   int
+	results int
 	vectors map[string]vector
 	wrong   []string // texts that are at fault
 	failed  []string
@@ -24,9 +26,12 @@ type summary struct {
 }
 
 func (s *summary) add(r pipeline.Result[string, vector]) {
+	s.results++
 	switch {
 	case r.Err == nil:
 		s.vectors[r.In] = r.Out
+	case errors.Is(r.Err, pipeline.ErrClosed):
+		// it was not sent
 	case r.Err.Error() == invalid:
 		s.wrong = append(s.wrong, fmt.Sprintf("%.24q, %d bytes: %v", r.In, len(r.In), r.Err))
 	default:
@@ -41,7 +46,8 @@ func (s *summary) print(out io.Writer, like string) {
 	line := func(what, format string, args ...any) {
 		fmt.Fprintf(out, "%-10s"+format+"\n", append([]any{what}, args...)...)
 	}
-	line("embedded", "%s of %s texts, in %d calls, for %s tokens, in %.1f s", comma(int64(len(s.vectors))), comma(int64(s.texts)), s.calls, comma(s.tokens), s.took.Seconds())
+	line("embedded", "%s of %s texts, in %d calls, for %s tokens, in %.1f s",
+		comma(int64(len(s.vectors))), comma(int64(s.texts)), s.calls, comma(s.tokens), s.took.Seconds())
 	line("again", "%s texts failed in a call that was good for the others, and were tried again alone", comma(s.again))
 	for _, text := range s.wrong {
 		line("wrong", "%s", text)
@@ -52,6 +58,9 @@ func (s *summary) print(out io.Writer, like string) {
 			break
 		}
 		line("failed", "%s", text)
+	}
+	if n := s.texts - len(s.vectors) - len(s.wrong) - len(s.failed); n > 0 {
+		line("left", "%s texts were not sent any more", comma(int64(n)))
 	}
 	if names := s.nearest(like, 5); len(names) > 0 {
 		line("like", "%s: %s", like, strings.Join(names, ", "))

@@ -67,7 +67,8 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	f.StringVar(&s.catalogue, "catalogue", "", "a service that answers GET /cities/{id} with a city (default: one that is embedded)")
 	f.StringVar(&s.service, "service", "", "a service that answers as examples/serve does (default: one that is embedded)")
 	f.StringVar(&s.db, "db", filepath.Join(os.TempDir(), "paceline-chain.db"), "SQLite `file` to load into")
-	f.StringVar(&s.dead, "dead", filepath.Join(os.TempDir(), "paceline-dead.jsonl"), "`file` of dead letters, one JSON object a line; a run replaces it when it is over")
+	f.StringVar(&s.dead, "dead", filepath.Join(os.TempDir(), "paceline-dead.jsonl"),
+		"`file` of dead letters, one JSON object a line; a run replaces it when it is over")
 	f.BoolVar(&s.replay, "replay", false, "send the dead letters again, instead of the cities; what fails again stays dead")
 	if err := f.Parse(args); err != nil {
 		return s, err

@@ -22,6 +22,7 @@ type client struct {
 	url     string
 	http    http.Client
 	calls   atomic.Int64
+	hedges  atomic.Int64
 	refused atomic.Int64
 }
 

@@ -23,12 +23,12 @@ func TestWhatTheThrottleKnowsOfHedges(t *testing.T) {
 	cities = append(cities[:300:300], data.City{Lat: 90.5})
 	for _, test := range []struct {
 		way
-		hedges, known bool
-		lost          int
+		known bool
+		lost  int
 	}{
 		{way: way{"plain", s.plain}, known: true, lost: 1},
-		{way: way{"inside", s.inside}, hedges: true, lost: 1},
-		{way: way{"around", s.around}, hedges: true, known: true},
+		{way: way{"inside", s.inside}, lost: 1},
+		{way: way{"around", s.around}, known: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -39,14 +39,11 @@ func TestWhatTheThrottleKnowsOfHedges(t *testing.T) {
 			if len(sum.took) != len(cities) || sum.lost != test.lost {
 				t.Errorf("got %d results, %d without an answer, want %d and %d", len(sum.took), sum.lost, len(cities), test.lost)
 			}
-			if hedges := sum.calls > int64(len(cities))+30; hedges != test.hedges {
-				t.Errorf("%d calls for %d cities, want more because of hedges: %v", sum.calls, len(cities), test.hedges)
+			if (sum.hedges > 0) != (test.name != "plain") {
+				t.Errorf("%d hedges", sum.hedges)
 			}
 			if known := sum.unknown == 0; known != test.known {
-				t.Errorf("the throttle does not know of %d calls, want it to know of all: %v", sum.unknown, test.known)
-			}
-			if test.known && sum.refused > 0 {
-				t.Errorf("%d calls were refused, though the throttle knows the limit", sum.refused)
+				t.Errorf("the throttle does not know of %d of %d calls, want it to know of all: %v", sum.unknown, sum.calls, test.known)
 			}
 		})
 	}

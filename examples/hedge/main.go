@@ -17,6 +17,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -127,8 +128,8 @@ func (s settings) compare(interrupt context.Context, out io.Writer) error {
 		fmt.Fprintf(out, ", and the embedded service allows %d calls at once", atOnce)
 	}
 	fmt.Fprint(out, "\n\n")
-	fmt.Fprintf(out, "%-8s%10s%10s%10s%10s%12s%12s%12s\n", "", "p50", "p95", "p99", "calls", "unknown to", "refused", "without")
-	fmt.Fprintf(out, "%-8s%10s%10s%10s%10s%12s%12s%12s\n", "", "", "", "", "", "the throttle", "", "an answer")
+	fmt.Fprintf(out, "%-8s%8s%8s%8s%8s%8s%14s%9s%11s\n", "", "p50", "p95", "p99", "calls", "hedges", "unknown to", "refused", "without")
+	fmt.Fprintf(out, "%-8s%8s%8s%8s%8s%8s%14s%9s%11s\n", "", "", "", "", "", "", "the throttle", "", "an answer")
 	for _, w := range []way{{"plain", s.plain}, {"inside", s.inside}, {"around", s.around}} {
 		sum, err := s.try(interrupt, w, cities)
 		if err != nil {
@@ -176,13 +177,20 @@ func (s settings) try(interrupt context.Context, w way, cities []data.City) (sum
 	defer context.AfterFunc(interrupt, p.Throttle().Close)()
 	sum.name = w.name
 	for r := range p.Each(context.Background(), slices.Values(cities)) {
+		if errors.Is(r.Err, pipeline.ErrClosed) {
+			continue // it was not sent
+		}
 		sum.took = append(sum.took, r.Took)
 		if r.Err != nil {
 			sum.lost++
 		}
 	}
+	// The slower of two calls is cancelled, but not waited for.
+	if err := calls.Drain(context.Background()); err != nil {
+		return sum, err
+	}
 	counted := calls.Snapshot().Attempts
-	sum.calls, sum.refused = c.calls.Load(), c.refused.Load()
+	sum.calls, sum.hedges, sum.refused = c.calls.Load(), c.hedges.Load(), c.refused.Load()
 	// A hedge may be cancelled when it has a slot already, but has not called yet.
 	sum.unknown = max(0, sum.calls-counted.Succeeded-counted.Failed-counted.Overloaded-counted.Ignored)
 	return sum, nil
@@ -190,10 +198,11 @@ func (s settings) try(interrupt context.Context, w way, cities []data.City) (sum
 
 // summary is what came of one way.
 type summary struct {
-	name                    string
-	took                    []time.Duration // of each city
-	calls, unknown, refused int64
-	lost                    int
+	name             string
+	took             []time.Duration // of each city
+	calls, hedges    int64
+	unknown, refused int64 // of the calls
+	lost             int
 }
 
 func (s summary) print(out io.Writer) {
@@ -204,5 +213,5 @@ func (s summary) print(out io.Writer) {
 		}
 		return s.took[int(share*float64(len(s.took)-1))].Round(time.Millisecond)
 	}
-	fmt.Fprintf(out, "%-8s%10v%10v%10v%10d%12d%12d%12d\n", s.name, at(0.5), at(0.95), at(0.99), s.calls, s.unknown, s.refused, s.lost)
+	fmt.Fprintf(out, "%-8s%8v%8v%8v%8d%8d%14d%9d%11d\n", s.name, at(0.5), at(0.95), at(0.99), s.calls, s.hedges, s.unknown, s.refused, s.lost)
 }

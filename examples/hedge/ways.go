@@ -27,9 +27,10 @@ func guarded(e executor, call pipeline.Work[data.City, answer]) pipeline.Work[da
 
 // hedge starts a second call beside one that takes long. The first that succeeds is
 // taken; that one fails is no reason to give up the other.
-func (s settings) hedge() hedgepolicy.HedgePolicy[answer] {
+func (s settings) hedge(c *client) hedgepolicy.HedgePolicy[answer] {
 	return hedgepolicy.NewBuilderWithDelayQuantile[answer](s.quantile, 200, 50).
 		CancelIf(func(_ answer, err error) bool { return err == nil }).
+		OnHedge(func(failsafe.ExecutionEvent[answer]) { c.hedges.Add(1) }).
 		Build()
 }
 
@@ -51,7 +52,7 @@ func (s settings) plain(c *client) (*cities, *pipeline.Throttle, error) {
 // write, and right where the service minds its own load. Where it has a limit, leave
 // it room for the hedges: here they are a tenth of the calls.
 func (s settings) inside(c *client) (*cities, *pipeline.Throttle, error) {
-	p, err := pipeline.New(guarded(failsafe.With(s.hedge(), s.limit()), c.ask), throttle(inFlight))
+	p, err := pipeline.New(guarded(failsafe.With(s.hedge(c), s.limit()), c.ask), throttle(inFlight))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -61,14 +62,16 @@ func (s settings) inside(c *client) (*cities, *pipeline.Throttle, error) {
 // around has the hedge around Execute: each call is an attempt of its own, with
 // slot, pace and budget. The jobs come through a pipeline whose own throttle only
 // says how many there are at once; one and the same would wait for itself. The
-// fallback is outermost, so that the throttle hears of what fails.
+// fallback is outermost, so that the throttle hears of what fails. A call that is
+// cancelled gives its slot back before the service has noticed; at the very limit,
+// that may cost a refusal now and then.
 func (s settings) around(c *client) (*cities, *pipeline.Throttle, error) {
 	calls, err := pipeline.NewThrottle(throttle(atOnce))
 	if err != nil {
 		return nil, nil, err
 	}
 	call := pipeline.Wrap(calls, guarded(failsafe.With(s.limit()), c.ask))
-	p, err := pipeline.New(guarded(failsafe.With(estimate, s.hedge()), call), pipeline.Config{
+	p, err := pipeline.New(guarded(failsafe.With(estimate, s.hedge(c)), call), pipeline.Config{
 		MaxConcurrency: inFlight, Policy: pipeline.Static{},
 	})
 	return p, calls, err

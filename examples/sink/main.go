@@ -110,7 +110,7 @@ func (s settings) sink(interrupt context.Context, out io.Writer) (sum summary, e
 	rows = slices.Insert(rows, 4321, impossible...)
 	dsn, where := s.dsn, "PostgreSQL"
 	if dsn == "" {
-		server, err := startServer()
+		server, err := startServer(room)
 		if err != nil {
 			return sum, err
 		}

@@ -21,9 +21,9 @@ import (
 
 // What the embedded server does to its callers, who do not know it.
 const (
-	connections = 10                    // more are refused, as PostgreSQL does
-	latency     = 20 * time.Millisecond // of a transaction
-	conflicts   = 25                    // one transaction of so many fails to serialize
+	room      = 10                    // connections; more are refused, as PostgreSQL does
+	latency   = 20 * time.Millisecond // of a transaction
+	conflicts = 25                    // one transaction of so many fails to serialize
 )
 
 // A server speaks PostgreSQL's protocol and understands what this program says to
@@ -34,17 +34,18 @@ type server struct {
 
 	mu           sync.Mutex // each connection is served by a goroutine of its own
 	rows         map[int64]data.City
+	room         int // for connections
 	connected    int
 	refused      int
 	transactions int
 }
 
-func startServer() (*server, error) {
+func startServer(room int) (*server, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dsn: "postgres://paceline@" + listener.Addr().String() + "/test?sslmode=disable", rows: make(map[int64]data.City)}
+	s := &server{dsn: "postgres://paceline@" + listener.Addr().String() + "/test?sslmode=disable", room: room, rows: make(map[int64]data.City)}
 	s.wire, err = wire.NewServer(s.parse,
 		wire.Logger(slog.New(slog.DiscardHandler)),
 		wire.SessionAuthStrategy(s.admit),
@@ -69,7 +70,7 @@ func failure(code codes.Code, format string, args ...any) error {
 func (s *server) admit(ctx context.Context, w *buffer.Writer, _ *buffer.Reader) (context.Context, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.connected == connections {
+	if s.connected == s.room {
 		s.refused++
 		err := pgerror.WithSeverity(pgerror.WithCode(errors.New("sorry, too many clients already"), codes.TooManyConnections), pgerror.LevelFatal)
 		return ctx, errors.Join(err, wire.WriteUnterminatedError(w, err))

@@ -22,7 +22,7 @@ func TestEachRowIsStoredOrRefusedForWhatItIs(t *testing.T) {
 	for _, driver := range []string{"pgx", "sql"} {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()
-			server, err := startServer()
+			server, err := startServer(2)
 			if err != nil {
 				t.Fatal(err)
 			}

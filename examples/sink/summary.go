@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -23,6 +24,9 @@ type summary struct {
 }
 
 func (s *summary) add(r pipeline.Result[data.City, struct{}]) {
+	if errors.Is(r.Err, pipeline.ErrClosed) {
+		return // it was not sent
+	}
 	s.results++
 	what := fmt.Sprintf("%d %s: %v", r.In.ID, r.In.Name, r.Err)
 	switch {

@@ -47,8 +47,9 @@ func Stream(t *pipeline.Throttle) grpc.StreamClientInterceptor {
 		if s, err = open(ctx, desc, conn, method, opts...); err != nil {
 			return nil, err
 		}
-		forget := context.AfterFunc(ctx, func() { slot.Release(context.Cause(ctx)) })
-		return &paced{ClientStream: s, slot: slot, forget: forget}, nil
+		p := &paced{ClientStream: s, ctx: ctx, slot: slot}
+		p.forget = context.AfterFunc(ctx, func() { slot.Release(pipeline.Fatal(context.Cause(ctx))) })
+		return p, nil
 	}
 }
 
@@ -59,6 +60,7 @@ var errNotOpened = pipeline.Fatal(errors.New("pacegrpc: the stream was not opene
 // takes care that only the first of those who give it back does.
 type paced struct {
 	grpc.ClientStream
+	ctx      context.Context // the caller's
 	slot     *pipeline.Slot
 	forget   func() bool // the end of the context
 	answered bool        // only the reader looks at it
@@ -66,6 +68,10 @@ type paced struct {
 
 func (p *paced) release(err error) {
 	p.forget()
+	settle(p.ctx, err)
+	if err != nil && p.ctx.Err() != nil {
+		err = pipeline.Fatal(err) // how long a caller waits says nothing of the server
+	}
 	p.slot.Release(err)
 }
 

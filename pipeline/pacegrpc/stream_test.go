@@ -193,6 +193,25 @@ func TestAStreamThatNobodyReadsLosesItsSlotWithItsContext(t *testing.T) {
 	})
 }
 
+func TestTheCallersDeadlineEndsAStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := throttle(t, pipeline.Config{})
+		s := &service{output: func(to pb.TestService_StreamingOutputCallServer) error {
+			<-to.Context().Done()
+			return to.Context().Err()
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if _, err := watch(t, ctx, s.client(t, gate, nil)).Recv(); status.Code(err) != codes.DeadlineExceeded {
+			t.Errorf("got %v", err)
+		}
+		inFlight(t, gate, 0, "after the deadline")
+		if got := gate.Snapshot().Attempts; got != (pipeline.AttemptCounts{Ignored: 1}) {
+			t.Errorf("the throttle counts %+v, want the caller's impatience ignored", got)
+		}
+	})
+}
+
 func TestAStreamThatDoesNotOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := throttle(t, pipeline.Config{})

@@ -6,11 +6,14 @@ import (
 	"strings"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/pipeline"
 )
 
@@ -41,9 +44,22 @@ func Unary(t *pipeline.Throttle, idempotent func(method string) bool) grpc.Unary
 		_, err := pipeline.Execute(ctx, t, func(ctx context.Context) (struct{}, error) {
 			var trailer metadata.MD
 			err := call(ctx, method, req, reply, conn, append(slices.Clip(opts), grpc.Trailer(&trailer))...)
+			settle(ctx, err)
 			return struct{}{}, mark(err, trailer, again)
 		})
 		return withStatus(err)
+	}
+}
+
+// settle waits for ctx to notice that its deadline is over, if gRPC has noticed that
+// first: servers watch the deadline too, and their word may come a moment before the
+// timer's. The throttle would take it for a failure of the server's own.
+func settle(ctx context.Context, err error) {
+	if status.Code(err) != codes.DeadlineExceeded {
+		return
+	}
+	if deadline, ok := ctx.Deadline(); ok && !clock.Real().Now().Before(deadline) {
+		<-ctx.Done()
 	}
 }
 

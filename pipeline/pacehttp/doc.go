@@ -28,11 +28,12 @@
 //
 // # What is sent again
 //
-// A request whose method is idempotent (RFC 9110, section 9.2.2) or which has an
+// By Transport and Do: a request whose method is idempotent (RFC 9110, section 9.2.2) or which has an
 // Idempotency-Key; any other only if the server has said that it did nothing with
 // it (429, 425, 529, 403 as above, 503 with a Retry-After, X-Should-Retry: true), or no connection
 // was made. A body is sent again with http.Request.GetBody, which http.NewRequest sets
-// for readers of bytes and strings; without it nothing is sent twice.
+// for readers of bytes and strings; without it nothing is sent twice. Attempt and Mark leave
+// that to whoever repeats the job.
 //
 // # What is listened to
 //

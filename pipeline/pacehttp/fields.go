@@ -22,6 +22,9 @@ func decimal(s string) (float64, bool) {
 	return v, err == nil
 }
 
+// isWhole reports whether a number has no fraction, nor a unit finer than a second.
+func isWhole(s string) bool { return strings.Trim(s, " 0123456789") == "" }
+
 // amount reads how many there are. In the older drafts of RateLimit-Limit, a list
 // of policies may follow.
 func amount(s string) (int64, bool) {

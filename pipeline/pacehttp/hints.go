@@ -28,7 +28,9 @@ const mostHints = 16
 //   - for RateLimit-Remaining, X-RateLimit-Remaining and X-Rate-Limit-Remaining: what
 //     X-RateLimit-Resource says (GitHub: core, search …), else requests.
 //
-// What makes no sense, is negative, or is more than 31 days ahead, is ignored. So is
+// A quota of which something is left and which is whole again within a second, written
+// in whole seconds, is left out: it may be a bucket that fills within milliseconds. What
+// makes no sense, is negative, or is more than 31 days ahead, is ignored. So is
 // a quota that does not say until when it holds, and one of concurrent requests.
 func Hints(res *http.Response, now time.Time, took time.Duration) []pipeline.Hint {
 	if res == nil || len(res.Header) == 0 {
@@ -98,6 +100,9 @@ func (r *reader) add(name string, requests bool, limit, remaining, reset string)
 	until, known := r.until(strings.TrimSpace(reset))
 	if !ok || !known {
 		return false
+	}
+	if left > 0 && until <= time.Second && isWhole(reset) {
+		return false // rounded: it may be as good as over
 	}
 	quota, _ := amount(limit) // 0: not told
 	r.hints = append(r.hints, pipeline.Hint{

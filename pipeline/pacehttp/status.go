@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +29,10 @@ type StatusError struct {
 
 	undone bool // the server says that it did nothing with the request
 }
+
+// ErrorType returns the status code, which is what OpenTelemetry wants to have as
+// error.type.
+func (e *StatusError) ErrorType() string { return strconv.Itoa(e.StatusCode) }
 
 // Error returns the status, and the beginning of the body if that is for people to
 // read.

@@ -1,0 +1,17 @@
+// Command llm sends prompts to a language model, as fast as its quotas of requests and tokens a minute allow and no faster, and writes
+// the answers into a file, in order, without losing or doubling one, whenever the program is stopped.
+//
+//	prompts ──► jobs ──► paceline: the official SDK ──► results, in order ──► answers
+//	 JSONL                    │                                               JSONL
+//	             embedded server, or a real one
+//
+// What a prompt will use is estimated before it is sent: its tokens, counted with the model's vocabulary, and the longest answer
+// that it may get. That much is reserved from the budget of tokens. What it did use, the answer tells, and that is what is booked.
+//
+// Run it from the root of the repo, stop it with Ctrl-C, run it again:
+//
+//	go run ./examples/llm
+//	go run ./examples/llm -provider anthropic -stream
+//	go run ./examples/llm -base-url https://api.openai.com/v1 -model gpt-4o-mini -rpm 500 -tpm 200000   # and OPENAI_API_KEY
+//	go run ./examples/llm -h
+package main

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/paceline-go/paceline/clock"
+	"github.com/paceline-go/paceline/examples/llm/server"
+	"github.com/paceline-go/paceline/examples/llm/tokens"
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+const (
+	beat  = 250 * time.Millisecond // how often progress is shown
+	grace = time.Minute            // how long answers that are due are waited for when the intake has ended
+)
+
+// backend is the server that prompts are sent to.
+type backend struct {
+	url    string         // as the SDK wants it
+	server *server.Server // nil: a real one
+	base   *http.Transport
+}
+
+// backend starts the embedded server, if that is the one.
+func (o options) backend() (*backend, error) {
+	base := http.DefaultTransport.(*http.Transport).Clone()
+	base.MaxIdleConnsPerHost = o.concurrency
+	if !o.embedded() {
+		return &backend{url: o.baseURL, base: base}, nil
+	}
+	s, err := server.Start(o.serverConfig(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return &backend{url: o.path(s.URL()), server: s, base: base}, nil
+}
+
+// path adds what a provider's SDK expects of a base URL.
+func (o options) path(url string) string {
+	if o.provider == openAI {
+		return url + "/v1"
+	}
+	return url
+}
+
+func (b *backend) close() error {
+	b.base.CloseIdleConnections()
+	if b.server == nil {
+		return nil
+	}
+	return b.server.Close()
+}
+
+// answerAll has every prompt answered that is not answered yet. When intake ends it sends no further prompt and waits for the answers
+// that are due; when abort ends it lets go of them. Either way the next run goes on from what is in the file.
+func answerAll(abort, intake context.Context, o options, b *backend, clk clock.Clock, out io.Writer) (*summary, error) {
+	prompts, name, err := readPrompts(o.prompts)
+	if err != nil {
+		return nil, err
+	}
+	count, err := tokens.NewCounter()
+	if err != nil {
+		return nil, err
+	}
+	journal, err := openJournal(o.out, o.fresh, o.name())
+	if err != nil {
+		return nil, err
+	}
+	defer journal.close()
+	all := o.jobs(prompts, count)
+	left, err := journal.left(all)
+	if err != nil {
+		return nil, err
+	}
+	r := &runner{
+		options: o, backend: b, clock: clk, out: out, journal: journal,
+		jobs: left, total: len(all), started: clk.Now(), events: make(chan pipeline.Event), said: map[string]bool{},
+	}
+	r.announce(name, len(prompts))
+	if err := r.run(abort, intake); err != nil {
+		return nil, err
+	}
+	return r.summary(), nil
+}
+
+// runner is one run. Only the goroutine that calls run touches it.
+type runner struct {
+	options
+	backend  *backend
+	clock    clock.Clock
+	out      io.Writer
+	journal  *journal
+	progress *progress
+	throttle *pipeline.Throttle
+	events   chan pipeline.Event
+	said     map[string]bool // what was said of failures
+	jobs     []job           // that are left to do
+	total    int             // with those that were done before
+	started  time.Time
+	ended    time.Time
+	answered int
+	let      int // taken, but let go of when the run was aborted
+	failures []result
+	hopeless error // why no further prompt is sent
+}
+
+type result = pipeline.Result[job, answer]
+
+func (r *runner) announce(name string, prompts int) {
+	where := r.backend.url
+	if r.backend.server != nil {
+		where += " (embedded)"
+	}
+	minute := ""
+	if r.minute != time.Minute {
+		minute = fmt.Sprintf(", which there lasts %v", r.minute)
+	}
+	line(r.out, "from", "%s, %s, %s each", plural(prompts, "prompt"), name, plural(r.samples, "answer"))
+	line(r.out, "through", "%s at %s", r.model, where)
+	line(r.out, "quotas", "%s requests and %s tokens a minute%s", thousands(r.rpm), thousands(r.tpm), minute)
+	line(r.out, "into", "%s, which holds %s of %s answers", r.journal.path, thousands(r.total-len(r.jobs)), thousands(r.total))
+	if len(r.jobs) == 0 {
+		line(r.out, "", "nothing is left to do; -fresh begins anew")
+	} else {
+		fmt.Fprintln(r.out)
+	}
+	r.progress = newProgress(r.out, r.total, r.total-len(r.jobs), r.started)
+}
+
+func (r *runner) run(abort, intake context.Context) error {
+	abort, cancel := context.WithCancel(abort)
+	defer cancel()
+	intake, stop := context.WithCancel(intake)
+	defer stop()
+	defer context.AfterFunc(abort, stop)()
+
+	ended := make(chan struct{})
+	defer close(ended)
+	cfg := r.throttleConfig()
+	cfg.TotalJobs = len(r.jobs)
+	cfg.Clock = r.clock
+	cfg.OnEvent = func(e pipeline.Event) {
+		select {
+		case r.events <- e:
+		case <-ended:
+		}
+	}
+	p, err := pipeline.New(newAsker(r.options, r.backend.url, r.backend.base).work, cfg)
+	if err != nil {
+		return err
+	}
+	r.throttle = p.Throttle()
+	jobs := make(chan job)
+	go func() {
+		defer close(jobs)
+		for _, j := range r.jobs {
+			select {
+			case jobs <- j:
+			case <-intake.Done():
+				return
+			}
+		}
+	}()
+	err = r.take(abort, cancel, stop, intake.Done(), p.Cost(cost).Ordered().Run(abort, jobs))
+	r.ended = r.clock.Now()
+	return errors.Join(err, r.hopeless)
+}
+
+// take is the loop of the run: what comes out goes into the file, and the rest onto the screen. If the file fails, it aborts the
+// run and waits for its end.
+func (r *runner) take(abort context.Context, cancel, stop func(), stopping <-chan struct{}, results <-chan result) (failed error) {
+	tick := r.clock.Ticker(beat)
+	defer tick.Stop()
+	var overdue <-chan time.Time
+	for open := true; open; {
+		select {
+		case res, more := <-results:
+			if open = more; !more {
+				continue
+			}
+			if err := r.book(res, abort.Err() != nil, stop); err != nil && failed == nil {
+				failed = err
+				cancel()
+			}
+		case now := <-tick.C:
+			r.progress.show(now, r.throttle.Snapshot(), r.done())
+		case e := <-r.events:
+			r.hear(e)
+		case <-stopping:
+			stopping = nil
+			timer := r.clock.Timer(grace)
+			defer timer.Stop()
+			overdue = timer.C
+			if abort.Err() == nil && r.hopeless == nil && r.done() < r.total {
+				r.progress.say("stopping: no further prompt is sent, and answers that are due are waited for, a minute at most; Ctrl-C again lets go of them")
+			}
+		case <-overdue:
+			cancel()
+		}
+	}
+	r.progress.end(r.done())
+	return failed
+}
+
+func (r *runner) done() int { return r.total - len(r.jobs) + r.answered }
+
+// book writes an answer down. No failure is for good once the run is aborted: without the abort the prompt would have had another try.
+func (r *runner) book(res result, aborted bool, stop func()) error {
+	var setup *setupError
+	switch {
+	case res.Err == nil:
+		r.answered++
+		return r.journal.add(record{
+			ID: res.In.ID, Sample: res.In.sample, Model: r.name(), Prompt: res.In.Text,
+			Answer: res.Out.text, Finish: res.Out.finish, PromptTokens: res.Out.prompt, AnswerTokens: res.Out.answer, Attempts: res.Attempts,
+		})
+	case aborted:
+		r.let++
+	case errors.As(res.Err, &setup):
+		r.hopeless = setup
+		stop()
+	default:
+		r.failures = append(r.failures, res)
+	}
+	return nil
+}
+
+// mostSaid bounds what is said of failures that are tried again.
+const mostSaid = 3
+
+// hear says why prompts are sent again: if the server is not there at all, the summary is a long way off.
+func (r *runner) hear(e pipeline.Event) {
+	if e.Kind != pipeline.EventRetry || len(r.said) == mostSaid {
+		return
+	}
+	about := e.Err.Error()
+	if said := new(serverError); errors.As(e.Err, &said) {
+		about = http.StatusText(said.status) // the text may differ each time
+	}
+	if !r.said[about] {
+		r.said[about] = true
+		r.progress.say(fmt.Sprintf("sent again: %v", e.Err))
+	}
+}

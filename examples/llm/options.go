@@ -1,0 +1,153 @@
+package main
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/paceline-go/paceline/examples/llm/server"
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+// options are the command line.
+type options struct {
+	provider    string
+	baseURL     string // "": the embedded server
+	key         string
+	model       string
+	stream      bool
+	prompts     string
+	samples     int
+	limit       int
+	maxTokens   int64
+	out         string
+	fresh       bool
+	rpm, tpm    int64
+	minute      time.Duration
+	concurrency int
+	retries     int
+	seed        uint64
+}
+
+const (
+	openAI     = "openai"
+	anthropics = "anthropic"
+)
+
+// providers are those whose protocol can be spoken.
+var providers = map[string]struct{ model, key string }{
+	openAI:     {"gpt-4o-mini", "OPENAI_API_KEY"},
+	anthropics: {"claude-haiku-4-5", "ANTHROPIC_API_KEY"},
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("llm", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&o.provider, "provider", openAI, "whose protocol and SDK: openai or anthropic")
+	f.StringVar(&o.baseURL, "base-url", "", "where the model is, such as https://api.openai.com/v1 (default: a server that is embedded)")
+	f.StringVar(&o.key, "api-key", "", "of a real server (default: the environment's OPENAI_API_KEY or ANTHROPIC_API_KEY)")
+	f.StringVar(&o.model, "model", "", "the model (default: gpt-4o-mini or claude-haiku-4-5)")
+	f.BoolVar(&o.stream, "stream", false, "have answers streamed")
+	f.StringVar(&o.prompts, "prompts", "", "JSONL `file` with an id and a prompt on each line (default: 84 prompts, embedded)")
+	f.IntVar(&o.samples, "samples", 8, "answers to each prompt")
+	f.IntVar(&o.limit, "n", 0, "answers in all, at most (default: no limit)")
+	f.Int64Var(&o.maxTokens, "max-tokens", 200, "tokens of an answer, at most")
+	f.StringVar(&o.out, "out", "", "JSONL `file` for the answers; a run goes on from what it holds (default: one in the temporary directory, named after the model)")
+	f.BoolVar(&o.fresh, "fresh", false, "empty that file first")
+	f.Int64Var(&o.rpm, "rpm", 500, "quota of requests a minute, of the embedded server too")
+	f.Int64Var(&o.tpm, "tpm", 30_000, "quota of tokens a minute, of the embedded server too")
+	f.DurationVar(&o.minute, "minute", 6*time.Second, "how long the embedded server's minute lasts; it lives so much faster")
+	f.IntVar(&o.concurrency, "concurrency", 64, "requests in flight, at most")
+	f.IntVar(&o.retries, "retries", 8, "attempts at a prompt, refusals not counted, before it is given up")
+	f.Uint64Var(&o.seed, "seed", 1, "of the embedded server's failures and of the throttle's backoff; 0: another each run")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if err := o.complete(f.Args()); err != nil {
+		fmt.Fprintln(stderr, "llm:", err)
+		return o, err
+	}
+	return o, nil
+}
+
+// complete checks the options and fills in what follows from others.
+func (o *options) complete(rest []string) error {
+	p, known := providers[o.provider]
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("arguments: got %q, want flags alone", rest)
+	case !known:
+		return fmt.Errorf("-provider: got %q, want openai or anthropic", o.provider)
+	case o.samples < 1:
+		return fmt.Errorf("-samples: got %d, want at least 1", o.samples)
+	case o.limit < 0:
+		return fmt.Errorf("-n: got %d, want at least 0", o.limit)
+	case o.maxTokens < 1:
+		return fmt.Errorf("-max-tokens: got %d, want at least 1", o.maxTokens)
+	case o.rpm < 1:
+		return fmt.Errorf("-rpm: got %d, want at least 1", o.rpm)
+	case o.tpm < 1:
+		return fmt.Errorf("-tpm: got %d, want at least 1", o.tpm)
+	case o.concurrency < 1:
+		return fmt.Errorf("-concurrency: got %d, want at least 1", o.concurrency)
+	case o.retries < 1:
+		return fmt.Errorf("-retries: got %d, want at least 1", o.retries)
+	}
+	o.model = cmp.Or(o.model, p.model)
+	if o.out == "" {
+		o.out = filepath.Join(os.TempDir(), "paceline-llm-"+strings.NewReplacer("/", "-", " ", "-").Replace(o.name())+".jsonl")
+	}
+	if o.embedded() {
+		o.key = "embedded"
+		return nil
+	}
+	o.minute = time.Minute // as everywhere
+	if o.key = cmp.Or(o.key, os.Getenv(p.key)); o.key == "" {
+		return fmt.Errorf("-api-key: got nothing, and %s is not set; a server that asks for none takes any", p.key)
+	}
+	return nil
+}
+
+func (o options) embedded() bool { return o.baseURL == "" }
+
+// name is that of the model, as answers have it: those of the embedded server are not to be taken for real ones.
+func (o options) name() string {
+	if o.embedded() {
+		return "embedded " + o.model
+	}
+	return o.model
+}
+
+// scale turns time of the server's into time on the wall.
+func (o options) scale(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * float64(o.minute) / float64(time.Minute))
+}
+
+// throttleConfig is how the pipeline is told about the service: its quotas, not how fast it is.
+func (o options) throttleConfig() pipeline.Config {
+	// The server counts from a request's arrival, and not every one takes equally long to get there: in a window that is a little
+	// longer than its minute, none arrives before those of a minute ago have left its count.
+	window := o.minute + o.minute/100
+	return pipeline.Config{
+		MaxConcurrency: o.concurrency,
+		AttemptTimeout: o.scale(5 * time.Minute),
+		// Named as the headers name them, so that what they say of the quotas is taken for these.
+		Budgets: []pipeline.Budget{
+			{Name: "requests", Tokens: o.rpm, Window: window, Requests: true},
+			{Name: "tokens", Tokens: o.tpm, Window: window},
+		},
+		Retry: &pipeline.Retry{MaxAttempts: o.retries, BaseDelay: o.scale(time.Second), Park: true},
+		Seed:  o.seed,
+	}
+}
+
+// serverConfig is how the embedded server behaves. It now and then fails, as real ones do.
+func (o options) serverConfig() server.Config {
+	return server.Config{Requests: o.rpm, Tokens: o.tpm, Minute: o.minute, FailShare: 0.01, Seed: o.seed}
+}

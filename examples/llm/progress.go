@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/paceline-go/paceline/pipeline"
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// lineEvery is how often a line is printed where out is no terminal, at first.
+const lineEvery = 2 * time.Second
+
+// progress shows a run while it runs: a bar on a terminal, elsewhere a line now and then.
+type progress struct {
+	out     io.Writer
+	bar     *progressbar.ProgressBar // nil where out is no terminal
+	narrow  bool                     // a terminal without room for all that there is to tell
+	total   int
+	started time.Time
+	next    time.Time // line
+}
+
+func newProgress(out io.Writer, total, done int, now time.Time) *progress {
+	p := &progress{out: out, total: total, started: now, next: now.Add(lineEvery)}
+	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) && done < total {
+		room := roomForBar(file)
+		p.narrow = room < leastBar
+		p.bar = progressbar.NewOptions(total,
+			progressbar.OptionSetWriter(out),
+			progressbar.OptionSetWidth(min(max(room, leastBar), 40)),
+			progressbar.OptionShowCount(),
+			progressbar.OptionShowDescriptionAtLineEnd(),
+			progressbar.OptionSetPredictTime(false), // the throttle knows better
+			progressbar.OptionSetElapsedTime(false),
+			progressbar.OptionUseANSICodes(true),
+		)
+		_ = p.bar.Set(done)
+	}
+	return p
+}
+
+// leastBar is the width of a bar that can be read.
+const leastBar = 10
+
+// roomForBar is what the terminal has left beside the text, so that it all stays on one line.
+func roomForBar(terminal *os.File) int {
+	const text = 110
+	columns, _, err := term.GetSize(int(terminal.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns - text
+}
+
+// show is called every beat with what is done of the total.
+func (p *progress) show(now time.Time, s pipeline.Snapshot, done int) {
+	if p.bar != nil {
+		p.bar.Describe(p.describe(s, p.total-done))
+		_ = p.bar.Set(done)
+		return
+	}
+	if now.Before(p.next) {
+		return
+	}
+	p.next = p.next.Add(min(max(lineEvery, now.Sub(p.started)/20), time.Minute)) // the longer the run, the less is new
+	fmt.Fprintf(p.out, "%5.1fs  %5s of %s  %s\n", now.Sub(p.started).Seconds(), thousands(done), thousands(p.total), p.describe(s, p.total-done))
+}
+
+// say prints a line of its own, above the bar if there is one.
+func (p *progress) say(text string) {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+	fmt.Fprintln(p.out, text)
+}
+
+// end leaves the bar as it stands.
+func (p *progress) end(done int) {
+	if p.bar == nil {
+		return
+	}
+	p.bar.Describe("")
+	_ = p.bar.Set(done)
+	_ = p.bar.Exit()
+	fmt.Fprintln(p.out)
+}
+
+// describe shows what the last minute took of the quotas, reserved for answers that are due included.
+func (p *progress) describe(s pipeline.Snapshot, left int) string {
+	requests, tokens := s.Budgets[0], s.Budgets[1]
+	if p.narrow {
+		return fmt.Sprintf("%s of %s tokens  ETA %s", thousands(tokens.Used), thousands(tokens.Tokens), eta(s, left))
+	}
+	return fmt.Sprintf("last minute %6s of %s tokens, %3s of %s requests  in flight %2d of %-2d  ETA %s",
+		thousands(tokens.Used), thousands(tokens.Tokens), thousands(requests.Used), thousands(requests.Tokens), s.InFlight, s.Concurrency, eta(s, left))
+}
+
+// eta is how long it takes until the quotas have room for what is left, if that is longer than answers came in of late: they come
+// quickly until a quota is used up, and then not at all for a while.
+func eta(s pipeline.Snapshot, left int) string {
+	if s.Completed == 0 || s.ETA < 0 {
+		return "?"
+	}
+	longest := s.ETA
+	for _, b := range s.Budgets {
+		needed := int64(left)
+		if !b.Requests {
+			needed = needed * s.Tokens / s.Completed
+		}
+		longest = max(longest, time.Duration(float64(needed-b.Remaining)/float64(b.Tokens)*float64(b.Window)))
+	}
+	return longest.Round(time.Second).String()
+}
+
+func thousands[N int | int64](n N) string { return humanize.Comma(int64(n)) }

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/paceline-go/paceline/examples/llm/tokens"
+)
+
+//go:embed data/prompts.jsonl
+var embeddedPrompts []byte
+
+// prompt is a line of the input.
+type prompt struct {
+	ID   string `json:"id"`
+	Text string `json:"prompt"`
+}
+
+// system is what the model is told beside the prompt.
+const system = "Answer in at most 100 words."
+
+// job is one answer that is wanted.
+type job struct {
+	prompt
+	sample int   // 1, 2, …
+	cost   int64 // in tokens, at most
+}
+
+// key tells answers apart.
+type key struct {
+	id     string
+	sample int
+}
+
+func (j job) key() key { return key{j.ID, j.sample} }
+
+// readPrompts returns the prompts of a file, or those that are embedded, and what they are called.
+func readPrompts(path string) (all []prompt, name string, err error) {
+	name, data := path, embeddedPrompts
+	if path == "" {
+		name = "embedded prompts"
+	} else if data, err = os.ReadFile(path); err != nil {
+		return nil, name, fmt.Errorf("prompts: %w", err)
+	}
+	seen := map[string]bool{}
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, len(data)+1)
+	for n := 1; lines.Scan(); n++ {
+		if strings.TrimSpace(lines.Text()) == "" {
+			continue
+		}
+		var p prompt
+		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
+			return nil, name, fmt.Errorf("prompts: %s, line %d: %w", name, n, err)
+		}
+		switch {
+		case p.ID == "" || p.Text == "":
+			return nil, name, fmt.Errorf("prompts: %s, line %d: want an id and a prompt", name, n)
+		case seen[p.ID]:
+			return nil, name, fmt.Errorf("prompts: %s, line %d: got id %q, want one that no other line has", name, n, p.ID)
+		}
+		seen[p.ID] = true
+		all = append(all, p)
+	}
+	if len(all) == 0 {
+		return nil, name, fmt.Errorf("prompts: %s: got none, want at least one", name)
+	}
+	return all, name, lines.Err()
+}
+
+// jobs returns what is to be done: each prompt once, then each a second time, and so on.
+func (o options) jobs(prompts []prompt, count *tokens.Counter) []job {
+	costs := make([]int64, len(prompts))
+	for i, p := range prompts {
+		costs[i] = count.Chat(tokens.Message{Role: "system", Text: system}, tokens.Message{Role: "user", Text: p.Text}) + o.maxTokens
+	}
+	var all []job
+	for sample := 1; sample <= o.samples; sample++ {
+		for i, p := range prompts {
+			if o.limit > 0 && len(all) == o.limit {
+				return all
+			}
+			all = append(all, job{p, sample, costs[i]})
+		}
+	}
+	return all
+}
+
+func cost(j job) int64 { return j.cost }

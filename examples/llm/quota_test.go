@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+	"testing/synctest"
+
+	"github.com/paceline-go/paceline/clock"
+)
+
+// run runs against a backend of the bubble that the test is in.
+func runIn(t *testing.T, o options, b *backend) *summary {
+	t.Helper()
+	var out bytes.Buffer
+	sum, err := answerAll(t.Context(), t.Context(), o, b, clock.Real(), &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum.print(&out)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(out.String())
+		}
+	})
+	return sum
+}
+
+// TestQuotaIsKeptToTheTokenAndUsed: over ten minutes of the server's time, nothing is sent that is over a quota, in no minute,
+// wherever it begins, more is let in than the quota, and at least 95% of it is used.
+func TestQuotaIsKeptToTheTokenAndUsed(t *testing.T) {
+	const minutes, least = 10, 0.95
+	for name, change := range map[string]func(*options){
+		"tokens":             func(o *options) { o.samples = 20 },
+		"tokens, streamed":   func(o *options) { o.samples, o.tpm, o.stream = 8, 12_000, true },
+		"requests":           func(o *options) { o.samples, o.rpm = 15, 110 },
+		"requests, streamed": func(o *options) { o.samples, o.rpm, o.stream = 6, 45, true },
+		"both":               func(o *options) { o.samples, o.rpm = 20, 154 },
+		"tokens, Anthropic":  func(o *options) { o.samples, o.provider, o.model = 20, anthropics, "claude-haiku-4-5" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := defaults(t)
+			change(&o)
+			synctest.Test(t, func(t *testing.T) {
+				sum := runIn(t, o, piped(t, o, o.serverConfig()))
+				l := sum.ledger
+				if l.MostRequests > o.rpm || l.MostTokens > o.tpm {
+					t.Errorf("got %d requests and %d tokens in a minute, want at most %d and %d", l.MostRequests, l.MostTokens, o.rpm, o.tpm)
+				}
+				if refused := sum.stats.RefusedRequests + sum.stats.RefusedTokens; refused != 0 {
+					t.Errorf("got %d requests refused, want none over the quota", refused)
+				}
+				n, requests, tokens := l.Minutes()
+				t.Logf("in %d minutes, %d of %d requests and %d of %d tokens", n, requests, int64(n)*o.rpm, tokens, int64(n)*o.tpm)
+				share := max(float64(requests)/float64(int64(n)*o.rpm), float64(tokens)/float64(int64(n)*o.tpm))
+				if n < minutes || share < least {
+					t.Errorf("got %.1f%% of a quota used in %d minutes, want %.0f%% in %d", 100*share, n, 100*least, minutes)
+				}
+				if !sum.complete() || l.Tokens != sum.end.Tokens {
+					t.Errorf("got %d of %d answers for %d tokens, want all for the %d of the server", sum.answered, sum.total, sum.end.Tokens, l.Tokens)
+				}
+			})
+		})
+	}
+}
+
+// A server that keeps charging for the longest answer that was allowed grants less than it seems. What its headers say is
+// listened to: a request in a hundred is refused at most, and what it charges for is what it grants.
+func TestQuotaOfAServerThatGivesNothingBackIsFoundOut(t *testing.T) {
+	t.Parallel()
+	o := defaults(t)
+	o.samples = 14
+	synctest.Test(t, func(t *testing.T) {
+		cfg := o.serverConfig()
+		cfg.KeepsReserve = true
+		sum := runIn(t, o, piped(t, o, cfg))
+		n, _, tokens := sum.ledger.Minutes()
+		if share := float64(tokens) / float64(int64(n)*o.tpm); n < 10 || share < 0.95 {
+			t.Errorf("got %.1f%% of what is granted used in %d minutes, want 95%% in 10", 100*share, n)
+		}
+		if refused := sum.stats.RefusedTokens; refused > sum.ledger.Requests/100 || !sum.complete() {
+			t.Errorf("got %d of %d requests refused, want one in a hundred at most", refused, sum.ledger.Requests)
+		}
+	})
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/paceline-go/paceline/examples/llm/server"
+	"github.com/paceline-go/paceline/pipeline"
+)
+
+// summary is what is said at the end of a run.
+type summary struct {
+	total, before, answered, let int
+	failures                     []result
+	took                         time.Duration
+	end                          pipeline.Snapshot
+	rpm, tpm                     int64
+	ledger                       *server.Ledger // as the embedded server counted; nil for another one
+	stats                        server.Stats
+	path                         string
+}
+
+func (r *runner) summary() *summary {
+	s := &summary{
+		total: r.total, before: r.total - len(r.jobs), answered: r.answered, let: r.let, failures: r.failures,
+		took: r.ended.Sub(r.started), end: r.throttle.Snapshot(), rpm: r.rpm, tpm: r.tpm, path: r.journal.path,
+	}
+	if b := r.backend.server; b != nil {
+		ledger := b.Ledger()
+		s.ledger, s.stats = &ledger, b.Stats()
+	}
+	return s
+}
+
+// complete says whether every prompt has its answers.
+func (s *summary) complete() bool { return s.before+s.answered == s.total }
+
+// mostFailures bounds how many are listed.
+const mostFailures = 5
+
+func (s *summary) print(out io.Writer) {
+	fmt.Fprintln(out)
+	line(out, "answers", "%s of %s: %s by this run, %s were there before, %s failed, %s let go of",
+		thousands(s.before+s.answered), thousands(s.total), thousands(s.answered), thousands(s.before), thousands(len(s.failures)), thousands(s.let))
+	for i, f := range s.failures {
+		if i == mostFailures {
+			line(out, "", "and %s more", plural(len(s.failures)-i, "failure"))
+			break
+		}
+		line(out, "", "%s, answer %d: %v", f.In.ID, f.In.sample, f.Err)
+	}
+	if s.answered > 0 {
+		a := s.end.Attempts
+		line(out, "attempts", "%s: %s answered, %s refused, %s failed",
+			thousands(a.Succeeded+a.Overloaded+a.Failed+a.Ignored), thousands(a.Succeeded), thousands(a.Overloaded), thousands(a.Failed+a.Ignored))
+		line(out, "tokens", "%s, %s an answer with its prompt", thousands(s.end.Tokens), thousands(s.end.Tokens/int64(s.answered)))
+		line(out, "time", "%.1fs; for %.1fs of it, the next prompt was held up by a quota", s.took.Seconds(), (s.end.Held.Budget + s.end.Held.Server).Seconds())
+	}
+	if s.ledger != nil && s.ledger.Requests > 0 {
+		s.printLedger(out)
+	}
+	line(out, "file", "%s", s.path)
+	switch {
+	case s.complete():
+		line(out, "", "every prompt has its answers, in order")
+	default:
+		line(out, "", "the next run goes on from here")
+	}
+}
+
+// printLedger says what the server counted, not this program.
+func (s *summary) printLedger(out io.Writer) {
+	l := s.ledger
+	line(out, "server", "refused %s for its quotas, let %s in, for %s tokens", thousands(s.stats.RefusedRequests+s.stats.RefusedTokens), plural(int(l.Requests), "request"), thousands(l.Tokens))
+	line(out, "", "most in any minute: %s of %s tokens, %s of %s requests", thousands(l.MostTokens), thousands(s.tpm), thousands(l.MostRequests), thousands(s.rpm))
+	if n, requests, tokens := l.Minutes(); n > 0 {
+		share := func(used, quota int64) float64 { return 100 * float64(used) / float64(quota*int64(n)) }
+		line(out, "", "used of the quotas in %s: %.1f%% of the tokens, %.1f%% of the requests", plural(n, "whole minute"), share(tokens, s.tpm), share(requests, s.rpm))
+	}
+}
+
+// line prints under a word on the left, or, without one, under the line before.
+func line(out io.Writer, word, format string, args ...any) {
+	fmt.Fprintf(out, "%-10s%s\n", word, fmt.Sprintf(format, args...))
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return thousands(n) + " " + noun + "s"
+}
