@@ -671,10 +671,14 @@ func (s *seek) goDown() {
 
 // revive goes on where we were.
 func (s *seek) revive(a attempt) {
+	long := a.start-s.downtime.since > 10
 	rate, window := s.downtime.end(a)
 	s.pace.value, s.slots.value = rate, s.downtime.pressed.slots
-	if window {
+	switch {
+	case window:
 		s.pace.failed = 1.01 * rate
+	case long:
+		s.pace.failed = math.Inf(1) // that was of another day
 	}
 	s.pace.sane()
 	s.slots.sane()

@@ -59,6 +59,7 @@ type bucketPlant struct {
 	rate      func(now float64) float64
 	burst     float64
 	hints     bool
+	pause     float64 // that it asks for otherwise
 	taken, at float64
 }
 
@@ -72,6 +73,7 @@ func (p *bucketPlant) arrive(now float64) answer {
 		return p.succeed()
 	}
 	a := p.refuse(Overload)
+	a.retryAfter = p.pause
 	if p.hints {
 		a.retryAfter = (p.taken - p.burst + 1) / rate
 	}
@@ -664,6 +666,31 @@ func TestSeekIsNotMisledByAnEarlyOutage(t *testing.T) {
 		r.against(p, 24)
 		if got, want := float64(r.successes), 0.4*20*16/m.latency; got < want {
 			t.Errorf("seed %d: %.0f successes in 20 s, want at least %.0f", seed, got, want)
+		}
+	}
+}
+
+// TestSeekAsksForMoreAfterAnOutage: who was down for long may have come back with
+// another limit, so what failed before says little.
+func TestSeekAsksForMoreAfterAnOutage(t *testing.T) {
+	for seed := range uint64(10) {
+		m := politely(seed)
+		rate := func(now float64) float64 {
+			if now < 60 {
+				return 180
+			}
+			return 400
+		}
+		p := &outagePlant{
+			plant:   &bucketPlant{manners: m, rate: rate, burst: 20, pause: 1},
+			manners: m, from: 60, to: 75, says: Overload,
+		}
+		r := startRun(Seek{}, ample(400))
+		r.against(p, 100)
+		r.forget()
+		r.against(p, 160)
+		if got, want := r.successes, 60*300; got < want {
+			t.Errorf("seed %d: %d successes in a minute, want at least %d", seed, got, want)
 		}
 	}
 }
