@@ -100,7 +100,7 @@ func (tb *tab) check(url string) {
 	tb.mu.Lock()
 	defer tb.mu.Unlock()
 	tb.trouble = slices.DeleteFunc(tb.trouble, func(s string) bool {
-		return tb.cut && strings.Contains(s, "Failed to load resource") && strings.Contains(s, "/stream?")
+		return tb.cut && strings.Contains(s, "Failed to load resource")
 	})
 	if len(tb.trouble) > 0 {
 		tb.t.Errorf("in the console: %q", tb.trouble)
