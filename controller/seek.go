@@ -150,7 +150,7 @@ func (s *seek) setting() Setting {
 	case s.downtime.is:
 		set.Limit, set.Interval, set.Probing = 1, seconds(s.downtime.patience(s.now, s.newest.start)), true
 	case s.downtime.inARow >= 3:
-		if run := s.refusals.run(); len(run) >= 3 { // four times as long each time
+		if run := s.refusals.run(); len(run) >= 3 && run[0].start >= s.downtime.began { // four times as long each time
 			set.Interval = max(set.Interval, seconds(3*(s.now-run[0].start)))
 		}
 	}

@@ -670,6 +670,45 @@ func TestSeekIsNotMisledByAnEarlyOutage(t *testing.T) {
 	}
 }
 
+// hiccupPlant refuses three attempts in a row at one time, and fails three at another.
+type hiccupPlant struct {
+	manners
+	refusals, failures int     // still to come
+	from               float64 // of the failures
+}
+
+func (p *hiccupPlant) arrive(now float64) answer {
+	switch {
+	case now > 1 && p.refusals > 0:
+		p.refusals--
+		return p.refuse(Overload)
+	case now > p.from && p.failures > 0:
+		p.failures--
+		return p.refuse(Failed)
+	}
+	return p.succeed()
+}
+
+// TestSeekDoesNotCountFailuresFromAnOldRefusal: refusals in a row are waited out for
+// as long as they have lasted, but not failures that come long after them.
+func TestSeekDoesNotCountFailuresFromAnOldRefusal(t *testing.T) {
+	for seed := range uint64(10) {
+		m := politely(seed)
+		m.refusal = 0.001
+		p := &hiccupPlant{m, 3, 3, 60}
+		r := startRun(Seek{}, ample(4))
+		for now := 0.0; now < 61; now += 0.001 {
+			r.against(p, now)
+			if r.now > 60 && r.setting.Interval > 10*time.Second {
+				t.Fatalf("seed %d: after %.3f s, interval %v", seed, r.now, r.setting.Interval)
+			}
+		}
+		if p.failures > 0 {
+			t.Errorf("seed %d: %d failures did not come", seed, p.failures)
+		}
+	}
+}
+
 // TestSeekAsksForMoreAfterAnOutage: who was down for long may have come back with
 // another limit, so what failed before says little.
 func TestSeekAsksForMoreAfterAnOutage(t *testing.T) {
