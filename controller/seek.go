@@ -460,7 +460,7 @@ func (s *seek) late(n int, told float64) {
 // lower lowers the lever to which a refusal is put down.
 func (s *seek) lower(a attempt, o Outcome, n int, told float64) {
 	l, overrun := s.blame(a, o, n)
-	failing := s.pace.now()
+	failing, trial := s.pace.now(), s.pace.trial > 0
 	switch {
 	case s.starting:
 		s.pace.fail(s.pace.value)
@@ -472,6 +472,13 @@ func (s *seek) lower(a attempt, o Outcome, n int, told float64) {
 		s.slower()
 		if overrun {
 			s.pace.failed = math.Inf(1)
+		}
+	}
+	if told == 0 && !trial && l == &s.pace && o.RetryAfter > 0 {
+		// A bucket that was full again before the pause was over lets a burst through
+		// each time. What it can be given lies between what came of that and the pace.
+		if came := s.refusals.since(a, o.RetryAfter.Seconds()); came < failing {
+			s.pace.value = min(s.pace.value, math.Sqrt(came*failing))
 		}
 	}
 	if told > 0 && l == &s.pace {

@@ -709,6 +709,26 @@ func TestSeekDoesNotCountFailuresFromAnOldRefusal(t *testing.T) {
 	}
 }
 
+// TestSeekSpreadsWhatAPoliteBucketAllows: one that asks for a second with each refusal
+// is full again long before, and whoever comes back as fast as before is refused again
+// after a burst.
+func TestSeekSpreadsWhatAPoliteBucketAllows(t *testing.T) {
+	for _, c := range []struct{ rate, burst float64 }{{30, 6}, {100, 5}, {100, 20}, {300, 15}, {300, 60}} {
+		for seed := range uint64(5) {
+			m := manners{random: rand.New(rand.NewPCG(seed, 1)), latency: 0.02, sigma: 0.1, refusal: 0.001}
+			p := &bucketPlant{manners: m, rate: constant(c.rate), burst: c.burst, pause: 1}
+			r := startRun(Seek{}, ample(64))
+			r.against(p, 30)
+			r.forget()
+			r.against(p, 120)
+			if got, want := float64(r.successes), 0.7*90*c.rate; got < want || r.wasted() > 0.01 {
+				t.Errorf("%v a second, burst %v, seed %d: %.0f successes in 90 s, %.1f%% wasted; want at least %.0f, at most 1%%",
+					c.rate, c.burst, seed, got, 100*r.wasted(), want)
+			}
+		}
+	}
+}
+
 // TestSeekAsksForMoreAfterAnOutage: who was down for long may have come back with
 // another limit, so what failed before says little.
 func TestSeekAsksForMoreAfterAnOutage(t *testing.T) {
