@@ -168,6 +168,7 @@ func (j *job) run(abort, intake context.Context, cfg pipeline.Config) error {
 func (j *job) load(abort context.Context, cancel func(), stopping <-chan struct{}, results <-chan result) (failed error) {
 	tick := j.clock.Ticker(beat)
 	defer tick.Stop()
+	var graceOver <-chan time.Time
 	for open := true; open; {
 		var err error
 		select {
@@ -184,6 +185,9 @@ func (j *job) load(abort context.Context, cancel func(), stopping <-chan struct{
 		case <-stopping:
 			stopping = nil
 			j.announceStop(abort.Err() != nil)
+			graceOver = j.clock.After(grace)
+		case <-graceOver:
+			cancel()
 		}
 		if err != nil {
 			failed = err
@@ -211,9 +215,12 @@ func (j *job) hear(e pipeline.Event) {
 	}
 }
 
+// grace is how long what was taken may take to be finished after Ctrl-C.
+const grace = time.Minute
+
 func (j *job) announceStop(aborted bool) {
 	if !aborted {
-		fmt.Fprintln(j.line, "stopping: no further row is read, and what was taken is finished; Ctrl-C again lets go of it")
+		fmt.Fprintln(j.line, "stopping: no further row is read, and what was taken is finished, within a minute; Ctrl-C again lets go of it")
 	}
 }
 

@@ -6,9 +6,9 @@
 //	cfg := paceotel.Config{Name: "geocoder"}
 //	p, err := pipeline.New(paceotel.Work(cfg, geocode, nil), pipeline.Config{MaxConcurrency: 64})
 //	…
-//	metrics, err := paceotel.Observe(cfg, p.Throttle())
+//	_, err = paceotel.Observe(cfg, p.Throttle()) // until Unregister of what it returns
 //	…
-//	defer metrics.Unregister()
+//	defer meterProvider.Shutdown(ctx)            // collects once more, so do not Unregister before
 //
 // # Metrics
 //
