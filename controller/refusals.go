@@ -78,6 +78,17 @@ func (rs *refusals) bound(since float64) float64 {
 	return most
 }
 
+// since returns the rate at which attempts were accepted from the refusal before a
+// pause of so many seconds to the one of a. +Inf: there was none.
+func (rs *refusals) since(a attempt, pause float64) float64 {
+	for i := len(rs.list) - 1; i >= 0; i-- {
+		if r := rs.list[i]; r.start < a.start-pause/2 {
+			return float64(rs.accepted(r.seq, a.seq)) / (a.start - r.start)
+		}
+	}
+	return math.Inf(1)
+}
+
 // accepted returns how many of the attempts after one and up to another were not
 // refused.
 func (rs *refusals) accepted(after, upTo int64) int64 {

@@ -150,7 +150,7 @@ func (s *seek) setting() Setting {
 	case s.downtime.is:
 		set.Limit, set.Interval, set.Probing = 1, seconds(s.downtime.patience(s.now, s.newest.start)), true
 	case s.downtime.inARow >= 3:
-		if run := s.refusals.run(); len(run) >= 3 { // four times as long each time
+		if run := s.refusals.run(); len(run) >= 3 && run[0].start >= s.downtime.began { // four times as long each time
 			set.Interval = max(set.Interval, seconds(3*(s.now-run[0].start)))
 		}
 	}
@@ -460,7 +460,7 @@ func (s *seek) late(n int, told float64) {
 // lower lowers the lever to which a refusal is put down.
 func (s *seek) lower(a attempt, o Outcome, n int, told float64) {
 	l, overrun := s.blame(a, o, n)
-	failing := s.pace.now()
+	failing, trial := s.pace.now(), s.pace.trial > 0
 	switch {
 	case s.starting:
 		s.pace.fail(s.pace.value)
@@ -472,6 +472,13 @@ func (s *seek) lower(a attempt, o Outcome, n int, told float64) {
 		s.slower()
 		if overrun {
 			s.pace.failed = math.Inf(1)
+		}
+	}
+	if told == 0 && !trial && l == &s.pace && o.RetryAfter > 0 {
+		// A bucket that was full again before the pause was over lets a burst through
+		// each time. What it can be given lies between what came of that and the pace.
+		if came := s.refusals.since(a, o.RetryAfter.Seconds()); came < failing {
+			s.pace.value = min(s.pace.value, math.Sqrt(came*failing))
 		}
 	}
 	if told > 0 && l == &s.pace {
@@ -671,10 +678,14 @@ func (s *seek) goDown() {
 
 // revive goes on where we were.
 func (s *seek) revive(a attempt) {
+	long := a.start-s.downtime.since > 10
 	rate, window := s.downtime.end(a)
 	s.pace.value, s.slots.value = rate, s.downtime.pressed.slots
-	if window {
+	switch {
+	case window:
 		s.pace.failed = 1.01 * rate
+	case long:
+		s.pace.failed = math.Inf(1) // that was of another day
 	}
 	s.pace.sane()
 	s.slots.sane()

@@ -59,6 +59,7 @@ type bucketPlant struct {
 	rate      func(now float64) float64
 	burst     float64
 	hints     bool
+	pause     float64 // that it asks for otherwise
 	taken, at float64
 }
 
@@ -72,6 +73,7 @@ func (p *bucketPlant) arrive(now float64) answer {
 		return p.succeed()
 	}
 	a := p.refuse(Overload)
+	a.retryAfter = p.pause
 	if p.hints {
 		a.retryAfter = (p.taken - p.burst + 1) / rate
 	}
@@ -664,6 +666,90 @@ func TestSeekIsNotMisledByAnEarlyOutage(t *testing.T) {
 		r.against(p, 24)
 		if got, want := float64(r.successes), 0.4*20*16/m.latency; got < want {
 			t.Errorf("seed %d: %.0f successes in 20 s, want at least %.0f", seed, got, want)
+		}
+	}
+}
+
+// hiccupPlant refuses three attempts in a row at one time, and fails three at another.
+type hiccupPlant struct {
+	manners
+	refusals, failures int     // still to come
+	from               float64 // of the failures
+}
+
+func (p *hiccupPlant) arrive(now float64) answer {
+	switch {
+	case now > 1 && p.refusals > 0:
+		p.refusals--
+		return p.refuse(Overload)
+	case now > p.from && p.failures > 0:
+		p.failures--
+		return p.refuse(Failed)
+	}
+	return p.succeed()
+}
+
+// TestSeekDoesNotCountFailuresFromAnOldRefusal: refusals in a row are waited out for
+// as long as they have lasted, but not failures that come long after them.
+func TestSeekDoesNotCountFailuresFromAnOldRefusal(t *testing.T) {
+	for seed := range uint64(10) {
+		m := politely(seed)
+		m.refusal = 0.001
+		p := &hiccupPlant{m, 3, 3, 60}
+		r := startRun(Seek{}, ample(4))
+		for now := 0.0; now < 61; now += 0.001 {
+			r.against(p, now)
+			if r.now > 60 && r.setting.Interval > 10*time.Second {
+				t.Fatalf("seed %d: after %.3f s, interval %v", seed, r.now, r.setting.Interval)
+			}
+		}
+		if p.failures > 0 {
+			t.Errorf("seed %d: %d failures did not come", seed, p.failures)
+		}
+	}
+}
+
+// TestSeekSpreadsWhatAPoliteBucketAllows: one that asks for a second with each refusal
+// is full again long before, and whoever comes back as fast as before is refused again
+// after a burst.
+func TestSeekSpreadsWhatAPoliteBucketAllows(t *testing.T) {
+	for _, c := range []struct{ rate, burst float64 }{{30, 6}, {100, 5}, {100, 20}, {300, 15}, {300, 60}} {
+		for seed := range uint64(5) {
+			m := manners{random: rand.New(rand.NewPCG(seed, 1)), latency: 0.02, sigma: 0.1, refusal: 0.001}
+			p := &bucketPlant{manners: m, rate: constant(c.rate), burst: c.burst, pause: 1}
+			r := startRun(Seek{}, ample(64))
+			r.against(p, 30)
+			r.forget()
+			r.against(p, 120)
+			if got, want := float64(r.successes), 0.7*90*c.rate; got < want || r.wasted() > 0.01 {
+				t.Errorf("%v a second, burst %v, seed %d: %.0f successes in 90 s, %.1f%% wasted; want at least %.0f, at most 1%%",
+					c.rate, c.burst, seed, got, 100*r.wasted(), want)
+			}
+		}
+	}
+}
+
+// TestSeekAsksForMoreAfterAnOutage: who was down for long may have come back with
+// another limit, so what failed before says little.
+func TestSeekAsksForMoreAfterAnOutage(t *testing.T) {
+	for seed := range uint64(10) {
+		m := politely(seed)
+		rate := func(now float64) float64 {
+			if now < 60 {
+				return 180
+			}
+			return 400
+		}
+		p := &outagePlant{
+			plant:   &bucketPlant{manners: m, rate: rate, burst: 20, pause: 1},
+			manners: m, from: 60, to: 75, says: Overload,
+		}
+		r := startRun(Seek{}, ample(400))
+		r.against(p, 100)
+		r.forget()
+		r.against(p, 160)
+		if got, want := r.successes, 60*300; got < want {
+			t.Errorf("seed %d: %d successes in a minute, want at least %d", seed, got, want)
 		}
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/paceline-go/paceline/examples/service"
 	"github.com/paceline-go/paceline/pipeline"
 	"github.com/paceline-go/paceline/pipeline/pacepage"
@@ -155,10 +157,16 @@ func (s *summary) complete() bool {
 func (s *summary) print(out io.Writer) {
 	for _, r := range s.surveys {
 		now := r.throttle.Snapshot()
-		fmt.Fprintf(out, "%-8s %7d of %d done, %d failed; %d attempts refused, %d failed; %d tokens\n",
-			r.region.name, r.done, r.region.total(), r.failed, now.Attempts.Overloaded, now.Attempts.Failed, r.tokens)
+		fmt.Fprintf(out, "%-8s %s of %s done, %s failed; %s attempts refused, %s failed; %s tokens\n",
+			r.region.name, thousands(r.done), thousands(int64(r.region.total())), thousands(r.failed),
+			thousands(now.Attempts.Overloaded), thousands(now.Attempts.Failed), thousands(r.tokens))
 		if r.done > 0 {
-			fmt.Fprintf(out, "%-8s the longest day: %s, %.0f minutes at %d°, %d°\n", "", r.where.day.Format(time.DateOnly), r.longest.DayMinutes, r.where.lat, r.where.lon)
+			fmt.Fprintf(out, "%-8s the longest day so far: %v, on %s at latitude %d\n",
+				"", minutes(r.longest.DayMinutes), r.where.day.Format("2 January"), r.where.lat)
 		}
 	}
 }
+
+func thousands(n int64) string { return humanize.Comma(n) }
+
+func minutes(n float64) string { return fmt.Sprintf("%.0f h %02d min", math.Floor(n/60), int(n)%60) }

@@ -100,7 +100,7 @@ func TestTheRegionsAreOnThePage(t *testing.T) {
 	}
 	var text strings.Builder
 	sum.print(&text)
-	if want := "there        365 of 365 done, 0 failed"; !strings.Contains(text.String(), want) {
+	if want := "there    365 of 365 done, 0 failed"; !strings.Contains(text.String(), want) {
 		t.Errorf("got\n%s\nwant %q", text.String(), want)
 	}
 }

@@ -3,11 +3,13 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // record is a line of the output.
@@ -87,7 +89,8 @@ func (j *journal) left(jobs []job) ([]job, error) {
 	for _, job := range jobs {
 		prompt, done := j.done[job.key()]
 		if done && prompt != job.Text {
-			return nil, fmt.Errorf("answers: %s: got another prompt for %q than before; name another -out, or begin anew with -fresh", j.path, job.ID)
+			return nil, fmt.Errorf("answers: %s: got another prompt for %q than before; name another -out, or begin anew with -fresh",
+				j.path, job.ID)
 		}
 		if !done {
 			left = append(left, job)
@@ -103,6 +106,53 @@ func (j *journal) add(r record) error {
 	}
 	if err != nil {
 		return fmt.Errorf("answers: %s: %w", j.path, err)
+	}
+	return nil
+}
+
+// sort closes the file, and puts the answers into the order of the jobs. They are out of it only if one was left for a later run, and others
+// behind it were not. Answers that nobody asks for any more come last.
+func (j *journal) sort(jobs []job) error {
+	rank := make(map[key]int, len(jobs))
+	for i, job := range jobs {
+		rank[job.key()] = i
+	}
+	closed := j.close() // no more will be written, and some systems do not replace an open file
+	data, err := os.ReadFile(j.path)
+	if err = errors.Join(closed, err); err != nil {
+		return fmt.Errorf("answers: %w", err)
+	}
+	type ranked struct {
+		rank int
+		line []byte
+	}
+	var lines []ranked
+	for line := range bytes.Lines(data) {
+		var r record
+		if err := json.Unmarshal(line, &r); err != nil {
+			return fmt.Errorf("answers: %s, line %d: %w", j.path, len(lines)+1, err)
+		}
+		at, wanted := rank[key{r.ID, r.Sample}]
+		if !wanted {
+			at = len(jobs)
+		}
+		lines = append(lines, ranked{at, line})
+	}
+	byRank := func(a, b ranked) int { return cmp.Compare(a.rank, b.rank) }
+	if slices.IsSortedFunc(lines, byRank) {
+		return nil
+	}
+	slices.SortStableFunc(lines, byRank)
+	var sorted bytes.Buffer
+	for _, l := range lines {
+		sorted.Write(l.line)
+	}
+	whole := j.path + ".sorted" // which takes the other's place at once, so that no moment is without one of them
+	if err := os.WriteFile(whole, sorted.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("answers: %w", err)
+	}
+	if err := os.Rename(whole, j.path); err != nil {
+		return fmt.Errorf("answers: %w", err)
 	}
 	return nil
 }

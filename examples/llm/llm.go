@@ -71,7 +71,7 @@ func answerAll(abort, intake context.Context, o options, b *backend, clk clock.C
 	if err != nil {
 		return nil, err
 	}
-	defer journal.close()
+	defer journal.close() // if it is not by then
 	all := o.jobs(prompts, count)
 	left, err := journal.left(all)
 	if err != nil {
@@ -82,7 +82,7 @@ func answerAll(abort, intake context.Context, o options, b *backend, clk clock.C
 		jobs: left, total: len(all), started: clk.Now(), events: make(chan pipeline.Event), said: map[string]bool{},
 	}
 	r.announce(name, len(prompts))
-	if err := r.run(abort, intake); err != nil {
+	if err := errors.Join(r.run(abort, intake), journal.sort(all)); err != nil {
 		return nil, err
 	}
 	return r.summary(), nil
@@ -197,7 +197,8 @@ func (r *runner) take(abort context.Context, cancel, stop func(), stopping <-cha
 			defer timer.Stop()
 			overdue = timer.C
 			if abort.Err() == nil && r.hopeless == nil && r.done() < r.total {
-				r.progress.say("stopping: no further prompt is sent, and answers that are due are waited for, a minute at most; Ctrl-C again lets go of them")
+				r.progress.say("stopping: no further prompt is sent, and answers that are due are waited for, a minute at most; " +
+					"Ctrl-C again lets go of them")
 			}
 		case <-overdue:
 			cancel()

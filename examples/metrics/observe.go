@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/codes"
@@ -14,6 +15,7 @@ import (
 	"github.com/paceline-go/paceline/examples/service"
 	"github.com/paceline-go/paceline/pipeline"
 	"github.com/paceline-go/paceline/pipeline/paceotel"
+	"github.com/paceline-go/paceline/pipeline/paceterm"
 )
 
 // observe asks for all days while the endpoint shows how that goes, and tells what
@@ -73,9 +75,9 @@ func (o options) observe(interrupt context.Context, out, spans io.Writer) (sum *
 func (o options) ask(interrupt context.Context, p *pipeline.Pipeline[day, service.Answer], tracer trace.Tracer, out io.Writer) *summary {
 	clk := clock.Real()
 	sum, started := newSummary(o.days*len(places)), clk.Now()
-	progress := showProgress(out, clk, p.Throttle())
+	line := paceterm.Options{Plain: 2 * time.Second}.Draw(out, p.Throttle())
 	defer context.AfterFunc(interrupt, func() {
-		progress.announce("stopping: no further day is asked for, and those under way are finished; Ctrl-C again ends at once")
+		fmt.Fprintln(line, "stopping: no further day is asked for, and those under way are finished; Ctrl-C again ends at once")
 		p.Throttle().Close()
 	})()
 	for r := range p.Each(context.Background(), o.each(tracer)) {
@@ -86,6 +88,6 @@ func (o options) ask(interrupt context.Context, p *pipeline.Pipeline[day, servic
 		r.In.span.End()
 	}
 	sum.took = clk.Since(started)
-	progress.end()
+	line.Stop()
 	return sum
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/paceline-go/paceline/examples/service"
 	"github.com/paceline-go/paceline/pipeline"
 )
@@ -64,12 +66,12 @@ func (s *summary) print(out io.Writer, url string, series []string) {
 			fmt.Fprintf(out, "%-11slongest day %v, shortest day %v\n", at.name, e.longest, e.shortest)
 		}
 	}
-	fmt.Fprintf(out, "\n%-11s%s of %s answered in %.1fs", "days", thousands(s.answered), thousands(s.days), s.took.Seconds())
+	fmt.Fprintf(out, "\n%-11s%s of %s answered in %.1fs", "days", humanize.Comma(int64(s.answered)), humanize.Comma(int64(s.days)), s.took.Seconds())
 	if left := s.days - s.answered - s.failed; left > 0 {
-		fmt.Fprintf(out, ", %s not asked for", thousands(left))
+		fmt.Fprintf(out, ", %s not asked for", humanize.Comma(int64(left)))
 	}
 	if s.failed > 0 {
-		fmt.Fprintf(out, ", %s failed, the last with: %v", thousands(s.failed), s.why)
+		fmt.Fprintf(out, ", %s failed, the last with: %v", humanize.Comma(int64(s.failed)), s.why)
 	}
 	fmt.Fprintf(out, "\n\n%s says of paceline, without zeros, buckets and the throttle's name:\n\n", url)
 	for _, line := range series {

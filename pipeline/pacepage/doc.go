@@ -30,9 +30,10 @@
 //	whole      true; in the stream, false for what is new since the message before
 //	throttles  by name:
 //	  name
-//	  snapshot  the fields of [controller.Snapshot] in snake_case; eta is null where
-//	            it is unknown; budgets have name, unit ("tokens" or "requests"), tokens
-//	            (all that there is), window, used and remaining
+//	  snapshot  the fields of pipeline.Snapshot in snake_case, but for TokensUsed and
+//	            TokensRemaining; eta is null where it is unknown; budgets have name,
+//	            unit ("tokens" or "requests"), tokens (all that there is), window,
+//	            used and remaining
 //	  history   columns of numbers, one for each step, the oldest first:
 //	    t                  when the step began
 //	    concurrency, in_flight, waiting, dispatch_interval    means over the step
@@ -41,9 +42,10 @@
 //	    circuit            the worst of the step: "closed", "half_open" or "open"
 //	    held               by cause (limit, pace, budget, rate, circuit, server): the
 //	                       share of the step in which jobs waited for it, 0 to 1
-//	    budgets            a column for each budget: the share that is used, 0 to 1
+//	    budgets            a column for each budget: the share that is used at the end
+//	                       of the step, 0 to 1
 //	events     the latest 200 that matter, and 200 of the pace and of retries:
-//	  id, throttle, kind (as in [controller.EventKind], of the latest), text
+//	  id, throttle, kind (of the latest, as pipeline.EventKind is written), text
 //	  subject    "circuit", "budget", "server", "lifetime", "pace" or "retries"
 //	  at, until, times    first, last and number of those that were so close together
 //	                      that they are told as one

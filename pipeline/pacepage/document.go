@@ -29,27 +29,29 @@ type throttleDoc struct {
 }
 
 type snapshotDoc struct {
-	State            string      `json:"state"`
-	Circuit          string      `json:"circuit"`
-	CircuitOpenFor   float64     `json:"circuit_open_for"`
-	HeldBy           string      `json:"held_by"`
-	Concurrency      int         `json:"concurrency"`
-	MaxConcurrency   int         `json:"max_concurrency"`
-	SafeCeiling      int         `json:"safe_ceiling"`
-	InFlight         int         `json:"in_flight"`
-	Waiting          int         `json:"waiting"`
-	DispatchInterval float64     `json:"dispatch_interval"`
-	PausedFor        float64     `json:"paused_for"`
-	Completed        int64       `json:"completed"`
-	Failed           int64       `json:"failed"`
-	Retries          int64       `json:"retries"`
-	Total            int64       `json:"total"`
-	Percentage       float64     `json:"percentage"`
-	ETA              figure      `json:"eta"`
-	Attempts         attemptsDoc `json:"attempts"`
-	Tokens           int64       `json:"tokens"`
-	Budgets          []budgetDoc `json:"budgets"`
-	DroppedEvents    int64       `json:"dropped_events"`
+	State            string       `json:"state"`
+	Circuit          string       `json:"circuit"`
+	CircuitOpenFor   float64      `json:"circuit_open_for"`
+	HeldBy           string       `json:"held_by"`
+	Concurrency      int          `json:"concurrency"`
+	MaxConcurrency   int          `json:"max_concurrency"`
+	SafeCeiling      int          `json:"safe_ceiling"`
+	InFlight         int          `json:"in_flight"`
+	Waiting          int          `json:"waiting"`
+	DispatchInterval float64      `json:"dispatch_interval"`
+	PausedFor        float64      `json:"paused_for"`
+	Completed        int64        `json:"completed"`
+	Failed           int64        `json:"failed"`
+	Retries          int64        `json:"retries"`
+	Total            int64        `json:"total"`
+	Percentage       float64      `json:"percentage"`
+	ETA              figure       `json:"eta"`
+	Attempts         attemptsDoc  `json:"attempts"`
+	Tokens           int64        `json:"tokens"`
+	Held             heldTimesDoc `json:"held"`
+	FailureCount     int          `json:"failure_count"`
+	Budgets          []budgetDoc  `json:"budgets"`
+	DroppedEvents    int64        `json:"dropped_events"`
 }
 
 type attemptsDoc struct {
@@ -57,6 +59,15 @@ type attemptsDoc struct {
 	Failed     int64 `json:"failed"`
 	Overloaded int64 `json:"overloaded"`
 	Ignored    int64 `json:"ignored"`
+}
+
+type heldTimesDoc struct {
+	Limit   float64 `json:"limit"`
+	Pace    float64 `json:"pace"`
+	Budget  float64 `json:"budget"`
+	Rate    float64 `json:"rate"`
+	Circuit float64 `json:"circuit"`
+	Server  float64 `json:"server"`
 }
 
 type budgetDoc struct {
@@ -143,8 +154,13 @@ func snapshotOf(s pipeline.Snapshot) snapshotDoc {
 		ETA:              figure(s.ETA.Seconds()),
 		Attempts:         attemptsDoc(s.Attempts),
 		Tokens:           s.Tokens,
-		Budgets:          []budgetDoc{},
-		DroppedEvents:    s.DroppedEvents,
+		FailureCount:     s.FailureCount,
+		Held: heldTimesDoc{
+			Limit: s.Held.Limit.Seconds(), Pace: s.Held.Pace.Seconds(), Budget: s.Held.Budget.Seconds(),
+			Rate: s.Held.Rate.Seconds(), Circuit: s.Held.Circuit.Seconds(), Server: s.Held.Server.Seconds(),
+		},
+		Budgets:       []budgetDoc{},
+		DroppedEvents: s.DroppedEvents,
 	}
 	if s.ETA < 0 {
 		d.ETA = unknown
@@ -201,7 +217,7 @@ func historyOf(r ring, budgets int) historyDoc {
 			if i >= len(b.used) {
 				return unknown
 			}
-			return ratio(b.used[i], b.samples)
+			return figure(b.used[i])
 		})
 	}
 	return d

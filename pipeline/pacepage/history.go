@@ -63,9 +63,6 @@ func (r *ring) add(s span, number int64, b bucket) {
 }
 
 func (r *ring) push(s span, b bucket) {
-	if b.used != nil {
-		b.used = slices.Clone(b.used) // a merge must not reach the other spans
-	}
 	if len(*r) == s.steps() {
 		*r = append((*r)[:0], (*r)[1:]...)
 	}
@@ -81,15 +78,15 @@ func (r ring) since(number int64) ring {
 	return r[i:]
 }
 
-// A bucket is what a throttle did in one step: sums of the samples that were taken
-// in it. One throttle has some thousand of them, so they are small.
+// A bucket is what a throttle did in one step, mostly sums of the samples that were
+// taken in it. One throttle has some thousand of them, so they are small.
 type bucket struct {
 	at            time.Time // of the first sample
 	step, changed int64
 
 	samples                            float32
 	limit, inFlight, waiting, interval float32   // summed over the samples; the interval in seconds
-	used                               []float32 // share of each budget, summed likewise
+	used                               []float32 // share of each budget at the end; never written to, so that spans may share it
 
 	seconds               float32 // that the counts below are from
 	done, refused, failed float32
@@ -118,12 +115,7 @@ func (b *bucket) merge(o bucket) {
 	for i := range b.held {
 		b.held[i] += o.held[i]
 	}
-	if len(b.used) != len(o.used) {
-		b.used = make([]float32, len(o.used))
-	}
-	for i := range b.used {
-		b.used[i] += o.used[i]
-	}
+	b.used = o.used
 	if worse(o.circuit, b.circuit) {
 		b.circuit = o.circuit
 	}

@@ -54,11 +54,10 @@ type entry struct {
 	changed     int64 // in which tick
 }
 
-// takes reports whether an event belongs to the entry. A circuit, or a throttle's
+// takes reports whether an event about the same belongs to the entry. A circuit, or a throttle's
 // end, is told step by step; of all else there may be dozens a second.
 func (e *entry) takes(event pipeline.Event) bool {
-	return e.subject != aboutCircuit && e.subject != aboutLife &&
-		e.first.Budget == event.Budget && event.At.Sub(e.first.At) < grouped
+	return e.subject != aboutCircuit && e.subject != aboutLife && event.At.Sub(e.first.At) < grouped
 }
 
 // A log is the newest entries of one throttle. Those of the pace and of retries, of

@@ -6,7 +6,10 @@ import (
 	"iter"
 	"maps"
 	"net/http"
+	"reflect"
+	"regexp"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -78,6 +81,19 @@ func newListing(now map[string]*pipeline.Throttle) *listing {
 }
 
 func (l *listing) all() iter.Seq2[string, *pipeline.Throttle] { return maps.All(*l.Load()) }
+
+// TestNothingOfTheSnapshotIsLeftOut is for fields that are added to it.
+func TestNothingOfTheSnapshotIsLeftOut(t *testing.T) {
+	told := data(t, New(t.Context(), one("a", throttle(t))), "").Throttles[0].Snapshot
+	word := regexp.MustCompile("[a-z0-9][A-Z]")
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[pipeline.Snapshot]()) {
+		name := strings.ToLower(word.ReplaceAllStringFunc(field.Name, func(s string) string { return s[:1] + "_" + s[1:] }))
+		_, ok := told[name]
+		if left := name == "tokens_used" || name == "tokens_remaining"; ok == left {
+			t.Errorf("%s: told is %v", name, ok)
+		}
+	}
+}
 
 func TestThrottlesComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

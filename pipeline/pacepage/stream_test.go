@@ -145,17 +145,30 @@ func TestTheStreamEndsWithThePage(t *testing.T) {
 	})
 }
 
-// broken is a viewer who cannot be written to.
-type broken struct{ *line }
+// broken is a viewer who cannot be written to after some messages.
+type broken struct {
+	*line
+	after int
+}
 
-func (broken) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+func (b *broken) Write(text []byte) (int, error) {
+	if b.after--; b.after < 0 {
+		return 0, errors.New("broken pipe")
+	}
+	return len(text), nil
+}
 
 func TestABrokenConnectionEndsTheStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		page := New(ctx, one("geocoder", throttle(t)))
-		page.ServeHTTP(broken{newLine()}, httptest.NewRequest(http.MethodGet, "/stream", nil))
+		for after := range 3 {
+			page.ServeHTTP(&broken{newLine(), after}, httptest.NewRequest(http.MethodGet, "/stream", nil))
+		}
+		if ctx.Err() != nil {
+			t.Error("the stream went on until the page ended")
+		}
 	})
 }
 

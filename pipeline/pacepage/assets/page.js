@@ -99,8 +99,9 @@ function learn(told) {
 			known.throttles.set(t.name, t);
 			continue;
 		}
+		if (budgetsOf(before) !== budgetsOf(t)) return false;
 		before.snapshot = t.snapshot;
-		if (!append(before.history, t.history)) return false;
+		append(before.history, t.history);
 	}
 	for (const e of told.events) known.events.set(e.id, e);
 	trimEvents();
@@ -109,7 +110,6 @@ function learn(told) {
 
 function append(history, more) {
 	const to = columns(history), from = columns(more);
-	if (to.length !== from.length) return false;
 	for (let i = 0; i < more.t.length; i++) {
 		const again = history.t.length && last(history.t) === more.t[i]; // the newest step, with more in it
 		to.forEach((column, c) => {
@@ -118,8 +118,10 @@ function append(history, more) {
 		});
 	}
 	while (history.t.length && history.t[0] < known.at - known.back - known.step) to.forEach((column) => column.shift());
-	return true;
 }
+
+// budgetsOf tells budgets from others.
+function budgetsOf(t) { return JSON.stringify(t.snapshot.budgets.map((b) => [b.name, b.unit, b.tokens, b.window])); }
 
 // trimEvents lets go of the oldest, of the frequent kinds and of the others apart.
 function trimEvents() {
@@ -361,9 +363,8 @@ class Full {
 			put(this.to.line, "There is no such throttle at the moment.");
 			return;
 		}
-		const budgets = t.snapshot.budgets.map((b) => b.name + b.unit).join("\n") + t.snapshot.budgets.length;
-		if (budgets !== this.budgets) {
-			this.budgets = budgets;
+		if (budgetsOf(t) !== this.budgets) {
+			this.budgets = budgetsOf(t);
 			this.draw(t);
 		}
 		this.updateTiles(t);

@@ -1,7 +1,7 @@
 // Command picture runs a command in a terminal, and draws what the terminal shows
-// after a while, as an SVG:
+// after a while, as an SVG. From the root of the repo:
 //
-//	go run ./internal/picture -after 17s -out pictures/etl.svg -show "go run ./examples/etl -fresh" ./etl -fresh
+//	go run ./pipeline/paceterm/internal/picture -after 19s -out pipeline/paceterm/pictures/etl.svg go run ./examples/etl -fresh
 package main
 
 import (
@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/creack/pty"
@@ -22,10 +21,9 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	columns := flag.Int("columns", 112, "width of the terminal")
-	after := flag.Duration("after", 0, "when to look at the terminal; 0: at the end")
+	columns := flag.Int("columns", 108, "width of the terminal")
+	after := flag.Duration("after", 0, "when to look at the terminal, from its first word on, and to press Ctrl-C; 0: at the end")
 	out := flag.String("out", "terminal.svg", "where to draw")
-	show := flag.String("show", "", "the command as the picture shows it (default: as it is)")
 	flag.Parse()
 	if flag.NArg() == 0 {
 		log.Fatal("picture: want a command")
@@ -34,17 +32,14 @@ func main() {
 	if err != nil {
 		log.Fatal("picture: ", err)
 	}
-	if *show == "" {
-		*show = strings.Join(flag.Args(), " ")
-	}
-	lines := append([]string{"$ " + *show}, screen(text, *columns)...)
+	lines := append([]string{"$ " + strings.Join(flag.Args(), " ")}, screen(text, *columns)...)
 	if err := os.WriteFile(*out, []byte(draw(lines, *columns)), 0o644); err != nil {
 		log.Fatal("picture: ", err)
 	}
 }
 
 // run returns what a command has written to a terminal after a while, and then
-// interrupts it.
+// presses Ctrl-C.
 func run(columns int, after time.Duration, args []string) (string, error) {
 	cmd := exec.Command(args[0], args[1:]...)
 	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 50, Cols: uint16(columns)})
@@ -67,9 +62,6 @@ func run(columns int, after time.Duration, args []string) (string, error) {
 		}
 	}()
 	var look <-chan time.Time
-	if after > 0 {
-		look = clock.Real().After(after)
-	}
 	var all strings.Builder
 	for {
 		select {
@@ -77,9 +69,14 @@ func run(columns int, after time.Duration, args []string) (string, error) {
 			if !more {
 				return all.String(), cmd.Wait()
 			}
+			if look == nil && after > 0 {
+				look = clock.Real().After(after)
+			}
 			all.WriteString(text)
 		case <-look:
-			_ = cmd.Process.Signal(syscall.SIGINT)
+			if _, err := terminal.Write([]byte{3}); err != nil {
+				return "", err
+			}
 			for range read { // until it has ended
 			}
 			_ = cmd.Wait() // its status tells of the interrupt
