@@ -42,8 +42,9 @@ func Batch[In, Out any](p *Pipeline[[]In, []Out], size int, wait time.Duration) 
 // has one error for each job, nil for those that succeeded. Mark them as you would
 // a job's own. It returns nil if all are nil.
 //
-// A refusal among them is one of the call. Failures are a failure of the call only if
-// no job was done with. See [Batch] for what happens to each job.
+// A refusal among them is one of the call; of several, that which asks for the longest
+// pause. Failures are a failure of the call only if no job was done with. A mark around
+// the error that Partial returns does not count. See [Batch] for what happens to each job.
 func Partial(errs []error) error { return newPartial(errs, stage.Classify).asError() }
 
 func newPartial(errs []error, classify func(error) Verdict) *partialError {
@@ -58,7 +59,7 @@ func newPartial(errs []error, classify func(error) Verdict) *partialError {
 		if verdict == Succeeded {
 			verdict = Ignored // for a job that failed all the same
 		}
-		if part.worst == nil || verdict > worst {
+		if part.worst == nil || verdict > worst || verdict == worst && stage.RetryAfter(err) > stage.RetryAfter(part.worst) {
 			part.worst, worst = err, verdict
 		}
 	}
@@ -263,11 +264,14 @@ func (t *batch[In, Out]) settle(open []*batched[In, Out], part *partialError) er
 		}
 		j.done, j.attempts, j.took = true, t.calls, took
 	}
-	if left := newPartial(again, cfg.Classify); left.failed > 0 {
+	left, all := newPartial(again, cfg.Classify), newPartial(part.errs, cfg.Classify)
+	refused := all.failed > 0 && cfg.Classify(all.worst) == Overload
+	switch {
+	case left.failed > 0 && refused: // perhaps of a job that is not tried again
+		return Overloaded(left.asError(), stage.RetryAfter(all.worst))
+	case left.failed > 0:
 		return left.asError()
-	}
-	all := newPartial(part.errs, cfg.Classify)
-	if all.failed == 0 || all.failed < len(open) && cfg.Classify(all.worst) != Overload {
+	case all.failed == 0, all.failed < len(open) && !refused:
 		return nil // the service did its work
 	}
 	return all

@@ -172,6 +172,12 @@ func Classify(err error) controller.Verdict {
 	return controller.Failed
 }
 
+// RetryAfter returns for how long the service wants to be left alone; 0: err does not say.
+func RetryAfter(err error) time.Duration {
+	_, d := markOf(err)
+	return d
+}
+
 // markOf returns the outermost mark on err, and for how long the service wants
 // to be left alone. An error with a method RetryAfter counts as overloaded.
 func markOf(err error) (mark, time.Duration) {

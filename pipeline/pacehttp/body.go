@@ -5,9 +5,11 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/paceline-go/paceline/clock"
+	"github.com/paceline-go/paceline/pipeline"
 )
 
 // A lifetime is the context of a request whose response is read when the attempt that
@@ -96,8 +98,14 @@ func readAhead(rest io.ReadCloser) *ahead {
 	return a
 }
 
+// fill runs on a goroutine that nobody else can recover: a panic of the body is its error.
 func (a *ahead) fill() {
 	defer close(a.done)
+	defer func() {
+		if v := recover(); v != nil {
+			a.err = &pipeline.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
 	a.head, a.err = io.ReadAll(io.LimitReader(a.rest, mostAhead))
 	a.read.Reset(a.head)
 	if a.err == nil && len(a.head) < mostAhead {

@@ -85,6 +85,10 @@ func serverTime(h http.Header, now time.Time) time.Time {
 	return now
 }
 
+// longestField is what is read of a structured field, in bytes. None that is sent has a
+// tenth of it.
+const longestField = 4 << 10
+
 // A member is one of a list of structured fields (RFC 9651, section 3.1), or of a
 // dictionary (3.2): then it has a value.
 type member struct {
@@ -95,8 +99,11 @@ type member struct {
 
 // members reads a list or a dictionary. Inner lists do not occur in the fields that
 // we read. What is not well-formed is ignored as a whole, as RFC 9651, section 4.2,
-// says.
+// says, and so is what is longer than anybody means it: a header may have 10 MiB.
 func members(s string) ([]member, bool) {
+	if len(s) > longestField {
+		return nil, false
+	}
 	p := parser{rest: strings.Trim(s, " ")}
 	var all []member
 	for {

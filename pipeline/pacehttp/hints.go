@@ -138,7 +138,7 @@ func (r *reader) structured() (found bool) {
 		return r.add("requests", true, old["limit"], old["remaining"], old["reset"])
 	}
 	policies, _ := members(strings.Join(r.header["Ratelimit-Policy"], ","))
-	for _, m := range limits {
+	for _, m := range limits[:min(len(limits), mostHints)] {
 		var policy map[string]string
 		for _, p := range policies {
 			if p.name == m.name {
@@ -152,9 +152,6 @@ func (r *reader) structured() (found bool) {
 		}
 		requests := unit == "" || unit == "requests" || unit == "request"
 		found = r.add(m.name, requests, policy["q"], m.params["r"], m.params["t"]) || found
-		if len(r.hints) == mostHints {
-			break
-		}
 	}
 	return found
 }

@@ -94,9 +94,13 @@ type exchange struct {
 func (x *exchange) attempt(ctx context.Context) (none struct{}, err error) {
 	x.discard()
 	life, cancel, stay := outlive(ctx, x.req.Context())
+	defer func() {
+		if x.res == nil { // also if the base has panicked
+			cancel(nil)
+		}
+	}()
 	req, err := x.next(life)
 	if err != nil {
-		cancel(nil)
 		return none, err
 	}
 	begin := clock.Real().Now()
@@ -110,7 +114,6 @@ func (x *exchange) attempt(ctx context.Context) (none struct{}, err error) {
 		err = pipeline.Fatal(errNoResponse)
 	}
 	if err != nil {
-		cancel(nil)
 		if res != nil && res.Body != nil {
 			res.Body.Close()
 		}
@@ -159,10 +162,25 @@ func (x *exchange) result(err error) (*http.Response, error) {
 		return x.res, nil
 	case x.res == nil, x.req.Context().Err() != nil, errors.As(err, &panicked):
 		x.discard()
-		return nil, err
+		return nil, asTimeout(err)
 	}
 	return x.res, nil
 }
+
+// asTimeout returns an error that wraps a timeout as one that says so itself: a
+// *url.Error looks no further.
+func asTimeout(err error) error {
+	var wrapped interface{ Timeout() bool }
+	if errors.As(err, &wrapped) && wrapped.Timeout() {
+		return timeout{err}
+	}
+	return err
+}
+
+type timeout struct{ error }
+
+func (t timeout) Timeout() bool { return true }
+func (t timeout) Unwrap() error { return t.error }
 
 // tell gives the slot of ctx the hints of a response.
 func tell(ctx context.Context, res *http.Response, took time.Duration) {
