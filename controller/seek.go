@@ -475,11 +475,7 @@ func (s *seek) lower(a attempt, o Outcome, n int, told float64) {
 		}
 	}
 	if told == 0 && !trial && l == &s.pace && o.RetryAfter > 0 {
-		// A bucket that was full again before the pause was over lets a burst through
-		// each time. What it can be given lies between what came of that and the pace.
-		if came := s.refusals.since(a, o.RetryAfter.Seconds()); came < failing {
-			s.pace.value = min(s.pace.value, math.Sqrt(came*failing))
-		}
+		s.spreadBurst(a, o, failing)
 	}
 	if told > 0 && l == &s.pace {
 		p := &s.pace
@@ -496,6 +492,15 @@ func (s *seek) lower(a attempt, o Outcome, n int, told float64) {
 	s.lowered(a.start)
 	if told > 0 && l == &s.pace {
 		s.review = 0
+	}
+}
+
+// spreadBurst lowers the pace for a bucket that was full again before the pause that
+// it had asked for was over, and lets a burst through each time. What it can be given
+// lies between what came of that and the pace that failed.
+func (s *seek) spreadBurst(a attempt, o Outcome, failing float64) {
+	if came := s.refusals.since(a, o.RetryAfter.Seconds()); came < failing {
+		s.pace.value = min(s.pace.value, math.Sqrt(came*failing))
 	}
 }
 
