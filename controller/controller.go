@@ -53,30 +53,34 @@ type End struct {
 	Seq        int64
 	RetryAfter time.Duration
 	InFlight   int32
+	Attempt    int32 // of its job, from 1
 	Verdict    Verdict
 	Final      bool
 	Paced      bool
+	Own        bool // the refusal is the job's own
 }
 
 // Status is the dispatcher's part of a snapshot.
 type Status struct {
-	Circuit   CircuitState
-	OpenFor   time.Duration // the circuit
-	InFlight  int
-	Waiting   int
-	PausedFor time.Duration
-	Interval  time.Duration // that a server's hint asks for
-	Completed int64
-	Failed    int64
-	Retries   int64
-	Attempts  AttemptCounts
-	Tokens    int64
-	HeldBy    Hold
-	Held      HeldTimes
-	Budgets   []BudgetSnapshot
-	Since     time.Time // since when there is something to do
-	Closed    bool      // no new work
-	Drained   bool      // nothing left of the old
+	Circuit     CircuitState
+	OpenFor     time.Duration // the circuit
+	InFlight    int
+	Waiting     int
+	PausedFor   time.Duration
+	Interval    time.Duration // that a server's hint asks for
+	Completed   int64
+	Failed      int64
+	Retries     int64
+	Attempts    AttemptCounts
+	Tokens      int64
+	HeldBy      Hold
+	Held        HeldTimes
+	Budgets     []BudgetSnapshot
+	LastError   error     // of an attempt
+	LastErrorAt time.Time // when it ended
+	Since       time.Time // since when there is something to do
+	Closed      bool      // no new work
+	Drained     bool      // nothing left of the old
 }
 
 // A Controller owns the policy and the progress. It is an actor: Run takes
@@ -257,6 +261,8 @@ func (e *End) outcome(epoch time.Time, gap time.Duration) Outcome {
 		Took:       e.Took,
 		InFlight:   int(e.InFlight),
 		Paced:      e.Paced,
+		Attempt:    int(e.Attempt),
+		Own:        e.Own,
 		Gap:        gap,
 		Tokens:     e.Tokens,
 		RetryAfter: e.RetryAfter,
@@ -277,6 +283,12 @@ func (c *Controller) tellChange(now time.Time, from Setting) {
 		tell(EventDecelerated)
 	case to.Limit > from.Limit || to.Interval < from.Interval:
 		tell(EventReaccelerated)
+	}
+	switch {
+	case to.Probing && !from.Probing:
+		tell(EventDown)
+	case from.Probing && !to.Probing:
+		tell(EventBack)
 	}
 	if to.CoolUntil.After(from.CoolUntil) {
 		tell(EventCoolingStarted)
@@ -334,6 +346,9 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 		Total:            c.progress.Total,
 		Attempts:         r.Status.Attempts,
 		Tokens:           r.Status.Tokens,
+		Reason:           c.setting.Reason,
+		LastError:        r.Status.LastError,
+		LastErrorAt:      r.Status.LastErrorAt,
 		HeldBy:           r.Status.HeldBy,
 		Held:             r.Status.Held,
 		FailureCount:     c.failures(r.Now),
@@ -365,6 +380,8 @@ func (c *Controller) state(r *Report) State {
 		return Draining
 	case r.Status.Circuit != BreakerClosed:
 		return CircuitOpen
+	case c.setting.Probing:
+		return Down
 	case r.Now.Before(c.setting.CoolUntil):
 		return Cooling
 	}

@@ -25,13 +25,16 @@ const (
 	EventDrained
 	EventPaused
 	EventResumed
+	EventDown
+	EventBack
+	EventNothingSucceeded
 )
 
 var eventNames = [...]string{
 	"decelerated", "cooling_started", "reaccelerated", "ceiling_decayed",
 	"circuit_opened", "circuit_half_open", "circuit_closed",
 	"budget_exhausted", "budget_restored", "retry", "closed", "draining", "drained",
-	"paused", "resumed",
+	"paused", "resumed", "down", "back", "nothing_succeeded",
 }
 
 func (k EventKind) String() string {
@@ -47,11 +50,11 @@ type Event struct {
 	Kind EventKind
 	At   time.Time
 
-	From, To Setting       // decelerated, reaccelerated, cooling_started, ceiling_decayed
+	From, To Setting       // decelerated, reaccelerated, cooling_started, ceiling_decayed, down, back; To.Reason says why
 	Wait     time.Duration // how long it will last: cooling_started, circuit_opened, budget_exhausted, paused; or until the next attempt: retry
 	Budget   string        // name of the budget: budget_exhausted, budget_restored
 	Attempt  int           // the one that failed, from 0: retry
-	Err      error         // what it failed with: retry; what the last one failed with: circuit_opened
+	Err      error         // what it failed with: retry; what the last one failed with: circuit_opened, down, nothing_succeeded
 }
 
 // attrs returns the fields that the kind of event sets.
@@ -62,6 +65,9 @@ func (e Event) attrs() []slog.Attr {
 			slog.Int("limit_from", e.From.Limit), slog.Int("limit", e.To.Limit),
 			slog.Duration("interval_from", e.From.Interval), slog.Duration("interval", e.To.Interval),
 			slog.Int("ceiling", e.To.Ceiling))
+		if e.To.Reason != NoReason {
+			attrs = append(attrs, slog.String("reason", e.To.Reason.String()))
+		}
 	}
 	if e.Wait > 0 {
 		attrs = append(attrs, slog.Duration("wait", e.Wait))

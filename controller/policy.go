@@ -45,7 +45,8 @@ type Setting struct {
 	Interval  time.Duration // at least this long between two dispatches
 	Ceiling   int           // growth stops here for now; 0: at the maximum
 	CoolUntil time.Time     // no growth before; zero: not cooling
-	Probing   bool          // the service seems to be down: a failure uses up none of a job's attempts
+	Probing   bool          // the service is taken for down: one attempt now and then, of a job that has not failed yet if there is one, asks whether it is back
+	Reason    Reason        // why it is another than before
 }
 
 func (s Setting) String() string {
@@ -91,6 +92,8 @@ func (v Verdict) String() string {
 type Outcome struct {
 	Verdict    Verdict
 	Final      bool          // the job is done with; false: it will be tried again
+	Attempt    int           // of its job, from 1; a retry is by selection an attempt of a job that went wrong before. 0: not known, taken for the first
+	Own        bool          // the refusal is the job's own: it is refused again while others that started later are accepted
 	Start      time.Time     // when the attempt started
 	Seq        int64         // how many had started by then, itself included
 	Took       time.Duration // from then to its end
@@ -100,6 +103,10 @@ type Outcome struct {
 	Tokens     int64         // what it used
 	RetryAfter time.Duration // how long the service asked to be left alone
 }
+
+// Fresh reports whether it was the first attempt of its job. Whether a service works
+// is asked of these only.
+func (o Outcome) Fresh() bool { return o.Attempt <= 1 }
 
 // Overloads reports whether the outcome is a sign of overload: a refusal, or
 // the failure that a job ended with. A failure that is tried again is not.

@@ -14,6 +14,7 @@ const (
 	CircuitOpen              // the circuit is open or half-open
 	Draining                 // closed, and what was taken is being finished
 	Closed                   // closed, and nothing is in flight
+	Down                     // the service is taken for down: one attempt now and then asks whether it is back
 )
 
 func (s State) String() string {
@@ -28,6 +29,8 @@ func (s State) String() string {
 		return "draining"
 	case Closed:
 		return "closed"
+	case Down:
+		return "down"
 	}
 	return fmt.Sprintf("state(%d)", int(s))
 }
@@ -54,6 +57,10 @@ type Snapshot struct {
 
 	Attempts AttemptCounts // that have ended
 	Tokens   int64         // that were recorded, since the throttle was made
+
+	Reason      Reason    // why limit and interval are what they are
+	LastError   error     // of the last attempt that failed or was refused; nil: none did
+	LastErrorAt time.Time // when that attempt ended
 
 	HeldBy Hold      // what keeps the next attempt from starting
 	Held   HeldTimes // the same, for how long in all

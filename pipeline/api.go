@@ -28,6 +28,9 @@ type (
 	// An Outcome is what a Policy sees of an attempt that has ended.
 	Outcome = controller.Outcome
 
+	// A Reason says why a Policy changed the limit or the interval.
+	Reason = controller.Reason
+
 	// A Verdict says what the end of an attempt tells about the service; see
 	// [Config].Classify.
 	Verdict = controller.Verdict
@@ -151,6 +154,27 @@ const (
 	CircuitOpen = controller.CircuitOpen // the circuit is open or half-open
 	Draining    = controller.Draining    // closed, and what was taken is being finished
 	Closed      = controller.Closed      // closed, and nothing is in flight
+	Down        = controller.Down        // the service is taken for down
+)
+
+// Why a policy changed the limit or the interval.
+const (
+	NoReason           = controller.NoReason
+	ReasonStart        = controller.ReasonStart
+	ReasonRefusedRate  = controller.ReasonRefusedRate
+	ReasonRefusedLimit = controller.ReasonRefusedLimit
+	ReasonQueueing     = controller.ReasonQueueing
+	ReasonTold         = controller.ReasonTold
+	ReasonTrial        = controller.ReasonTrial
+	ReasonTrialHeld    = controller.ReasonTrialHeld
+	ReasonTrialFailed  = controller.ReasonTrialFailed
+	ReasonTrialEnded   = controller.ReasonTrialEnded
+	ReasonDown         = controller.ReasonDown
+	ReasonBack         = controller.ReasonBack
+	ReasonChance       = controller.ReasonChance
+	ReasonFailures     = controller.ReasonFailures
+	ReasonCooled       = controller.ReasonCooled
+	ReasonUpdate       = controller.ReasonUpdate
 )
 
 // What a circuit is doing.
@@ -188,6 +212,11 @@ const (
 	EventDrained         = controller.EventDrained
 	EventPaused          = controller.EventPaused  // a server asked to be left alone
 	EventResumed         = controller.EventResumed // that is over
+	EventDown            = controller.EventDown    // the service is taken for down
+	EventBack            = controller.EventBack    // it is back
+
+	// EventNothingSucceeded says once that attempts have failed and none has succeeded.
+	EventNothingSucceeded = controller.EventNothingSucceeded
 )
 
 // ErrClosed says that a throttle takes no new work.

@@ -76,6 +76,8 @@ func (d *Dispatcher) tell(j *Job) {
 		Seq:        j.seq,
 		RetryAfter: j.askedFor(),
 		InFlight:   j.inFlight,
+		Attempt:    int32(j.Attempts),
+		Own:        j.own,
 		Verdict:    j.verdict,
 		Final:      !j.again,
 		Paced:      j.paced,

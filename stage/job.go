@@ -84,6 +84,7 @@ type Job struct {
 type retrying struct {
 	failures   int           // attempts that used up one of the job's
 	excused    bool          // the last attempt used up none
+	own        bool          // the last refusal is the job's own
 	refusedAt  time.Duration // when it was first refused; 0: never
 	retryAfter time.Duration // not before
 	due        time.Time     // when it is tried again
