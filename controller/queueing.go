@@ -52,36 +52,3 @@ func (q *queueing) longer(limit float64, times int) float64 {
 	}
 	return 1
 }
-
-// A sample is a mean and what is needed for its error (Welford 1962).
-type sample struct{ n, mean, squares float64 }
-
-func (s *sample) add(x float64) {
-	s.n++
-	off := x - s.mean
-	s.mean += off / s.n
-	s.squares += off * (x - s.mean)
-}
-
-// error2 is the square of the mean's standard error.
-func (s *sample) error2() float64 { return s.squares / (s.n * max(s.n-1, 1)) }
-
-// merge adds what another sample saw, and forgets what is long past.
-func (s *sample) merge(o sample) {
-	if s.n > memory {
-		s.squares *= memory / s.n
-		s.n = memory
-	}
-	n, off := s.n+o.n, o.mean-s.mean
-	s.squares += o.squares + off*off*s.n*o.n/n
-	s.mean += off * o.n / n
-	s.n = n
-}
-
-// A mean is one of the last 64 or so.
-type mean struct{ n, value float64 }
-
-func (m *mean) add(x float64) {
-	m.n = min(m.n+1, 64)
-	m.value += (x - m.value) / m.n
-}

@@ -1,0 +1,119 @@
+package controller
+
+import "math"
+
+// chance knows the share of attempts that a service refuses whatever the pressure, and
+// weighs whether refusals are more than that.
+//
+// The share is counted where the pressure was lowered and not raised again since: what is
+// still refused there is by chance, since a limit would have been left behind. It is taken
+// at the lower end of what so few allow to say.
+//
+// The weight is a log-likelihood ratio: that more is refused by a certain excess, against
+// that it is the share by chance. Refusals raise it and successes lower it. At enough it
+// is evidence (Wald's sequential test, 1945); it never falls below zero, so that a change
+// is noticed as quickly at any time (Page's CUSUM, 1954). As long as nothing is known to
+// be refused by chance, one refusal is evidence.
+type chance struct {
+	attempts, refused float64 // at lowered pressure, of late
+	lowered           bool    // the pressure was lowered and not raised since
+	epoch, missed     float64 // attempts since the pressure was changed, and those refused of them
+	rest              float64 // weight of what was refused outside of trials
+	trial             float64 // weight of what was refused in the trial under way
+	e                 float64 // the share, as far as it is known
+}
+
+const (
+	priorAttempts = 40     // as if so many had been seen before the first, …
+	leastChance   = 0.0005 // … of which next to none was refused: one refusal is evidence at first
+	chanceSpan    = 2000   // attempts that the share is a mean of
+	raisedWeight  = 0.25   // of attempts at raised pressure, so that what was long ago is forgotten
+	evidence      = 3.9    // of weight: one time in fifty it was chance
+	excess        = 0.05   // share that too much pressure refuses at least, for the weight of a refusal
+)
+
+// share returns the share that is refused by chance.
+func (c *chance) share() float64 { return max(c.e, leastChance) }
+
+// count counts an attempt outside of trials.
+func (c *chance) count(refused bool) {
+	c.epoch++
+	weight := 1.0
+	if !c.lowered {
+		weight = raisedWeight
+	}
+	if c.attempts += weight; c.attempts > chanceSpan {
+		keep := chanceSpan / c.attempts
+		c.attempts, c.refused = chanceSpan, settle(c.refused*keep)
+	}
+	if refused {
+		c.missed++
+		if c.lowered {
+			c.refused++
+		}
+	}
+	c.e = max(c.refused-math.Sqrt(c.refused), 0) / (c.attempts + priorAttempts)
+}
+
+// refusal returns the weight of a refusal, if pressure refuses so much more.
+func (c *chance) refusal(more float64) float64 {
+	e := c.share()
+	return math.Log((e + more) / e)
+}
+
+// success returns the weight of a success, which is negative.
+func (c *chance) success(more float64) float64 {
+	e := c.share()
+	return math.Log(max(1-e-more, 0.01) / (1 - e))
+}
+
+// restSuccess and restRefusal take an attempt outside of trials.
+func (c *chance) restSuccess() {
+	c.count(false)
+	if c.rest > 0 {
+		c.rest = max(c.rest+c.success(excess), 0)
+	}
+}
+
+func (c *chance) restRefusal(alone bool) (convincing bool) {
+	c.rest += c.refusal(excess)
+	convincing = c.rest >= evidence
+	c.count(alone)
+	return convincing || c.unlikely()
+}
+
+// unlikely reports whether far more was refused since the pressure was changed than chance
+// would: a generalized likelihood ratio, for what is too little for a quick sign.
+func (c *chance) unlikely() bool {
+	e, k, n := c.share(), c.missed, c.epoch
+	if k <= e*n || k < 2 {
+		return false
+	}
+	x := k / n
+	weight := k * math.Log(x/e)
+	if x < 1 {
+		weight += (n - k) * math.Log((1-x)/(1-e))
+	}
+	return weight >= evidence
+}
+
+// trialSuccess and trialRefusal take an attempt in a trial that raises the pressure by a
+// share.
+func (c *chance) trialSuccess(by float64) {
+	if c.trial > 0 {
+		c.trial = max(c.trial+c.success(by/(1+by)), 0)
+	}
+}
+
+func (c *chance) trialRefusal(by float64) (convincing bool) {
+	c.trial += c.refusal(max(by/(1+by), excess))
+	return c.trial >= evidence
+}
+
+// changed begins to weigh anew, after the pressure was lowered or raised.
+func (c *chance) changed(lowered bool) {
+	c.lowered, c.epoch, c.missed, c.rest, c.trial = lowered, 0, 0, 0, 0
+}
+
+// tries begins to weigh a trial.
+func (c *chance) tries() { c.trial = 0 }

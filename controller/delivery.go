@@ -1,0 +1,123 @@
+package controller
+
+import (
+	"math"
+	"slices"
+)
+
+// A refusal is an attempt that was refused. Times are in seconds.
+type refusal struct {
+	seq        int64
+	start, end float64
+	pause      float64 // that it asked for
+}
+
+// over returns until when a refusal kept others from starting.
+func (r *refusal) over() float64 { return r.end + r.pause }
+
+// memory is how many refusals are kept.
+const memory = 256
+
+// A delivery knows what a service accepted between refusals, as BBR's delivery rate
+// does between acknowledgements. A bucket is empty when it refuses, whatever its burst.
+// So what it accepted between two refusals is what it was given in between, or less if
+// it was full for a part of the time.
+//
+// The refusals are in the order in which their attempts started, which is not that in
+// which they were heard of.
+type delivery struct {
+	list    []refusal
+	longest float64 // that one took
+	heard   float64 // when the newest was
+	episode float64 // start of the first of those close together
+}
+
+func (d *delivery) add(r refusal) {
+	d.heard, d.longest = r.end, max(d.longest, r.end-r.start)
+	i, _ := slices.BinarySearchFunc(d.list, r, func(a, b refusal) int { return int(a.seq - b.seq) })
+	d.list = slices.Insert(d.list, i, r)
+	if len(d.list) > memory {
+		d.list = slices.Delete(d.list, 0, len(d.list)-memory)
+	}
+}
+
+func (d *delivery) forget() { d.list = d.list[:0] }
+
+// atWork returns how many attempts the service was working on when one came: those
+// in flight, itself included, but for those that it had refused and we had not
+// heard of yet.
+func (d *delivery) atWork(seq int64, start float64, inFlight int) int {
+	if start >= d.heard {
+		return inFlight
+	}
+	for i := len(d.list) - 1; i >= 0; i-- {
+		r := &d.list[i]
+		if r.start < start-d.longest {
+			break // those before had all been heard of
+		}
+		if r.seq < seq && r.end > start {
+			inFlight--
+		}
+	}
+	return max(inFlight, 1)
+}
+
+// run returns the newest refusals between which nothing was accepted.
+func (d *delivery) run() []refusal {
+	i := len(d.list) - 1
+	for i > 0 && d.list[i].seq-d.list[i-1].seq == 1 {
+		i--
+	}
+	return d.list[max(i, 0):]
+}
+
+// bound returns what a service's rate is at most, if its bucket was never full since a
+// time. Of an episode of refusals only the beginning counts: what comes close together
+// says little.
+func (d *delivery) bound(since float64) float64 {
+	most := math.Inf(1)
+	last := len(d.list) - 1
+	for i := last - 1; i >= 0 && d.list[i].start >= since; i-- {
+		r, newest := d.list[i], d.list[last]
+		if passed := newest.start - r.start; passed > 0 && r.start <= d.episode {
+			accepted := float64(newest.seq-r.seq) - float64(last-i)
+			most = min(most, (accepted+1)/passed)
+		}
+	}
+	return most
+}
+
+// between returns the least and the most that the service's rate can be, by what it
+// accepted from the refusal before a pause to the one of a. In the pause the bucket may
+// have been full for any part of the time. ok is false if there was no such refusal.
+func (d *delivery) between(a attempt) (least, most, accepted float64, ok bool) {
+	for i := len(d.list) - 1; i >= 0; i-- {
+		r := &d.list[i]
+		if r.seq >= a.seq || r.over() > a.start {
+			continue
+		}
+		passed := a.start - r.start
+		if passed <= 0 {
+			break
+		}
+		accepted = float64(d.accepted(r.seq, a.seq))
+		most = math.Inf(1)
+		if open := a.start - r.over(); open > 0 {
+			most = (accepted + 1) / open
+		}
+		return accepted / passed, most, accepted, true
+	}
+	return 0, math.Inf(1), 0, false
+}
+
+// accepted returns how many of the attempts after one and up to another were not
+// refused.
+func (d *delivery) accepted(after, upTo int64) int64 {
+	n := upTo - after
+	for i := len(d.list) - 1; i >= 0 && d.list[i].seq > after; i-- {
+		if d.list[i].seq <= upTo {
+			n--
+		}
+	}
+	return n
+}

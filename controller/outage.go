@@ -1,0 +1,110 @@
+package controller
+
+import "math"
+
+// An outage notices that a service has stopped answering, and when it answers again.
+// What it was pressed with before is kept, and is in force again with the first
+// success: nobody has to climb back.
+type outage struct {
+	is bool // the service is taken for down
+
+	// Of late nothing but misses, which are failures and refusals:
+	misses  int     // attempts without a success since one that started later than they
+	inARow  int     // misses since a success ended
+	inSeq   int     // misses of attempts that started one right after another
+	last    int64   // the one that ended last
+	began   float64 // start of the first of them
+	newest  float64 // start of the newest
+	calm    bool    // there are none
+	pressed pressure
+
+	since    float64 // it is down
+	lastMiss float64 // start of the newest attempt that missed, or until when it said to be closed
+}
+
+// A pressure is what was in force when all was well.
+type pressure struct {
+	rate, slots float64
+	proven      bool // for long enough to believe in
+}
+
+// succeed takes an attempt that succeeded.
+func (d *outage) succeed(start float64) {
+	d.inARow = 0
+	if start > d.newest {
+		d.calm, d.misses, d.inSeq = true, 0, 0
+	}
+}
+
+// miss takes one that did not. What is in force is asked for with the first.
+func (d *outage) miss(a attempt, p pressure) {
+	if d.calm || d.pressed.rate == 0 {
+		d.pressed, d.calm = p, false
+	}
+	if d.misses == 0 || a.start < d.began {
+		d.began = a.start
+	}
+	d.newest = max(d.newest, a.start)
+	d.misses++
+	d.inARow++
+	if a.seq != d.last+1 {
+		d.inSeq = 0
+	}
+	d.inSeq++
+	d.last = a.seq
+}
+
+const (
+	silentTrips    = 2  // round trips without a success that are silence
+	silentAttempts = 20 // attempts that should have been accepted meanwhile
+	unprovenSilent = 3  // seconds that silence lasts at least, where what was in force may have been far too much
+	leastMisses    = 4  // misses that are more than bad luck
+	unlikely       = 1e-4
+)
+
+// silent reports whether it is time to believe that nothing will be accepted.
+func (d *outage) silent(now, latency float64) bool {
+	enough := max(silentTrips*latency, silentAttempts/d.pressed.rate)
+	if !d.pressed.proven {
+		enough = max(enough, unprovenSilent)
+	}
+	return d.misses >= leastMisses && now-d.began > enough
+}
+
+// failing reports whether too many failures came together for each to be one of its
+// own, where a share of failures is usual: the more are in flight, the more often a few
+// do.
+func (d *outage) failing(inFlight int, share float64) bool {
+	size := math.Log2(float64(inFlight) + 1)
+	byChance := math.Log(unlikely) / math.Log(min(max(share, unlikely), 0.9))
+	return float64(d.inSeq) >= max(3+size/2, byChance) || float64(d.inARow) >= max(4+size, byChance)
+}
+
+// start notes that the service is down.
+func (d *outage) start(newest attempt) {
+	d.is, d.since, d.lastMiss = true, d.began, newest.start
+}
+
+const (
+	shortWait = 4  // seconds between probes at most, in the first half minute
+	longWait  = 60 // and later
+	probeCost = 100
+	lateShare = 8 // one is late by an eighth of the outage at most
+)
+
+// patience returns how long to wait from one probe to the next: longer each time, but
+// not so long that what could be done until then is more than a hundred times what a
+// probe costs. Answers by refusals may begin a ban anew with each, so the waits go on
+// growing, to a minute.
+func (d *outage) patience(now float64) float64 {
+	passed := now - d.since
+	short := max(shortWait, min(probeCost/d.pressed.rate, longWait))
+	return max(min(passed, max(short, min(passed/lateShare, longWait))), 0.001)
+}
+
+// over reports whether a success of an attempt that started then shows that the
+// service works again.
+func (d *outage) over(start float64) bool { return start >= d.lastMiss && start > d.since }
+
+// end is the end of being down.
+func (d *outage) end() { d.is, d.misses, d.calm = false, 0, false }

@@ -1,0 +1,62 @@
+package controller
+
+// A price keeps the account of what finding out may cost. Each success earns a share of a
+// refusal, and a refusal that was caused costs one.
+type price struct {
+	bank    float64 // refusals that may be spent
+	pause   mean    // seconds that refusals ask for
+	rate    float64 // of the service, roughly
+	changed float64 // when the rate was another; long ago at first
+}
+
+const (
+	firstBank   = 3   // refusals that may be spent at first
+	mostBank    = 100 // and saved up
+	restless    = 200 // seconds for which a service that changed is asked more often, …
+	restlessBy  = 1.5 // … by this factor
+	politeBy    = 3   // where refusals say when to come again, less is to be found out
+	settling    = 30  // seconds in which the rate is not known yet
+	sameRate    = 1.25
+	mostPause   = 3600
+	closeRest   = 1   // seconds that are rested at least when what is known is close, …
+	bankRest    = 60  // … or so many for a bank of one refusal, …
+	leastBank   = 0.3 // … or of next to none, …
+	pauseRests  = 100 // … or so many of the pauses that a refusal brings, for one percent of the time
+	periodRests = 2.5 // … or so many periods of a quota
+)
+
+// earn takes a success, of which a share is earned.
+func (p *price) earn(share, now float64) {
+	switch {
+	case now < p.changed+restless:
+		share *= restlessBy
+	case p.pause.n > 0:
+		share /= politeBy
+	}
+	p.bank = min(p.bank+share, mostBank)
+}
+
+// spend takes a refusal.
+func (p *price) spend() { p.bank = max(p.bank-1, 0) }
+
+// asked takes note of the pause that a refusal asked for.
+func (p *price) asked(pause float64) {
+	if pause > 0 {
+		p.pause.add(min(pause, mostPause))
+	}
+}
+
+// rest returns how long to leave alone what is known closely.
+func (p *price) rest(period float64) float64 {
+	return max(closeRest, bankRest/max(p.bank, leastBank), pauseRests*p.pause.value, periodRests*period)
+}
+
+// compare notes whether the service's rate is another than it was.
+func (p *price) compare(rate, now float64) {
+	switch {
+	case p.rate == 0 || now < settling:
+		p.rate = rate
+	case rate < p.rate/sameRate || rate > p.rate*sameRate:
+		p.rate, p.changed = rate, now
+	}
+}

@@ -1,0 +1,170 @@
+package controller
+
+import "math"
+
+// double is the startup: both the limit and the pace, twice as far each round trip. A
+// round trip is over when a quarter of what is in flight has succeeded that began in it,
+// or, since a few say nothing of how long they take, eight, if that takes no more than a
+// second.
+func (s *seek) double(a attempt, o Outcome) {
+	l, up := &s.slots, &s.startup
+	switch {
+	case up.began < 0:
+		if s.trip.success.n < min(4, l.works/2) {
+			return // of those in flight, the first to end is the quickest
+		}
+		if s.bounds.InitialLimit == s.bounds.MaxLimit {
+			l.works = max(1, math.Floor(float64(s.bounds.MaxLimit)/firstShare))
+		}
+	case a.start < up.began || float64(o.InFlight) < l.works/2 && !o.Paced:
+		return
+	default:
+		if up.acks++; !up.enough(l.works, s.trip.success.value) {
+			return
+		}
+		if s.queueing.recent.n >= 8 && s.trip.success.value >= noise {
+			if longer := s.queueing.longer(l.works, 1); longer > 1 {
+				s.crowd(longer)
+				s.pace.works = max(s.pace.works, 4*l.works*longer/s.queueing.waited)
+				l.works, l.rested = max(math.Floor(l.works/2), 1), s.now // to see how long they take alone
+				s.endStartup()
+				s.trip.settled = s.now + s.trip.success.value
+				return
+			}
+		}
+		if l.works == float64(s.bounds.MaxLimit) {
+			up.gain = min(2*up.gain, mostGain)
+		}
+		l.works = min(2*l.works, float64(s.bounds.MaxLimit))
+	}
+	up.acks, up.began, s.queueing.recent = 0, s.now, sample{}
+	s.pace.works = min(up.gain*l.works/max(s.trip.success.value, 1e-6), s.fastest())
+}
+
+// endStartup ends the startup. How long its attempts took, of which the quick ones ended
+// first, is not comparable.
+func (s *seek) endStartup() {
+	s.startup.on = false
+	s.queueing, s.trip.settled = queueing{}, s.now
+}
+
+// try ends the trial that is under way, or begins one: of that which holds attempts up,
+// for only that makes a difference.
+func (s *seek) try() {
+	switch {
+	case s.constraint.seen < 3:
+	case s.pace.trial > 0:
+		s.endPaceTrial()
+	case s.slots.trial > 0:
+		s.endSlotsTrial()
+	default:
+		s.beginTrial()
+	}
+}
+
+// undecided reports whether a trial goes on because something was refused in it that may
+// have been chance, up to three times as long.
+func (s *seek) undecided(b *bracket) bool {
+	return s.chance.trial > 0 && s.now < b.until+2*(b.until-b.begun)
+}
+
+func (s *seek) endPaceTrial() {
+	if s.now < s.pace.until || s.undecided(&s.pace) {
+		return
+	}
+	s.pace.hold()
+	s.trip.raised = s.now
+	s.price.compare(s.pace.works, s.now)
+	s.endTrial(ReasonTrialHeld)
+}
+
+func (s *seek) endSlotsTrial() {
+	l := &s.slots
+	switch {
+	case s.now < l.until || s.undecided(l):
+	case float64(s.constraint.peak) > l.works:
+		l.hold()
+		s.endTrial(ReasonTrialHeld)
+	case s.now >= l.until+2*s.trip.success.value:
+		l.cancel(s.now) // nobody wanted them
+		s.endTrial(ReasonTrialEnded)
+	}
+}
+
+func (s *seek) endTrial(why Reason) {
+	s.reason = why
+	if why == ReasonTrialHeld {
+		s.chance.changed(false)
+	}
+	s.constraint.begin(s.now)
+}
+
+func (s *seek) beginTrial() {
+	sent := s.constraint.rate()
+	switch {
+	case sent > 0.85*s.pace.works:
+		s.tryPace()
+	case float64(s.constraint.peak) > s.slots.works-1 && s.now >= s.rests(&s.slots):
+		s.trySlots()
+	case s.constraint.paced > 0.2 && s.pace.works < 4*sent: // it delays those that have a slot
+		s.tryPace()
+	}
+}
+
+// tryPace tries a faster pace, long enough for two attempts to be beyond what is
+// known to work, and for a service that counts by the second to notice.
+func (s *seek) tryPace() {
+	p := &s.pace
+	p.noise = s.chance.share()
+	if s.now < s.rests(p) {
+		return
+	}
+	to := p.next(s.fastest())
+	if to <= p.works {
+		return
+	}
+	p.try(to, s.now, s.now+max(2*s.trip.echo(), min(s.trip.success.value, 0.1))+2/(to-p.works))
+	s.beganTrial()
+}
+
+// trySlots tries a higher limit. If nothing was ever refused, only how long attempts
+// take can tell whether it is too high.
+func (s *seek) trySlots() {
+	l := &s.slots
+	to := l.next(float64(s.bounds.MaxLimit))
+	if to <= l.works {
+		return
+	}
+	until := s.now + 2*s.trip.echo()
+	if s.trip.refusal.n == 0 {
+		until = s.now + s.trip.success.value*(2+64/to)
+	}
+	l.try(to, s.now, until)
+	s.beganTrial()
+}
+
+func (s *seek) beganTrial() {
+	s.reason = ReasonTrial
+	s.chance.tries()
+	s.constraint.begin(s.now)
+}
+
+// cheapPause is a pause, in seconds, that a refusal may ask for without being dear.
+const cheapPause = 0.1
+
+// rests returns until when a bracket is left alone: when what is known of it is close
+// enough, until there are refusals to spend.
+func (s *seek) rests(b *bracket) float64 {
+	pause := s.price.pause.value
+	if b.rising && (pause < cheapPause || b.far()) { // or a wrong step is dear
+		return b.rested
+	}
+	wait := max(2*s.trip.echo(), 4/s.pace.works)
+	if !b.far() {
+		wait = max(wait, pause/b.gain())
+	}
+	if b.close() {
+		wait = max(wait, s.price.rest(s.quota.period))
+	}
+	return b.rested + wait
+}
