@@ -37,7 +37,7 @@ type tally struct {
 
 // A finish is how far jobs that have an end have come back.
 type finish struct {
-	good, all         int           // that are back; the good ones without an error
+	good, all         int           // that are back
 	lastGood, lastAll time.Duration // when the last one came
 }
 
@@ -154,13 +154,13 @@ func (c *counter) giveBack(j job, err error) {
 	}
 	c.back.all++
 	c.back.lastAll = now
-	switch {
-	case j.bad:
-	case err != nil:
+	if j.bad {
+		return
+	}
+	c.back.good++
+	c.back.lastGood = now
+	if err != nil {
 		c.lost++
-	default:
-		c.back.good++
-		c.back.lastGood = now
 	}
 }
 

@@ -36,7 +36,7 @@ func assess(s scenario, t *tally) outcome {
 	if s.rows != nil {
 		o.Good = multipleOf(s.reference.lastGood, t.back.lastGood, t.back.good, s.rows.good(), s.length)
 		o.All = multipleOf(s.reference.lastAll, t.back.lastAll, t.back.all, s.rows.total(), s.length)
-		o.Goodput = min(1/o.Good, 1)
+		o.Goodput = min(1/o.Good, 1) * (1 - float64(t.lost)/float64(s.rows.good()))
 	}
 	o.Down, o.Up = adaptations(s, t.beats)
 	return o

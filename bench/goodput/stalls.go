@@ -73,21 +73,33 @@ func (d dice) pauses(s *scenario) {
 	}
 	stalls := d.spells(30, 120, 0.5, 10)
 	s.service = &stalling{service: s.service, manners: m, stalls: stalls}
-	s.oracle -= rate * stalls.obeyed(pause, d.length).Seconds()
+	heard := m.refusal
+	if heard == 0 {
+		heard = s.latency.mean
+	}
+	s.oracle -= rate * stalls.obeyed(heard, pause, d.length).Seconds()
 	s.about += fmt.Sprintf("; %d stalls of 0.5 to 10 s", len(stalls))
 }
 
-// obeyed is how long a client waits for the spells to end, if it asks in the first instant of each, and again when the
-// pause that it is asked for is over.
-func (s spells) obeyed(pause, length time.Duration) time.Duration {
+// obeyed is how long a client that sends all the time does nothing because of the spells, if it hears of a refusal that
+// much later, and then leaves the service alone for as long as it is asked to.
+func (s spells) obeyed(heard, pause, length time.Duration) time.Duration {
 	sum, free := time.Duration(0), time.Duration(0)
 	for _, stall := range s {
 		from := max(stall.from, free)
 		if from >= min(stall.to, length) {
 			continue
 		}
-		asks := (stall.to - from + pause - 1) / pause
-		free = from + asks*pause
+		lasts := stall.to - from
+		if lasts < heard { // it is over when it is heard of, and what is heard after that is of the past
+			free = from + heard + lasts + pause
+			sum += lasts + min(free, length) - min(from+heard, length)
+			continue
+		}
+		free = from + 2*heard + pause // after the last one that was sent before the first was heard of
+		for free < stall.to {
+			free += heard + pause
+		}
 		sum += min(free, length) - from
 	}
 	return sum
