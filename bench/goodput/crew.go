@@ -29,7 +29,7 @@ type worker func(task) (outcome, error)
 func (p *plan) here(t *testing.T) worker {
 	return func(k task) (outcome, error) {
 		i := slices.IndexFunc(p.contestants, func(c contestant) bool { return c.name == k.Contestant })
-		o := race(t, p.contestants[i], p.service(k.Family, k.Number))
+		o := race(t, p.contestants[i], p.prepare(t, k.Family, k.Number))
 		o.Number = k.Number
 		return o, nil
 	}
@@ -153,7 +153,7 @@ func (p *plan) numbers() []int {
 	}
 	var all []int
 	for i := range p.services {
-		all = append(all, i)
+		all = append(all, p.from+i)
 	}
 	return all
 }

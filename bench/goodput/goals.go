@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -15,23 +16,43 @@ const (
 	fastestDown     = 2 * time.Second
 	fastestUp       = 10 * time.Second
 	fastestRecovery = 5 * time.Second
+	longestGood     = 1.3 // times as long as good rows need
+	longestAll      = 1.5
 )
+
+// leastOf is the goal for goodput of families at which not all of leastGoodput can be had.
+var leastOf = map[string]float64{
+	"bad rows":       1 / longestGood,
+	"chance":         0.90,
+	"hosted model":   0.90,
+	"pauses":         0.85,
+	"sliding window": 0.90,
+	"mixed":          0.80,
+}
 
 // judge says for each goal of the family whether it holds.
 func judge(family string, all []outcome) []string {
 	goodput := quantile(values(all, func(o outcome) float64 { return o.Goodput }), 0.05)
 	wasted := quantile(values(all, func(o outcome) float64 { return o.Wasted }), 0.95)
+	beyond := quantile(values(all, outcome.beyond), 0.95)
 	lost := 0
 	for _, o := range all {
 		lost += o.Lost
 	}
+	least := cmp.Or(leastOf[family], leastGoodput)
 	said := []string{
-		verdict(goodput >= leastGoodput, "at least %s of goodput", percent(leastGoodput), percent(goodput)),
+		verdict(goodput >= least, "at least %s of goodput", percent(least), percent(goodput)),
 		verdict(lost == 0, "%s jobs failed", "no", count(lost)),
 	}
 	switch family {
 	case "noise": // what is wasted are the errors themselves
 		return said
+	case "bad rows":
+		longest, tried := quantile(values(all, outcome.all), 0.95), tooOftenIn(all)
+		return append(said, verdict(longest <= longestAll, "all rows within %s", multiple(longestAll), multiple(longest)),
+			verdict(tried == 0, "%s jobs tried too often", "no", count(tried)))
+	case "chance", "hosted model", "pauses", "sliding window", "mixed":
+		return append(said, verdict(beyond <= mostWasted, "at most %s wasted beyond chance", percent(mostWasted), percent(beyond)))
 	case "rate, hints":
 		said = append(said, verdict(wasted <= mostWastedTold, "at most %s wasted", percent(mostWastedTold), percent(wasted)))
 	default:

@@ -28,7 +28,7 @@ func unlimited(length time.Duration) scenario {
 	l := latency{rand.New(rand.NewPCG(1, 2)), 100 * time.Millisecond, 0}
 	return scenario{
 		family: "noise", service: &noise{manners: manners{latency: l}}, latency: l,
-		workers: 10, clients: 1, length: length, tokens: func() int64 { return 1 },
+		workers: 10, clients: 1, attempts: 5, park: true, length: length, tokens: func() int64 { return 1 },
 		oracle: 10 * float64(length/l.mean),
 	}
 }
@@ -68,8 +68,8 @@ func TestSameSeedSameServices(t *testing.T) {
 		p := plan{seed: seed, length: time.Minute}
 		s := p.service(family, number)
 		for i := range 200 {
-			a := s.service.Arrive(time.Duration(i)*10*time.Millisecond, s.tokens())
-			a.Hint = nil
+			a := s.service.Arrive(time.Duration(i)*10*time.Millisecond, job{tokens: s.tokens()})
+			a.Hint, a.Other = nil, nil
 			all = append(all, a)
 		}
 		return all
@@ -88,10 +88,10 @@ func TestSameSeedSameServices(t *testing.T) {
 func TestOnlyWhatIsHeardOfWithinTheRunCounts(t *testing.T) {
 	late := contestant{call: func(_ context.Context, c *client) {
 		time.Sleep(time.Second)
-		_ = c.attempt(1) // 100 ms
+		_ = c.attempt(job{tokens: 1}) // 100 ms
 		time.Sleep(850 * time.Millisecond)
-		_ = c.attempt(1) // ends after the run
-		c.lose()
+		_ = c.attempt(job{tokens: 1}) // ends after the run
+		c.giveBack(job{}, errFailed)
 	}}
 	s := unlimited(2 * time.Second)
 	s.oracle = 2
@@ -205,8 +205,9 @@ func TestTable(t *testing.T) {
 }
 
 func TestGoals(t *testing.T) {
-	good := outcome{Goodput: 0.99, Wasted: 0.001, Slow: 1.2, Jain: 0.99, Down: []time.Duration{time.Second}, Up: []time.Duration{time.Second}}
-	bad := outcome{Goodput: 0.5, Wasted: 0.1, Lost: 1, Slow: 3, Jain: 0.2, Down: []time.Duration{time.Minute}, Up: []time.Duration{time.Minute}}
+	second, minute := []time.Duration{time.Second}, []time.Duration{time.Minute}
+	good := outcome{Goodput: 0.99, Wasted: 0.001, Beyond: 0.001, Good: 1.1, All: 1.1, Slow: 1.2, Jain: 0.99, Down: second, Up: second}
+	bad := outcome{Goodput: 0.5, Wasted: 0.1, Beyond: 0.1, Good: 2, All: 2, TooOften: 1, Lost: 1, Slow: 3, Jain: 0.2, Down: minute, Up: minute}
 	for _, family := range families {
 		for _, said := range judge(family, []outcome{good}) {
 			if !strings.Contains(said, "holds") {

@@ -5,6 +5,8 @@
 //	go run ./bench/goodput -family rate -services 20     one family, minutes
 //	go run ./bench/goodput -quick                        few services, a minute each: that everything runs
 //	go run ./bench/goodput -family queue -each           a line for each service, worst first
+//	go run ./bench/goodput -family queue -only 7         one service
+//	go run ./bench/goodput -contestant paceline          ours only
 //	go run ./bench/goodput -pictures DIR                 one service of each family over time, as SVG
 //
 // Services come from -seed; the same seed gives the same services to every contestant.
@@ -28,6 +30,7 @@ const workerFlag = "worker"
 type plan struct {
 	seed        uint64
 	services    int // of each family
+	from        int // the number of the first one
 	only        int // the number of one service; -1: all
 	length      time.Duration
 	families    []string
@@ -53,6 +56,7 @@ func run(t *testing.T, w io.Writer, args []string) error {
 	p := plan{contestants: contestants()}
 	flags.Uint64Var(&p.seed, "seed", 1, "`number` that the services are drawn from")
 	flags.IntVar(&p.services, "services", 200, "services of each family")
+	flags.IntVar(&p.from, "from", 0, "the `number` of the first service")
 	flags.IntVar(&p.only, "only", -1, "the `number` of one service, to run that alone")
 	family := flags.String("family", "all", "which `family` of services: "+strings.Join(families, "; "))
 	name := flags.String("contestant", "", "only the contestant of this `name`, or all whose names contain it")

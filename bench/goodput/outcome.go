@@ -10,7 +10,11 @@ type outcome struct {
 	About    string
 	Goodput  float64         // as a share of the oracle's
 	Wasted   float64         // attempts that were refused or failed, as a share of all
-	Lost     int             // jobs
+	Beyond   float64         // of these, those that neither chance nor the job is to blame for, as a share of all
+	Lost     int             // good jobs
+	TooOften int             // jobs that failed more often than they may be tried
+	Good     float64         // how long good jobs took, as a multiple of what they need; 0: jobs without end
+	All      float64         // the same of all jobs
 	Slow     float64         // the 99th percentile of the latency, as a multiple of that without a queue
 	Jain     float64         // fairness between the clients
 	Down, Up []time.Duration // how long it took to adapt to each change of the service's limit
@@ -18,17 +22,33 @@ type outcome struct {
 
 func assess(s scenario, t *tally) outcome {
 	o := outcome{
-		About:   s.about,
-		Goodput: float64(t.succeeded) / s.oracle,
-		Lost:    t.lost,
-		Slow:    float64(t.took.quantile(0.99)) / float64(s.latency.p99()),
-		Jain:    jain(t.each),
+		About:    s.about,
+		Goodput:  float64(t.succeeded) / s.oracle,
+		Lost:     t.lost,
+		TooOften: t.tooOften,
+		Slow:     float64(t.took.quantile(0.99)) / float64(s.latency.p99()),
+		Jain:     jain(t.each),
 	}
 	if wasted := t.refused + t.failed; wasted > 0 {
 		o.Wasted = float64(wasted) / float64(wasted+t.succeeded)
+		o.Beyond = float64(wasted-t.excused) / float64(wasted+t.succeeded)
+	}
+	if s.rows != nil {
+		o.Good = multipleOf(s.reference.lastGood, t.back.lastGood, t.back.good, s.rows.good(), s.length)
+		o.All = multipleOf(s.reference.lastAll, t.back.lastAll, t.back.all, s.rows.total(), s.length)
+		o.Goodput = min(1/o.Good, 1) * (1 - float64(t.lost)/float64(s.rows.good()))
 	}
 	o.Down, o.Up = adaptations(s, t.beats)
 	return o
+}
+
+// multipleOf is how many times as long as the reference it took until the last of so many jobs was back. Where not all are
+// back by the end, they are taken to come on as they did.
+func multipleOf(reference, took time.Duration, back, total int, length time.Duration) float64 {
+	if back < total {
+		took = time.Duration(float64(length) * float64(total) / max(float64(back), 0.5))
+	}
+	return float64(took) / float64(reference)
 }
 
 // jain is Jain's fairness index: 1 if all get the same, 1/n if one gets everything.

@@ -16,10 +16,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// What all peers have in common: a job gets so many attempts, and between them waits twice as long each time, but at
-// least as long as the service asks for.
+// What all peers have in common: between its attempts a job waits twice as long each time, but at least as long as the
+// service asks for.
 const (
-	peerAttempts = 5
 	firstDelay   = time.Second
 	longestDelay = 30 * time.Second
 )
@@ -37,8 +36,8 @@ func retryAfter(err error) time.Duration {
 }
 
 // attempt is one attempt of a peer.
-func (c *client) attempt(tokens int64) error {
-	a, _ := c.send(tokens)
+func (c *client) attempt(j job) error {
+	a, _ := c.send(j)
 	time.Sleep(a.After)
 	switch {
 	case a.Status == failed:
@@ -51,16 +50,18 @@ func (c *client) attempt(tokens int64) error {
 	return nil
 }
 
-// pool has as many workers as are allowed do jobs without end. They sleep on when the run is over, which takes no time
+// pool has as many workers as are allowed do jobs until there are no more. They sleep on when the run is over, which takes no time
 // where time is virtual.
-func (c *client) pool(ctx context.Context, do func(tokens int64) error) {
+func (c *client) pool(ctx context.Context, do func(job) error) {
 	var all sync.WaitGroup
 	for range c.workers {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				if do(c.job()) != nil {
-					c.lose()
+				j, more := c.job()
+				if !more {
+					return
 				}
+				c.giveBack(j, do(j))
 			}
 		})
 	}
@@ -68,12 +69,12 @@ func (c *client) pool(ctx context.Context, do func(tokens int64) error) {
 }
 
 // withBackoff tries a job again after random shares of 1 s, 2 s, 4 s and 8 s ("full jitter").
-func (c *client) withBackoff(ctx context.Context, attempt func(tokens int64) error) func(int64) error {
-	return func(tokens int64) error {
+func (c *client) withBackoff(ctx context.Context, attempt func(job) error) func(job) error {
+	return func(j job) error {
 		delay := firstDelay
 		for i := 1; ; i++ {
-			err := attempt(tokens)
-			if err == nil || i == peerAttempts || ctx.Err() != nil {
+			err := attempt(j)
+			if err == nil || i == c.attempts || ctx.Err() != nil {
 				return err
 			}
 			time.Sleep(max(rand.N(delay), retryAfter(err)))
@@ -104,21 +105,21 @@ func (t turn) take(wait func()) {
 func toldRate(ctx context.Context, c *client) {
 	told := func() rate.Limit { return rate.Limit(0.995 * c.share()) }
 	limiter, turn := rate.NewLimiter(told(), 1), newTurn()
-	c.pool(ctx, c.withBackoff(ctx, func(tokens int64) error {
+	c.pool(ctx, c.withBackoff(ctx, func(j job) error {
 		turn.take(func() {
 			if now := told(); now != limiter.Limit() {
 				limiter.SetLimit(now)
 			}
 			_ = limiter.Wait(ctx) // fails only when the run is over
 		})
-		return c.attempt(tokens)
+		return c.attempt(j)
 	}))
 }
 
 // retryPolicy is failsafe-go's with the delays of all peers. They vary by a quarter, since it has no full jitter.
-func retryPolicy() retrypolicy.RetryPolicy[any] {
+func retryPolicy(attempts int) retrypolicy.RetryPolicy[any] {
 	return retrypolicy.NewBuilder[any]().
-		WithMaxAttempts(peerAttempts).
+		WithMaxAttempts(attempts).
 		WithDelayFunc(func(e failsafe.ExecutionAttempt[any]) time.Duration {
 			return max(min(firstDelay<<(e.Attempts()-1), longestDelay), retryAfter(e.LastError()))
 		}).
@@ -133,9 +134,9 @@ func failsafeLimiter(ctx context.Context, c *client) {
 		WithLimits(1, most, min(20, most)). // 20 is the default
 		WithMaxWaitTime(24 * time.Hour).
 		Build()
-	guard := failsafe.With(retryPolicy(), limiter).WithContext(ctx)
-	c.pool(ctx, func(tokens int64) error {
-		return guard.Run(func() error { return c.attempt(tokens) })
+	guard := failsafe.With(retryPolicy(c.attempts), limiter).WithContext(ctx)
+	c.pool(ctx, func(j job) error {
+		return guard.Run(func() error { return c.attempt(j) })
 	})
 }
 
@@ -153,13 +154,13 @@ func failsafeBreaker(ctx context.Context, c *client) {
 			time.Sleep(max(breaker.RemainingDelay(), 100*time.Millisecond)) // there is no delay while a trial is out
 		}
 	}
-	guard := failsafe.With(retryPolicy()).WithContext(ctx)
-	c.pool(ctx, func(tokens int64) error {
+	guard := failsafe.With(retryPolicy(c.attempts)).WithContext(ctx)
+	c.pool(ctx, func(j job) error {
 		return guard.Run(func() error {
 			if !breaker.TryAcquirePermit() {
 				turn.take(pass)
 			}
-			err := c.attempt(tokens)
+			err := c.attempt(j)
 			if err == nil {
 				breaker.RecordSuccess()
 			} else {
@@ -195,12 +196,12 @@ func awsAdaptive(ctx context.Context, c *client) {
 	mode := retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
 		o.FailOnNoAttemptTokens = true
 		o.StandardOptions = append(o.StandardOptions, func(o *retry.StandardOptions) {
-			o.MaxAttempts = peerAttempts
+			o.MaxAttempts = c.attempts
 			o.RateLimiter = ratelimit.None // or the retries of an outage use up their quota, and most jobs fail
 		})
 	})
 	turn := newTurn()
-	attempt := func(tokens int64) (err error) {
+	attempt := func(j job) (err error) {
 		var ended func(error) error
 		turn.take(func() {
 			ended, err = mode.GetAttemptToken(ctx)
@@ -212,14 +213,14 @@ func awsAdaptive(ctx context.Context, c *client) {
 		if err != nil {
 			return err // the run is over
 		}
-		err = asAWS(c.attempt(tokens))
+		err = asAWS(c.attempt(j))
 		_ = ended(err) // always nil
 		return err
 	}
-	c.pool(ctx, func(tokens int64) error {
+	c.pool(ctx, func(j job) error {
 		giveBack := func(error) error { return nil } // what the last retry took from the quota of retries
 		for i := 1; ; i++ {
-			err := attempt(tokens)
+			err := attempt(j)
 			_ = giveBack(err) // always nil
 			if err == nil || i == mode.MaxAttempts() || !mode.IsErrorRetryable(err) {
 				return err

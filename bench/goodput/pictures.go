@@ -32,7 +32,9 @@ func (p *plan) picture(t *testing.T, w io.Writer, folder string) error {
 		return err
 	}
 	for _, family := range p.families {
-		f := shoot(t, p.contestants[0], p.service(family, p.pictured(family)))
+		s := p.prepare(t, family, p.pictured(family))
+		s.length = min(s.length, p.length)
+		f := shoot(t, p.contestants[0], s)
 		path := filepath.Join(folder, fileName(family))
 		if err := os.WriteFile(path, f.draw(), 0o644); err != nil {
 			return err

@@ -91,8 +91,35 @@ var (
 			{"median", func(all []outcome) string { return fmt.Sprintf("%.3f", quantile(jains(all), 0.5)) }},
 			{"worst", func(all []outcome) string { return fmt.Sprintf("%.3f", slices.Min(jains(all))) }},
 		},
+		"bad rows": {
+			{"good rows p95", func(all []outcome) string { return multiple(quantile(values(all, outcome.good), 0.95)) }},
+			{"median", func(all []outcome) string { return multiple(quantile(values(all, outcome.good), 0.5)) }},
+			{"worst", func(all []outcome) string { return multiple(slices.Max(values(all, outcome.good))) }},
+			{"all rows p95", func(all []outcome) string { return multiple(quantile(values(all, outcome.all), 0.95)) }},
+			{"median", func(all []outcome) string { return multiple(quantile(values(all, outcome.all), 0.5)) }},
+			tooOften,
+		},
+		"chance":         beyond,
+		"hosted model":   beyond,
+		"pauses":         slices.Concat(beyond, adapting[2:]),
+		"sliding window": beyond,
+		"mixed":          slices.Concat(beyond, []extra{tooOften}),
 	}
+	beyond = []extra{
+		{"wasted beyond chance p95", func(all []outcome) string { return percent(quantile(values(all, outcome.beyond), 0.95)) }},
+		{"median", func(all []outcome) string { return percent(quantile(values(all, outcome.beyond), 0.5)) }},
+		{"worst", func(all []outcome) string { return percent(slices.Max(values(all, outcome.beyond))) }},
+	}
+	tooOften = extra{"jobs tried too often", func(all []outcome) string { return count(tooOftenIn(all)) }}
 )
+
+func tooOftenIn(all []outcome) int {
+	n := 0
+	for _, o := range all {
+		n += o.TooOften
+	}
+	return n
+}
 
 func titles(family string) []string {
 	var all []string
@@ -104,6 +131,9 @@ func titles(family string) []string {
 
 func (o outcome) downs() []time.Duration { return o.Down }
 func (o outcome) ups() []time.Duration   { return o.Up }
+func (o outcome) beyond() float64        { return o.Beyond }
+func (o outcome) good() float64          { return o.Good }
+func (o outcome) all() float64           { return o.All }
 
 func slows(all []outcome) []float64 { return values(all, func(o outcome) float64 { return o.Slow }) }
 func jains(all []outcome) []float64 { return values(all, func(o outcome) float64 { return o.Jain }) }

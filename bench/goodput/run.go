@@ -21,22 +21,24 @@ type contestant struct {
 
 // A client is what a contestant knows: who it is, how many workers it may have, and how long it is to wait.
 type client struct {
-	counter *counter
-	number  int
-	workers int
-	timeout time.Duration            // 0: none
-	watch   func(*pipeline.Throttle) // told of the throttle, if there is one; may be nil
+	counter  *counter
+	number   int
+	workers  int
+	timeout  time.Duration            // 0: none
+	attempts int                      // that a job may have, refusals not counted by those who can tell them
+	park     bool                     // a job that backs off holds no worker, where that can be chosen
+	watch    func(*pipeline.Throttle) // told of the throttle, if there is one; may be nil
 }
 
-// job draws a job: the tokens that it uses.
-func (c *client) job() int64 { return c.counter.job() }
+// job draws a job, false if there are no more.
+func (c *client) job() (job, bool) { return c.counter.anyJob() }
 
-// lose says that a job came back with an error.
-func (c *client) lose() { c.counter.lose() }
+// giveBack says that a job came back.
+func (c *client) giveBack(j job, err error) { c.counter.giveBack(j, err) }
 
 // send brings an attempt to the service and returns what the answer will be, and whether that comes too late.
-func (c *client) send(tokens int64) (a answer, gaveUp bool) {
-	return c.counter.arrive(c.number, tokens)
+func (c *client) send(j job) (a answer, gaveUp bool) {
+	return c.counter.arrive(c.number, j)
 }
 
 // share is the rate that the service allows this client now, for those who have to be told.
@@ -47,6 +49,17 @@ func (p *plan) service(family string, number int) scenario {
 	h := fnv.New64a()
 	h.Write([]byte(family))
 	return draw(family, rand.New(rand.NewPCG(p.seed, h.Sum64()+uint64(number))), p.length)
+}
+
+// prepare draws a service with the given number, and finds out how long its jobs take whoever knows everything, if they
+// have an end. Then a run is over after many times as long.
+func (p *plan) prepare(t *testing.T, family string, number int) scenario {
+	s := p.service(family, number)
+	if s.rows != nil {
+		s.reference = play(t, contestant{call: toldStatic}, s, nil).back
+		s = p.service(family, number).measuredBy(s.reference)
+	}
+	return s
 }
 
 // race runs a contestant against a service.
@@ -64,7 +77,7 @@ func play(t *testing.T, c contestant, s scenario, watch func(client int, t *pipe
 		ctx, cancel := context.WithCancel(context.Background())
 		var all sync.WaitGroup
 		for i := range s.clients {
-			cl := &client{counter: counter, number: i, workers: s.workers, timeout: s.timeout}
+			cl := &client{counter: counter, number: i, workers: s.workers, timeout: s.timeout, attempts: s.attempts, park: s.park}
 			if watch != nil {
 				cl.watch = func(t *pipeline.Throttle) { watch(i, t) }
 			}
@@ -73,9 +86,13 @@ func play(t *testing.T, c contestant, s scenario, watch func(client int, t *pipe
 				c.call(ctx, cl)
 			})
 		}
-		time.Sleep(s.length)
-		cancel()
+		over := time.AfterFunc(s.length, cancel)
+		if watch != nil {
+			time.Sleep(s.length) // whoever watches does so to the end
+		}
 		all.Wait()
+		over.Stop()
+		cancel()
 	})
 	return &counter.tally
 }

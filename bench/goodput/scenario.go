@@ -9,23 +9,33 @@ import (
 
 // A scenario is a service drawn at random and those who call it.
 type scenario struct {
-	family  string
-	about   string // in a few words
-	service service
-	latency latency
-	workers int           // each client is allowed
-	clients int           // that share the service
-	timeout time.Duration // callers give up after it; 0: never
-	length  time.Duration
-	oracle  float64 // successes of clients that know the service exactly
-	tokens  func() int64
+	family   string
+	about    string // in a few words
+	service  service
+	latency  latency
+	workers  int           // each client is allowed
+	clients  int           // that share the service
+	timeout  time.Duration // callers give up after it; 0: never
+	attempts int           // that a job may have
+	park     bool          // a job that backs off holds no worker
+	length   time.Duration
+	oracle   float64 // successes of clients that know the service exactly
+	tokens   func() int64
+
+	bad       func() bool // draws whether the next job always goes wrong; nil: none does
+	rows      *rows       // nil: jobs without end
+	reference finish      // of rows: when they are back to whoever knows the service exactly
 }
 
 // The families of services, in the order of the table.
 var families = []string{
 	"rate", "rate, hints", "rate steps", "window", "concurrency", "concurrency steps",
 	"queue", "outage", "noise", "shared", "drift",
+	"bad rows", "chance", "hosted model", "pauses", "sliding window", "mixed",
 }
+
+// withoutFaults is how many of the families have services at which neither jobs nor chance are at fault, noise excepted.
+const withoutFaults = 11
 
 const (
 	slowest, fastest = 1, 2000 // attempts a second
@@ -37,7 +47,7 @@ const (
 // draw draws a service of the family and those who call it for so long.
 func draw(family string, random *rand.Rand, length time.Duration) scenario {
 	d := dice{random, length}
-	s := scenario{family: family, latency: d.latency(), clients: 1, length: length}
+	s := scenario{family: family, latency: d.latency(), clients: 1, attempts: 5, park: true, length: length}
 	s.tokens = func() int64 { return 1 }
 	switch family {
 	case "rate":
@@ -66,6 +76,18 @@ func draw(family string, random *rand.Rand, length time.Duration) scenario {
 		} else {
 			d.slots(&s, func() limit { return tide(random, logUniform(random, 2, mostAtOnce/1.6)) })
 		}
+	case "bad rows":
+		d.badRows(&s)
+	case "chance":
+		d.chance(&s)
+	case "hosted model":
+		d.hosted(&s)
+	case "pauses":
+		d.pauses(&s)
+	case "sliding window":
+		d.sliding(&s)
+	case "mixed":
+		s = d.mixed()
 	default:
 		panic(fmt.Sprintf("no family is named %q", family))
 	}
@@ -232,7 +254,7 @@ func (m manners) String() string {
 	if m.refusal == 0 {
 		refusals = "slow"
 	}
-	hints := []string{"no hints", "says when to come again", "says so in seconds", "says what is left"}[m.hints]
+	hints := []string{"no hints", "says when to come again", "says so in seconds", "says what is left", "asks for " + m.pause.String()}[m.hints]
 	return fmt.Sprintf("latency %v ± %.2g, %s refusals, %s", m.latency.mean.Round(time.Millisecond), m.latency.sigma, refusals, hints)
 }
 

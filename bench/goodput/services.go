@@ -3,7 +3,6 @@ package main
 import (
 	"container/heap"
 	"math"
-	"math/rand/v2"
 	"time"
 
 	"github.com/paceline-go/paceline/pipeline"
@@ -11,8 +10,8 @@ import (
 
 // A service answers attempts. Times are since the run's beginning and never go back.
 type service interface {
-	// Arrive takes an attempt that reaches the service now and is to use so many tokens.
-	Arrive(now time.Duration, tokens int64) answer
+	// Arrive takes an attempt of a job that reaches the service now.
+	Arrive(now time.Duration, j job) answer
 	// Truth returns its true limits.
 	Truth(now time.Duration) truth
 }
@@ -21,7 +20,9 @@ type service interface {
 type answer struct {
 	After  time.Duration // until the caller hears of it
 	Status status
+	Fault  fault          // whose it is if it is not ok
 	Hint   *pipeline.Hint // what the service says of its limits; nil: nothing
+	Other  *pipeline.Hint // the same of another limit
 }
 
 type status uint8
@@ -32,6 +33,15 @@ const (
 	failed
 )
 
+// A fault says why an attempt went wrong.
+type fault uint8
+
+const (
+	byService fault = iota // too much was asked of it, or it is away
+	byChance               // whatever the pressure
+	byJob                  // whatever attempt of it goes wrong
+)
+
 // A truth is what a client would like to know; 0 is no limit.
 type truth struct {
 	Rate        float64 // attempts a second
@@ -39,96 +49,12 @@ type truth struct {
 	Down        bool
 }
 
-// A limit over time. Its integral says how much a bucket has been given.
-type limit struct {
-	at    func(time.Duration) float64
-	total func(time.Duration) float64 // from 0, in units of at times seconds
-}
-
-func constant(l float64) limit {
-	return limit{
-		at:    func(time.Duration) float64 { return l },
-		total: func(t time.Duration) float64 { return l * t.Seconds() },
-	}
-}
-
-// steps changes at random times by factors of 1.5 to 10, within lowest and highest.
-func steps(random *rand.Rand, lowest, highest float64, length time.Duration) limit {
-	type step struct {
-		from  time.Duration
-		level float64
-		total float64
-	}
-	all := []step{{0, logUniform(random, lowest, highest), 0}}
-	for {
-		last := all[len(all)-1]
-		from := last.from + time.Duration(uniform(random, 60, 150)*float64(time.Second))
-		if from >= length {
-			break
-		}
-		factor := logUniform(random, 1.5, 10)
-		if random.IntN(2) == 0 {
-			factor = 1 / factor
-		}
-		if level := last.level * factor; level < lowest || level > highest {
-			factor = 1 / factor
-		}
-		level := min(max(last.level*factor, lowest), highest)
-		all = append(all, step{from, level, last.total + last.level*(from-last.from).Seconds()})
-	}
-	find := func(t time.Duration) step {
-		i := len(all) - 1
-		for all[i].from > t {
-			i--
-		}
-		return all[i]
-	}
-	return limit{
-		at: func(t time.Duration) float64 { return find(t).level },
-		total: func(t time.Duration) float64 {
-			s := find(t)
-			return s.total + s.level*(t-s.from).Seconds()
-		},
-	}
-}
-
-// tide goes up and down around a mean, as a service does with the time of day, if days were minutes.
-func tide(random *rand.Rand, mean float64) limit {
-	height := uniform(random, 0.2, 0.6)
-	omega := 2 * math.Pi / uniform(random, 2*60, 20*60)
-	phase := uniform(random, 0, 2*math.Pi)
-	return limit{
-		at: func(t time.Duration) float64 { return mean * (1 + height*math.Sin(omega*t.Seconds()+phase)) },
-		total: func(t time.Duration) float64 {
-			return mean * (t.Seconds() + height/omega*(math.Cos(phase)-math.Cos(omega*t.Seconds()+phase)))
-		},
-	}
-}
-
-// latency is lognormal.
-type latency struct {
-	random *rand.Rand
-	mean   time.Duration
-	sigma  float64
-}
-
-func (l latency) draw() time.Duration {
-	x := math.Exp(l.sigma*l.random.NormFloat64() - l.sigma*l.sigma/2)
-	return time.Duration(x * float64(l.mean))
-}
-
-func (l latency) p99() time.Duration {
-	return time.Duration(math.Exp(l.sigma*2.326-l.sigma*l.sigma/2) * float64(l.mean))
-}
-
-// cv2 is the square of the coefficient of variation.
-func (l latency) cv2() float64 { return math.Exp(l.sigma*l.sigma) - 1 }
-
 // manners say how a service answers.
 type manners struct {
 	latency latency
 	refusal time.Duration // until a refusal is heard of; 0: as long as a success takes
 	hints   hints
+	pause   time.Duration // that refusals ask for if hints is pausing
 }
 
 type hints uint8
@@ -138,6 +64,7 @@ const (
 	precise        // refusals say when to come again
 	seconds        // the same in whole seconds, rounded up, as Retry-After
 	detailed       // every answer says what is left and when it is whole again; refusals are precise
+	pausing        // refusals ask for the same pause each
 )
 
 func (m *manners) accept() answer { return answer{After: m.latency.draw(), Status: ok} }
@@ -152,6 +79,8 @@ func (m *manners) refuse(retryAfter time.Duration) answer {
 		a.Hint = &pipeline.Hint{RetryAfter: retryAfter}
 	case seconds:
 		a.Hint = &pipeline.Hint{RetryAfter: (retryAfter + time.Second - 1).Truncate(time.Second)}
+	case pausing:
+		a.Hint = &pipeline.Hint{RetryAfter: m.pause}
 	}
 	return a
 }
@@ -169,7 +98,7 @@ func newBucket(m manners, rate limit, burst float64) *bucket {
 	return &bucket{manners: m, rate: rate, burst: burst, tokens: burst}
 }
 
-func (b *bucket) Arrive(now time.Duration, _ int64) answer {
+func (b *bucket) Arrive(now time.Duration, _ job) answer {
 	b.tokens = min(b.tokens+b.rate.total(now)-b.rate.total(b.at), b.burst)
 	b.at = now
 	rate := b.rate.at(now)
@@ -205,7 +134,7 @@ type window struct {
 	left   int64
 }
 
-func (w *window) Arrive(now time.Duration, tokens int64) answer {
+func (w *window) Arrive(now time.Duration, j job) answer {
 	turn := int64((now+w.phase)/w.length) + 1
 	if turn != w.turn {
 		w.turn, w.left = turn, w.quota
@@ -213,7 +142,7 @@ func (w *window) Arrive(now time.Duration, tokens int64) answer {
 	reset := time.Duration(turn)*w.length - w.phase - now
 	cost := int64(1)
 	if w.tokens {
-		cost = tokens
+		cost = j.tokens
 	}
 	var a answer
 	if w.left < cost {
@@ -251,7 +180,7 @@ type slots struct {
 	busy times
 }
 
-func (s *slots) Arrive(now time.Duration, _ int64) answer {
+func (s *slots) Arrive(now time.Duration, _ job) answer {
 	s.busy.until(now)
 	if float64(len(s.busy)) >= math.Floor(s.most.at(now)) {
 		return s.refuse(0)
@@ -276,7 +205,7 @@ type queue struct {
 	free    times // when each server is free again
 }
 
-func (q *queue) Arrive(now time.Duration, _ int64) answer {
+func (q *queue) Arrive(now time.Duration, _ job) answer {
 	start := now
 	if len(q.free) == q.servers {
 		start = max(now, heap.Pop(&q.free).(time.Duration))
@@ -297,9 +226,9 @@ type outage struct {
 	status   status
 }
 
-func (o *outage) Arrive(now time.Duration, tokens int64) answer {
+func (o *outage) Arrive(now time.Duration, j job) answer {
 	if now < o.from || now >= o.to {
-		return o.service.Arrive(now, tokens)
+		return o.service.Arrive(now, j)
 	}
 	a := o.refuse(0)
 	a.Status = o.status
@@ -318,12 +247,12 @@ type noise struct {
 	share float64
 }
 
-func (n *noise) Arrive(time.Duration, int64) answer {
+func (n *noise) Arrive(time.Duration, job) answer {
 	if n.latency.random.Float64() >= n.share {
 		return n.accept()
 	}
 	a := n.refuse(0)
-	a.Status = failed
+	a.Status, a.Fault = failed, byChance
 	return a
 }
 
