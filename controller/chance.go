@@ -20,6 +20,7 @@ type chance struct {
 	epoch, missed     float64 // attempts since the pressure was changed, and those refused of them
 	rest              float64 // weight of what was refused outside of trials
 	trial             float64 // weight of what was refused in the trial under way
+	late              float64 // weight of what was refused of attempts from before the last cut
 	e                 float64 // the share, as far as it is known
 }
 
@@ -27,32 +28,51 @@ const (
 	priorAttempts = 40     // as if so many had been seen before the first, …
 	leastChance   = 0.0005 // … of which next to none was refused: one refusal is evidence at first
 	chanceSpan    = 2000   // attempts that the share is a mean of
+	fresh         = 20     // attempts after a change that tell more of the change than of chance
 	raisedWeight  = 0.25   // of attempts at raised pressure, so that what was long ago is forgotten
 	evidence      = 3.9    // of weight: one time in fifty it was chance
+	learned       = 3      // refusals at lowered pressure that make chance known, if they are …
+	learnedShare  = 0.002  // … such a share at least
+	fewMissed     = 5      // refusals that say something of a small excess, …
+	longEvidence  = 6      // … with this weight, since one looks at every refusal
 	excess        = 0.05   // share that too much pressure refuses at least, for the weight of a refusal
 )
 
 // share returns the share that is refused by chance.
 func (c *chance) share() float64 { return max(c.e, leastChance) }
 
-// count counts an attempt outside of trials.
-func (c *chance) count(refused bool) {
-	c.epoch++
-	weight := 1.0
+// accept and refuse count attempts outside of trials. The first ones after a change tell
+// more of the change than of chance.
+func (c *chance) accept(n float64) {
+	early := min(max(fresh-c.epoch, 0), n)
+	c.epoch += n
+	c.add(n - early)
+}
+
+func (c *chance) refuse(alone bool) {
+	c.missed++
+	if c.epoch++; c.epoch <= fresh {
+		return
+	}
+	if alone && c.lowered {
+		c.refused++
+	}
+	c.add(1)
+}
+
+func (c *chance) add(n float64) {
 	if !c.lowered {
-		weight = raisedWeight
+		n *= raisedWeight
 	}
-	if c.attempts += weight; c.attempts > chanceSpan {
-		keep := chanceSpan / c.attempts
-		c.attempts, c.refused = chanceSpan, settle(c.refused*keep)
+	if c.attempts += n; c.attempts > chanceSpan {
+		c.refused = settle(c.refused * chanceSpan / c.attempts)
+		c.attempts = chanceSpan
 	}
-	if refused {
-		c.missed++
-		if c.lowered {
-			c.refused++
-		}
+	few := math.Sqrt(c.refused)
+	if c.refused >= learned {
+		few = 0
 	}
-	c.e = max(c.refused-math.Sqrt(c.refused), 0) / (c.attempts + priorAttempts)
+	c.e = max(c.refused-few, 0) / (c.attempts + priorAttempts)
 }
 
 // refusal returns the weight of a refusal, if pressure refuses so much more.
@@ -68,17 +88,17 @@ func (c *chance) success(more float64) float64 {
 }
 
 // restSuccess and restRefusal take an attempt outside of trials.
-func (c *chance) restSuccess() {
-	c.count(false)
+func (c *chance) restSuccess(n float64) {
+	c.accept(n)
 	if c.rest > 0 {
-		c.rest = max(c.rest+c.success(excess), 0)
+		c.rest = max(c.rest+n*c.success(excess), 0)
 	}
 }
 
 func (c *chance) restRefusal(alone bool) (convincing bool) {
 	c.rest += c.refusal(excess)
 	convincing = c.rest >= evidence
-	c.count(alone)
+	c.refuse(alone)
 	return convincing || c.unlikely()
 }
 
@@ -86,7 +106,7 @@ func (c *chance) restRefusal(alone bool) (convincing bool) {
 // would: a generalized likelihood ratio, for what is too little for a quick sign.
 func (c *chance) unlikely() bool {
 	e, k, n := c.share(), c.missed, c.epoch
-	if k <= e*n || k < 2 {
+	if k <= e*n || k < fewMissed {
 		return false
 	}
 	x := k / n
@@ -94,20 +114,38 @@ func (c *chance) unlikely() bool {
 	if x < 1 {
 		weight += (n - k) * math.Log((1-x)/(1-e))
 	}
-	return weight >= evidence
+	return weight >= longEvidence
 }
+
+// known reports whether it is known that something is refused by chance.
+func (c *chance) known() bool { return c.refused >= learned && c.e >= learnedShare }
 
 // trialSuccess and trialRefusal take an attempt in a trial that raises the pressure by a
 // share.
-func (c *chance) trialSuccess(by float64) {
-	if c.trial > 0 {
-		c.trial = max(c.trial+c.success(by/(1+by)), 0)
-	}
+func (c *chance) trialSuccess(n, by float64) {
+	c.trial = max(c.trial+n*c.success(by/(1+by)), -evidence)
 }
 
 func (c *chance) trialRefusal(by float64) (convincing bool) {
 	c.trial += c.refusal(max(by/(1+by), excess))
 	return c.trial >= evidence
+}
+
+const (
+	lateChance = 0.02 // share of late refusals that is taken for chance at least
+	lateExcess = 0.2  // and what they are if the pressure was far too high
+)
+
+// lateSuccess and lateRefusal take an attempt from before the last cut.
+func (c *chance) lateSuccess(n float64) {
+	e := max(c.e, lateChance)
+	c.late = max(c.late+n*math.Log((1-e-lateExcess)/(1-e)), 0)
+}
+
+func (c *chance) lateRefusal() (convincing bool) {
+	e := max(c.e, lateChance)
+	c.late = min(c.late+math.Log((e+lateExcess)/e), 3*evidence)
+	return c.late >= evidence
 }
 
 // changed begins to weigh anew, after the pressure was lowered or raised.

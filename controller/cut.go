@@ -18,7 +18,9 @@ func (s *seek) refuse(a attempt, o Outcome) {
 		s.goDown()
 		s.outage.lastMiss = max(s.outage.lastMiss, a.start+pause)
 	case a.start < s.recovery.began:
-		s.late(n)
+		if s.chance.lateRefusal() || o.RetryAfter > 0 {
+			s.late(n)
+		}
 	case s.convincing(a, o):
 		s.price.spend()
 		s.lower(a, o, n)
@@ -33,24 +35,67 @@ func (s *seek) convincing(a attempt, o Outcome) bool {
 	}
 	switch {
 	case s.startup.on:
-		return s.startup.refusal() || o.RetryAfter > 0
+		return s.startup.refusal(s.chance.e) || o.RetryAfter > 0
 	case s.pace.trial > 0 && a.start >= s.pace.begun:
 		return s.chance.trialRefusal(s.pace.trial/s.pace.works - 1)
 	case s.slots.trial > 0 && a.start >= s.slots.begun:
 		return s.chance.trialRefusal(s.slots.trial/s.slots.works - 1)
 	}
-	return s.chance.restRefusal(len(s.delivery.run()) == 1)
+	known := s.chance.known()
+	convincing := s.chance.restRefusal(len(s.delivery.run()) == 1)
+	if !known && s.chance.known() {
+		return !s.acquit()
+	}
+	return convincing
 }
 
-// weighSuccess takes a success for what is known of chance.
-func (s *seek) weighSuccess(a attempt) {
+// acquit restores what was in force before it was lowered for refusals that went on all
+// the same, and so were chance.
+func (s *seek) acquit() bool {
+	was := s.before
+	s.before = pressure{}
+	if was.rate == 0 {
+		return false
+	}
+	s.pace.works, s.slots.works = max(was.rate, s.pace.works), max(was.slots, s.slots.works)
+	s.pace.fails, s.slots.fails = math.Inf(1), math.Inf(1)
+	s.pace.rested, s.slots.rested = s.now, s.now
+	s.startup = was.startup
+	s.startup.doubt, s.startup.acks, s.startup.began = 0, 0, min(was.startup.began, s.now)
+	s.reason = ReasonChance
+	s.chance.changed(false)
+	s.constraint.begin(s.now)
+	return true
+}
+
+// weigh takes those attempts that were accepted, as far as is known. They are counted by
+// their numbers and not by their ends: where work takes long and refusals come quickly,
+// attempts of which nothing was heard have been accepted.
+func (s *seek) weigh(a attempt, o Outcome) {
+	passed := s.passed
+	if o.Verdict != Succeeded {
+		passed--
+	}
+	since := func(begun float64) float64 {
+		return min(float64(passed), max(a.start-begun, 0)*s.pace.inForce()+1)
+	}
+	if passed <= 0 || s.outage.is {
+		return
+	}
+	if a.start >= s.delivery.episode {
+		s.recovery.accepted += int(since(s.delivery.episode))
+	}
 	switch {
+	case s.startup.on:
+		s.startup.success(s.chance.e, float64(passed))
 	case s.pace.trial > 0 && a.start >= s.pace.begun:
-		s.chance.trialSuccess(s.pace.trial/s.pace.works - 1)
+		s.chance.trialSuccess(since(s.pace.begun), s.pace.trial/s.pace.works-1)
 	case s.slots.trial > 0 && a.start >= s.slots.begun:
-		s.chance.trialSuccess(s.slots.trial/s.slots.works - 1)
+		s.chance.trialSuccess(since(s.slots.begun), s.slots.trial/s.slots.works-1)
 	case a.start >= s.recovery.began:
-		s.chance.restSuccess()
+		s.chance.restSuccess(since(s.recovery.began))
+	default:
+		s.chance.lateSuccess(float64(passed))
 	}
 }
 
@@ -77,6 +122,9 @@ func (s *seek) lower(a attempt, o Outcome, n int) {
 	l, overrun := s.blame(a, o, n)
 	trial := l.trial > 0
 	failing := s.pace.inForce()
+	if s.before.rate == 0 && !s.chance.known() && !trial {
+		s.before = pressure{rate: s.pace.works, slots: s.slots.works, startup: s.startup}
+	}
 	switch {
 	case s.startup.on:
 		s.pace.fail(s.pace.works)
@@ -224,7 +272,7 @@ func (s *seek) lowered(start float64) {
 	}
 	r.review = s.now + 1.5*s.trip.echo()
 	r.began = s.now
-	r.most, r.accepted = 0, 0
+	r.most, r.accepted, r.counted = 0, 0, 0
 	s.chance.changed(true)
 	s.constraint.begin(s.now)
 }

@@ -26,13 +26,18 @@ type outage struct {
 type pressure struct {
 	rate, slots float64
 	proven      bool // for long enough to believe in
+	startup     startup
 }
 
 // succeed takes an attempt that succeeded.
 func (d *outage) succeed(start float64) {
 	d.inARow = 0
-	if start > d.newest {
+	switch {
+	case start > d.newest:
 		d.calm, d.misses, d.inSeq = true, 0, 0
+	case start > d.began && d.misses > 0: // so many, or so, are since
+		d.misses = int(math.Ceil(float64(d.misses) * (d.newest - start) / (d.newest - d.began)))
+		d.began = start
 	}
 }
 

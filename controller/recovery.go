@@ -8,6 +8,7 @@ type recovery struct {
 	began    float64  // when it was lowered
 	suspect  *bracket // which was
 	accepted int      // attempts that started since the episode of refusals began
+	counted  float64  // of those that have ended, up to usualSpan
 	most     int      // that the service worked on then, …
 	usual    float64  // … their mean, …
 	spread   float64  // … and its variance
@@ -21,9 +22,9 @@ const usualSpan = 64
 
 // count notes how many the service worked on when it accepted an attempt.
 func (r *recovery) count(n int) {
-	r.accepted++
+	r.counted = min(r.counted+1, usualSpan)
 	r.most = max(r.most, n)
-	share := 1 / min(float64(r.accepted), usualSpan)
+	share := 1 / r.counted
 	off := float64(n) - r.usual
 	r.usual += off * share
 	r.spread += (off*off - r.spread) * share

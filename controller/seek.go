@@ -48,6 +48,7 @@ type seek struct {
 	epoch  time.Time
 	now    float64
 	newest attempt // that we have heard of
+	passed int64   // attempts up to it since the one before, which were accepted if they were not refused
 	last   Setting
 	reason Reason
 
@@ -65,6 +66,7 @@ type seek struct {
 	quota      quota
 	queueing   queueing
 	trip       roundTrip
+	before     pressure // what was in force before cuts for what may turn out to be chance; rate 0: nothing
 }
 
 // A roundTrip is how long attempts take.
@@ -93,10 +95,12 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 	}
 	s.now = now.Sub(s.epoch).Seconds()
 	a := attempt{o.Seq, o.Start.Sub(s.epoch).Seconds()}
+	s.passed = max(a.seq-s.newest.seq, 0)
 	if a.seq > s.newest.seq {
 		s.rested(a, o)
 		s.newest = a
 	}
+	s.weigh(a, o)
 	s.constraint.add(a.start, o)
 	switch o.Verdict {
 	case Succeeded:
@@ -108,7 +112,11 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 	default:
 		s.ignore(a, o)
 	}
+	old := s.last
 	s.last = s.setting()
+	if dbgTrace && (old != s.last || o.Verdict == Overload) {
+		s.trace(o)
+	}
 	return s.last
 }
 
@@ -198,7 +206,6 @@ func (s *seek) succeed(a attempt, o Outcome) {
 			s.revive(a)
 		}
 	case s.startup.on:
-		s.startup.success()
 		if s.startup.began > 0 && a.start >= s.startup.began {
 			s.queueing.add(s.now, o.Took.Seconds())
 		}
@@ -207,7 +214,6 @@ func (s *seek) succeed(a attempt, o Outcome) {
 	case s.crowded(a, o):
 	default:
 		s.count(a, o)
-		s.weighSuccess(a)
 		s.look()
 		s.try()
 	}
@@ -256,7 +262,7 @@ func (s *seek) fail(a attempt, o Outcome) {
 }
 
 func (s *seek) miss(a attempt) {
-	s.outage.miss(a, pressure{s.pace.works, s.slots.works, !s.startup.on && s.recovery.accepted >= 10})
+	s.outage.miss(a, pressure{rate: s.pace.works, slots: s.slots.works, proven: !s.startup.on && s.recovery.accepted >= 10})
 }
 
 // goDown has the service be asked now and then whether it is there again.

@@ -19,6 +19,7 @@ const (
 	acksOfTrip   = 4    // a quarter of what is in flight says how long attempts take
 	acksAtLeast  = 8    // but a few say nothing, …
 	acksPatience = 1    // … unless they take longer than so many seconds
+	startDoubt   = 6    // weight of refusals that ends it: two of three, or so
 	startChance  = 0.01 // share of refusals that is taken for chance in the startup
 	startExcess  = 0.3  // and what pressure refuses that was doubled
 )
@@ -31,11 +32,12 @@ func (s *startup) enough(limit, latency float64) bool {
 }
 
 // success takes a success, refusal takes a refusal; convincing says that it was too much.
-func (s *startup) success() {
-	s.doubt = max(s.doubt+math.Log((1-startExcess)/(1-startChance)), 0)
+func (s *startup) success(chance, n float64) {
+	e := max(chance, startChance)
+	s.doubt = max(s.doubt+n*math.Log((1-startExcess)/(1-e)), 0)
 }
 
-func (s *startup) refusal() (convincing bool) {
-	s.doubt += math.Log(startExcess / startChance)
-	return s.doubt >= evidence
+func (s *startup) refusal(chance float64) (convincing bool) {
+	s.doubt += math.Log(startExcess / max(chance, startChance))
+	return s.doubt >= startDoubt
 }

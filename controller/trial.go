@@ -95,6 +95,9 @@ func (s *seek) endTrial(why Reason) {
 	s.reason = why
 	if why == ReasonTrialHeld {
 		s.chance.changed(false)
+		if s.pace.works >= s.before.rate && s.slots.works >= s.before.slots {
+			s.before = pressure{}
+		}
 	}
 	s.constraint.begin(s.now)
 }
