@@ -27,6 +27,14 @@ type scenario struct {
 	reference finish      // of rows: when they are back to whoever knows the service exactly
 }
 
+// size is how many jobs can be done in a run.
+func (s scenario) size() float64 {
+	if s.rows != nil {
+		return float64(s.rows.total())
+	}
+	return s.oracle
+}
+
 // The families of services, in the order of the table.
 var families = []string{
 	"rate", "rate, hints", "rate steps", "window", "concurrency", "concurrency steps",
