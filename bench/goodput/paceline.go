@@ -18,7 +18,11 @@ var (
 // take, as every client is, and nothing else.
 func paceline(policy pipeline.Policy) func(context.Context, *client) {
 	return func(ctx context.Context, c *client) {
-		c.run(ctx, pipeline.Config{MaxConcurrency: c.workers, Policy: policy})
+		cfg := pipeline.Config{MaxConcurrency: c.workers, Policy: policy}
+		if c.breaker {
+			cfg.Breaker = new(pipeline.Breaker)
+		}
+		c.run(ctx, cfg)
 	}
 }
 

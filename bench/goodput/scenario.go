@@ -18,6 +18,7 @@ type scenario struct {
 	timeout  time.Duration // callers give up after it; 0: never
 	attempts int           // that a job may have
 	park     bool          // a job that backs off holds no worker
+	breaker  bool          // ours has one too
 	length   time.Duration
 	oracle   float64 // successes of clients that know the service exactly
 	tokens   func() int64

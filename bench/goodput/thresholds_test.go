@@ -26,28 +26,28 @@ var thresholds = []threshold{
 	// family, goodput at the median and at p5, waste at the median and at p95, Jain, tried too often
 	{"rate", 0.97, 0.90, 0.009, 0.027, 0.00, 0},
 	{"rate, hints", 0.96, 0.88, 0.011, 0.022, 0.00, 0},
-	{"rate steps", 0.88, 0.62, 0.010, 0.063, 0.00, 0},
-	{"window", 0.95, 0.82, 0.003, 0.033, 0.00, 0},
+	{"rate steps", 0.78, 0.62, 0.011, 0.063, 0.00, 0},
+	{"window", 0.95, 0.85, 0.003, 0.148, 0.00, 0},
 	{"concurrency", 0.97, 0.85, 0.010, 0.023, 0.00, 0},
 	{"concurrency steps", 0.50, 0.09, 0.028, 0.172, 0.00, 0},
 	{"queue", 0.97, 0.94, 0.003, 0.014, 0.00, 0},
-	{"outage", 0.92, 0.82, 0.017, 0.127, 0.00, 0},
-	{"noise", 0.97, 0.97, 0.000, 0.000, 0.00, 0},
-	{"shared", 0.84, 0.24, 0.026, 0.079, 0.80, 0},
-	{"drift", 0.95, 0.68, 0.019, 0.044, 0.00, 0},
-	{"bad rows", 0.91, 0.01, 0.010, 0.145, 0.00, 132},
+	{"outage", 0.94, 0.82, 0.020, 0.127, 0.00, 0},
+	{"noise", 0.97, 0.96, 0.000, 0.000, 0.00, 0},
+	{"shared", 0.84, 0.24, 0.036, 0.079, 0.80, 0},
+	{"drift", 0.95, 0.68, 0.019, 0.045, 0.00, 0},
+	{"bad rows", 0.88, 0.01, 0.010, 0.180, 0.00, 130},
 	{"chance", 0.58, 0.00, 0.007, 0.020, 0.00, 0},
-	{"hosted model", 0.33, 0.05, 0.003, 0.057, 0.00, 0},
-	{"pauses", 0.06, 0.00, 0.006, 0.372, 0.00, 0},
-	{"sliding window", 0.84, 0.47, 0.037, 0.145, 0.00, 0},
-	{"mixed", 0.88, 0.10, 0.006, 0.042, 0.00, 9},
+	{"hosted model", 0.33, 0.05, 0.003, 0.055, 0.00, 0},
+	{"pauses", 0.08, 0.01, 0.015, 0.290, 0.00, 0},
+	{"sliding window", 0.84, 0.45, 0.037, 0.145, 0.00, 0},
+	{"mixed", 0.76, 0.03, 0.009, 0.042, 0.00, 12},
 }
 
 // What is measured: enough services to notice a law that got worse, few enough to wait for.
 const (
 	thresholdSeed     = 1
 	thresholdServices = 10
-	thresholdBusiest  = 150_000 // jobs in a run of ten minutes, 250 a second
+	thresholdBusiest  = 100_000 // jobs in a run of ten minutes, 170 a second
 )
 
 func TestEachFamilyReachesItsThresholds(t *testing.T) {
