@@ -59,6 +59,9 @@ func (d dice) below(s *scenario, m manners) float64 {
 	return could
 }
 
+// fewRows is how many bad rows a breaker is to bear: less than the ten failures in a row that open it.
+const fewRows = 9
+
 // lay lays out n rows, and perhaps good jobs beside them.
 func (d dice) lay(s *scenario, m manners, n int, share float64) {
 	bad, as, where := max(int(math.Round(share*float64(n))), 1), failed, ""
@@ -81,6 +84,9 @@ func (d dice) lay(s *scenario, m manners, n int, share float64) {
 		r.way = calls
 		r.beside = max(min(n/4, int(0.05*d.length.Seconds()/s.latency.mean.Seconds())), 1)
 		s.about += fmt.Sprintf("; %d good calls", r.beside)
+	}
+	if s.breaker = bad <= fewRows && d.IntN(2) == 0; s.breaker {
+		s.about += "; with a breaker"
 	}
 }
 

@@ -118,7 +118,7 @@ func (p *plan) serve(t *testing.T, in io.Reader, out io.Writer) error {
 // runFamily has the workers run every contestant against every service of a family, and returns the outcomes of each
 // contestant, in the order of the services.
 func (p *plan) runFamily(family string, workers []worker) ([][]outcome, error) {
-	numbers := p.numbers()
+	numbers := p.numbers(family)
 	results := make([][]outcome, len(p.contestants))
 	for i := range results {
 		results[i] = make([]outcome, len(numbers))
@@ -146,14 +146,16 @@ func (p *plan) runFamily(family string, workers []worker) ([][]outcome, error) {
 	return results, all.Wait()
 }
 
-// numbers are those of the services to run.
-func (p *plan) numbers() []int {
+// numbers are those of the services of a family to run.
+func (p *plan) numbers(family string) []int {
 	if p.only >= 0 {
 		return []int{p.only}
 	}
 	var all []int
-	for i := range p.services {
-		all = append(all, p.from+i)
+	for i := p.from; len(all) < p.services; i++ {
+		if p.busiest == 0 || p.service(family, i).size() <= p.busiest {
+			all = append(all, i)
+		}
 	}
 	return all
 }

@@ -99,11 +99,11 @@ func TestChanceTakesItsShare(t *testing.T) {
 func TestAHostedModelHasTwoQuotas(t *testing.T) {
 	h := &hosted{
 		manners:  manners{latency: fixed(), hints: detailed},
-		requests: quota{"requests", 60, 60},
-		tokens:   quota{"tokens", 6000, 6000},
+		requests: quota{requests, 60, 60},
+		tokens:   quota{tokens, 6000, 6000},
 	}
 	a := h.Arrive(0, job{tokens: 5900})
-	if a.Status != ok || a.Hint.Remaining != 59 || a.Other.Remaining != 100 {
+	if a.Status != ok || a.Hint.Remaining != 59 || !a.Hint.Requests || a.Other.Remaining != 100 || a.Other.Requests {
 		t.Errorf("got %+v, want it accepted, 59 requests and 100 tokens left", a)
 	}
 	if a = h.Arrive(0, job{tokens: 200}); a.Status != refused || a.Hint.RetryAfter != time.Second {

@@ -52,7 +52,8 @@ func judge(family string, all []outcome) []string {
 		return append(said, verdict(longest <= longestAll, "all rows within %s", multiple(longestAll), multiple(longest)),
 			verdict(tried == 0, "%s jobs tried too often", "no", count(tried)))
 	case "chance", "hosted model", "pauses", "sliding window", "mixed":
-		return append(said, verdict(beyond <= mostWasted, "at most %s wasted beyond chance", percent(mostWasted), percent(beyond)))
+		return append(said, verdict(beyond <= mostWasted,
+			"at most %s wasted beyond chance", percent(mostWasted), percent(beyond)))
 	case "rate, hints":
 		said = append(said, verdict(wasted <= mostWastedTold, "at most %s wasted", percent(mostWastedTold), percent(wasted)))
 	default:

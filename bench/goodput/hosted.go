@@ -15,6 +15,12 @@ type hosted struct {
 	at               time.Duration
 }
 
+// The names of the quotas.
+const (
+	requests = "requests"
+	tokens   = "tokens"
+)
+
 // A quota fills continuously.
 type quota struct {
 	name      string
@@ -31,8 +37,12 @@ func (q *quota) until(much float64) time.Duration {
 	return time.Duration(math.Ceil(max(much-q.left, 0) / q.perMinute * float64(time.Minute)))
 }
 
+// hint is what pacehttp reads in the headers of such a model.
 func (q *quota) hint() *pipeline.Hint {
-	return &pipeline.Hint{Limit: int64(q.perMinute), Remaining: int64(q.left), Reset: q.until(q.perMinute), Budget: q.name}
+	return &pipeline.Hint{
+		Limit: int64(q.perMinute), Remaining: int64(q.left), Reset: q.until(q.perMinute),
+		Budget: q.name, Requests: q.name == requests,
+	}
 }
 
 func (h *hosted) Arrive(now time.Duration, j job) answer {
@@ -78,8 +88,8 @@ func (d dice) hosted(s *scenario) {
 	h := new(hosted)
 	h.latency, h.hints = s.latency, hints(d.IntN(4))
 	h.refusal = time.Duration(uniform(d.Rand, 5, 50) * float64(time.Millisecond))
-	h.requests = quota{name: "requests", perMinute: math.Floor(60 * rate)}
-	h.tokens = quota{name: "tokens", perMinute: math.Floor(60 * rate * meanTokens)}
+	h.requests = quota{name: requests, perMinute: math.Floor(60 * rate)}
+	h.tokens = quota{name: tokens, perMinute: math.Floor(60 * rate * meanTokens)}
 	if wider := uniform(d.Rand, 1.1, 3); d.IntN(2) == 0 {
 		h.requests.perMinute = math.Floor(wider * h.requests.perMinute)
 	} else {

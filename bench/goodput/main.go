@@ -29,9 +29,10 @@ const workerFlag = "worker"
 // A plan is what to measure.
 type plan struct {
 	seed        uint64
-	services    int // of each family
-	from        int // the number of the first one
-	only        int // the number of one service; -1: all
+	services    int     // of each family
+	from        int     // the number of the first one
+	only        int     // the number of one service; -1: all
+	busiest     float64 // services that can do more jobs in a run are left out; 0: none
 	length      time.Duration
 	families    []string
 	contestants []contestant

@@ -42,8 +42,8 @@ func assess(s scenario, t *tally) outcome {
 	return o
 }
 
-// multipleOf is how many times as long as the reference it took until the last of so many jobs was back. Where not all are
-// back by the end, they are taken to come on as they did.
+// multipleOf is how many times as long as the reference it took until the last of so many jobs was back. Where not all
+// are back by the end, the others are taken to come as fast as those did.
 func multipleOf(reference, took time.Duration, back, total int, length time.Duration) float64 {
 	if back < total {
 		took = time.Duration(float64(length) * float64(total) / max(float64(back), 0.5))

@@ -18,12 +18,16 @@ var (
 // take, as every client is, and nothing else.
 func paceline(policy pipeline.Policy) func(context.Context, *client) {
 	return func(ctx context.Context, c *client) {
-		c.run(ctx, pipeline.Config{MaxConcurrency: c.workers, Policy: policy})
+		cfg := pipeline.Config{MaxConcurrency: c.workers, Policy: policy}
+		if c.breaker {
+			cfg.Breaker = new(pipeline.Breaker)
+		}
+		c.run(ctx, cfg)
 	}
 }
 
-// toldStatic is paceline without a law, told the limits. It is the measure where jobs have an end. It stays a little below
-// a rate, as toldRate does.
+// toldStatic is paceline without a law, told the limits. It is the measure where jobs have an end. It stays a little
+// below a rate, as toldRate does.
 func toldStatic(ctx context.Context, c *client) {
 	cfg := pipeline.Config{MaxConcurrency: c.workers, Policy: pipeline.Static{}}
 	told := c.counter.truth()
@@ -40,6 +44,7 @@ func toldStatic(ctx context.Context, c *client) {
 func (c *client) run(ctx context.Context, cfg pipeline.Config) {
 	cfg.AttemptTimeout = c.timeout
 	cfg.Retry = &pipeline.Retry{MaxAttempts: c.attempts, Park: c.park}
+	cfg.Seed = uint64(c.number) + 1 // a run can be replayed
 	throttle, err := pipeline.NewThrottle(cfg)
 	if err != nil {
 		panic(err) // the configuration is ours

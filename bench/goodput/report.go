@@ -106,7 +106,7 @@ var (
 		"mixed":          slices.Concat(beyond, []extra{tooOften}),
 	}
 	beyond = []extra{
-		{"wasted beyond chance p95", func(all []outcome) string { return percent(quantile(values(all, outcome.beyond), 0.95)) }},
+		{"beyond chance p95", func(all []outcome) string { return percent(quantile(values(all, outcome.beyond), 0.95)) }},
 		{"median", func(all []outcome) string { return percent(quantile(values(all, outcome.beyond), 0.5)) }},
 		{"worst", func(all []outcome) string { return percent(slices.Max(values(all, outcome.beyond))) }},
 	}

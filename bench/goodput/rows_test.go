@@ -5,6 +5,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/paceline-go/paceline/pipeline"
 )
 
 // finite is a service without a limit and some jobs, of which the first is bad, in a run of a minute; good ones come
@@ -29,6 +31,20 @@ func TestEveryContestantDoesEachJobOfARunThatEnds(t *testing.T) {
 				t.Errorf("%s: got %d jobs back, %d good ones, %d done, %d lost, %d failures; want 105, 104, 104, 0, 3",
 					c.name, tally.back.all, tally.back.good, tally.succeeded, tally.lost, tally.failed)
 			}
+		}
+	}
+}
+
+func TestABreakerIsForOursOnly(t *testing.T) {
+	for _, breaker := range []bool{true, false} {
+		s := unlimited(30 * time.Second)
+		s.service, s.breaker = &poison{service: s.service, status: failed}, breaker
+		s.bad = func() bool { return true }
+		if failures := play(t, contestant{call: paceline(pipeline.Static{})}, s, nil).failed; failures > 30 != !breaker {
+			t.Errorf("breaker %v: got %d failures, want that it stops after the first", breaker, failures)
+		}
+		if failures := play(t, contestant{call: toldStatic}, s, nil).failed; failures < 100 {
+			t.Errorf("got %d failures of who is told, want that nothing stops it", failures)
 		}
 	}
 }

@@ -27,6 +27,7 @@ type client struct {
 	timeout  time.Duration            // 0: none
 	attempts int                      // that a job may have, refusals not counted by those who can tell them
 	park     bool                     // a job that backs off holds no worker, where that can be chosen
+	breaker  bool                     // ours has a breaker, as it is by default
 	watch    func(*pipeline.Throttle) // told of the throttle, if there is one; may be nil
 }
 
@@ -77,7 +78,8 @@ func play(t *testing.T, c contestant, s scenario, watch func(client int, t *pipe
 		ctx, cancel := context.WithCancel(context.Background())
 		var all sync.WaitGroup
 		for i := range s.clients {
-			cl := &client{counter: counter, number: i, workers: s.workers, timeout: s.timeout, attempts: s.attempts, park: s.park}
+			cl := &client{counter: counter, number: i, workers: s.workers, timeout: s.timeout}
+			cl.attempts, cl.park, cl.breaker = s.attempts, s.park, s.breaker
 			if watch != nil {
 				cl.watch = func(t *pipeline.Throttle) { watch(i, t) }
 			}

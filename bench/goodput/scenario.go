@@ -18,6 +18,7 @@ type scenario struct {
 	timeout  time.Duration // callers give up after it; 0: never
 	attempts int           // that a job may have
 	park     bool          // a job that backs off holds no worker
+	breaker  bool          // ours has one too
 	length   time.Duration
 	oracle   float64 // successes of clients that know the service exactly
 	tokens   func() int64
@@ -25,6 +26,14 @@ type scenario struct {
 	bad       func() bool // draws whether the next job always goes wrong; nil: none does
 	rows      *rows       // nil: jobs without end
 	reference finish      // of rows: when they are back to whoever knows the service exactly
+}
+
+// size is how many jobs can be done in a run.
+func (s scenario) size() float64 {
+	if s.rows != nil {
+		return float64(s.rows.total())
+	}
+	return s.oracle
 }
 
 // The families of services, in the order of the table.

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A threshold is what a family has to reach. Percentiles over ten services are those of the worst one.
+type threshold struct {
+	family   string
+	median   float64 // goodput, at least
+	p5       float64 // the same
+	wasted   float64 // beyond chance, median, at most
+	p95      float64 // the same
+	jain     float64 // fairness, median, at least
+	tooOften int     // jobs that failed more often than they may be tried, at most
+}
+
+// The thresholds, a little below what the law reaches; a run can differ from another by a few points, since a select
+// chooses as it likes. Raise one when the law gets better; lower none without saying why. That no good job fails holds
+// for all of them.
+var thresholds = []threshold{
+	// family, goodput at the median and at p5, waste at the median and at p95, Jain, tried too often
+	{"rate", 0.97, 0.90, 0.009, 0.027, 0.00, 0},
+	{"rate, hints", 0.96, 0.88, 0.011, 0.022, 0.00, 0},
+	{"rate steps", 0.78, 0.62, 0.011, 0.063, 0.00, 0},
+	{"window", 0.95, 0.85, 0.003, 0.148, 0.00, 0},
+	{"concurrency", 0.97, 0.85, 0.010, 0.023, 0.00, 0},
+	{"concurrency steps", 0.50, 0.09, 0.028, 0.172, 0.00, 0},
+	{"queue", 0.97, 0.94, 0.003, 0.014, 0.00, 0},
+	{"outage", 0.94, 0.82, 0.020, 0.127, 0.00, 0},
+	{"noise", 0.97, 0.96, 0.000, 0.000, 0.00, 0},
+	{"shared", 0.84, 0.24, 0.036, 0.079, 0.80, 0},
+	{"drift", 0.95, 0.68, 0.019, 0.045, 0.00, 0},
+	{"bad rows", 0.88, 0.01, 0.010, 0.180, 0.00, 130},
+	{"chance", 0.58, 0.00, 0.007, 0.020, 0.00, 0},
+	{"hosted model", 0.33, 0.05, 0.003, 0.055, 0.00, 0},
+	{"pauses", 0.08, 0.01, 0.015, 0.290, 0.00, 0},
+	{"sliding window", 0.84, 0.45, 0.037, 0.145, 0.00, 0},
+	{"mixed", 0.76, 0.03, 0.009, 0.042, 0.00, 12},
+}
+
+// What is measured: enough services to notice a law that got worse, few enough to wait for.
+const (
+	thresholdSeed     = 1
+	thresholdServices = 10
+	thresholdBusiest  = 100_000 // jobs in a run of ten minutes, 170 a second
+)
+
+func TestEachFamilyReachesItsThresholds(t *testing.T) {
+	if underRace {
+		t.Skip("measures a law, ten times as slowly with the race detector, and has no race of its own to find")
+	}
+	crew, err := hire([]string{"-seed", fmt.Sprint(thresholdSeed)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer crew.dismiss()
+	p := plan{seed: thresholdSeed, services: thresholdServices, only: -1, busiest: thresholdBusiest,
+		length: 10 * time.Minute, contestants: contestants()[:1]}
+	for _, th := range thresholds {
+		t.Run(th.family, func(t *testing.T) {
+			results, err := p.runFamily(th.family, crew.workers)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, said := range th.missed(results[0]) {
+				t.Error(said)
+			}
+		})
+	}
+}
+
+// missed says for each threshold that is missed how to replay the service that stands there.
+func (th threshold) missed(all []outcome) (said []string) {
+	check := func(what string, of func(outcome) float64, q, want float64, atLeast bool) {
+		got, side := quantile(values(all, of), q), "at least"
+		if !atLeast {
+			side = "at most"
+		}
+		if atLeast && got < want || !atLeast && got > want {
+			begin := fmt.Sprintf("%s: %s %s, want %s %s: ", th.family, percent(got), what, side, percent(want))
+			said = append(said, begin+th.replay(all, func(o outcome) bool { return of(o) == got }))
+		}
+	}
+	goodput, jain := func(o outcome) float64 { return o.Goodput }, func(o outcome) float64 { return o.Jain }
+	check("goodput at the median", goodput, 0.5, th.median, true)
+	check("goodput at the 5th percentile", goodput, 0.05, th.p5, true)
+	check("attempts wasted beyond chance at the median", outcome.beyond, 0.5, th.wasted, false)
+	check("attempts wasted beyond chance at the 95th percentile", outcome.beyond, 0.95, th.p95, false)
+	check("Jain's index at the median", jain, 0.5, th.jain, true)
+	if n := tooOftenIn(all); n > th.tooOften {
+		said = append(said, fmt.Sprintf("%s: %d jobs failed more often than they may be tried, want at most %d: %s",
+			th.family, n, th.tooOften, th.replay(all, func(o outcome) bool { return o.TooOften > 0 })))
+	}
+	for _, o := range all {
+		if o.Lost > 0 {
+			said = append(said, fmt.Sprintf("%s: %d good jobs failed: %s", th.family, o.Lost,
+				th.replay([]outcome{o}, func(outcome) bool { return true })))
+		}
+	}
+	return said
+}
+
+// replay is the command that runs the first service of which it is true.
+func (th threshold) replay(all []outcome, is func(outcome) bool) string {
+	for _, o := range all {
+		if is(o) {
+			return fmt.Sprintf("go run ./bench/goodput -family %q -seed %d -only %d -each -contestant %s\n\t%s",
+				th.family, thresholdSeed, o.Number, ours, o.About)
+		}
+	}
+	return ""
+}
+
+func TestAThresholdThatIsMissedTellsHowToReplayIt(t *testing.T) {
+	th := threshold{family: "shared", median: 0.9, p5: 0.8, wasted: 0.01, p95: 0.02, jain: 0.9}
+	good := outcome{Number: 1, Goodput: 0.95, Jain: 0.95}
+	if said := th.missed([]outcome{good, good, good}); len(said) > 0 {
+		t.Errorf("got %q, want nothing", said)
+	}
+	for _, bad := range []struct {
+		outcome
+		missed int
+	}{
+		{outcome{Number: 7, Goodput: 0.7, Jain: 0.95}, 1},
+		{outcome{Number: 7, Goodput: 0.95, Jain: 0.95, Beyond: 0.03}, 1},
+		{outcome{Number: 7, Goodput: 0.95, Jain: 0.95, TooOften: 1}, 1},
+		{outcome{Number: 7, Goodput: 0.95, Jain: 0.95, Lost: 1}, 1},
+		{outcome{Number: 7, Goodput: 0.95, Jain: 0.5}, 0}, // of three, the median is as it should be
+	} {
+		said := th.missed([]outcome{good, bad.outcome, good})
+		if len(said) != bad.missed || bad.missed > 0 && !strings.Contains(said[0], `-family "shared" -seed 1 -only 7`) {
+			t.Errorf("%+v: got %q, want %d with the command that replays it", bad.outcome, said, bad.missed)
+		}
+	}
+	if said := th.missed([]outcome{{Number: 7}}); len(said) != 3 {
+		t.Errorf("got %q, want that goodput and Jain's index are missed", said)
+	}
+}
+
+func TestEachFamilyHasThresholds(t *testing.T) {
+	var all []string
+	for _, th := range thresholds {
+		all = append(all, th.family)
+	}
+	if !slices.Equal(all, families) {
+		t.Errorf("got thresholds of %q, want those of %q", all, families)
+	}
+}
