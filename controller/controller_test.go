@@ -181,9 +181,9 @@ func TestControllerTellsWhatThePolicyDid(t *testing.T) {
 	})
 }
 
-// That a policy takes the service for down is for the attempts only: it is passed
-// on with the setting, and no event tells of it.
-func TestControllerPassesOnThatThePolicyProbes(t *testing.T) {
+// That a policy takes the service for down is passed on with the setting, and told
+// when it begins, with the last error, and when it ends.
+func TestControllerTellsThatTheServiceIsDownAndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []Event
 		c := New(Config{Policy: pessimist{}, Bounds: obeyed, OnEvent: func(e Event) { got = append(got, e) }}, t0)
@@ -193,8 +193,10 @@ func TestControllerPassesOnThatThePolicyProbes(t *testing.T) {
 		}{
 			{Succeeded, false, false}, {Failed, true, true}, {Failed, true, false}, {Succeeded, false, true},
 		} {
-			r := &Report{Now: t0, Ends: []End{{Verdict: step.verdict, Final: true}}}
-			c.observe(r)
+			r := &Report{Now: t0, Ends: []End{{Verdict: step.verdict, Final: true}}, Status: Status{LastError: io.EOF}}
+			if state := snapshotOf(c, r).State; (state == Down) != step.probing {
+				t.Errorf("%v: the state is %v", step.verdict, state)
+			}
 			if r.Setting.Probing != step.probing || r.Changed != step.changed {
 				t.Errorf("%v: probing %v, changed %v", step.verdict, r.Setting.Probing, r.Changed)
 			}
@@ -203,7 +205,7 @@ func TestControllerPassesOnThatThePolicyProbes(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if len(got) > 0 {
+		if len(got) != 2 || got[0].Kind != EventDown || got[0].Err != io.EOF || got[1].Kind != EventBack || got[1].Err != nil {
 			t.Errorf("told %v", got)
 		}
 	})

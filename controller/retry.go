@@ -9,7 +9,7 @@ import (
 // Retry describes when a failed job is tried again. A zero field takes its
 // default.
 type Retry struct {
-	MaxAttempts int              // of one job, the first included; default 3
+	MaxAttempts int              // of one job, the first included, whatever the service is taken for; a refusal uses up none unless it is the job's own; default 3
 	Backoff     Backoff          // default ExponentialJitter
 	BaseDelay   time.Duration    // before the second attempt; default 1s
 	MaxDelay    time.Duration    // longest delay of the backoff's own; default 60s

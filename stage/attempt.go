@@ -186,7 +186,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	j.verdict, j.retryAfter = verdict, retryAfter
 	j.again = false
 	if j.door.ctx.Err() == nil && !j.once && retryable(r.retry, j.Err, m) {
-		j.again = r.attemptsLeft(j, refused) && (j.excused || r.retry.Budget == 0 || retries.Spend())
+		j.again = r.attemptsLeft(j, refused) && (refused || r.retry.Budget == 0 || retries.Spend())
 		if !j.again {
 			j.exhaust()
 		}
@@ -235,12 +235,12 @@ func (j *Job) exhaust() {
 	j.Err = &RetriesExhaustedError{Attempts: j.Attempts, Err: j.Err}
 }
 
-// attemptsLeft reports whether j may be tried again. A refusal says that no
-// work was done, and a probe was sent to find out: neither uses up an attempt,
-// but they do not go on for ever.
+// attemptsLeft reports whether j may be tried again. A failure uses up one of its
+// attempts. A refusal says that no work was done: it uses up none, but they do not
+// go on for ever.
 func (r *rules) attemptsLeft(j *Job, refused bool) bool {
-	j.excused = refused || r.foundOut(j)
-	if !j.excused {
+	j.excused = refused
+	if !refused {
 		j.failures++
 		return j.failures < r.retry.MaxAttempts
 	}
@@ -248,13 +248,4 @@ func (r *rules) attemptsLeft(j *Job, refused bool) bool {
 		j.refusedAt = max(j.ended, 1)
 	}
 	return r.retry.GiveUpAfter < 0 || j.ended-j.refusedAt < r.retry.GiveUpAfter
-}
-
-// foundOut reports whether a failed attempt was a probe that has done its work.
-// One of the circuit whose error does not count has not, and if what counts is
-// that a job has used up its attempts, it must be able to. One of the policy has
-// not if its error says nothing of the service.
-func (r *rules) foundOut(j *Job) bool {
-	return j.probe && (r.counts == nil || r.counts(j.Err)) ||
-		j.probing && j.verdict != controller.Ignored
 }

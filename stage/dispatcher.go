@@ -71,9 +71,6 @@ type Dispatcher struct {
 	quickest  controller.Quickest
 	streak    int     // quick successes in a row
 	ahead     int     // attempts that may be handed over before a slot is free
-	failures  int32   // attempts that have failed
-	sameAgain bool    // the last two that have were of one job
-	retried   bool    // the last attempt that started was a retry
 	holding   int     // slots held by jobs that back off
 	retired   []*pool // that have become too small, with what they had begun
 	alarm     alarm   // wakes the dispatcher when something is due
@@ -291,7 +288,6 @@ func (d *Dispatcher) pace() {
 // submit takes a job in.
 func (d *Dispatcher) submit(j *Job) {
 	d.jobs++
-	j.failure = 0
 	if j.door.call != nil {
 		d.admitCall(j)
 		return

@@ -13,11 +13,6 @@ func (d *Dispatcher) end(j *Job) {
 	if j.verdict != controller.Succeeded {
 		d.recall()
 	}
-	if j.verdict == controller.Failed {
-		d.sameAgain = d.failures > 0 && j.failure == d.failures
-		d.failures++
-		j.failure = d.failures
-	}
 	d.follow(j)
 	d.gate.settle(d.now, j)
 	d.watchCircuit(j.Err)

@@ -46,12 +46,10 @@ type Job struct {
 
 	// Set by the dispatcher when an attempt starts.
 	probe    bool  // of the circuit
-	probing  bool  // the policy takes the service for down, and it is not this job alone that fails
 	holding  bool  // keeps its slot while backing off
 	once     bool  // never tried again
 	paced    bool  // the interval held it back
 	inFlight int32 // attempts, this one included
-	failure  int32 // the number of its last one among all; 0: it has not failed
 
 	// Set by the worker when an attempt ends.
 	verdict controller.Verdict // for the policy
