@@ -305,11 +305,13 @@ func TestETADoesNotCountARest(t *testing.T) {
 }
 
 func TestEndsOverloadAsOutcomesDo(t *testing.T) {
-	for v := Ignored; v <= Succeeded; v++ {
-		for _, final := range []bool{false, true} {
-			end, outcome := End{Verdict: v, Final: final}, Outcome{Verdict: v, Final: final}
-			if want := v == Overload || v == Failed && final; end.Overloads() != want || outcome.Overloads() != want {
-				t.Errorf("%v, final %v: %v and %v, want %v", v, final, end.Overloads(), outcome.Overloads(), want)
+	for v := Ignored; v <= Succeeded+1; v++ {
+		for bits := range 4 {
+			final, own := bits&1 != 0, bits&2 != 0
+			end, outcome := End{Verdict: v, Final: final, Own: own}, Outcome{Verdict: v, Final: final, Own: own}
+			want := v == Overload && !own || (v == Failed || v > Succeeded) && final
+			if end.Overloads() != want || outcome.Overloads() != want {
+				t.Errorf("%v, final %v, own %v: %v and %v, want %v", v, final, own, end.Overloads(), outcome.Overloads(), want)
 			}
 		}
 	}

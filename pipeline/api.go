@@ -58,8 +58,8 @@ type (
 	// [controller.Rate].
 	Rate = controller.Rate
 
-	// Breaker stops asking a service that does not answer: after 10 failures in a
-	// row, refusals included, for 30 s, then one probe. Its fields:
+	// Breaker stops asking a service that does not answer: after 10 jobs in a row
+	// that failed or were refused, for 30 s, then one probe. Its fields:
 	// [controller.Breaker].
 	Breaker = controller.Breaker
 

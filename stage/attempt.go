@@ -172,6 +172,9 @@ func (r *rules) judgeSafely(j *Job, overdue bool, retries *controller.Allowance)
 func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	m, retryAfter := markOf(j.Err)
 	verdict := r.classify(j.Err)
+	if verdict > controller.Succeeded {
+		verdict = controller.Failed // there is no such verdict, but something went wrong
+	}
 	refused := verdict == controller.Overload
 	timedOut := errors.Is(j.Err, context.DeadlineExceeded)
 	if overdue && timedOut && verdict == controller.Failed {

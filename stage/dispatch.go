@@ -85,16 +85,17 @@ func (d *Dispatcher) probing() bool {
 
 // nextProbe returns the job that is to ask whether the service works again. One
 // that has not failed yet says more than a retry, which may fail by itself, so
-// retries have to wait for as long as there is one. But for each job that fails
-// another one waits for a retry, and must not wait for ever: when there are
-// mostRetries of them, it is their turn.
+// retries have to wait for as long as there is one. Jobs that back off lend it their
+// slots, or a few that always fail would be all that is ever tried. But each that
+// fails is one more that waits for a retry: when there are mostRetries of them, it
+// is their turn.
 func (d *Dispatcher) nextProbe() *Job {
 	if d.retries.len() < d.mostRetries() {
 		if j := d.waiting(); j != nil {
 			return j
 		}
 	}
-	return d.retries.due(d.now, d.slotFree())
+	return d.retries.due(d.now, true)
 }
 
 // mostRetries is how many jobs may wait for a retry before probes are made with
@@ -106,16 +107,9 @@ func (d *Dispatcher) mostRetries() int { return max(cap(d.pool.wake), fewProbes)
 // has grown to a minute, so many are enough for a quarter of an hour.
 const fewProbes = 16
 
-// slotFree reports whether a job that holds no slot may start. Jobs that back off
-// hold theirs; but while the service is probed they lend them, or a few that
-// always fail would be all that is ever tried.
-func (d *Dispatcher) slotFree() bool {
-	taken := d.running
-	if !d.probing() {
-		taken += d.holding
-	}
-	return taken < d.setting.Limit+d.ahead
-}
+// slotFree reports whether a job that holds no slot may start, unless it is a probe.
+// After slots were lent, more may be held than there are.
+func (d *Dispatcher) slotFree() bool { return d.running+d.holding < d.setting.Limit+d.ahead }
 
 // waiting returns the first job of the door whose turn it is.
 func (d *Dispatcher) waiting() *Job {

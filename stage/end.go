@@ -13,6 +13,7 @@ func (d *Dispatcher) end(j *Job) {
 	if j.verdict != controller.Succeeded {
 		d.recall()
 	}
+	d.weigh(j)
 	d.follow(j)
 	d.gate.settle(d.now, j)
 	d.watchCircuit(j.Err)
@@ -24,6 +25,32 @@ func (d *Dispatcher) end(j *Job) {
 		return
 	}
 	d.tryAgain(j, wait)
+}
+
+// weigh decides whose fault a refusal is. One that is the job's own is no sign of
+// overload. When that is beyond doubt, it uses up one of the job's attempts as a
+// failure does.
+func (d *Dispatcher) weigh(j *Job) {
+	j.own = false
+	switch j.verdict {
+	case controller.Succeeded:
+		d.peers.Accept()
+		return
+	case controller.Overload:
+	default:
+		return
+	}
+	if j.own = d.peers.Refuse(&j.evidence, d.running); j.own {
+		j.counted = controller.Ignored
+	}
+	retry := d.attempts.rules.Load().retry
+	if !j.again || !j.excused || retry == nil || !j.evidence.Convicted() {
+		return
+	}
+	j.failures++
+	if j.failures >= retry.MaxAttempts || retry.Budget > 0 && !d.attempts.allowance.Spend() {
+		j.exhaust()
+	}
 }
 
 // backoff returns how long a job has to wait for another attempt, if it is to

@@ -37,11 +37,11 @@ func TestJobIsTriedAgainNotBeforeTheServiceWants(t *testing.T) {
 	}
 }
 
-// Only a job's last failure is one for the policy; each counts for the breaker.
+// Only a job's last failure is one for the policy; the first counts for the breaker.
 func TestControllerIsToldWhichAttemptWasTheLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &listener{}
-		s := newStand(t, 1, retryingBy(controller.Retry{MaxAttempts: 3, Park: true}), breakingBy(controller.Breaker{Failures: 3}),
+		s := newStand(t, 1, retryingBy(controller.Retry{MaxAttempts: 3, Park: true}), breakingBy(controller.Breaker{Failures: 2}),
 			func(cfg *Config) { cfg.Controller.Policy = l })
 		v := s.open(t.Context())
 		work := s.work("job", second, io.EOF, io.EOF, io.EOF)
@@ -59,14 +59,17 @@ func TestControllerIsToldWhichAttemptWasTheLast(t *testing.T) {
 				t.Errorf("outcome %d: got %+v, want %+v", i, o, want)
 			}
 		}
-		if snap := s.Snapshot(); len(l.told) != 3 || snap.Retries != 2 || snap.Failed != 1 || snap.Circuit != controller.BreakerOpen {
+		if snap := s.Snapshot(); len(l.told) != 3 || snap.Retries != 2 || snap.Failed != 1 || snap.Circuit != controller.BreakerClosed {
 			t.Errorf("%d outcomes, %+v", len(l.told), snap)
 		}
 	})
 }
 
 // A listener is a policy that changes nothing.
-type listener struct{ told []controller.Outcome }
+type listener struct {
+	told  []controller.Outcome
+	limit int // 0: 1
+}
 
 func (l *listener) Start(b controller.Bounds) (controller.Law, controller.Setting) {
 	return l, controller.Setting{Limit: b.InitialLimit}
@@ -74,7 +77,7 @@ func (l *listener) Start(b controller.Bounds) (controller.Law, controller.Settin
 
 func (l *listener) Next(_ time.Time, o controller.Outcome) controller.Setting {
 	l.told = append(l.told, o)
-	return controller.Setting{Limit: 1}
+	return controller.Setting{Limit: max(l.limit, 1)}
 }
 
 // A job that is to be tried again when the rules change under it ends by the new

@@ -106,6 +106,8 @@ func TestJudge(t *testing.T) {
 
 		{name: "classified as a refusal", err: io.EOF, retry: &once, classify: func(error) controller.Verdict { return overload },
 			want: judgement{overload, overload, true, false}},
+		{name: "classified as something unknown", err: io.EOF, retry: &once, classify: func(error) controller.Verdict { return 9 },
+			want: judgement{failed, failed, false, true}},
 		{name: "classified as ignored", err: io.EOF, retry: &thrice, classify: func(error) controller.Verdict { return ignored },
 			want: judgement{ignored, ignored, true, false}},
 		{name: "refusal that is classified as a failure", err: Overloaded(io.EOF, 0), retry: &once, classify: func(error) controller.Verdict { return failed },
