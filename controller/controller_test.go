@@ -490,7 +490,7 @@ func TestPanicsOfCallbacksAndPoliciesAreLogged(t *testing.T) {
 		for _, r := range []*Report{
 			{Ends: []End{say(13, ms)}},
 			{Events: []Event{{Kind: EventRetry}}},
-			{Events: []Event{{Kind: EventClosed}}},
+			{Events: []Event{{Kind: EventClosed}, {Kind: EventDown}, {Kind: EventNothingSucceeded}}},
 			{Status: Status{Completed: 1}},
 		} {
 			r.Now = t0
@@ -509,10 +509,32 @@ func TestPanicsOfCallbacksAndPoliciesAreLogged(t *testing.T) {
 			`level=ERROR msg="paceline: callback panicked" panic="on event"`,
 			`level=INFO msg="paceline: closed"`,
 			`level=ERROR msg="paceline: callback panicked" panic="on event"`,
+			`level=WARN msg="paceline: down"`,
+			`level=ERROR msg="paceline: callback panicked" panic="on event"`,
+			`level=WARN msg="paceline: nothing_succeeded"`,
+			`level=ERROR msg="paceline: callback panicked" panic="on event"`,
 			`level=ERROR msg="paceline: callback panicked" panic="on progress"`,
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	})
+}
+
+// Who has no logger, and listens to nothing, hears that nothing has succeeded all
+// the same, but of nothing else.
+func TestThatNothingHasSucceededIsSaidWithoutALogger(t *testing.T) {
+	var lines bytes.Buffer
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	slog.SetDefault(slog.New(slog.NewTextHandler(&lines, nil)))
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Config{Policy: Static{}, Bounds: obeyed}, t0)
+		c.observe(&Report{Now: t0, Events: []Event{{Kind: EventDown}, {Kind: EventNothingSucceeded, Err: io.EOF}, {Kind: EventRetry}}})
+		synctest.Wait()
+		_, got, _ := strings.Cut(lines.String(), " ") // without the time
+		if want := "level=WARN msg=\"paceline: nothing has succeeded yet\" error=EOF\n"; got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	})
 }

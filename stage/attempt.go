@@ -89,14 +89,14 @@ func (a *attempts) abort(j *Job) {
 	if j.Err != ErrGoexit {
 		j.Err = errors.Join(ErrGoexit, j.Err) // without asking the error for its text
 	}
-	j.verdict, j.counted, j.again = controller.Ignored, controller.Ignored, false
+	j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
 	j.leave()
 }
 
 // skip ends an attempt that must not start because its door is cancelled.
 func (a *attempts) skip(j *Job) {
 	j.Err = j.abandoned()
-	j.verdict, j.counted, j.again = controller.Ignored, controller.Ignored, false
+	j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
 	j.skipped, j.tokens = true, Unknown
 }
 
@@ -160,7 +160,7 @@ func (r *rules) judgeSafely(j *Job, overdue bool, retries *controller.Allowance)
 	defer func() {
 		if v := recover(); v != nil {
 			j.Err = errors.Join(j.Err, NewPanicError(v))
-			j.verdict, j.counted, j.again = controller.Ignored, controller.Ignored, false
+			j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
 		}
 	}()
 	r.judge(j, overdue, retries)
@@ -187,7 +187,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 		verdict = controller.Ignored
 	}
 	j.verdict, j.retryAfter = verdict, retryAfter
-	j.again = false
+	j.again, j.wrong = false, j.wentWrong()
 	if j.door.ctx.Err() == nil && !j.once && retryable(r.retry, j.Err, m) {
 		j.again = r.attemptsLeft(j, refused) && (refused || r.retry.Budget == 0 || retries.Spend())
 		if !j.again {

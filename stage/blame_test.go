@@ -193,3 +193,42 @@ func TestOfAJobTheFirstErrorThatCountsDoes(t *testing.T) {
 		s.opened(t, 1)
 	})
 }
+
+// What is found out of a refusal goes into its outcome, and no further.
+func TestWeighedRefusalIsNoSignForTheBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1, retryingBy(controller.Retry{MaxAttempts: 100}))
+		j := &Job{door: doorOf(false)}
+		refuse := func(excused bool) {
+			for range 100 {
+				s.peers.Accept()
+			}
+			j.verdict, j.counted, j.again, j.excused = overload, overload, true, excused
+			s.weigh(j)
+		}
+		s.do(func() {
+			for range 10 {
+				refuse(true)
+				if want := map[bool]controller.Verdict{false: overload, true: ignored}[j.own]; j.counted != want {
+					t.Errorf("own %v, counted as %v", j.own, j.counted)
+				}
+			}
+			failures := j.failures
+			if refuse(false); j.failures != failures { // judge has counted it: it timed out
+				t.Errorf("%d attempts used up by one", j.failures-failures)
+			}
+			if j.verdict = failed; j.own {
+				if s.weigh(j); j.own {
+					t.Error("a failure is taken for a refusal")
+				}
+			}
+			j, s.running = &Job{door: doorOf(false)}, 100 // which end before anything else
+			for range 100 {
+				refuse(true)
+			}
+			if s.running = 0; j.own {
+				t.Error("attempts that had started before count as accepted")
+			}
+		})
+	})
+}

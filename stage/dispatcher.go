@@ -76,6 +76,7 @@ type Dispatcher struct {
 	retired  []*pool // that have become too small, with what they had begun
 	alarm    alarm   // wakes the dispatcher when something is due
 	status   controller.Status
+	silence  silence
 	leavers  []chan struct{} // doors that wait until nothing runs
 	drains   []chan struct{} // Drain calls that wait for the same
 }

@@ -13,6 +13,7 @@ func (d *Dispatcher) end(j *Job) {
 	if j.verdict != controller.Succeeded {
 		d.recall()
 	}
+	d.hear(j)
 	d.weigh(j)
 	d.follow(j)
 	d.gate.settle(d.now, j)

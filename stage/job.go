@@ -57,6 +57,7 @@ type Job struct {
 	verdict controller.Verdict // for the policy
 	counted controller.Verdict // for the breaker
 	again   bool               // try it again
+	wrong   bool               // it has nothing to show; only looked at before anything has succeeded
 	skipped bool               // it did not start after all
 	seq     int64              // attempts that had begun when this one did, itself included
 	ended   time.Duration
