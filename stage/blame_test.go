@@ -7,6 +7,7 @@ import (
 	"io"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/paceline-go/paceline/controller"
 )
@@ -230,5 +231,29 @@ func TestWeighedRefusalIsNoSignForTheBreaker(t *testing.T) {
 				t.Error("attempts that had started before count as accepted")
 			}
 		})
+	})
+}
+
+// A single call that is refused for ever ends in the same way.
+func TestCallThatIsRefusedForEverUsesUpItsAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 2, retryingBy(controller.Retry{BaseDelay: minute, MaxDelay: minute}))
+		answer := make(chan error, 1)
+		go func() {
+			answer <- s.Do(t.Context(), Ordinary, WorkFunc(func(context.Context) error { return tooLarge }))
+		}()
+		for range 100 {
+			for range 100 {
+				s.Record(nil, 0, 0)
+			}
+			time.Sleep(30 * second)
+		}
+		e := new(RetriesExhaustedError)
+		if err := <-answer; !errors.As(err, &e) || !errors.Is(err, tooLarge) || e.Attempts != 7 {
+			t.Errorf("got %v", err)
+		}
+		if snap := s.Snapshot(); snap.Failed != 1 || snap.Waiting != 0 || snap.InFlight != 0 {
+			t.Errorf("%+v", snap)
+		}
 	})
 }
