@@ -257,3 +257,43 @@ func TestCallThatIsRefusedForEverUsesUpItsAttempts(t *testing.T) {
 		}
 	})
 }
+
+// Jobs that are refused for ever and hold all the slots do not keep the others from
+// their work: one is tried to see whose fault it is, and once that is likely, they
+// hold no slots any more.
+func TestJobsThatAreRefusedForEverDoNotHoldAllSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 2, retryingBy(controller.Retry{BaseDelay: 10 * second, MaxDelay: 10 * second}))
+		v := s.open(t.Context())
+		refused := Overloaded(io.EOF, 0)
+		bad := func(context.Context) error { return refused }
+		v.send(bad, bad)
+		for i := range 100 {
+			v.send(s.work(fmt.Sprint(i), second))
+		}
+		v.await(100)
+		if s.since() > 70*second { // the first 30 s one after another, then two at a time
+			t.Errorf("the good ones took %v", s.since())
+		}
+		v.leave(102)
+	})
+}
+
+// While all are refused, as many are tried as may wait for a retry, and no more.
+func TestWhileAllAreRefusedFewAreTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := newStand(t, 2, retryingBy(controller.Retry{BaseDelay: minute, MaxDelay: minute}))
+		v := s.open(ctx)
+		for i := range 100 {
+			v.send(s.work(fmt.Sprint(i), 0, Overloaded(io.EOF, 0)))
+		}
+		synctest.Wait()
+		if n := len(s.names()); n != fewProbes {
+			t.Errorf("%d were tried, want %d", n, fewProbes)
+		}
+		cancel()
+		v.Cancel()
+		v.leave(100)
+	})
+}

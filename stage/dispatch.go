@@ -71,10 +71,20 @@ func (d *Dispatcher) next() *Job {
 		return d.nextProbe()
 	}
 	slot := d.slotFree()
-	if j := d.retries.due(d.now, slot); j != nil || !slot {
+	if j := d.retries.due(d.now, slot); j != nil {
 		return j
 	}
-	return d.waiting()
+	if slot || d.stuck() {
+		return d.waiting()
+	}
+	return nil
+}
+
+// stuck reports whether nothing runs because jobs that were refused hold the slots.
+// If the refusals are their own, only an attempt of another job can show it, so one
+// at a time gets a slot lent, until many wait for a retry.
+func (d *Dispatcher) stuck() bool {
+	return d.running == 0 && d.refused > 0 && d.retries.len() < d.mostRetries()
 }
 
 // probing reports whether an attempt that starts now is to find out whether the

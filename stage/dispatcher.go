@@ -73,6 +73,7 @@ type Dispatcher struct {
 	streak   int     // quick successes in a row
 	ahead    int     // attempts that may be handed over before a slot is free
 	holding  int     // slots held by jobs that back off
+	refused  int     // of them by jobs whose last attempt was refused
 	retired  []*pool // that have become too small, with what they had begun
 	alarm    alarm   // wakes the dispatcher when something is due
 	status   controller.Status

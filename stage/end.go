@@ -79,7 +79,7 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		j.again, j.Err = false, d.tooLate(j)
 		return 0, false
 	}
-	j.holding = !retry.Park
+	j.holding = !retry.Park && !j.own // or a few bad rows would slow the good ones
 	return wait, true
 }
 
@@ -124,6 +124,9 @@ func (d *Dispatcher) tryAgain(j *Job, wait time.Duration) {
 	j.due = d.now.Add(wait)
 	if j.holding {
 		d.holding++
+		if j.excused {
+			d.refused++
+		}
 	}
 	d.retries.add(j)
 	d.note(controller.Event{Kind: controller.EventRetry, Attempt: j.Attempts - 1, Err: j.Err, Wait: wait})
@@ -134,5 +137,8 @@ func (d *Dispatcher) release(j *Job) {
 	if j.holding {
 		j.holding = false
 		d.holding--
+		if j.excused {
+			d.refused--
+		}
 	}
 }

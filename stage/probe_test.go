@@ -182,6 +182,7 @@ func TestRunningNeverExceedsTheLimit(t *testing.T) {
 		park := rapid.Bool().Draw(rt, "park")
 		breaks := rapid.Bool().Draw(rt, "breaker")
 		bad := rapid.SliceOfN(rapid.IntRange(0, 4), 1, 30).Draw(rt, "failures") // of each job
+		refuses := rapid.Bool().Draw(rt, "refuses")
 		takes := rapid.SampledFrom([]time.Duration{0, second, 7 * second}).Draw(rt, "takes")
 		synctest.Test(t, func(t *testing.T) {
 			changes := []func(*Config){
@@ -193,8 +194,14 @@ func TestRunningNeverExceedsTheLimit(t *testing.T) {
 			}
 			s := newStand(t, limit, changes...)
 			v := s.open(t.Context())
-			for _, n := range bad {
-				work := s.work("job", takes, down[:n]...)
+			for i, n := range bad {
+				errs := slices.Clone(down[:n])
+				for k := range errs {
+					if refuses && (i+k)%2 == 0 {
+						errs[k] = Overloaded(io.EOF, 0)
+					}
+				}
+				work := s.work("job", takes, errs...)
 				v.send(func(ctx context.Context) error {
 					s.do(func() {
 						if s.running > s.setting.Limit && !s.setting.Probing {
@@ -213,14 +220,14 @@ func TestRunningNeverExceedsTheLimit(t *testing.T) {
 			v.leave(len(bad))
 			seen := make(map[*Job]bool)
 			for i, j := range v.jobs {
-				if seen[j] || j.Attempts < 1 || j.Attempts > attempts {
+				if seen[j] || j.Attempts < 1 || j.Attempts > attempts+4 || !refuses && j.Attempts > attempts {
 					rt.Errorf("job %d: %d attempts, back before: %v", i, j.Attempts, seen[j])
 				}
 				seen[j] = true
 			}
 			s.do(func() {
-				if s.holding != 0 || s.running != 0 || s.jobs != 0 {
-					rt.Errorf("%d hold, %d run, %d are left", s.holding, s.running, s.jobs)
+				if s.holding != 0 || s.refused != 0 || s.running != 0 || s.jobs != 0 {
+					rt.Errorf("%d hold, %d of them refused, %d run, %d are left", s.holding, s.refused, s.running, s.jobs)
 				}
 			})
 		})
