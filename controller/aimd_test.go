@@ -109,7 +109,9 @@ func TestAIMDCountsSignsOfOverloadAlone(t *testing.T) {
 		{Verdict: Overload, Final: true}:   true,
 		{Verdict: Ignored, Final: true}:    false,
 		{Verdict: Succeeded, Final: true}:  false,
-		{Verdict: Verdict(9), Final: true}: false,
+		{Verdict: Verdict(9), Final: true}: true, // as a failure
+		{Verdict: Verdict(9)}:              false,
+		{Verdict: Overload, Own: true}:     false, // nor is the service's load a reason
 	} {
 		d := drive(AIMD{FailureThreshold: 1}, aimd64)
 		o.Start = d.now

@@ -9,10 +9,10 @@ import (
 // field takes its default. A probe that never ends keeps the circuit half-open;
 // an attempt timeout prevents that.
 type Breaker struct {
-	Failures int              // failed attempts in a row that open the circuit; default 10
+	Failures int              // jobs in a row that failed, or were refused, that open the circuit: of the attempts of one, the first that fails; default 10
 	OpenFor  time.Duration    // how long it stays open the first time; default 30s
 	Probes   int              // attempts that a half-open circuit lets through; default 1
-	Counts   func(error) bool // which errors count, fatal ones included; the last one of a job is its *RetriesExhaustedError, if it is to be one; nil: each failure and overload
+	Counts   func(error) bool // which errors count, fatal ones included: of one job, the first that does; the last one of a job is its *RetriesExhaustedError, if it is to be one; nil: each failure and overload
 	Wait     bool             // single calls wait for the circuit instead of failing at once
 }
 
@@ -125,18 +125,23 @@ func (c *Circuit) Start(now time.Time) (generation int, probe bool) {
 	return c.generation, probe
 }
 
-// Report takes the end of an attempt of the given generation. Ignored frees a
-// probe's place and tells nothing else.
-func (c *Circuit) Report(now time.Time, generation int, v Verdict) {
+// Report takes the end of an attempt of the given generation, and reports whether
+// it counts as a failure. Ignored frees a probe's place and tells nothing else.
+//
+// A retry is by selection an attempt of a job that has failed before, so that two
+// jobs that always fail would fill a row. Once a failure of a job has counted,
+// further ones are to be reported as Ignored unless they are probes.
+func (c *Circuit) Report(now time.Time, generation int, v Verdict) (failed bool) {
 	if generation != c.generation {
-		return
+		return false
 	}
 	switch c.state {
 	case BreakerClosed:
-		c.reportClosed(now, v)
+		return c.reportClosed(now, v)
 	case BreakerHalfOpen:
-		c.reportProbe(now, v)
+		return c.reportProbe(now, v)
 	}
+	return false
 }
 
 // Record takes the outcome of something that was done without asking.
@@ -166,31 +171,36 @@ func (c *Circuit) Renew(cfg Breaker) {
 	c.turn(BreakerClosed)
 }
 
-func (c *Circuit) reportClosed(now time.Time, v Verdict) {
+func (c *Circuit) reportClosed(now time.Time, v Verdict) (failed bool) {
 	switch v {
+	case Ignored:
+		return false
 	case Succeeded:
 		c.failures = 0
-	case Failed, Overload:
-		c.failures++
-		if c.failures >= c.cfg.Failures {
-			c.open(now)
-		}
+		return false
 	}
+	c.failures++
+	if c.failures >= c.cfg.Failures {
+		c.open(now)
+	}
+	return true
 }
 
-func (c *Circuit) reportProbe(now time.Time, v Verdict) {
+func (c *Circuit) reportProbe(now time.Time, v Verdict) (failed bool) {
 	switch v {
 	case Ignored:
 		c.started--
+		return false
 	case Succeeded:
 		c.succeeded++
 		if c.succeeded >= c.cfg.Probes {
 			c.turn(BreakerClosed)
 		}
-	case Failed, Overload:
-		c.openFor = min(2*c.openFor, maxOpenFactor*c.cfg.OpenFor)
-		c.open(now)
+		return false
 	}
+	c.openFor = min(2*c.openFor, maxOpenFactor*c.cfg.OpenFor)
+	c.open(now)
+	return true
 }
 
 func (c *Circuit) open(now time.Time) {

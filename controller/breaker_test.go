@@ -23,7 +23,7 @@ func wantCircuit(t *testing.T, c *Circuit, now time.Time, want CircuitState) {
 }
 
 func TestCircuitOpensAfterFailuresInARow(t *testing.T) {
-	for _, v := range []Verdict{Failed, Overload} {
+	for _, v := range []Verdict{Failed, Overload, 9} { // one that is unknown is a failure
 		c := NewCircuit(Breaker{})
 		report(c, t0, 9, v)
 		report(c, t0, 5, Ignored) // says nothing, one way or the other
@@ -32,6 +32,26 @@ func TestCircuitOpensAfterFailuresInARow(t *testing.T) {
 		wantCircuit(t, c, t0, BreakerOpen)
 		if c.Ready(t0) {
 			t.Error("an open circuit lets an attempt through")
+		}
+	}
+}
+
+func TestCircuitSaysWhatCountsAsAFailure(t *testing.T) {
+	for v, want := range map[Verdict]bool{Failed: true, Overload: true, 9: true, Ignored: false, Succeeded: false} {
+		c := NewCircuit(Breaker{Failures: 2})
+		old, _ := c.Start(t0)
+		if got := c.Report(t0, old, v); got != want {
+			t.Errorf("closed, %v: %v, want %v", v, got, want)
+		}
+		report(c, t0, 2, Failed)
+		if c.Report(t0, old, v) {
+			t.Errorf("open, %v: an attempt from before counts", v)
+		}
+		now := t0.Add(time.Minute)
+		wantCircuit(t, c, now, BreakerHalfOpen)
+		probe, _ := c.Start(now)
+		if got := c.Report(now, probe, v); got != want {
+			t.Errorf("half-open, %v: %v, want %v", v, got, want)
 		}
 	}
 }
@@ -95,7 +115,7 @@ func TestCircuitFailedProbesOpenItForTwiceAsLongUpToFiveTimes(t *testing.T) {
 	c, now := halfOpen(t, 2)
 	for _, minutes := range []time.Duration{2, 4, 5, 5} {
 		report(c, now, 1, Succeeded) // one of two is not enough
-		report(c, now, 1, Failed)
+		report(c, now, 1, []Verdict{Failed, Overload, 9}[minutes%3])
 		wantCircuit(t, c, now.Add(minutes*time.Minute-1), BreakerOpen)
 		now = now.Add(minutes * time.Minute)
 		wantCircuit(t, c, now, BreakerHalfOpen)

@@ -98,6 +98,7 @@ type Controller struct {
 	since    time.Time // as of the last report
 	updated  int       // updates of the last report that were put in force
 	progMark int64
+	lastErr  error // as of the last report
 	notifier *notifier
 }
 
@@ -150,6 +151,7 @@ func (c *Controller) Run(reports <-chan *Report, answer func(*Report), spawn fun
 
 func (c *Controller) observe(r *Report) {
 	c.before = c.setting
+	c.lastErr = r.Status.LastError
 	if r.Status.Since != c.since {
 		c.since = r.Status.Since
 		c.progress.Begin(c.since) // a rest is no time in which jobs were slow
@@ -273,7 +275,11 @@ func (e *End) outcome(epoch time.Time, gap time.Duration) Outcome {
 func (c *Controller) tellChange(now time.Time, from Setting) {
 	to := c.setting
 	tell := func(kind EventKind) {
-		c.notifier.event(Event{Kind: kind, At: now, From: from, To: to, Wait: coolingLeft(kind, now, to)})
+		e := Event{Kind: kind, At: now, From: from, To: to, Wait: coolingLeft(kind, now, to)}
+		if kind == EventDown {
+			e.Err = c.lastErr
+		}
+		c.notifier.event(e)
 	}
 	if to.Ceiling > from.Ceiling {
 		tell(EventCeilingDecayed)

@@ -181,9 +181,9 @@ func TestControllerTellsWhatThePolicyDid(t *testing.T) {
 	})
 }
 
-// That a policy takes the service for down is for the attempts only: it is passed
-// on with the setting, and no event tells of it.
-func TestControllerPassesOnThatThePolicyProbes(t *testing.T) {
+// That a policy takes the service for down is passed on with the setting, and told
+// when it begins, with the last error, and when it ends.
+func TestControllerTellsThatTheServiceIsDownAndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []Event
 		c := New(Config{Policy: pessimist{}, Bounds: obeyed, OnEvent: func(e Event) { got = append(got, e) }}, t0)
@@ -193,8 +193,10 @@ func TestControllerPassesOnThatThePolicyProbes(t *testing.T) {
 		}{
 			{Succeeded, false, false}, {Failed, true, true}, {Failed, true, false}, {Succeeded, false, true},
 		} {
-			r := &Report{Now: t0, Ends: []End{{Verdict: step.verdict, Final: true}}}
-			c.observe(r)
+			r := &Report{Now: t0, Ends: []End{{Verdict: step.verdict, Final: true}}, Status: Status{LastError: io.EOF}}
+			if state := snapshotOf(c, r).State; (state == Down) != step.probing {
+				t.Errorf("%v: the state is %v", step.verdict, state)
+			}
 			if r.Setting.Probing != step.probing || r.Changed != step.changed {
 				t.Errorf("%v: probing %v, changed %v", step.verdict, r.Setting.Probing, r.Changed)
 			}
@@ -203,7 +205,7 @@ func TestControllerPassesOnThatThePolicyProbes(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if len(got) > 0 {
+		if len(got) != 2 || got[0].Kind != EventDown || got[0].Err != io.EOF || got[1].Kind != EventBack || got[1].Err != nil {
 			t.Errorf("told %v", got)
 		}
 	})
@@ -303,11 +305,13 @@ func TestETADoesNotCountARest(t *testing.T) {
 }
 
 func TestEndsOverloadAsOutcomesDo(t *testing.T) {
-	for v := Ignored; v <= Succeeded; v++ {
-		for _, final := range []bool{false, true} {
-			end, outcome := End{Verdict: v, Final: final}, Outcome{Verdict: v, Final: final}
-			if want := v == Overload || v == Failed && final; end.Overloads() != want || outcome.Overloads() != want {
-				t.Errorf("%v, final %v: %v and %v, want %v", v, final, end.Overloads(), outcome.Overloads(), want)
+	for v := Ignored; v <= Succeeded+1; v++ {
+		for bits := range 4 {
+			final, own := bits&1 != 0, bits&2 != 0
+			end, outcome := End{Verdict: v, Final: final, Own: own}, Outcome{Verdict: v, Final: final, Own: own}
+			want := v == Overload && !own || (v == Failed || v > Succeeded) && final
+			if end.Overloads() != want || outcome.Overloads() != want {
+				t.Errorf("%v, final %v, own %v: %v and %v, want %v", v, final, own, end.Overloads(), outcome.Overloads(), want)
 			}
 		}
 	}
@@ -486,7 +490,7 @@ func TestPanicsOfCallbacksAndPoliciesAreLogged(t *testing.T) {
 		for _, r := range []*Report{
 			{Ends: []End{say(13, ms)}},
 			{Events: []Event{{Kind: EventRetry}}},
-			{Events: []Event{{Kind: EventClosed}}},
+			{Events: []Event{{Kind: EventClosed}, {Kind: EventDown}, {Kind: EventNothingSucceeded}}},
 			{Status: Status{Completed: 1}},
 		} {
 			r.Now = t0
@@ -505,10 +509,32 @@ func TestPanicsOfCallbacksAndPoliciesAreLogged(t *testing.T) {
 			`level=ERROR msg="paceline: callback panicked" panic="on event"`,
 			`level=INFO msg="paceline: closed"`,
 			`level=ERROR msg="paceline: callback panicked" panic="on event"`,
+			`level=WARN msg="paceline: down"`,
+			`level=ERROR msg="paceline: callback panicked" panic="on event"`,
+			`level=WARN msg="paceline: nothing_succeeded"`,
+			`level=ERROR msg="paceline: callback panicked" panic="on event"`,
 			`level=ERROR msg="paceline: callback panicked" panic="on progress"`,
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	})
+}
+
+// Who has no logger, and listens to nothing, hears that nothing has succeeded all
+// the same, but of nothing else.
+func TestThatNothingHasSucceededIsSaidWithoutALogger(t *testing.T) {
+	var lines bytes.Buffer
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	slog.SetDefault(slog.New(slog.NewTextHandler(&lines, nil)))
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Config{Policy: Static{}, Bounds: obeyed}, t0)
+		c.observe(&Report{Now: t0, Events: []Event{{Kind: EventDown}, {Kind: EventNothingSucceeded, Err: io.EOF}, {Kind: EventRetry}}})
+		synctest.Wait()
+		_, got, _ := strings.Cut(lines.String(), " ") // without the time
+		if want := "level=WARN msg=\"paceline: nothing has succeeded yet\" error=EOF\n"; got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	})
 }

@@ -27,7 +27,7 @@ const (
 	EventResumed
 	EventDown
 	EventBack
-	EventNothingSucceeded
+	EventNothingSucceeded // once: ten attempts went wrong, and none has ever succeeded; without a Logger slog's default one is warned
 )
 
 var eventNames = [...]string{

@@ -32,6 +32,12 @@ func callbacksOf(cfg Config) *callbacks {
 	return &callbacks{onEvent: cfg.OnEvent, onProgress: cfg.OnProgress, logger: cfg.Logger}
 }
 
+// wants reports whether there is anybody to tell of an event. That nothing has
+// succeeded is always told.
+func (c *callbacks) wants(e Event) bool {
+	return c.onEvent != nil || c.logger != nil || e.Kind == EventNothingSucceeded
+}
+
 // A notice is an event or, if one of the others is set, progress or a panic of
 // the policy. It is for those who were to be told when it was made.
 type notice struct {
@@ -51,7 +57,7 @@ func (n *notifier) events(all []Event) {
 }
 
 func (n *notifier) event(e Event) {
-	if watchers := n.watchers.all(); n.to.onEvent != nil || n.to.logger != nil || len(watchers) > 0 {
+	if watchers := n.watchers.all(); n.to.wants(e) || len(watchers) > 0 {
 		n.tell(&notice{event: e, watchers: watchers})
 	}
 }
@@ -137,14 +143,27 @@ func (c *callbacks) logPanic(whose string, value any) {
 }
 
 // log writes the event. Retries are many and say little, so they are for
-// debugging only.
+// debugging only. That a service is down, or that nothing has succeeded, is a
+// warning.
 func (c *callbacks) log(e Event) {
 	if c.logger == nil {
+		warnOf(e)
 		return
 	}
 	write := c.logger.Info
-	if e.Kind == EventRetry {
+	switch e.Kind {
+	case EventRetry:
 		write = c.logger.Debug
+	case EventDown, EventNothingSucceeded:
+		write = c.logger.Warn
 	}
 	panics.Try(func() { write("paceline: "+e.Kind.String(), "event", e) })
+}
+
+// warnOf writes that nothing has succeeded to the program's own log, since there is
+// no other, and somebody who has got the port wrong has to hear of it.
+func warnOf(e Event) {
+	if e.Kind == EventNothingSucceeded {
+		panics.Try(func() { slog.Warn("paceline: nothing has succeeded yet", "error", e.Err) })
+	}
 }

@@ -108,13 +108,20 @@ type Outcome struct {
 // is asked of these only.
 func (o Outcome) Fresh() bool { return o.Attempt <= 1 }
 
-// Overloads reports whether the outcome is a sign of overload: a refusal, or
-// the failure that a job ended with. A failure that is tried again is not.
-func (o Outcome) Overloads() bool { return overloads(o.Verdict, o.Final) }
+// Overloads reports whether the outcome is a sign of overload: a refusal that is
+// not the job's own, or the failure that a job ended with. A failure that is tried
+// again is not.
+func (o Outcome) Overloads() bool { return overloads(o.Verdict, o.Final, o.Own) }
 
 // Overloads is Outcome.Overloads.
-func (e End) Overloads() bool { return overloads(e.Verdict, e.Final) }
+func (e End) Overloads() bool { return overloads(e.Verdict, e.Final, e.Own) }
 
-func overloads(v Verdict, final bool) bool {
-	return v == Overload || v == Failed && final
+func overloads(v Verdict, final, own bool) bool {
+	switch v {
+	case Ignored, Succeeded:
+		return false
+	case Overload:
+		return !own
+	}
+	return final
 }

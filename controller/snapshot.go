@@ -86,12 +86,12 @@ func (c *AttemptCounts) Add(v Verdict) {
 	switch v {
 	case Succeeded:
 		c.Succeeded++
-	case Failed:
-		c.Failed++
 	case Overload:
 		c.Overloaded++
-	default:
+	case Ignored:
 		c.Ignored++
+	default:
+		c.Failed++
 	}
 }
 

@@ -58,8 +58,8 @@ type (
 	// [controller.Rate].
 	Rate = controller.Rate
 
-	// Breaker stops asking a service that does not answer: after 10 failures in a
-	// row, refusals included, for 30 s, then one probe. Its fields:
+	// Breaker stops asking a service that does not answer: after 10 jobs in a row
+	// that failed or were refused, for 30 s, then one probe. Its fields:
 	// [controller.Breaker].
 	Breaker = controller.Breaker
 
@@ -231,7 +231,8 @@ func Fatal(err error) error { return stage.Fatal(err) }
 func Transient(err error) error { return stage.Transient(err) }
 
 // Overloaded marks err: the service shed load and did no work. The job is tried
-// again without using up one of its attempts, after the longer of retryAfter
+// again without using up one of its attempts, unless it alone is refused while
+// others are accepted, after the longer of retryAfter
 // and the backoff's delay, which grows with refusals too; 0 or less leaves it to
 // the backoff. Until retryAfter is over, nothing else starts either on the
 // throttle; a service that says a second when it means milliseconds is better

@@ -167,8 +167,9 @@ func ExampleRetriesExhaustedError() {
 	// true
 }
 
-// An outage holds the jobs up, but burns none: while the circuit is open, nobody
-// is sent to fail.
+// An outage holds the jobs up: while the circuit is open, nobody is sent to fail.
+// Each attempt that finds out whether the service is back costs its job one, and is
+// made with a job that has not failed yet as long as there is one.
 func ExampleBreaker() {
 	down := 5 // calls for which the service is down
 	work := func(_ context.Context, n int) (int, error) {
@@ -180,7 +181,7 @@ func ExampleBreaker() {
 	p, err := pipeline.New(work, pipeline.Config{
 		MaxConcurrency: 1,
 		Breaker:        &pipeline.Breaker{Failures: 2, OpenFor: time.Millisecond},
-		Retry:          &pipeline.Retry{MaxAttempts: 3, BaseDelay: time.Microsecond},
+		Retry:          &pipeline.Retry{MaxAttempts: 5, Backoff: pipeline.Fixed, BaseDelay: time.Millisecond, Park: true},
 	})
 	if err != nil {
 		panic(err)

@@ -216,27 +216,28 @@ func TestWhatHeldJobsUpHoldsNoMoreOnceItIsRemoved(t *testing.T) {
 		with   func(*pipeline.Config)
 		first  answer // to the first job; nil error to the others
 		before int    // attempts until then
+		stays  int    // the job whose later attempt stays out
 	}{
-		{"interval", func(cfg *pipeline.Config) { cfg.MinDispatchInterval = hour }, answer{}, 1},
-		{"rate", func(cfg *pipeline.Config) { cfg.Rate = &pipeline.Rate{PerSecond: 1e-4, Burst: 2} }, answer{}, 2},
-		{"budget", func(cfg *pipeline.Config) { cfg.Budgets = []pipeline.Budget{{Tokens: 15, Window: hour}} }, answer{}, 3},
+		{"interval", func(cfg *pipeline.Config) { cfg.MinDispatchInterval = hour }, answer{}, 1, 0},
+		{"rate", func(cfg *pipeline.Config) { cfg.Rate = &pipeline.Rate{PerSecond: 1e-4, Burst: 2} }, answer{}, 2, 0},
+		{"budget", func(cfg *pipeline.Config) { cfg.Budgets = []pipeline.Budget{{Tokens: 15, Window: hour}} }, answer{}, 3, 0},
 		{"another budget", func(cfg *pipeline.Config) {
 			cfg.Budgets = []pipeline.Budget{{Name: "large", Tokens: 100, Window: hour}, {Name: "small", Tokens: 15, Window: hour}}
-		}, answer{}, 3},
-		{"open circuit", func(cfg *pipeline.Config) { cfg.Breaker = &pipeline.Breaker{Failures: 1, OpenFor: hour} }, failing, 1},
+		}, answer{}, 3, 0},
+		{"open circuit", func(cfg *pipeline.Config) { cfg.Breaker = &pipeline.Breaker{Failures: 1, OpenFor: hour} }, failing, 1, 0},
 		{"half-open circuit", func(cfg *pipeline.Config) {
 			cfg.Breaker = &pipeline.Breaker{Failures: 1, OpenFor: time.Second}
 			cfg.Retry = &pipeline.Retry{BaseDelay: time.Millisecond}
-		}, failing, 2},
+		}, failing, 2, 1}, // the probe is made with a fresh one
 		{"cut", func(cfg *pipeline.Config) {
 			cfg.Policy = pipeline.AIMD{FailureThreshold: 1}
 			cfg.MaxDispatchInterval = 2 * hour
 			cfg.MinDispatchInterval = hour
-		}, failing, 1},
+		}, failing, 1, 0},
 		{"slots held while backing off", func(cfg *pipeline.Config) {
 			cfg.Retry = &pipeline.Retry{BaseDelay: hour, MaxDelay: hour, Backoff: pipeline.Fixed}
 			cfg.MaxConcurrency = 1
-		}, failing, 1},
+		}, failing, 1, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -244,8 +245,8 @@ func TestWhatHeldJobsUpHoldsNoMoreOnceItIsRemoved(t *testing.T) {
 					switch {
 					case job == 0 && number == 0:
 						return test.first
-					case job == 0:
-						return answer{takes: 10 * hour} // as a probe, it stays out
+					case job == test.stays:
+						return answer{takes: 10 * hour}
 					}
 					return answer{}
 				}}
@@ -298,30 +299,6 @@ func TestBudgetsComeAndGoWhileAttemptsAreInFlight(t *testing.T) {
 		if s.count() != 4 {
 			t.Errorf("%d attempts, want 4", s.count())
 		}
-	})
-}
-
-// TestProbeIsNoneOnceThereIsNoCircuit: only as a probe it does not use up an
-// attempt of its job.
-func TestProbeIsNoneOnceThereIsNoCircuit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := always(answer{ending: fails, takes: time.Second})
-		cfg := static(1)
-		cfg.Retry = &pipeline.Retry{MaxAttempts: 3, BaseDelay: time.Millisecond, GiveUpAfter: -1}
-		cfg.Breaker = &pipeline.Breaker{Failures: 1, OpenFor: 10 * time.Second}
-		p := newLine(t, s, cfg)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		results := p.Run(ctx, feed(2))
-		time.Sleep(11500 * time.Millisecond) // the probe is out
-		cfg.Breaker = nil
-		mustUpdate(t, p.Throttle(), cfg)
-		for _, want := range []int{4, 3} { // the probe is one more
-			if r := <-results; r.Attempts != want || !errors.As(r.Err, new(*pipeline.RetriesExhaustedError)) {
-				t.Errorf("job %d: %d attempts, want %d: %v", r.In, r.Attempts, want, r.Err)
-			}
-		}
-		collect(results)
 	})
 }
 

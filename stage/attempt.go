@@ -89,14 +89,14 @@ func (a *attempts) abort(j *Job) {
 	if j.Err != ErrGoexit {
 		j.Err = errors.Join(ErrGoexit, j.Err) // without asking the error for its text
 	}
-	j.verdict, j.counted, j.again = controller.Ignored, controller.Ignored, false
+	j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
 	j.leave()
 }
 
 // skip ends an attempt that must not start because its door is cancelled.
 func (a *attempts) skip(j *Job) {
 	j.Err = j.abandoned()
-	j.verdict, j.counted, j.again = controller.Ignored, controller.Ignored, false
+	j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
 	j.skipped, j.tokens = true, Unknown
 }
 
@@ -160,7 +160,7 @@ func (r *rules) judgeSafely(j *Job, overdue bool, retries *controller.Allowance)
 	defer func() {
 		if v := recover(); v != nil {
 			j.Err = errors.Join(j.Err, NewPanicError(v))
-			j.verdict, j.counted, j.again = controller.Ignored, controller.Ignored, false
+			j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
 		}
 	}()
 	r.judge(j, overdue, retries)
@@ -172,6 +172,9 @@ func (r *rules) judgeSafely(j *Job, overdue bool, retries *controller.Allowance)
 func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	m, retryAfter := markOf(j.Err)
 	verdict := r.classify(j.Err)
+	if verdict > controller.Succeeded {
+		verdict = controller.Failed // there is no such verdict, but something went wrong
+	}
 	refused := verdict == controller.Overload
 	timedOut := errors.Is(j.Err, context.DeadlineExceeded)
 	if overdue && timedOut && verdict == controller.Failed {
@@ -184,9 +187,9 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 		verdict = controller.Ignored
 	}
 	j.verdict, j.retryAfter = verdict, retryAfter
-	j.again = false
+	j.again, j.wrong = false, j.wentWrong()
 	if j.door.ctx.Err() == nil && !j.once && retryable(r.retry, j.Err, m) {
-		j.again = r.attemptsLeft(j, refused) && (j.excused || r.retry.Budget == 0 || retries.Spend())
+		j.again = r.attemptsLeft(j, refused) && (refused || r.retry.Budget == 0 || retries.Spend())
 		if !j.again {
 			j.exhaust()
 		}
@@ -235,12 +238,12 @@ func (j *Job) exhaust() {
 	j.Err = &RetriesExhaustedError{Attempts: j.Attempts, Err: j.Err}
 }
 
-// attemptsLeft reports whether j may be tried again. A refusal says that no
-// work was done, and a probe was sent to find out: neither uses up an attempt,
-// but they do not go on for ever.
+// attemptsLeft reports whether j may be tried again. A failure uses up one of its
+// attempts. A refusal says that no work was done: it uses up none, but they do not
+// go on for ever.
 func (r *rules) attemptsLeft(j *Job, refused bool) bool {
-	j.excused = refused || r.foundOut(j)
-	if !j.excused {
+	j.excused = refused
+	if !refused {
 		j.failures++
 		return j.failures < r.retry.MaxAttempts
 	}
@@ -248,13 +251,4 @@ func (r *rules) attemptsLeft(j *Job, refused bool) bool {
 		j.refusedAt = max(j.ended, 1)
 	}
 	return r.retry.GiveUpAfter < 0 || j.ended-j.refusedAt < r.retry.GiveUpAfter
-}
-
-// foundOut reports whether a failed attempt was a probe that has done its work.
-// One of the circuit whose error does not count has not, and if what counts is
-// that a job has used up its attempts, it must be able to. One of the policy has
-// not if its error says nothing of the service.
-func (r *rules) foundOut(j *Job) bool {
-	return j.probe && (r.counts == nil || r.counts(j.Err)) ||
-		j.probing && j.verdict != controller.Ignored
 }

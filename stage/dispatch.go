@@ -62,29 +62,64 @@ func (d *Dispatcher) setAlarm(held hold) {
 
 // next returns the job whose attempt is to start next, without taking it: a
 // retry that is due, or else the first job of the door whose turn it is. It
-// returns nil if there is none, or no slot for it. While the policy takes the
-// service for down, the two take turns, or one job that always fails would be all
-// that is ever tried.
+// returns nil if there is none, or no slot for it.
 func (d *Dispatcher) next() *Job {
-	limit := d.setting.Limit + d.ahead
-	if d.reporter.pending() || d.running >= limit {
+	switch {
+	case d.reporter.pending() || d.running >= d.setting.Limit+d.ahead:
 		return nil
+	case d.probing():
+		return d.nextProbe()
 	}
-	slot := d.running+d.holding < limit
-	another := slot && d.setting.Probing && d.retried
-	if another {
+	slot := d.slotFree()
+	if j := d.retries.due(d.now, slot); j != nil {
+		return j
+	}
+	if slot || d.stuck() {
+		return d.waiting()
+	}
+	return nil
+}
+
+// stuck reports whether nothing runs because jobs that were refused hold the slots.
+// If the refusals are their own, only an attempt of another job can show it, so one
+// at a time gets a slot lent, until many wait for a retry.
+func (d *Dispatcher) stuck() bool {
+	return d.running == 0 && d.refused > 0 && d.retries.len() < d.mostRetries()
+}
+
+// probing reports whether an attempt that starts now is to find out whether the
+// service works again.
+func (d *Dispatcher) probing() bool {
+	return d.setting.Probing || d.circuit == controller.BreakerHalfOpen
+}
+
+// nextProbe returns the job that is to ask whether the service works again. One
+// that has not failed yet says more than a retry, which may fail by itself, so
+// retries have to wait for as long as there is one. Jobs that back off lend it their
+// slots, or a few that always fail would be all that is ever tried. But each that
+// fails is one more that waits for a retry: when there are mostRetries of them, it
+// is their turn.
+func (d *Dispatcher) nextProbe() *Job {
+	if d.retries.len() < d.mostRetries() {
 		if j := d.waiting(); j != nil {
 			return j
 		}
 	}
-	if j := d.retries.due(d.now, slot); j != nil {
-		return j
-	}
-	if !slot || another {
-		return nil
-	}
-	return d.waiting()
+	return d.retries.due(d.now, true)
 }
+
+// mostRetries is how many jobs may wait for a retry before probes are made with
+// them: as many as the pool may have workers, which bounds what they take of memory.
+func (d *Dispatcher) mostRetries() int { return max(cap(d.pool.wake), fewProbes) }
+
+// fewProbes is how many jobs may at least be used to find out whether a service is
+// back before one of them is used again. Chosen: when the time between two probes
+// has grown to a minute, so many are enough for a quarter of an hour.
+const fewProbes = 16
+
+// slotFree reports whether a job that holds no slot may start, unless it is a probe.
+// After slots were lent, more may be held than there are.
+func (d *Dispatcher) slotFree() bool { return d.running+d.holding < d.setting.Limit+d.ahead }
 
 // waiting returns the first job of the door whose turn it is.
 func (d *Dispatcher) waiting() *Job {
@@ -119,13 +154,12 @@ func (d *Dispatcher) stepAside(held hold) {
 
 // start takes the job that next returned and hands it to the pool.
 func (d *Dispatcher) start(j *Job) {
-	d.retried = j.again
 	d.take(j)
 	d.gate.pass(d.now, j, d.interval)
 	d.running++
 	j.started = d.now.Sub(d.attempts.epoch)
 	j.inFlight = int32(min(d.running, d.setting.Limit))
-	j.paced, j.probing = d.paced, d.setting.Probing && !(d.sameAgain && j.failure == d.failures)
+	j.paced = d.paced
 	if c := j.door.call; c != nil {
 		c.turn <- true
 		return

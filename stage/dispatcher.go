@@ -61,25 +61,25 @@ type Dispatcher struct {
 	heldSince time.Time // as far as is counted what holds it up
 	heldUntil time.Time // who cannot wait so long has been sent home; zero: nothing does
 
-	doors     []*Door
-	turn      int     // the door that is asked next
-	counter   *Door   // the one of doors where calls wait; nil: there was none yet
-	calls     int     // in here, wherever
-	retries   retries // jobs that wait for another attempt
-	jobs      int     // in here, wherever, calls included
-	running   int     // attempts in flight, or handed over ahead
-	quickest  controller.Quickest
-	streak    int     // quick successes in a row
-	ahead     int     // attempts that may be handed over before a slot is free
-	failures  int32   // attempts that have failed
-	sameAgain bool    // the last two that have were of one job
-	retried   bool    // the last attempt that started was a retry
-	holding   int     // slots held by jobs that back off
-	retired   []*pool // that have become too small, with what they had begun
-	alarm     alarm   // wakes the dispatcher when something is due
-	status    controller.Status
-	leavers   []chan struct{} // doors that wait until nothing runs
-	drains    []chan struct{} // Drain calls that wait for the same
+	doors    []*Door
+	turn     int     // the door that is asked next
+	counter  *Door   // the one of doors where calls wait; nil: there was none yet
+	calls    int     // in here, wherever
+	retries  retries // jobs that wait for another attempt
+	peers    controller.Peers
+	jobs     int // in here, wherever, calls included
+	running  int // attempts in flight, or handed over ahead
+	quickest controller.Quickest
+	streak   int     // quick successes in a row
+	ahead    int     // attempts that may be handed over before a slot is free
+	holding  int     // slots held by jobs that back off
+	refused  int     // of them by jobs whose last attempt was refused
+	retired  []*pool // that have become too small, with what they had begun
+	alarm    alarm   // wakes the dispatcher when something is due
+	status   controller.Status
+	silence  silence
+	leavers  []chan struct{} // doors that wait until nothing runs
+	drains   []chan struct{} // Drain calls that wait for the same
 }
 
 // NewDispatcher returns a dispatcher at rest.
@@ -291,7 +291,6 @@ func (d *Dispatcher) pace() {
 // submit takes a job in.
 func (d *Dispatcher) submit(j *Job) {
 	d.jobs++
-	j.failure = 0
 	if j.door.call != nil {
 		d.admitCall(j)
 		return

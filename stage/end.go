@@ -13,11 +13,8 @@ func (d *Dispatcher) end(j *Job) {
 	if j.verdict != controller.Succeeded {
 		d.recall()
 	}
-	if j.verdict == controller.Failed {
-		d.sameAgain = d.failures > 0 && j.failure == d.failures
-		d.failures++
-		j.failure = d.failures
-	}
+	d.hear(j)
+	d.weigh(j)
 	d.follow(j)
 	d.gate.settle(d.now, j)
 	d.watchCircuit(j.Err)
@@ -29,6 +26,32 @@ func (d *Dispatcher) end(j *Job) {
 		return
 	}
 	d.tryAgain(j, wait)
+}
+
+// weigh decides whose fault a refusal is. One that is the job's own is no sign of
+// overload. When that is beyond doubt, it uses up one of the job's attempts as a
+// failure does.
+func (d *Dispatcher) weigh(j *Job) {
+	j.own = false
+	switch j.verdict {
+	case controller.Succeeded:
+		d.peers.Accept()
+		return
+	case controller.Overload:
+	default:
+		return
+	}
+	if j.own = d.peers.Refuse(&j.evidence, d.running); j.own {
+		j.counted = controller.Ignored
+	}
+	retry := d.attempts.rules.Load().retry
+	if !j.again || !j.excused || retry == nil || !j.evidence.Convicted() {
+		return
+	}
+	j.failures++
+	if j.failures >= retry.MaxAttempts || retry.Budget > 0 && !d.attempts.allowance.Spend() {
+		j.exhaust()
+	}
 }
 
 // backoff returns how long a job has to wait for another attempt, if it is to
@@ -56,7 +79,7 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		j.again, j.Err = false, d.tooLate(j)
 		return 0, false
 	}
-	j.holding = !retry.Park
+	j.holding = !retry.Park && !j.own // or a few bad rows would slow the good ones
 	return wait, true
 }
 
@@ -101,6 +124,9 @@ func (d *Dispatcher) tryAgain(j *Job, wait time.Duration) {
 	j.due = d.now.Add(wait)
 	if j.holding {
 		d.holding++
+		if j.excused {
+			d.refused++
+		}
 	}
 	d.retries.add(j)
 	d.note(controller.Event{Kind: controller.EventRetry, Attempt: j.Attempts - 1, Err: j.Err, Wait: wait})
@@ -111,5 +137,8 @@ func (d *Dispatcher) release(j *Job) {
 	if j.holding {
 		j.holding = false
 		d.holding--
+		if j.excused {
+			d.refused--
+		}
 	}
 }

@@ -37,11 +37,11 @@ func TestJobIsTriedAgainNotBeforeTheServiceWants(t *testing.T) {
 	}
 }
 
-// Only a job's last failure is one for the policy; each counts for the breaker.
+// Only a job's last failure is one for the policy; the first counts for the breaker.
 func TestControllerIsToldWhichAttemptWasTheLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &listener{}
-		s := newStand(t, 1, retryingBy(controller.Retry{MaxAttempts: 3, Park: true}), breakingBy(controller.Breaker{Failures: 3}),
+		s := newStand(t, 1, retryingBy(controller.Retry{MaxAttempts: 3, Park: true}), breakingBy(controller.Breaker{Failures: 2}),
 			func(cfg *Config) { cfg.Controller.Policy = l })
 		v := s.open(t.Context())
 		work := s.work("job", second, io.EOF, io.EOF, io.EOF)
@@ -52,21 +52,24 @@ func TestControllerIsToldWhichAttemptWasTheLast(t *testing.T) {
 		v.leave(1)
 		for i, o := range l.told {
 			want := controller.Outcome{
-				Verdict: failed, Final: i == 2, Start: s.begin.Add(time.Duration(2*i) * second), Seq: int64(i + 1), Took: second,
+				Verdict: failed, Final: i == 2, Attempt: i + 1, Start: s.begin.Add(time.Duration(2*i) * second), Seq: int64(i + 1), Took: second,
 				InFlight: 1, Gap: o.Gap, Tokens: 7,
 			}
 			if o != want {
 				t.Errorf("outcome %d: got %+v, want %+v", i, o, want)
 			}
 		}
-		if snap := s.Snapshot(); len(l.told) != 3 || snap.Retries != 2 || snap.Failed != 1 || snap.Circuit != controller.BreakerOpen {
+		if snap := s.Snapshot(); len(l.told) != 3 || snap.Retries != 2 || snap.Failed != 1 || snap.Circuit != controller.BreakerClosed {
 			t.Errorf("%d outcomes, %+v", len(l.told), snap)
 		}
 	})
 }
 
 // A listener is a policy that changes nothing.
-type listener struct{ told []controller.Outcome }
+type listener struct {
+	told  []controller.Outcome
+	limit int // 0: 1
+}
 
 func (l *listener) Start(b controller.Bounds) (controller.Law, controller.Setting) {
 	return l, controller.Setting{Limit: b.InitialLimit}
@@ -74,7 +77,7 @@ func (l *listener) Start(b controller.Bounds) (controller.Law, controller.Settin
 
 func (l *listener) Next(_ time.Time, o controller.Outcome) controller.Setting {
 	l.told = append(l.told, o)
-	return controller.Setting{Limit: 1}
+	return controller.Setting{Limit: max(l.limit, 1)}
 }
 
 // A job that is to be tried again when the rules change under it ends by the new
@@ -310,52 +313,20 @@ func TestReleaseIsJudgedAsTheEndOfAnAttempt(t *testing.T) {
 	}
 }
 
-// An attempt that starts while the policy takes the service for down uses up none
-// of its job's, for as long as a job waits; unless it is the job that fails.
-func TestAttemptsWhileThePolicyProbesUseUpNone(t *testing.T) {
-	for _, test := range []struct {
-		name        string
-		jobs        int
-		fails       int // attempts, after a first one of a job that gets two
-		giveUp      time.Duration
-		least, most int // attempts of each job
-		err         bool
-	}{
-		{"a service that comes back", 2, 5, 0, 7, 7, false},
-		{"a service that stays down for longer than a job waits", 2, 1000, minute, 10, 63, true},
-		{"a job that fails alone", 1, 1000, minute, 2, 4, true},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				down := slices.Repeat([]error{io.EOF}, test.fails+1)
-				s := newStand(t, test.jobs, retryingBy(controller.Retry{MaxAttempts: 2, GiveUpAfter: test.giveUp}),
-					func(cfg *Config) { cfg.Controller.Policy = pessimist{} })
-				v := s.open(t.Context())
-				for i := range test.jobs {
-					v.send(s.work(fmt.Sprint("job ", i), 0, down...))
-				}
-				v.leave(test.jobs)
-				for _, j := range v.jobs {
-					if j.Attempts < test.least || j.Attempts > test.most || (j.Err != nil) != test.err || exhausted(j.Err) != test.err {
-						t.Errorf("%d attempts, %v; want %d to %d", j.Attempts, j.Err, test.least, test.most)
-					}
-				}
-			})
-		})
-	}
-}
-
-// What the policy thinks counts for attempts that start from then on.
-func TestAttemptFromBeforeThePolicyProbesUsesUpOne(t *testing.T) {
+// A failure uses up one of the job's attempts, also of an attempt that asks for the
+// policy whether the service is back.
+func TestFailedProbeOfThePolicyUsesUpAnAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStand(t, 2, retryingBy(controller.Retry{MaxAttempts: 1}), func(cfg *Config) { cfg.Controller.Policy = pessimist{} })
+		s := newStand(t, 2, retryingBy(controller.Retry{MaxAttempts: 3}), func(cfg *Config) { cfg.Controller.Policy = pessimist{} })
 		v := s.open(t.Context())
-		jobs := v.send(s.work("first", second, io.EOF), s.work("before", 2*second, io.EOF), s.work("after", 2*second, io.EOF))
-		v.leave(3)
-		s.started("first 0s", "before 0s", "after 1s", "after 4s")
-		for i, want := range []bool{true, true, false} {
-			if exhausted(jobs[i].Err) != want {
-				t.Errorf("job %d: %v", i, jobs[i].Err)
+		down := slices.Repeat([]error{io.EOF}, 100)
+		for i := range 4 {
+			v.send(s.work(fmt.Sprint("job ", i), 0, down...))
+		}
+		v.leave(4)
+		for _, j := range v.jobs {
+			if j.Attempts != 3 || !exhausted(j.Err) {
+				t.Errorf("%d attempts, %v; want 3", j.Attempts, j.Err)
 			}
 		}
 	})

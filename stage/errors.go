@@ -114,7 +114,8 @@ func Fatal(err error) error { return markAs(fatal, err, 0) }
 func Transient(err error) error { return markAs(transient, err, 0) }
 
 // Overloaded marks err: the service shed load and did no work. The job is tried
-// again without using up one of its attempts, after the longer of retryAfter
+// again without using up one of its attempts, unless it alone is refused while
+// others are accepted, after the longer of retryAfter
 // and the backoff's delay, which grows with refusals too; 0 or less leaves it to
 // the backoff. Overloaded(nil, d) is nil.
 func Overloaded(err error, retryAfter time.Duration) error {

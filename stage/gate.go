@@ -130,7 +130,7 @@ func (g *gate) giveBack(now time.Time, j *Job, interval time.Duration) {
 // settle books what an attempt really used, and what it says of the service.
 func (g *gate) settle(now time.Time, j *Job) {
 	if g.circuit != nil {
-		g.circuit.Report(now, j.generation, j.counted)
+		g.report(now, j)
 	}
 	if len(g.budgets) == 0 && g.commons == nil && j.first.window == nil {
 		return
@@ -144,6 +144,18 @@ func (g *gate) settle(now time.Time, j *Job) {
 		g.usage.Add(used)
 	}
 	g.account(now, j, use{tokens: used, requests: j.requests()})
+}
+
+// report tells the circuit how an attempt ended. Of all failures of one job one
+// counts, except for probes: the retries of a few jobs say nothing of others.
+func (g *gate) report(now time.Time, j *Job) {
+	v := j.counted
+	if j.blamed && !j.probe && v != controller.Succeeded {
+		v = controller.Ignored
+	}
+	if g.circuit.Report(now, j.generation, v) {
+		j.blamed = true
+	}
 }
 
 // use is what an attempt used.

@@ -13,9 +13,10 @@ func (d *Dispatcher) Hint(h controller.Hint) {
 }
 
 // heed takes the hint of an error that says when to come again, unless that
-// error tells nothing of the service.
+// error tells nothing of the service, or is the job's own and no reason for others
+// to wait.
 func (d *Dispatcher) heed(j *Job) {
-	if j.unwelcome() && j.retryAfter > 0 {
+	if j.unwelcome() && !j.own && j.retryAfter > 0 {
 		d.hint(controller.Hint{RetryAfter: j.retryAfter})
 	}
 }

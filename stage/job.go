@@ -46,17 +46,18 @@ type Job struct {
 
 	// Set by the dispatcher when an attempt starts.
 	probe    bool  // of the circuit
-	probing  bool  // the policy takes the service for down, and it is not this job alone that fails
 	holding  bool  // keeps its slot while backing off
 	once     bool  // never tried again
 	paced    bool  // the interval held it back
+	blamed   bool  // a failure of it has counted for the circuit
+	own      bool  // its last refusal is its own; set when the attempt has ended
 	inFlight int32 // attempts, this one included
-	failure  int32 // the number of its last one among all; 0: it has not failed
 
 	// Set by the worker when an attempt ends.
 	verdict controller.Verdict // for the policy
 	counted controller.Verdict // for the breaker
 	again   bool               // try it again
+	wrong   bool               // it has nothing to show; only looked at before anything has succeeded
 	skipped bool               // it did not start after all
 	seq     int64              // attempts that had begun when this one did, itself included
 	ended   time.Duration
@@ -82,18 +83,19 @@ type Job struct {
 
 // retrying is what is known of a job that is tried more than once.
 type retrying struct {
-	failures   int           // attempts that used up one of the job's
-	excused    bool          // the last attempt used up none
-	own        bool          // the last refusal is the job's own
-	refusedAt  time.Duration // when it was first refused; 0: never
-	retryAfter time.Duration // not before
-	due        time.Time     // when it is tried again
+	failures   int                 // attempts that used up one of the job's
+	excused    bool                // the last attempt used up none
+	refusedAt  time.Duration       // when it was first refused; 0: never
+	evidence   controller.Evidence // whether refusals are its own
+	retryAfter time.Duration       // not before
+	due        time.Time           // when it is tried again
 }
 
 // Reset makes j a job that has not been submitted, with the same Work and Ask.
 func (j *Job) Reset() {
 	j.Err, j.Attempts, j.Waited, j.Took = nil, 0, 0, 0
-	j.again, j.skipped, j.failures, j.refusedAt = false, false, 0, 0
+	j.again, j.skipped, j.blamed, j.failures, j.refusedAt = false, false, false, 0, 0
+	j.evidence = controller.Evidence{}
 }
 
 // message says why a job is in the dispatcher's mailbox.

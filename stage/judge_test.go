@@ -106,6 +106,8 @@ func TestJudge(t *testing.T) {
 
 		{name: "classified as a refusal", err: io.EOF, retry: &once, classify: func(error) controller.Verdict { return overload },
 			want: judgement{overload, overload, true, false}},
+		{name: "classified as something unknown", err: io.EOF, retry: &once, classify: func(error) controller.Verdict { return 9 },
+			want: judgement{failed, failed, false, true}},
 		{name: "classified as ignored", err: io.EOF, retry: &thrice, classify: func(error) controller.Verdict { return ignored },
 			want: judgement{ignored, ignored, true, false}},
 		{name: "refusal that is classified as a failure", err: Overloaded(io.EOF, 0), retry: &once, classify: func(error) controller.Verdict { return failed },
@@ -122,16 +124,8 @@ func TestJudge(t *testing.T) {
 		{name: "exhausted counts", err: io.EOF, retry: &once, counts: exhausted, want: judgement{failed, failed, false, true}},
 		{name: "not yet exhausted", err: io.EOF, retry: &thrice, counts: exhausted, want: judgement{failed, ignored, true, false}},
 
-		{name: "probe uses up no attempt", err: io.EOF, retry: &once, job: Job{probe: true}, want: judgement{failed, failed, true, false}},
-		{name: "probe that counts", err: io.EOF, retry: &once, counts: only(io.EOF), job: Job{probe: true}, want: judgement{failed, failed, true, false}},
-		{name: "probe that has found out nothing", err: io.EOF, retry: &once, counts: exhausted, job: Job{probe: true}, want: judgement{failed, failed, false, true}},
-		{name: "probe of the policy uses up no attempt", err: io.EOF, retry: &once, job: Job{probing: true}, want: judgement{failed, failed, true, false}},
-		{name: "probe of the policy, whatever counts for the circuit", err: io.EOF, retry: &once, counts: exhausted, job: Job{probing: true}, want: judgement{failed, ignored, true, false}},
-		{name: "probe of the policy that timed out", err: context.DeadlineExceeded, retry: &once, overdue: true, job: Job{probing: true}, want: judgement{overload, overload, true, false}},
-		{name: "probe of the policy that tells nothing", err: io.EOF, retry: &once, job: Job{probing: true}, classify: func(error) controller.Verdict { return ignored },
-			want: judgement{ignored, ignored, false, true}},
-		{name: "fatal probe of the policy", err: Fatal(io.EOF), retry: &thrice, job: Job{probing: true}, want: judgement{ignored, ignored, false, false}},
-		{name: "probe of the policy without retries", err: io.EOF, job: Job{probing: true}, want: judgement{failed, failed, false, false}},
+		{name: "probe uses up an attempt", err: io.EOF, retry: &once, job: Job{probe: true}, want: judgement{failed, failed, false, true}},
+		{name: "refused probe uses up none", err: Overloaded(io.EOF, 0), retry: &once, job: Job{probe: true}, want: judgement{overload, overload, true, false}},
 		{name: "fatal probe", err: Fatal(io.EOF), retry: &thrice, job: Job{probe: true}, want: judgement{ignored, ignored, false, false}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -230,13 +224,13 @@ func TestJobHasItsAttemptsAndRefusalsTheirTime(t *testing.T) {
 		for {
 			j.ended += time.Duration(rapid.IntRange(0, 5).Draw(t, "takes"))
 			refused := rapid.Bool().Draw(t, "refused")
-			j.probe, j.probing = rapid.Bool().Draw(t, "probe"), rapid.Bool().Draw(t, "probe of the policy")
+			j.probe = rapid.Bool().Draw(t, "probe") // makes no difference
 			j.Err = io.EOF
 			if refused {
 				j.Err = Overloaded(io.EOF, 0)
 			}
 			var want bool
-			if refused || j.probe || j.probing {
+			if refused {
 				if refusedSince < 0 {
 					refusedSince = max(j.ended, 1) // a nanosecond late at the very beginning
 				}

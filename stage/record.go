@@ -29,6 +29,9 @@ func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
 		d.recall()
 		d.streak = 0
 	}
+	j.ended = d.now.Sub(d.attempts.epoch)
+	d.hear(j)
+	d.weigh(j)
 	if d.gate.circuit != nil {
 		d.gate.circuit.Record(d.now, j.counted)
 	}

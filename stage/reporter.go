@@ -45,9 +45,9 @@ func (r *reporter) end(e controller.End) {
 	r.suspect = r.suspect || e.Overloads()
 }
 
-// note reports an event, if anybody wants to know.
+// note reports an event, if anybody wants to know, or has to.
 func (r *reporter) note(now time.Time, e controller.Event) {
-	if r.listens || r.controller.Watched() {
+	if r.listens || r.controller.Watched() || e.Kind == controller.EventNothingSucceeded {
 		e.At = now
 		r.filling.Events = append(r.filling.Events, e)
 	}

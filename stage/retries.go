@@ -18,6 +18,8 @@ func (r *retries) of(j *Job) *retryHeap {
 	return &r.parked
 }
 
+func (r *retries) len() int { return len(r.holding) + len(r.parked) }
+
 func (r *retries) add(j *Job) { heap.Push(r.of(j), j) }
 
 // take removes a job that is the first of its kind.

@@ -105,7 +105,7 @@ func (d *Dispatcher) holder(held hold) controller.Hold {
 	case byPace:
 		return controller.HeldByPace
 	}
-	if d.running+d.holding >= d.setting.Limit && d.wanted() {
+	if !d.slotFree() && d.wanted() {
 		return controller.HeldByLimit
 	}
 	return controller.HeldByNothing

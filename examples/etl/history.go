@@ -37,6 +37,7 @@ const (
 	ceiling
 	circuit
 	budget
+	backend
 	lifetime
 )
 
@@ -50,6 +51,8 @@ func subjectOf(kind pipeline.EventKind) subject {
 		return circuit
 	case pipeline.EventBudgetExhausted:
 		return budget
+	case pipeline.EventDown, pipeline.EventBack, pipeline.EventNothingSucceeded:
+		return backend
 	}
 	return lifetime
 }
@@ -87,6 +90,9 @@ func (h *history) print(out io.Writer, started time.Time) {
 	}
 	line(out, "throttle", "retried %s", plural(h.retries, "time"))
 	for _, s := range h.steps {
+		if s.idle() {
+			continue
+		}
 		fmt.Fprintf(out, "  %6.2fs  %s\n", s.first.At.Sub(started).Seconds(), s)
 	}
 	if h.beyond > 0 {
@@ -94,13 +100,29 @@ func (h *history) print(out io.Writer, started time.Time) {
 	}
 }
 
+// changes reports whether another limit or interval is in force, as far as is told of
+// them.
+func (s *step) changes() bool {
+	from, to := s.first.From, s.last.To
+	return from.Limit != to.Limit || short(from.Interval) != short(to.Interval)
+}
+
+// idle reports whether there is nothing to tell, because all is as it was before.
+func (s *step) idle() bool { return subjectOf(s.first.Kind) == pace && !s.changes() }
+
 func (s *step) String() string {
 	text := s.first.Kind.String()
 	if s.times > 1 {
 		text += fmt.Sprintf(" %d times in %v", s.times, short(s.last.At.Sub(s.first.At)))
 	}
-	if from, to := s.first.From, s.last.To; from != to {
+	if from, to := s.first.From, s.last.To; s.changes() {
 		text += fmt.Sprintf(": limit %d → %d, interval %v → %v", from.Limit, to.Limit, short(from.Interval), short(to.Interval))
+	}
+	if why := s.last.To.Reason; why != pipeline.NoReason && subjectOf(s.first.Kind) != backend {
+		text += fmt.Sprintf(" (%v)", why)
+	}
+	if s.last.Err != nil {
+		text += fmt.Sprintf(": %v", s.last.Err)
 	}
 	if s.first.Wait > 0 && s.times == 1 {
 		text += fmt.Sprintf(" for %v", short(s.first.Wait))

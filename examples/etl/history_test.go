@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,10 @@ func TestHistoryGathersWhatFollowsEachOther(t *testing.T) {
 		{Kind: pipeline.EventBudgetExhausted, At: at(2.6), Wait: 100 * time.Millisecond},
 		{Kind: pipeline.EventBudgetExhausted, At: at(3.7), Wait: 200 * time.Millisecond},
 		{Kind: pipeline.EventCircuitOpened, At: at(4), Wait: time.Second},
+		{Kind: pipeline.EventReaccelerated, At: at(5), From: setting(34, time.Second), To: setting(34, time.Second-1)},
+		{Kind: pipeline.EventDecelerated, At: at(6), From: setting(34, 0), To: pipeline.Setting{Limit: 17, Reason: pipeline.ReasonRefusedLimit}},
+		{Kind: pipeline.EventDown, At: at(7), From: setting(17, 0), To: pipeline.Setting{Limit: 1, Reason: pipeline.ReasonDown}, Err: errors.New("503")},
+		{Kind: pipeline.EventBack, At: at(8), From: setting(1, 0), To: pipeline.Setting{Limit: 1, Reason: pipeline.ReasonBack}},
 	} {
 		h.add(e)
 	}
@@ -38,6 +43,9 @@ func TestHistoryGathersWhatFollowsEachOther(t *testing.T) {
     2.20s  budget_exhausted 2 times in 400ms
     3.70s  budget_exhausted for 200ms
     4.00s  circuit_opened for 1s
+    6.00s  decelerated: limit 34 → 17, interval 0s → 0s (refused at this many)
+    7.00s  down: limit 17 → 1, interval 0s → 0s: 503
+    8.00s  back
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)

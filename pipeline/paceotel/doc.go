@@ -31,7 +31,7 @@
 //	paceline.budget.limit           UpDownCounter   {token}    paceline.budget.name
 //	paceline.budget.usage           UpDownCounter   {token}    paceline.budget.name
 //	paceline.budget.remaining       UpDownCounter   {token}    paceline.budget.name
-//	paceline.throttle.status        UpDownCounter   1          paceline.throttle.state: running, cooling, circuit_open, draining, closed
+//	paceline.throttle.status        UpDownCounter   1          paceline.throttle.state: running, cooling, circuit_open, down, draining, closed
 //	paceline.circuit.status         UpDownCounter   1          paceline.circuit.state: closed, open, half_open
 //
 // paceline.hold.time grows by a second a second while jobs wait and something keeps

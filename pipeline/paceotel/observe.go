@@ -142,7 +142,7 @@ func (m *maker) time(name, description string) metric.Float64ObservableCounter {
 
 // states that a throttle or a circuit can be in.
 var (
-	throttleStates = []pipeline.State{pipeline.Running, pipeline.Cooling, pipeline.CircuitOpen, pipeline.Draining, pipeline.Closed}
+	throttleStates = []pipeline.State{pipeline.Running, pipeline.Cooling, pipeline.CircuitOpen, pipeline.Down, pipeline.Draining, pipeline.Closed}
 	circuitStates  = []pipeline.CircuitState{pipeline.BreakerClosed, pipeline.BreakerOpen, pipeline.BreakerHalfOpen}
 )
 

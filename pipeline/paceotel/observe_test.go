@@ -103,6 +103,7 @@ func TestMetricsAreThoseOfTheSnapshot(t *testing.T) {
 			"paceline.throttle.status running":      1,
 			"paceline.throttle.status cooling":      0,
 			"paceline.throttle.status circuit_open": 0,
+			"paceline.throttle.status down":         0,
 			"paceline.throttle.status draining":     0,
 			"paceline.throttle.status closed":       0,
 			"paceline.circuit.status closed":        1,

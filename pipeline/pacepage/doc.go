@@ -31,7 +31,8 @@
 //	throttles  by name:
 //	  name
 //	  snapshot  the fields of pipeline.Snapshot in snake_case, but for TokensUsed and
-//	            TokensRemaining; eta is null where it is unknown; budgets have name,
+//	            TokensRemaining; eta is null where it is unknown, last_error_at where
+//	            there was none; budgets have name,
 //	            unit ("tokens" or "requests"), tokens (all that there is), window,
 //	            used and remaining
 //	  history   columns of numbers, one for each step, the oldest first:
@@ -46,7 +47,8 @@
 //	                       of the step, 0 to 1
 //	events     the latest 200 that matter, and 200 of the pace and of retries:
 //	  id, throttle, kind (of the latest, as pipeline.EventKind is written), text
-//	  subject    "circuit", "budget", "server", "lifetime", "pace" or "retries"
+//	  subject    "circuit", "service", "budget", "server", "lifetime", "pace" or
+//	             "retries"
 //	  at, until, times    first, last and number of those that were so close together
 //	                      that they are told as one
 //

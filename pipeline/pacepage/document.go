@@ -30,6 +30,9 @@ type throttleDoc struct {
 
 type snapshotDoc struct {
 	State            string       `json:"state"`
+	Reason           string       `json:"reason"`
+	LastError        string       `json:"last_error"`
+	LastErrorAt      figure       `json:"last_error_at"`
 	Circuit          string       `json:"circuit"`
 	CircuitOpenFor   float64      `json:"circuit_open_for"`
 	HeldBy           string       `json:"held_by"`
@@ -136,6 +139,9 @@ func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 func snapshotOf(s pipeline.Snapshot) snapshotDoc {
 	d := snapshotDoc{
 		State:            s.State.String(),
+		Reason:           s.Reason.String(),
+		LastError:        textOf(s.LastError),
+		LastErrorAt:      unknown,
 		Circuit:          s.Circuit.String(),
 		CircuitOpenFor:   s.CircuitOpenFor.Seconds(),
 		HeldBy:           s.HeldBy.String(),
@@ -164,6 +170,9 @@ func snapshotOf(s pipeline.Snapshot) snapshotDoc {
 	}
 	if s.ETA < 0 {
 		d.ETA = unknown
+	}
+	if s.LastError != nil {
+		d.LastErrorAt = figure(s.LastErrorAt.Unix())
 	}
 	for _, b := range s.Budgets {
 		unit := "tokens"

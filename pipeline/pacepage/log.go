@@ -23,6 +23,7 @@ const (
 	aboutBudget  subject = "budget"
 	aboutServer  subject = "server"
 	aboutCircuit subject = "circuit"
+	aboutService subject = "service"
 	aboutLife    subject = "lifetime"
 )
 
@@ -38,6 +39,8 @@ func subjectOf(kind pipeline.EventKind) subject {
 		return aboutServer
 	case pipeline.EventCircuitOpened, pipeline.EventCircuitHalfOpen, pipeline.EventCircuitClosed:
 		return aboutCircuit
+	case pipeline.EventDown, pipeline.EventBack, pipeline.EventNothingSucceeded:
+		return aboutService
 	}
 	return aboutLife
 }
@@ -54,10 +57,15 @@ type entry struct {
 	changed     int64 // in which tick
 }
 
-// takes reports whether an event about the same belongs to the entry. A circuit, or a throttle's
-// end, is told step by step; of all else there may be dozens a second.
+// takes reports whether an event about the same belongs to the entry. A circuit, whether
+// the service works, and a throttle's end are told step by step; of all else there may be
+// dozens a second.
 func (e *entry) takes(event pipeline.Event) bool {
-	return e.subject != aboutCircuit && e.subject != aboutLife && event.At.Sub(e.first.At) < grouped
+	switch e.subject {
+	case aboutCircuit, aboutService, aboutLife:
+		return false
+	}
+	return event.At.Sub(e.first.At) < grouped
 }
 
 // A log is the newest entries of one throttle. Those of the pace and of retries, of
@@ -99,7 +107,7 @@ func (e *entry) text() string {
 	last := e.last
 	switch last.Kind {
 	case pipeline.EventDecelerated, pipeline.EventReaccelerated, pipeline.EventCoolingStarted, pipeline.EventCeilingDecayed:
-		return settings(e.first.From, last.To)
+		return settings(e.first.From, last.To) + reason(last.To.Reason)
 	case pipeline.EventCircuitOpened:
 		return "opened for " + short(last.Wait) + e.cause
 	case pipeline.EventCircuitHalfOpen:
@@ -116,6 +124,12 @@ func (e *entry) text() string {
 		return "asked to be left alone" + forSo(last.Wait)
 	case pipeline.EventResumed:
 		return "may be asked again"
+	case pipeline.EventDown:
+		return "taken for down" + e.cause
+	case pipeline.EventBack:
+		return "back"
+	case pipeline.EventNothingSucceeded:
+		return "nothing has succeeded yet" + e.cause
 	case pipeline.EventClosed:
 		return "closed: takes no new work"
 	case pipeline.EventDraining:
@@ -143,6 +157,14 @@ func settings(from, to pipeline.Setting) string {
 	return strings.Join(parts, ", ")
 }
 
+// reason ends what is told of a change.
+func reason(r pipeline.Reason) string {
+	if r == pipeline.NoReason {
+		return ""
+	}
+	return ": " + r.String()
+}
+
 // named begins what is told of a budget; not every one has a name.
 func named(budget string) string {
 	if budget == "" {
@@ -155,11 +177,25 @@ func because(err error) string {
 	if err == nil {
 		return ""
 	}
-	text := err.Error()
+	return ": " + textOf(err)
+}
+
+// textOf returns the text of an error, cut to what fits. Whose method panics has none:
+// it is the user's, and not called by the user.
+func textOf(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("%T", err)
+		}
+	}()
+	if err == nil {
+		return ""
+	}
+	text = err.Error()
 	if len(text) > mostText {
 		text = strings.ToValidUTF8(text[:mostText], "") + "…"
 	}
-	return ": " + text
+	return text
 }
 
 func forSo(d time.Duration) string {

@@ -59,6 +59,42 @@ func TestACircuitIsToldStepByStep(t *testing.T) {
 	}
 }
 
+func TestWhetherTheServiceWorksIsToldStepByStep(t *testing.T) {
+	at := time.Unix(1000, 0)
+	l := notes(
+		pipeline.Event{Kind: pipeline.EventNothingSucceeded, At: at, Err: errors.New("refused")},
+		pipeline.Event{Kind: pipeline.EventDown, At: at, Err: errors.New("503")},
+		pipeline.Event{Kind: pipeline.EventBack, At: at},
+	)
+	var texts []string
+	for _, e := range l.rare {
+		texts = append(texts, string(e.subject)+" "+e.text())
+	}
+	want := "service nothing has succeeded yet: refused|service taken for down: 503|service back"
+	if got := strings.Join(texts, "|"); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestAChangeOfPaceSaysWhy(t *testing.T) {
+	e := pace(0, pipeline.EventDecelerated, 8, 6)
+	e.To.Reason = pipeline.ReasonRefusedLimit
+	if got, want := notes(e).frequent[0].text(), "limit 8 → 6: refused at this many"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// explosive is an error whose text nobody gets.
+type explosive struct{}
+
+func (explosive) Error() string { panic("oh") }
+
+func TestAnErrorThatPanicsEndsNothing(t *testing.T) {
+	if got := snapshotOf(pipeline.Snapshot{LastError: explosive{}}).LastError; got != "pacepage.explosive" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestBudgetsAreToldApart(t *testing.T) {
 	at := time.Unix(1000, 0)
 	l := notes(

@@ -50,7 +50,8 @@ func TestThePageTellsTheSnapshot(t *testing.T) {
 		want := th.Snapshot()
 		got := d.Throttles[0].Snapshot
 		for name, want := range map[string]any{
-			"state": "running", "circuit": "closed", "held_by": "nothing",
+			"state": "running", "circuit": "closed", "held_by": "nothing", "reason": want.Reason.String(),
+			"last_error": "429", "last_error_at": float64(want.LastErrorAt.Unix()),
 			"concurrency": 5.0, "max_concurrency": 5.0, "in_flight": 1.0, "waiting": 0.0,
 			"completed": float64(want.Completed), "total": 100.0, "percentage": want.Percentage, "tokens": 140.0,
 		} {

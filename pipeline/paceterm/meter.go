@@ -70,7 +70,7 @@ type part struct {
 	drop int
 }
 
-const lastPart = 5 // the highest number
+const lastPart = 6 // the highest number
 
 // parts are what is told of a throttle beside how much is done.
 func parts(rate float64, s pipeline.Snapshot) []part {
@@ -79,7 +79,10 @@ func parts(rate float64, s pipeline.Snapshot) []part {
 		{fmt.Sprintf("limit %2d", s.Concurrency), 3},
 	}
 	if s.DispatchInterval > 0 {
-		p = append(p, part{fmt.Sprintf("interval %-6v", short(s.DispatchInterval)), lastPart})
+		p = append(p, part{fmt.Sprintf("interval %-6v", short(s.DispatchInterval)), 5})
+	}
+	if s.Reason != pipeline.NoReason {
+		p = append(p, part{s.Reason.String(), lastPart})
 	}
 	if b := fullest(s.Budgets); b != nil {
 		p = append(p, part{budget(*b), 4})
@@ -89,6 +92,9 @@ func parts(rate float64, s pipeline.Snapshot) []part {
 	}
 	if state := state(s); state != "" {
 		p = append(p, part{state, 2})
+	}
+	if text := trouble(s); text != "" {
+		p = append(p, part{text, 4})
 	}
 	return p
 }
@@ -122,6 +128,27 @@ func state(s pipeline.Snapshot) string {
 		return ""
 	}
 	return strings.ReplaceAll(s.State.String(), "_", " ")
+}
+
+// mostTrouble is how many letters of an error are shown: about what is left beside the
+// rest on a terminal of 120 columns.
+const mostTrouble = 40
+
+// trouble is the last error while the service is down, or nothing has ever succeeded.
+func trouble(s pipeline.Snapshot) (text string) {
+	if s.LastError == nil || s.State != pipeline.Down && s.State != pipeline.CircuitOpen && s.Attempts.Succeeded > 0 {
+		return ""
+	}
+	defer func() {
+		if recover() != nil { // its method is the user's
+			text = fmt.Sprintf("%T", s.LastError)
+		}
+	}()
+	letters := []rune(strings.Join(strings.Fields(s.LastError.Error()), " "))
+	if len(letters) > mostTrouble {
+		letters = append(letters[:mostTrouble-1], '…')
+	}
+	return string(letters)
 }
 
 func eta(s pipeline.Snapshot) string {

@@ -1,6 +1,9 @@
 package paceterm
 
 import (
+	"errors"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,10 +54,38 @@ func TestTheStateTellsWhatIsTheMatter(t *testing.T) {
 		"half-open":    {State: pipeline.CircuitOpen, Circuit: pipeline.BreakerHalfOpen},
 		"paused 3s":    {PausedFor: 2900 * time.Millisecond},
 		"draining":     {State: pipeline.Draining},
+		"down":         {State: pipeline.Down},
 	} {
 		if got := state(s); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+func TestTheLastErrorIsToldWhileNothingWorks(t *testing.T) {
+	works := pipeline.AttemptCounts{Succeeded: 1}
+	long := errors.New("connection\n  refused " + strings.Repeat("by the server ", 10))
+	for want, s := range map[string]pipeline.Snapshot{
+		"":    {LastError: io.EOF, Attempts: works},
+		"EOF": {LastError: io.EOF},
+		"connection refused by the server by the…": {LastError: long, Attempts: works, State: pipeline.Down},
+		"paceterm.explosive":                       {LastError: explosive{}, Attempts: works, State: pipeline.CircuitOpen},
+	} {
+		if got := trouble(s); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// explosive is an error whose text nobody gets.
+type explosive struct{}
+
+func (explosive) Error() string { panic("oh") }
+
+func TestTheLineSaysWhyTheLimitIsWhatItIs(t *testing.T) {
+	all := parts(1, pipeline.Snapshot{Concurrency: 4, Reason: pipeline.ReasonQueueing, LastError: io.EOF})
+	if got, want := fit(all, 100), " 1.0/s  limit  4  queueing  EOF"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

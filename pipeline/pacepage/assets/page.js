@@ -12,7 +12,7 @@ const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const three = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const axisNumber = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const words = {
-	running: "running", cooling: "cooling", circuit_open: "circuit open", draining: "draining",
+	running: "running", cooling: "cooling", circuit_open: "circuit open", down: "service down", draining: "draining",
 	open: "open", half_open: "half-open",
 };
 const causes = {
@@ -161,6 +161,12 @@ function putState(el, s) {
 	let text = words[s.state] || s.state;
 	if (s.circuit === "half_open") text = "circuit half-open";
 	put(el, text);
+}
+
+// lastError tells the last error while nothing works, or has ever worked.
+function lastError(s) {
+	const dead = s.state === "down" || s.state === "circuit_open" || !s.attempts.succeeded;
+	return dead && s.last_error ? "last error: " + s.last_error : "";
 }
 
 // ---- Charts
@@ -376,7 +382,7 @@ class Full {
 	updateTiles({ snapshot: s, history: h }) {
 		const to = this.to;
 		putState(to.state, s);
-		put(to.line, s.paused_for > 0 ? "paused for " + seconds(Math.ceil(s.paused_for)) + ", as the server asked" : "");
+		put(to.line, s.paused_for > 0 ? "paused for " + seconds(Math.ceil(s.paused_for)) + ", as the server asked" : lastError(s));
 		putFigure(to.goodput, rate(last(h.goodput)), "/s");
 		put(to.done, count(s.completed) + " done" + (s.failed ? ", " + count(s.failed) + " failed" : ""));
 		const refused = last(h.refused);
@@ -387,7 +393,7 @@ class Full {
 		putFigure(to.inflight, brief(s.in_flight), "of " + brief(s.concurrency));
 		put(to.most, "never above " + count(s.max_concurrency));
 		putFigure(to.interval, s.dispatch_interval ? seconds(s.dispatch_interval) : "none", "");
-		put(to.pace, s.dispatch_interval ? rate(1 / s.dispatch_interval) + " starts a second" : "not paced");
+		put(to.pace, (s.dispatch_interval ? rate(1 / s.dispatch_interval) + " starts a second" : "not paced") + (s.reason ? "; " + s.reason : ""));
 		putFigure(to.waiting, brief(s.waiting), "");
 		put(to.heldby, s.held_by === "nothing" ? "nothing holds them up" : "held up by " + causes[s.held_by]);
 		put(to.circuit, words[s.circuit] || s.circuit);
@@ -519,6 +525,7 @@ class Card {
 		putFigure(this.to.refused, rate(last(h.refused)), "/s");
 		this.to.refused.classList.toggle("zero", !last(h.refused));
 		const parts = [];
+		if (lastError(s)) parts.push(lastError(s));
 		if (s.total) parts.push(Math.floor(10 * s.percentage) / 10 + " % done");
 		parts.push(s.waiting ? count(s.waiting) + " waiting" : "none waiting");
 		if (s.held_by !== "nothing") parts.push("held up by " + causes[s.held_by]);

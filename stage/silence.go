@@ -1,0 +1,60 @@
+package stage
+
+import (
+	"context"
+	"errors"
+
+	"github.com/paceline-go/paceline/controller"
+)
+
+// A silence is the time before the first success of a throttle. A service that has
+// never answered is not down: more likely the port is wrong, or the work has a bug,
+// and whoever started it should hear of that rather than wait.
+type silence struct {
+	wrong  int  // attempts that went wrong
+	broken bool // one has succeeded, or it has been said that none has
+}
+
+// longSilence is how many attempts have to go wrong for it to be said. Chosen: more
+// than a few jobs with their retries, and less than a screen of errors.
+const longSilence = 10
+
+// hear takes an attempt that has ended, and reports whether it has to be said now that
+// nothing has succeeded.
+func (s *silence) hear(j *Job) (tooLong bool) {
+	switch {
+	case s.broken:
+		return false
+	case j.verdict == controller.Succeeded:
+		s.broken = true
+		return false
+	case !j.wrong:
+		return false
+	}
+	s.wrong++
+	s.broken = s.wrong == longSilence
+	return s.broken
+}
+
+// wentWrong reports whether an attempt that ended with an error has nothing to show
+// for it: neither a part of the work, nor that nobody wanted it any more.
+func (j *Job) wentWrong() bool {
+	some := (*partly)(nil)
+	cancelled := !j.once && j.door.ctx.Err() != nil || errors.Is(j.Err, context.Canceled)
+	return !cancelled && !errors.As(j.Err, &some)
+}
+
+// hear notes what an attempt ended with. It calls no method of the error, which is
+// the user's.
+func (d *Dispatcher) hear(j *Job) {
+	err := j.Err
+	if e, ok := err.(*RetriesExhaustedError); ok {
+		err = e.Err
+	}
+	if j.unwelcome() {
+		d.status.LastError, d.status.LastErrorAt = err, d.attempts.epoch.Add(j.ended)
+	}
+	if d.silence.hear(j) {
+		d.note(controller.Event{Kind: controller.EventNothingSucceeded, Err: err})
+	}
+}
