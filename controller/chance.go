@@ -15,26 +15,28 @@ import "math"
 // is noticed as quickly at any time (Page's CUSUM, 1954). As long as nothing is known to
 // be refused by chance, one refusal is evidence.
 type chance struct {
-	attempts, refused float64 // at lowered pressure, of late
-	lowered           bool    // the pressure was lowered and not raised since
-	epoch, missed     float64 // attempts since the pressure was changed, and those refused of them
-	rest              float64 // weight of what was refused outside of trials
-	trial             float64 // weight of what was refused in the trial under way
-	late              float64 // weight of what was refused of attempts from before the last cut
-	e                 float64 // the share, as far as it is known
+	attempts, refused  float64 // at lowered pressure, of late
+	lowered            bool    // the pressure was lowered and not raised since
+	epoch, missed      float64 // attempts since the pressure was changed, and those refused of them
+	rest               float64 // weight of what was refused outside of trials
+	trial              float64 // weight of what was refused in the trial under way
+	tried, trialMissed float64 // attempts in the trial, and those refused of them
+	late               float64 // weight of what was refused of attempts from before the last cut
+	e                  float64 // the share, as far as it is known
 }
 
 const (
 	priorAttempts = 40     // as if so many had been seen before the first, …
 	leastChance   = 0.0005 // … of which next to none was refused: one refusal is evidence at first
-	chanceSpan    = 2000   // attempts that the share is a mean of
+	mostChance    = 0.06   // more is never put down to chance
+	chanceSpan    = 1000   // attempts that the share is a mean of
 	fresh         = 20     // attempts after a change that tell more of the change than of chance
-	raisedWeight  = 0.25   // of attempts at raised pressure, so that what was long ago is forgotten
+	raisedWeight  = 0.1    // of attempts at raised pressure, so that what was long ago is forgotten
 	evidence      = 3.9    // of weight: one time in fifty it was chance
 	learned       = 3      // refusals at lowered pressure that make chance known, if they are …
 	learnedShare  = 0.002  // … such a share at least
 	fewMissed     = 5      // refusals that say something of a small excess, …
-	longEvidence  = 6      // … with this weight, since one looks at every refusal
+	longEvidence  = 6.5    // … with this weight, since one looks at every refusal
 	excess        = 0.05   // share that too much pressure refuses at least, for the weight of a refusal
 )
 
@@ -56,6 +58,8 @@ func (c *chance) refuse(alone bool) {
 	}
 	if alone && c.lowered {
 		c.refused++
+	} else if alone {
+		c.refused += raisedWeight
 	}
 	c.add(1)
 }
@@ -72,7 +76,7 @@ func (c *chance) add(n float64) {
 	if c.refused >= learned {
 		few = 0
 	}
-	c.e = max(c.refused-few, 0) / (c.attempts + priorAttempts)
+	c.e = min(max(c.refused-few, 0)/(c.attempts+priorAttempts), mostChance)
 }
 
 // refusal returns the weight of a refusal, if pressure refuses so much more.
@@ -97,7 +101,7 @@ func (c *chance) restSuccess(n float64) {
 
 func (c *chance) restRefusal(alone bool) (convincing bool) {
 	c.rest += c.refusal(excess)
-	convincing = c.rest >= evidence
+	convincing = c.rest >= c.enough()
 	c.refuse(alone)
 	return convincing || c.unlikely()
 }
@@ -117,18 +121,30 @@ func (c *chance) unlikely() bool {
 	return weight >= longEvidence
 }
 
+// enough is how much weight is evidence: more where refusals by chance are known, since
+// they come all the time.
+func (c *chance) enough() float64 {
+	if c.known() {
+		return longEvidence
+	}
+	return evidence
+}
+
 // known reports whether it is known that something is refused by chance.
 func (c *chance) known() bool { return c.refused >= learned && c.e >= learnedShare }
 
 // trialSuccess and trialRefusal take an attempt in a trial that raises the pressure by a
 // share.
 func (c *chance) trialSuccess(n, by float64) {
-	c.trial = max(c.trial+n*c.success(by/(1+by)), -evidence)
+	c.tried += n
+	c.trial = max(c.trial+n*c.success(by/(1+by)), -c.enough())
 }
 
 func (c *chance) trialRefusal(by float64) (convincing bool) {
+	c.tried++
+	c.trialMissed++
 	c.trial += c.refusal(max(by/(1+by), excess))
-	return c.trial >= evidence
+	return c.trial >= c.enough()
 }
 
 const (
@@ -154,4 +170,13 @@ func (c *chance) changed(lowered bool) {
 }
 
 // tries begins to weigh a trial.
-func (c *chance) tries() { c.trial = 0 }
+func (c *chance) tries() { c.trial, c.tried, c.trialMissed = 0, 0, 0 }
+
+// caused returns how many refusals the pressure has caused, in a trial or outside, beyond
+// those by chance.
+func (c *chance) caused(trial bool) float64 {
+	if trial {
+		return max(c.trialMissed-c.share()*c.tried, 0)
+	}
+	return max(c.missed-c.share()*c.epoch, 0)
+}

@@ -14,7 +14,7 @@ func (s *seek) refuse(a attempt, o Outcome) {
 	case s.outage.is:
 		s.outage.lastMiss = max(s.outage.lastMiss, a.start+pause)
 	case s.quota.period > 0 || s.outage.silent(s.now, s.trip.success.value):
-		s.price.spend()
+		s.price.spend(1)
 		s.goDown()
 		s.outage.lastMiss = max(s.outage.lastMiss, a.start+pause)
 	case a.start < s.recovery.began:
@@ -22,7 +22,7 @@ func (s *seek) refuse(a attempt, o Outcome) {
 			s.late(n)
 		}
 	case s.convincing(a, o):
-		s.price.spend()
+		s.price.spend(max(s.chance.caused(s.pace.trial > 0 || s.slots.trial > 0), 1))
 		s.lower(a, o, n)
 	}
 }
@@ -234,6 +234,8 @@ func (s *seek) slower() {
 	p.fail(p.inForce())
 	bound := s.delivery.bound(s.trip.raised)
 	switch {
+	case trial && s.chance.known():
+		bound = works / (1 + p.step()) // what is refused there too is chance
 	case trial:
 	case !storm:
 		bound = min(max(bound, 0.97*works), 0.995*works)

@@ -36,8 +36,8 @@ func (p *price) earn(share, now float64) {
 	p.bank = min(p.bank+share, mostBank)
 }
 
-// spend takes a refusal.
-func (p *price) spend() { p.bank = max(p.bank-1, 0) }
+// spend takes refusals that were caused.
+func (p *price) spend(n float64) { p.bank = max(p.bank-n, 0) }
 
 // asked takes note of the pause that a refusal asked for.
 func (p *price) asked(pause float64) {

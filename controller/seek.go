@@ -102,15 +102,17 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 	}
 	s.weigh(a, o)
 	s.constraint.add(a.start, o)
-	switch o.Verdict {
-	case Succeeded:
-		s.succeed(a, o)
-	case Overload:
-		s.refuse(a, o)
-	case Failed:
-		s.fail(a, o)
-	default:
+	switch {
+	case o.Own:
 		s.ignore(a, o)
+	case o.Verdict == Succeeded:
+		s.succeed(a, o)
+	case o.Verdict == Overload:
+		s.refuse(a, o)
+	case o.Verdict == Ignored:
+		s.ignore(a, o)
+	default:
+		s.fail(a, o)
 	}
 	old := s.last
 	s.last = s.setting()

@@ -93,6 +93,7 @@ func (s *seek) endSlotsTrial() {
 
 func (s *seek) endTrial(why Reason) {
 	s.reason = why
+	s.price.spend(s.chance.caused(true))
 	if why == ReasonTrialHeld {
 		s.chance.changed(false)
 		if s.pace.works >= s.before.rate && s.slots.works >= s.before.slots {
