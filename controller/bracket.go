@@ -15,7 +15,8 @@ type bracket struct {
 	works  float64 // in force, but for a trial
 	fails  float64 // +Inf: not known
 	trial  float64 // is being tried; 0: nothing is
-	begun  float64 // when the trial was
+	begun  float64 // when the last trial was
+	from   float64 // what worked before it
 	until  float64 // the trial is to last
 	rested float64 // since when nothing is tried
 	growth float64 // of the last trial, as a share; 0: that trial was not one of growth
@@ -91,7 +92,9 @@ func (b *bracket) gain() float64 {
 }
 
 // try begins a trial.
-func (b *bracket) try(to, now, until float64) { b.trial, b.begun, b.until = to, now, until }
+func (b *bracket) try(to, now, until float64) {
+	b.trial, b.from, b.begun, b.until = to, b.works, now, until
+}
 
 // hold ends a trial that has shown what is tried to work.
 func (b *bracket) hold() {

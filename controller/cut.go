@@ -12,10 +12,10 @@ func (s *seek) refuse(a attempt, o Outcome) {
 	s.miss(a)
 	switch {
 	case s.outage.is:
-		s.outage.lastMiss = max(s.outage.lastMiss, a.start+pause)
-	case s.quota.period > 0 || s.outage.silent(s.now, s.trip.success.value):
+		s.outage.lastMiss, s.outage.refusing = max(s.outage.lastMiss, a.start+pause), o.Verdict == Overload
+	case s.quota.period > 0 || s.outage.silent(s.now, s.trip.success.value) || s.stalled(a):
 		s.price.spend(1)
-		s.goDown()
+		s.goDown(o.Verdict == Overload)
 		s.outage.lastMiss = max(s.outage.lastMiss, a.start+pause)
 	case a.start < s.recovery.began:
 		if s.chance.lateRefusal() || o.RetryAfter > 0 {
@@ -27,6 +27,22 @@ func (s *seek) refuse(a attempt, o Outcome) {
 	}
 }
 
+const (
+	stallRefill = 4 // attempts that a bucket is given in a pause, …
+	stallFew    = 3 // of which it accepts so few, …
+)
+
+// stalled reports whether a service refuses again after a pause in which its bucket must
+// have been given something: then it is not the pressure.
+func (s *seek) stalled(a attempt) bool {
+	if s.startup.on || !s.outage.pressed.proven {
+		return false
+	}
+	r, ok := s.delivery.before(a)
+	return ok && r.pause*s.outage.pressed.rate >= stallRefill && s.delivery.accepted(r.seq, a.seq) <= stallFew &&
+		r.start >= s.outage.began
+}
+
 // convincing reports whether a refusal is evidence that the pressure is too high, or may
 // be chance.
 func (s *seek) convincing(a attempt, o Outcome) bool {
@@ -34,8 +50,10 @@ func (s *seek) convincing(a attempt, o Outcome) bool {
 		return true
 	}
 	switch {
+	case o.RetryAfter > 0:
+		return true // who says when to come again does not refuse by chance
 	case s.startup.on:
-		return s.startup.refusal(s.chance.e) || o.RetryAfter > 0
+		return s.startup.refusal(s.chance.e)
 	case s.pace.trial > 0 && a.start >= s.pace.begun:
 		return s.chance.trialRefusal(s.pace.trial/s.pace.works - 1)
 	case s.slots.trial > 0 && a.start >= s.slots.begun:
@@ -141,6 +159,9 @@ func (s *seek) lower(a attempt, o Outcome, n int) {
 	if l == &s.pace && !trial && !dbgNoPause {
 		s.bracketPaused(a, failing)
 	}
+	if l == &s.pace && failing > s.pace.from && s.pace.from > 0 {
+		s.price.overrun((failing - s.pace.from) * (a.start - s.pace.begun))
+	}
 	s.recovery.crowd = 0
 	if l == &s.pace && s.recovery.above(n) {
 		s.recovery.crowd = n
@@ -160,7 +181,7 @@ func (s *seek) lower(a attempt, o Outcome, n int) {
 
 // bracketPaused lowers the pace by what was accepted since the pause before.
 func (s *seek) bracketPaused(a attempt, failing float64) {
-	least, most, accepted, ok := s.delivery.between(a)
+	least, most, accepted, ok := s.delivery.between(a, s.trip.raised)
 	if !ok || s.price.pause.n == 0 || accepted == 0 {
 		return
 	}

@@ -88,26 +88,31 @@ func (d *delivery) bound(since float64) float64 {
 }
 
 // between returns the least and the most that the service's rate can be, by what it
-// accepted from the refusal before a pause to the one of a. In the pause the bucket may
-// have been full for any part of the time. ok is false if there was no such refusal.
-func (d *delivery) between(a attempt) (least, most, accepted float64, ok bool) {
-	for i := len(d.list) - 1; i >= 0; i-- {
-		r := &d.list[i]
-		if r.seq >= a.seq || r.over() > a.start {
-			continue
-		}
-		passed := a.start - r.start
-		if passed <= 0 {
-			break
-		}
-		accepted = float64(d.accepted(r.seq, a.seq))
-		most = math.Inf(1)
-		if open := a.start - r.over(); open > 0 {
-			most = (accepted + 1) / open
-		}
-		return accepted / passed, most, accepted, true
+// accepted from the refusal before a pause, since a time, to the one of a. In the pause the
+// bucket may have been full for any part of the time. ok is false if there was no such
+// refusal.
+func (d *delivery) between(a attempt, since float64) (least, most, accepted float64, ok bool) {
+	r, ok := d.before(a)
+	passed := a.start - r.start
+	if !ok || passed <= 0 || r.start < since {
+		return 0, math.Inf(1), 0, false
 	}
-	return 0, math.Inf(1), 0, false
+	accepted = float64(d.accepted(r.seq, a.seq))
+	most = math.Inf(1)
+	if open := a.start - r.over(); open > 0 {
+		most = (accepted + 1) / open
+	}
+	return accepted / passed, most, accepted, true
+}
+
+// before returns the newest refusal that had been waited out when an attempt started.
+func (d *delivery) before(a attempt) (refusal, bool) {
+	for i := len(d.list) - 1; i >= 0; i-- {
+		if r := d.list[i]; r.seq < a.seq && r.over() <= a.start {
+			return r, true
+		}
+	}
+	return refusal{}, false
 }
 
 // accepted returns how many of the attempts after one and up to another were not

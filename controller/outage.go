@@ -19,6 +19,7 @@ type outage struct {
 	pressed pressure
 
 	since    float64 // it is down
+	refusing bool    // it refuses, and does not fail
 	lastMiss float64 // start of the newest attempt that missed, or until when it said to be closed
 }
 
@@ -86,25 +87,33 @@ func (d *outage) failing(inFlight int, share float64) bool {
 }
 
 // start notes that the service is down.
-func (d *outage) start(newest attempt) {
-	d.is, d.since, d.lastMiss = true, d.began, newest.start
+func (d *outage) start(newest attempt, refusing bool) {
+	d.is, d.since, d.lastMiss, d.refusing = true, d.began, newest.start, refusing
 }
 
 const (
-	shortWait = 4  // seconds between probes at most, in the first half minute
-	longWait  = 60 // and later
-	probeCost = 100
-	lateShare = 8 // one is late by an eighth of the outage at most
+	shortWait   = 1    // seconds between probes at first, at most, …
+	politeWait  = 4    // … if they are answered by refusals, …
+	longWait    = 60   // … and later
+	probeCost   = 100  // what a probe costs, in attempts that could be done until the next
+	fewProbes   = 0.08 // growth of the waits where many attempts are done in a second, …
+	probeRate   = 1.5  // … and where so few are that a probe is dear, by their rate
+	lateShare   = 32   // one is late by such a part of the outage at most, …
+	politeShare = 8    // … or such, if probes are answered by refusals
 )
 
 // patience returns how long to wait from one probe to the next: longer each time, but
 // not so long that what could be done until then is more than a hundred times what a
-// probe costs. Answers by refusals may begin a ban anew with each, so the waits go on
-// growing, to a minute.
+// probe costs. Failures may be those of many bad jobs one after another, so there the
+// waits grow slowly. Refusals may begin a ban anew with each probe, so there they double,
+// to a minute.
 func (d *outage) patience(now float64) float64 {
-	passed := now - d.since
-	short := max(shortWait, min(probeCost/d.pressed.rate, longWait))
-	return max(min(passed, max(short, min(passed/lateShare, longWait))), 0.001)
+	passed, dear := now-d.since, min(probeCost/d.pressed.rate, longWait)
+	if d.refusing {
+		return max(min(passed, max(politeWait, dear, min(passed/politeShare, longWait))), 0.001)
+	}
+	growth := min(max(probeRate/d.pressed.rate, fewProbes), 1)
+	return max(min(growth*passed, max(shortWait, dear)), min(passed/lateShare, longWait), 0.001)
 }
 
 // over reports whether a success of an attempt that started then shows that the

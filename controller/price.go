@@ -5,6 +5,7 @@ package controller
 type price struct {
 	bank    float64 // refusals that may be spent
 	pause   mean    // seconds that refusals ask for
+	burst   mean    // attempts that the service takes beyond its rate before it refuses, at most
 	rate    float64 // of the service, roughly
 	changed float64 // when the rate was another; long ago at first
 }
@@ -44,6 +45,24 @@ func (p *price) asked(pause float64) {
 	if pause > 0 {
 		p.pause.add(min(pause, mostPause))
 	}
+}
+
+const (
+	mostBurstSeen = 1000 // attempts
+	dearRefusal   = 10   // attempts that a pause costs, where it is dear
+)
+
+// overrun takes note of how many attempts more than before were sent until one was refused.
+func (p *price) overrun(n float64) {
+	if n > 0 {
+		p.burst.add(min(n, mostBurstSeen))
+	}
+}
+
+// proof returns how many attempts beyond what works show that more works: two, or, where a
+// refusal is dear, so many that a burst does not hide it.
+func (p *price) proof(rate float64) float64 {
+	return 2 + p.burst.value*min(p.pause.value*rate/dearRefusal, 1)
 }
 
 // rest returns how long to leave alone what is known closely.

@@ -126,6 +126,9 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 // more, so what was accepted meanwhile bounds nothing; nor was that the pace.
 func (s *seek) rested(a attempt, o Outcome) {
 	due := float64(a.seq-s.newest.seq) / s.pace.inForce()
+	if r, ok := s.delivery.before(a); ok && r.pause > 0 && r.seq >= s.newest.seq {
+		return // it was a pause that the service had asked for
+	}
 	if !o.Paced && s.newest.seq > 0 && a.start-s.newest.start > 2*s.trip.success.value+4*due {
 		s.trip.raised = a.start
 		s.constraint.begin(a.start)
@@ -257,9 +260,9 @@ func (s *seek) fail(a attempt, o Outcome) {
 	s.miss(a)
 	switch {
 	case s.outage.is:
-		s.outage.lastMiss = max(s.outage.lastMiss, a.start)
+		s.outage.lastMiss, s.outage.refusing = max(s.outage.lastMiss, a.start), false
 	case s.outage.failing(o.InFlight, s.surge.always):
-		s.goDown()
+		s.goDown(false)
 	}
 }
 
@@ -268,9 +271,9 @@ func (s *seek) miss(a attempt) {
 }
 
 // goDown has the service be asked now and then whether it is there again.
-func (s *seek) goDown() {
+func (s *seek) goDown(refusing bool) {
 	before := s.outage.since
-	s.outage.start(s.newest)
+	s.outage.start(s.newest, refusing)
 	s.quota.down(&s.outage, s.newest, before)
 	s.pace.trial, s.slots.trial = 0, 0
 	s.reason = ReasonDown

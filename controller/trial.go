@@ -127,7 +127,7 @@ func (s *seek) tryPace() {
 	if to <= p.works {
 		return
 	}
-	p.try(to, s.now, s.now+max(2*s.trip.echo(), min(s.trip.success.value, 0.1))+2/(to-p.works))
+	p.try(to, s.now, s.now+max(2*s.trip.echo(), min(s.trip.success.value, 0.1))+s.price.proof(p.works)/(to-p.works))
 	s.beganTrial()
 }
 
@@ -160,14 +160,15 @@ const cheapPause = 0.1
 // enough, until there are refusals to spend.
 func (s *seek) rests(b *bracket) float64 {
 	pause := s.price.pause.value
-	if b.rising && (pause < cheapPause || b.far()) { // or a wrong step is dear
+	afford := !s.chance.known() || s.price.bank >= 1
+	if b.rising && afford && (pause < cheapPause || b.far()) { // or a wrong step is dear
 		return b.rested
 	}
 	wait := max(2*s.trip.echo(), 4/s.pace.works)
 	if !b.far() {
 		wait = max(wait, pause/b.gain())
 	}
-	if b.close() {
+	if b.close() || !afford {
 		wait = max(wait, s.price.rest(s.quota.period))
 	}
 	return b.rested + wait

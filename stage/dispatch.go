@@ -115,7 +115,7 @@ func (d *Dispatcher) mostRetries() int { return max(cap(d.pool.wake), fewProbes)
 // fewProbes is how many jobs may at least be used to find out whether a service is
 // back before one of them is used again. Chosen: when the time between two probes
 // has grown to a minute, so many are enough for a quarter of an hour.
-const fewProbes = 16
+const fewProbes = 256
 
 // slotFree reports whether a job that holds no slot may start, unless it is a probe.
 // After slots were lent, more may be held than there are.
