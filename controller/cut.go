@@ -18,7 +18,7 @@ func (s *seek) refuse(a attempt, o Outcome) {
 		s.goDown(o.Verdict == Overload)
 		s.outage.lastMiss = max(s.outage.lastMiss, a.start+pause)
 	case a.start < s.recovery.began:
-		if s.chance.lateRefusal() || o.RetryAfter > 0 {
+		if s.chance.lateRefusal() && len(s.delivery.run()) < stallRun {
 			s.late(n)
 		}
 	case s.convincing(a, o):
@@ -29,7 +29,8 @@ func (s *seek) refuse(a attempt, o Outcome) {
 
 const (
 	stallRefill = 4 // attempts that a bucket is given in a pause, …
-	stallFew    = 3 // of which it accepts so few, …
+	stallFew    = 3 // of which it accepts so few, or …
+	stallRun    = 8 // refuses so many one after another
 )
 
 // stalled reports whether a service refuses again after a pause in which its bucket must
@@ -280,6 +281,13 @@ func (s *seek) look() {
 		return
 	}
 	r.review = 0
+	if p := s.outage.pressed; p.proven && s.delivery.solid() && s.pace.trial == 0 && s.slots.trial == 0 {
+		s.pace.works, s.slots.works = max(p.rate, s.pace.works), max(p.slots, s.slots.works)
+		s.pace.overtaken()
+		s.slots.overtaken()
+		s.reason = ReasonBack
+		return
+	}
 	bound := s.delivery.bound(s.trip.raised)
 	if s.pace.trial == 0 && r.suspect != &s.slots && bound > s.pace.works && !math.IsInf(bound, 1) {
 		s.pace.works = min(bound, s.pace.fails)

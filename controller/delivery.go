@@ -115,6 +115,21 @@ func (d *delivery) before(a attempt) (refusal, bool) {
 	return refusal{}, false
 }
 
+// solid reports whether nearly everything was refused since the episode began: that is no
+// limit, of which some part gets through.
+func (d *delivery) solid() bool {
+	first := len(d.list)
+	for first > 0 && d.list[first-1].start >= d.episode {
+		first--
+	}
+	n := len(d.list) - first
+	return n >= leastMisses && float64(n) >= solidShare*float64(d.list[len(d.list)-1].seq-d.list[first].seq+1)
+}
+
+// solidShare is a share of refusals that no limit brings about, unless it falls to a
+// twentieth.
+const solidShare = 0.95
+
 // accepted returns how many of the attempts after one and up to another were not
 // refused.
 func (d *delivery) accepted(after, upTo int64) int64 {
