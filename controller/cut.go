@@ -21,7 +21,7 @@ func (s *seek) refuse(a attempt, o Outcome) {
 		if s.chance.lateRefusal() && len(s.delivery.run()) < stallRun {
 			s.late(n)
 		}
-	case s.convincing(a, o):
+	case s.convincing(a, o, n):
 		s.price.spend(max(s.chance.caused(s.pace.trial > 0 || s.slots.trial > 0), 1))
 		s.lower(a, o, n)
 	}
@@ -46,7 +46,7 @@ func (s *seek) stalled(a attempt) bool {
 
 // convincing reports whether a refusal is evidence that the pressure is too high, or may
 // be chance.
-func (s *seek) convincing(a attempt, o Outcome) bool {
+func (s *seek) convincing(a attempt, o Outcome, n int) bool {
 	if dbgNoChance {
 		return true
 	}
@@ -61,7 +61,7 @@ func (s *seek) convincing(a attempt, o Outcome) bool {
 		return s.chance.trialRefusal(s.slots.trial/s.slots.works - 1)
 	}
 	known := s.chance.known()
-	convincing := s.chance.restRefusal(len(s.delivery.run()) == 1)
+	convincing := s.chance.restRefusal(len(s.delivery.run()) == 1 && !s.recovery.above(n))
 	if !known && s.chance.known() {
 		return !s.acquit()
 	}
