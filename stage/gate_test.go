@@ -70,7 +70,7 @@ func TestGateNamesWhatHoldsAnAttemptUp(t *testing.T) {
 		return func(g *gate) { pass(t, g, opening, asks(cost), interval) }
 	}
 	pause := func(d time.Duration) func(*gate) {
-		return func(g *gate) { g.hint(opening, controller.Hint{RetryAfter: d}) }
+		return func(g *gate) { g.hint(opening, controller.Hint{RetryAfter: d}, controller.Mark{}) }
 	}
 	type setup = []func(*gate)
 	type config = []func(*Config)
@@ -387,26 +387,26 @@ func TestRecordedUseIsBooked(t *testing.T) {
 
 func TestHintIsTakenByWhatItIsOf(t *testing.T) {
 	type left struct {
-		pause    time.Duration
-		interval time.Duration
-		own      int64 // of 10
-		shared   int64 // of 20
+		pause  time.Duration
+		next   time.Duration // until one call may start
+		own    int64         // of 10
+		shared int64         // of 20
 	}
 	for _, test := range []struct {
 		name string
 		hint controller.Hint
 		want left
 	}{
-		{"pause", controller.Hint{RetryAfter: second}, left{second, 0, 10, 20}},
-		{"quota of requests", controller.Hint{Remaining: 4, Reset: minute}, left{0, 15 * second, 10, 20}},
-		{"no requests left", controller.Hint{Remaining: 0, Reset: minute}, left{minute, 0, 10, 20}},
+		{"pause", controller.Hint{RetryAfter: second}, left{second, second, 10, 20}},
+		{"quota of requests", controller.Hint{Remaining: 4, Reset: minute}, left{0, 0, 10, 20}},
+		{"no requests left", controller.Hint{Remaining: 0, Reset: minute}, left{minute, minute, 10, 20}},
 		{"our budget", controller.Hint{Budget: "own", Remaining: 3, Reset: minute}, left{0, 0, 3, 20}},
 		{"our budget is empty", controller.Hint{Budget: "own", Remaining: 0, Reset: minute}, left{0, 0, 0, 20}},
-		{"our budget and a pause", controller.Hint{Budget: "own", Remaining: 3, Reset: minute, RetryAfter: second}, left{second, 0, 3, 20}},
+		{"our budget and a pause", controller.Hint{Budget: "own", Remaining: 3, Reset: minute, RetryAfter: second}, left{second, second, 3, 20}},
 		{"a budget of the commons", controller.Hint{Budget: "shared", Remaining: 3, Reset: minute}, left{0, 0, 10, 3}},
 		{"a budget that we do not know", controller.Hint{Budget: "other", Remaining: 3, Reset: minute}, left{0, 0, 10, 20}},
-		{"one that we do not know is empty", controller.Hint{Budget: "other", Remaining: 0, Reset: minute}, left{minute, 0, 10, 20}},
-		{"and a longer pause", controller.Hint{Budget: "other", Remaining: 0, Reset: minute, RetryAfter: 2 * minute}, left{2 * minute, 0, 10, 20}},
+		{"one that we do not know is empty", controller.Hint{Budget: "other", Remaining: 0, Reset: minute}, left{minute, minute, 10, 20}},
+		{"and a longer pause", controller.Hint{Budget: "other", Remaining: 0, Reset: minute, RetryAfter: 2 * minute}, left{2 * minute, 2 * minute, 10, 20}},
 		{"no reset", controller.Hint{Budget: "own", Remaining: 3}, left{0, 0, 10, 20}},
 		{"nonsense", controller.Hint{Budget: "own", Remaining: -3, Reset: minute, RetryAfter: -1}, left{0, 0, 0, 20}},
 	} {
@@ -415,9 +415,10 @@ func TestHintIsTakenByWhatItIsOf(t *testing.T) {
 				return controller.Budget{Name: name, Tokens: n, Window: time.Hour}
 			}
 			g := newGate(budgeted(window("own", 10)), sharing(NewCommons([]controller.Budget{window("shared", 20)})))
-			g.hint(opening, test.hint)
+			g.hint(opening, test.hint, controller.Mark{})
 			status := g.appendStatus(nil, opening)
-			got := left{g.advice.Wait(opening), g.advice.Interval(opening), status[0].Remaining, status[1].Remaining}
+			_, next, _ := g.check(opening, patient(), asks(0), 0)
+			got := left{g.pause(opening), next, status[0].Remaining, status[1].Remaining}
 			if got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
