@@ -89,11 +89,11 @@ func (l *ledger) of(u Use) int64 {
 	return u.Tokens
 }
 
-// take notes that n more are used, after so much in all.
-func (l *ledger) take(now time.Time, n, before int64) {
+// take notes that the attempt with the number uses n more, after so much in all.
+func (l *ledger) take(now time.Time, n, number, before int64) {
 	level := l.now(now)
 	if l.renewed(now) && l.renewal.begun.IsZero() {
-		l.renewal.begun, l.renewal.before = now, before
+		l.renewal.begun, l.renewal.number, l.renewal.before = now, number, before
 		if l.renewal.partial {
 			level = float64(n)
 		}
@@ -116,7 +116,7 @@ func (l *ledger) now(now time.Time) float64 {
 		return l.level
 	case r.begun.IsZero() && l.limit > 0 && !r.partial:
 		return float64(l.limit)
-	case r.begun.IsZero(), !now.Before(r.lapse()):
+	case r.begun.IsZero(), r.silent, !now.Before(r.lapse()):
 		return math.Inf(1) // nothing is known any more
 	}
 	return l.level
@@ -162,14 +162,16 @@ func (l *ledger) interval(now time.Time, n int64) time.Duration {
 // renewal is what is known of a quota from the moment on at which it ought to be whole,
 // until the next hint. As much as there is in all may start, or one attempt alone if it
 // has turned out that not all comes back at once: then that one will tell. This holds for
-// as long as the server looked ahead at most; if there is no hint by then, nothing is
-// known any more.
+// as long as the server looked ahead at most, or until an attempt has succeeded without a
+// hint: then nothing is known any more.
 type renewal struct {
 	partial bool          // the reset is not of all
 	longest time.Duration // until a reset, from when the server counted
 	slowest time.Duration // from an attempt's start to its hint
 	begun   time.Time     // when something started that no hint counts; zero: nothing has
-	before  int64         // what had started before
+	number  int64         // of that one
+	before  int64         // what had started before it
+	silent  bool          // it, or one after it, has succeeded without a hint
 }
 
 func (r *renewal) lapse() time.Time { return r.begun.Add(r.longest + 2*r.slowest) }
@@ -179,9 +181,14 @@ func (r *renewal) hear(l *ledger, h Hint, start, now time.Time, all int64) {
 	if l.limit > 0 && !r.begun.IsZero() && !start.Before(l.whole) {
 		r.partial = h.Remaining < (l.limit-(all-r.before))/2
 	}
-	r.begun = time.Time{}
+	r.begun, r.silent = time.Time{}, false
 	r.longest = max(r.longest, h.Reset+now.Sub(start))
 	r.slowest = max(now.Sub(start), r.slowest-r.slowest/slowestMemory)
+}
+
+// end takes the success of an attempt.
+func (r *renewal) end(number int64) {
+	r.silent = r.silent || !r.begun.IsZero() && number >= r.number
 }
 
 // slowestMemory is over how many hints the slowest one is forgotten. Chosen.

@@ -67,10 +67,18 @@ func (t *Told) Back(now time.Time, m Mark) {
 	t.take(now, Use{-m.own.Requests, -m.own.Tokens})
 }
 
+// Succeed notes that an attempt has succeeded.
+func (t *Told) Succeed(m Mark) {
+	for i := range t.ledgers {
+		t.ledgers[i].renewal.end(m.number)
+	}
+}
+
 // Settle notes how many tokens an attempt has used. What a job was said to cost is not
 // given back, since some servers keep what they have reserved: the next hint will tell.
-func (t *Told) Settle(now time.Time, m Mark, tokens int64, estimated bool) {
-	if more := tokens - m.own.Tokens; more > 0 || estimated {
+// What is a mean is.
+func (t *Told) Settle(now time.Time, m Mark, tokens int64, mean bool) {
+	if more := tokens - m.own.Tokens; more > 0 || mean {
 		t.take(now, Use{Tokens: more})
 	}
 }
@@ -78,7 +86,7 @@ func (t *Told) Settle(now time.Time, m Mark, tokens int64, estimated bool) {
 func (t *Told) take(now time.Time, u Use) {
 	for i := range t.ledgers {
 		if l := &t.ledgers[i]; l.of(u) != 0 {
-			l.take(now, l.of(u), l.of(t.all))
+			l.take(now, l.of(u), t.number, l.of(t.all))
 		}
 	}
 	t.all.add(u)

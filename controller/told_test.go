@@ -79,6 +79,8 @@ type quotaAnswer struct {
 	at   time.Time
 	mark Mark
 	hint Hint
+
+	accepted bool
 }
 
 type quotaAnswers []quotaAnswer
@@ -108,8 +110,12 @@ func (r ride) run() (out ridden) {
 	}
 	for now.Before(t0.Add(r.lasts)) {
 		for len(due) > 0 && !due[0].at.After(now) {
-			if a := heap.Pop(&due).(quotaAnswer); a.hint.Reset > 0 {
+			a := heap.Pop(&due).(quotaAnswer)
+			if a.hint.Reset > 0 {
 				told.Hint(now, a.hint, a.mark)
+			}
+			if a.accepted {
+				told.Succeed(a.mark)
 			}
 		}
 		wait := told.Wait(now, use(next))
@@ -127,7 +133,7 @@ func (r ride) run() (out ridden) {
 				h.Reset = (h.Reset + r.round - 1).Truncate(r.round)
 			}
 			h.Budget, h.Reset = r.budget, h.Reset-took // as Slot.Hint has it
-			heap.Push(&due, quotaAnswer{now.Add(took), mark, h})
+			heap.Push(&due, quotaAnswer{now.Add(took), mark, h, accepted})
 			next = r.cost()
 			continue
 		}

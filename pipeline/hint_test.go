@@ -254,8 +254,7 @@ func TestNothingStartsAfterAHint(t *testing.T) {
 	}
 }
 
-// What is left may start at once, and no more until the reset: as much as there is in all, if
-// that was told.
+// What is left may start at once, and no more until the reset.
 func TestWhatIsLeftIsUsedAtOnceAndNoMoreUntilTheReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, c := range []struct {
@@ -263,7 +262,7 @@ func TestWhatIsLeftIsUsedAtOnceAndNoMoreUntilTheReset(t *testing.T) {
 			want []time.Duration
 		}{
 			{pipeline.Hint{Remaining: 4, Reset: 20 * time.Second}, seconds(0, 0, 0, 0, 0, 20, 20, 20, 20, 20)},
-			{pipeline.Hint{Limit: 4, Remaining: 3, Reset: 20 * time.Second}, seconds(0, 0, 0, 0, 20, 20, 20, 20, 40, 40)},
+			{pipeline.Hint{Limit: 4, Remaining: 3, Reset: 20 * time.Second}, seconds(0, 0, 0, 0, 20, 20, 20, 20, 20, 20)}, // which tell no more,
 			{pipeline.Hint{Limit: 4, Remaining: 9, Reset: 20 * time.Second}, seconds(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20)},
 			{pipeline.Hint{Remaining: 1, Reset: 20 * time.Second}, seconds(0, 0, 20, 20, 20, 20, 20)},
 			{pipeline.Hint{Limit: 100, Remaining: 0, Reset: 20 * time.Second}, seconds(0, 20, 20, 20, 20, 20, 20)},

@@ -148,6 +148,9 @@ func (g *gate) settle(now time.Time, j *Job) {
 		g.usage.Add(used)
 	}
 	g.told.Settle(now, j.mark, used, j.Cost == Unknown)
+	if j.verdict == controller.Succeeded {
+		g.told.Succeed(j.mark)
+	}
 	g.account(now, j, use{tokens: used, requests: j.requests()})
 }
 
