@@ -94,7 +94,7 @@ func (l *ledger) take(now time.Time, n, number, before int64) {
 	level := l.now(now)
 	if l.renewed(now) && l.renewal.begun.IsZero() {
 		l.renewal.begun, l.renewal.number, l.renewal.before = now, number, before
-		if l.renewal.partial {
+		if l.renewal.partial >= isPartial {
 			level = float64(n)
 		}
 	}
@@ -114,7 +114,7 @@ func (l *ledger) now(now time.Time) float64 {
 		return min(l.level+rate*now.Sub(l.at).Seconds(), float64(l.limit))
 	case now.Before(l.whole):
 		return l.level
-	case r.begun.IsZero() && l.limit > 0 && !r.partial:
+	case r.begun.IsZero() && l.limit > 0 && r.partial < isPartial:
 		return float64(l.limit)
 	case r.begun.IsZero(), r.silent, !now.Before(r.lapse()):
 		return math.Inf(1) // nothing is known any more
@@ -165,7 +165,7 @@ func (l *ledger) interval(now time.Time, n int64) time.Duration {
 // as long as the server looked ahead at most, or until an attempt has succeeded without a
 // hint: then nothing is known any more.
 type renewal struct {
-	partial bool          // the reset is not of all
+	partial int           // how often not all came back, less how often it did
 	longest time.Duration // until a reset, from when the server counted
 	slowest time.Duration // from an attempt's start to its hint
 	begun   time.Time     // when something started that no hint counts; zero: nothing has
@@ -179,7 +179,12 @@ func (r *renewal) lapse() time.Time { return r.begun.Add(r.longest + 2*r.slowest
 // hear takes what a hint says of the renewal before it.
 func (r *renewal) hear(l *ledger, h Hint, start, now time.Time, all int64) {
 	if l.limit > 0 && !r.begun.IsZero() && !start.Before(l.whole) {
-		r.partial = h.Remaining < (l.limit-(all-r.before))/2
+		switch whole := l.limit - (all - r.before); {
+		case h.Remaining < whole/2:
+			r.partial = min(r.partial+1, 2*isPartial)
+		case h.Remaining >= whole-whole/10:
+			r.partial = max(r.partial-1, 0)
+		}
 	}
 	r.begun, r.silent = time.Time{}, false
 	r.longest = max(r.longest, h.Reset+now.Sub(start))
@@ -190,6 +195,10 @@ func (r *renewal) hear(l *ledger, h Hint, start, now time.Time, all int64) {
 func (r *renewal) end(number int64) {
 	r.silent = r.silent || !r.begun.IsZero() && number >= r.number
 }
+
+// isPartial is how often not all has to have come back at a reset until it is taken to be
+// of a part: once may be because of other clients, or of clocks that differ. Chosen.
+const isPartial = 2
 
 // slowestMemory is over how many hints the slowest one is forgotten. Chosen.
 const slowestMemory = 64

@@ -210,7 +210,7 @@ const (
 	EventClosed          = controller.EventClosed
 	EventDraining        = controller.EventDraining
 	EventDrained         = controller.EventDrained
-	EventPaused          = controller.EventPaused  // a server asked to be left alone
+	EventPaused          = controller.EventPaused  // a server asked to be left alone, or has nothing left
 	EventResumed         = controller.EventResumed // that is over
 	EventDown            = controller.EventDown    // the service is taken for down
 	EventBack            = controller.EventBack    // it is back
