@@ -57,7 +57,7 @@ func (r *refill) hear(missing int64, counted, whole time.Time) {
 	}
 	noise := r.noise(reset)
 	switch {
-	case r.whole.IsZero() || !counted.Before(r.whole):
+	case r.whole.IsZero() || r.whole.Sub(counted).Seconds() <= noise: // that may have been since
 		r.whole, r.reset = whole, reset
 	case math.Abs(whole.Sub(r.whole).Seconds()) > noise && math.Abs(reset-r.reset) > noise:
 		r.known = true

@@ -327,7 +327,9 @@ func TestAttemptsThatStartTogetherAreCountedTogether(t *testing.T) {
 	s.hear(marks[0], 96, time.Minute) // it was last
 	s.want(94, left)
 	s.hear(marks[1], 98, time.Minute)
+	s.want(95, left)
 	s.hear(marks[1], 98, time.Minute) // no other one
+	s.want(95, left)
 	s.hear(marks[2], 97, time.Minute)
 	s.want(96, left)
 }
@@ -347,6 +349,19 @@ func TestAttemptsThatStartTogetherBeforeAReset(t *testing.T) {
 		}
 		s.want(99, time.Minute-ms)
 	}
+}
+
+// Resets are rounded: of those that start together, the latest counts.
+func TestAttemptsThatStartTogetherWaitForTheLatestReset(t *testing.T) {
+	s := play(t)
+	a, b := s.told.Start(s.now, Use{Requests: 1}), s.told.Start(s.now, Use{Requests: 1})
+	s.hear(a, 1, time.Minute)
+	s.hear(b, 0, time.Minute-900*ms)
+	s.want(0, time.Minute)
+	c, d := s.told.Start(s.now, Use{Requests: 1}), s.told.Start(s.now, Use{Requests: 1})
+	s.hear(c, 0, time.Minute)
+	s.hear(d, 0, time.Minute+900*ms)
+	s.want(0, time.Minute+900*ms)
 }
 
 func TestSeveralClientsOfOneQuotaGoByTheNewestHint(t *testing.T) {
@@ -424,6 +439,20 @@ func TestAfterAResetTheWholeQuotaMayStart(t *testing.T) {
 			s.want(test.may, s.told.Wait(s.now, Use{Requests: test.may + 1}))
 		})
 	}
+}
+
+func TestAfterAResetNothingIsKnownIfHintsComeTooLate(t *testing.T) {
+	s := play(t)
+	for range 40 {
+		m := s.start(1)
+		s.pass(40 * ms)
+		s.hear(m, 0, s.now.Add(10*ms).Sub(t0))
+	}
+	s.want(0, 10*ms)
+	s.pass(10 * ms)
+	s.want(unknown, 0)
+	s.start(1)
+	s.want(unknown, 0)
 }
 
 func TestAfterAResetNothingIsKnownOfAQuotaWithoutALimit(t *testing.T) {

@@ -367,6 +367,7 @@ func TestTakeBackReturnsAttemptsToWhereTheyCameFrom(t *testing.T) {
 // the attempt before, and not from a start that never was.
 func TestWhatIsTakenBackKeepsItsTurn(t *testing.T) {
 	const ms = time.Millisecond
+	var first *Job
 	for _, test := range []struct {
 		name    string
 		happens func(*Dispatcher)
@@ -377,6 +378,9 @@ func TestWhatIsTakenBackKeepsItsTurn(t *testing.T) {
 		{"a lower limit, and faster", func(d *Dispatcher) { d.set(controller.Setting{Limit: 3, Interval: 50 * ms}) }, []time.Duration{second, 1050 * ms}},
 		{"a quota that is used up", func(d *Dispatcher) {
 			d.hint(controller.Hint{Remaining: 0, Reset: 700 * ms}, controller.Mark{})
+		}, []time.Duration{1700 * ms, 1800 * ms}},
+		{"a quota that it knows is used up", func(d *Dispatcher) {
+			d.hint(controller.Hint{Remaining: 0, Reset: 700 * ms}, first.mark)
 		}, []time.Duration{1700 * ms, 1800 * ms}},
 		{"a pause", func(d *Dispatcher) { d.hint(controller.Hint{RetryAfter: second}, controller.Mark{}) }, []time.Duration{2 * second, 2100 * ms}},
 	} {
@@ -406,7 +410,7 @@ func TestWhatIsTakenBackKeepsItsTurn(t *testing.T) {
 					t.Fatal("not one attempt in the pool")
 				}
 			}
-			enter()
+			first = enter()
 			next := enter()
 			d.now = begin.Add(900 * ms)
 			starts()

@@ -276,11 +276,7 @@ func (g *gate) name(budget int) string {
 func (g *gate) hint(now time.Time, h controller.Hint, m controller.Mark) {
 	h = h.WithinReason()
 	g.advice.Take(now, h)
-	switch {
-	case h.Reset == 0:
-	case h.Budget != "" && g.hintBudgets(now, h):
-		g.told.Forget(h.Budget)
-	default:
+	if h.Reset > 0 && (h.Budget == "" || !g.hintBudgets(now, h)) {
 		g.told.Hint(now, h, m)
 	}
 }

@@ -426,6 +426,81 @@ func TestHintIsTakenByWhatItIsOf(t *testing.T) {
 	}
 }
 
+// What attempts take of a quota that no budget stands for, and what of it comes back.
+func TestGateKeepsTheBooksOfAQuota(t *testing.T) {
+	recorded := func(n int64) func(*gate, *Job) {
+		return func(g *gate, j *Job) {
+			j.tokens, j.verdict = n, succeeded
+			g.settle(opening, j)
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		before []int64 // what jobs have used that told no cost
+		cost   int64
+		then   func(*gate, *Job)
+		left   int64
+	}{
+		{"what it is said to cost", nil, 30, func(*gate, *Job) {}, 70},
+		{"what others used, as long as it has not ended", []int64{10, 20}, Unknown, func(*gate, *Job) {}, 85},
+		{"what it used, if nobody said what it costs", []int64{10, 20}, Unknown, recorded(5), 95},
+		{"what it is said to cost, though it used less", nil, 30, recorded(5), 70},
+		{"what it used, if that is more", nil, 30, recorded(40), 60},
+		{"nothing, if it was taken back", nil, 30, func(g *gate, j *Job) { g.giveBack(opening, j, 0) }, 100},
+		{"nothing, if it did not start", nil, 30, func(g *gate, j *Job) { j.skipped = true; g.settle(opening, j) }, 100},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := newGate()
+			for _, used := range test.before {
+				j := asks(Unknown)
+				pass(t, g, opening, j, 0)
+				recorded(used)(g, j)
+			}
+			g.hint(opening, controller.Hint{Budget: "tokens", Limit: 500, Remaining: 100, Reset: minute}, controller.Mark{})
+			j := asks(test.cost)
+			pass(t, g, opening, j, 0)
+			test.then(g, j)
+			for cost, want := range map[int64]hold{test.left: free, test.left + 1: byServer} {
+				if h, _, _ := g.check(opening, patient(), asks(cost), 0); h != want {
+					t.Errorf("%d tokens: held by %v, want %v", cost, h, want)
+				}
+			}
+		})
+	}
+}
+
+// A server that tells of a quota only now and then is not held to it after its reset.
+func TestASuccessWithoutAHintEndsWhatARenewedQuotaHolds(t *testing.T) {
+	g := newGate()
+	g.hint(opening, controller.Hint{Limit: 1, Remaining: 0, Reset: minute}, controller.Mark{})
+	now := opening.Add(minute)
+	j := asks(0)
+	pass(t, g, now, j, 0)
+	if h, _, _ := g.check(now, patient(), asks(0), 0); h != byServer {
+		t.Errorf("held by %v before it has ended, want the quota", h)
+	}
+	j.verdict = succeeded
+	g.settle(now, j)
+	if h, _, _ := g.check(now, patient(), asks(0), 0); h != free {
+		t.Errorf("held by %v after it", h)
+	}
+}
+
+// A budget takes the place of what was told of a quota of its name.
+func TestABudgetTakesThePlaceOfAQuota(t *testing.T) {
+	empty := controller.Hint{Budget: "tokens", Limit: 9, Remaining: 0, Reset: time.Hour}
+	tokens := budgeted(controller.Budget{Name: "tokens", Tokens: 100, Window: minute})
+	g := newGate()
+	g.hint(opening, empty, controller.Mark{})
+	var cfg Config
+	tokens(&cfg)
+	cfg.Controller.Bounds.MaxLimit = 4
+	g.update(opening, cfg)
+	if h, wait, _ := g.check(opening, patient(), asks(1), 0); h != free {
+		t.Errorf("held by %v for %v", h, wait)
+	}
+}
+
 func TestBudgetsAreNumberedOurOwnFirst(t *testing.T) {
 	budget := func(name string, n int64) controller.Budget {
 		return controller.Budget{Name: name, Tokens: n, Window: minute}

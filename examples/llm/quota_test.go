@@ -103,6 +103,25 @@ func TestHeadersAloneAreEnough(t *testing.T) {
 	}
 }
 
+// TestHeadersTellWhatAServerKeeps: one that keeps charging for the longest answer says so, and goes on being used up.
+func TestHeadersTellWhatAServerKeeps(t *testing.T) {
+	t.Parallel()
+	o := defaults(t)
+	o.samples, o.budgets = 14, false
+	synctest.Test(t, func(t *testing.T) {
+		cfg := o.serverConfig()
+		cfg.KeepsReserve = true
+		sum := runIn(t, o, piped(t, o, cfg))
+		n, _, tokens := sum.ledger.Minutes()
+		if share := float64(tokens) / float64(int64(n+1)*o.tpm); n < 10 || share < 0.97 {
+			t.Errorf("got %.1f%% of what is granted used in %d minutes, want 97%% in 10", 100*share, n)
+		}
+		if refused := sum.stats.RefusedTokens; refused > sum.ledger.Requests/200 || !sum.complete() {
+			t.Errorf("got %d of %d requests refused, want one in two hundred at most", refused, sum.ledger.Requests)
+		}
+	})
+}
+
 // A server that keeps charging for the longest answer that was allowed grants less than it seems. What its headers say is
 // listened to: a request in a hundred is refused at most. What a header says is left is taken to be all until the quota is
 // whole again, while it flows back all the time; so now and then some of it is not used.
