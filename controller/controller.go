@@ -67,7 +67,7 @@ type Status struct {
 	InFlight    int
 	Waiting     int
 	PausedFor   time.Duration
-	Interval    time.Duration // that a server's hint asks for
+	Interval    time.Duration // at which a server's quota flows back, if it holds attempts up
 	Completed   int64
 	Failed      int64
 	Retries     int64

@@ -10,7 +10,7 @@
 //	        ──▶ Circuit                      ──▶ open, half-open, closed
 //	        ──▶ Window                       ──▶ what is left of a budget
 //	        ──▶ Quickest                     ──▶ the least time that an attempt needs
-//	hint    ──▶ Advice, Window               ──▶ what the server asks for
+//	hint    ──▶ Advice, Told, Window         ──▶ what the server asks for, what is left of its quotas
 //	        ──▶ Pacer, Bucket                ──▶ when the next attempt may start
 //	        ──▶ Progress                     ──▶ rate and ETA
 //

@@ -11,11 +11,11 @@ type Hold uint8
 const (
 	HeldByNothing Hold = iota // it may start, or there is none
 	HeldByLimit               // as many are in flight as may be, or hold their slots while backing off
-	HeldByPace                // the interval, or what is left of a server's quota
+	HeldByPace                // the interval
 	HeldByBudget              // a budget
 	HeldByRate                // the rate
 	HeldByCircuit             // an open circuit, or a half-open one whose probes are out
-	HeldByServer              // a pause that the server asked for
+	HeldByServer              // a pause that the server asked for, or what is left of a quota of its
 )
 
 var holdNames = [...]string{"nothing", "limit", "pace", "budget", "rate", "circuit", "server"}

@@ -192,7 +192,7 @@ func playBudget() player {
 		case "update":
 			w.Update(now, Budget{Tokens: words.number(1), Window: words.duration(2)})
 		}
-		return fmt.Sprintf("%d open, %d used, %d left, half in %v; wait %v, interval %v", len(reserved),
-			w.Used(now), w.Remaining(now), w.Wait(now, w.Tokens/2), advice.Wait(now), advice.Interval(now))
+		return fmt.Sprintf("%d open, %d used, %d left, half in %v; wait %v", len(reserved),
+			w.Used(now), w.Remaining(now), w.Wait(now, w.Tokens/2), advice.Wait(now))
 	}
 }

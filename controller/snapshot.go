@@ -47,8 +47,8 @@ type Snapshot struct {
 	Waiting        int // jobs that were taken and wait for an attempt, their first or another
 	SafeCeiling    int // where growth stops for now
 
-	DispatchInterval time.Duration // in force: the policy's, or a hint's if that is longer
-	PausedFor        time.Duration // nothing starts for so long, because a server asked for that; 0: it did not
+	DispatchInterval time.Duration // in force: the policy's, or that of a server's quota that flows back, if that holds attempts up
+	PausedFor        time.Duration // nothing starts for so long, because a server asked for that or has nothing left; 0: it did not
 
 	Completed int64 // jobs that succeeded
 	Failed    int64 // jobs that ended with an error

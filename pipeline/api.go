@@ -188,11 +188,11 @@ const (
 const (
 	HeldByNothing = controller.HeldByNothing // it may start, or there is none
 	HeldByLimit   = controller.HeldByLimit   // as many are in flight as may be
-	HeldByPace    = controller.HeldByPace    // the interval, or what is left of a server's quota
+	HeldByPace    = controller.HeldByPace    // the interval
 	HeldByBudget  = controller.HeldByBudget  // a budget
 	HeldByRate    = controller.HeldByRate    // the rate
 	HeldByCircuit = controller.HeldByCircuit // the circuit
-	HeldByServer  = controller.HeldByServer  // a pause that the server asked for
+	HeldByServer  = controller.HeldByServer  // a pause that the server asked for, or what is left of a quota of its
 )
 
 // What an event tells.
@@ -210,7 +210,7 @@ const (
 	EventClosed          = controller.EventClosed
 	EventDraining        = controller.EventDraining
 	EventDrained         = controller.EventDrained
-	EventPaused          = controller.EventPaused  // a server asked to be left alone
+	EventPaused          = controller.EventPaused  // a server asked to be left alone, or has nothing left
 	EventResumed         = controller.EventResumed // that is over
 	EventDown            = controller.EventDown    // the service is taken for down
 	EventBack            = controller.EventBack    // it is back

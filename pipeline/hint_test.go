@@ -222,7 +222,7 @@ func TestEndOfAPauseIsToldInTime(t *testing.T) {
 func TestNothingStartsAfterAHint(t *testing.T) {
 	for _, h := range []pipeline.Hint{
 		{RetryAfter: time.Minute}, {Reset: time.Minute}, {Reset: time.Minute, Budget: "unknown"},
-		{Remaining: 1, Reset: time.Minute}, {Reset: time.Minute, Budget: "calls"},
+		{Remaining: 0, Reset: time.Minute}, {Reset: time.Minute, Budget: "calls"},
 	} {
 		for _, limit := range sizes {
 			t.Run(fmt.Sprintf("%+v, limit %d", h, limit), func(t *testing.T) {
@@ -254,18 +254,19 @@ func TestNothingStartsAfterAHint(t *testing.T) {
 	}
 }
 
-func TestHintPacesWhatIsLeft(t *testing.T) {
+// What is left may start at once, and no more until the reset.
+func TestWhatIsLeftIsUsedAtOnceAndNoMoreUntilTheReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, c := range []struct {
 			hint pipeline.Hint
 			want []time.Duration
 		}{
-			{pipeline.Hint{Remaining: 4, Reset: 20 * time.Second}, seconds(0, 5, 10, 15, 20, 20, 20)},
-			{pipeline.Hint{Limit: 8, Remaining: 4, Reset: 20 * time.Second}, seconds(0, 5, 10, 15, 20, 20, 20)},
-			{pipeline.Hint{Limit: 7, Remaining: 4, Reset: 20 * time.Second}, seconds(0, 0, 0, 0, 0, 0, 0)},
-			{pipeline.Hint{Remaining: 1, Reset: 20 * time.Second}, seconds(0, 20, 20, 20, 20, 20, 20)},
+			{pipeline.Hint{Remaining: 4, Reset: 20 * time.Second}, seconds(0, 0, 0, 0, 0, 20, 20, 20, 20, 20)},
+			{pipeline.Hint{Limit: 4, Remaining: 3, Reset: 20 * time.Second}, seconds(0, 0, 0, 0, 20, 20, 20, 20, 20, 20)}, // which tell no more,
+			{pipeline.Hint{Limit: 4, Remaining: 9, Reset: 20 * time.Second}, seconds(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20)},
+			{pipeline.Hint{Remaining: 1, Reset: 20 * time.Second}, seconds(0, 0, 20, 20, 20, 20, 20)},
 			{pipeline.Hint{Limit: 100, Remaining: 0, Reset: 20 * time.Second}, seconds(0, 20, 20, 20, 20, 20, 20)},
-			{pipeline.Hint{RetryAfter: 7 * time.Second, Remaining: 4, Reset: 20 * time.Second}, seconds(0, 7, 12, 17, 20, 20, 20)},
+			{pipeline.Hint{RetryAfter: 7 * time.Second, Remaining: 4, Reset: 20 * time.Second}, seconds(0, 7, 7, 7, 7, 20, 20)},
 			{pipeline.Hint{RetryAfter: 30 * time.Second, Remaining: 4, Reset: 20 * time.Second}, seconds(0, 30, 30, 30, 30, 30, 30)},
 			{pipeline.Hint{Limit: 100, Remaining: 3}, seconds(0, 0, 0, 0, 0, 0, 0)},
 			{pipeline.Hint{Limit: 100, Reset: time.Hour, Remaining: -5, RetryAfter: -time.Hour}, []time.Duration{0, time.Hour, time.Hour}},
@@ -276,73 +277,44 @@ func TestHintPacesWhatIsLeft(t *testing.T) {
 	})
 }
 
-// The pace of a hint ends with its reset, whether an attempt is due then or not.
-func TestPaceOfAHintEndsWithTheReset(t *testing.T) {
+// Answers overtake each other, so what is left goes up and down. It is that of the attempt
+// which started last, less what has started since.
+func TestAnOlderAnswerDoesNotUndoANewerOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &hinting{
-			service: service{answer: func(job, _ int) answer { return answer{takes: time.Second * time.Duration(2*max(1-job, 0))} }},
-			hint: func(job, _ int) (pipeline.Hint, bool) {
-				if job == 1 {
-					return pipeline.Hint{Remaining: 1, Reset: time.Hour}, true
-				}
-				return pipeline.Hint{}, false
-			},
-		}
-		// Job 1 starts at 2s, the quota is whole an hour later; job 2 would be due then.
-		wantStarts(t, hintedStarts(t, s, pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}}, 4),
-			[]time.Duration{0, 2 * time.Second, time.Hour + 2*time.Second, time.Hour + 2*time.Second})
-
-		slow := &hinting{ // tells after 40 minutes, when 20 are left
 			service: service{answer: func(job, _ int) answer { return answer{} }},
 			hint: func(job, _ int) (pipeline.Hint, bool) {
-				if job > 0 {
+				if job > 2 {
 					return pipeline.Hint{}, false
 				}
-				time.Sleep(9 * time.Minute)
-				return pipeline.Hint{Remaining: 2, Reset: 20 * time.Minute}, true
+				begin := time.Now()
+				time.Sleep(time.Duration(3-job) * 10 * time.Second)
+				return pipeline.Hint{Limit: 10, Remaining: int64(4 - 2*job), Reset: time.Minute - time.Since(begin)}, true
 			},
 		}
-		// 10 minutes apart, from the last start at 0 to the reset after 29.
-		got := hintedStarts(t, slow, pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}}, 5)
-		wantStarts(t, got, []time.Duration{0, 10 * time.Minute, 20 * time.Minute, 29 * time.Minute, 29 * time.Minute})
+		throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 3, Policy: pipeline.Static{}})
+		in := make(chan int)
+		go func() {
+			defer close(in)
+			for job := range 6 {
+				if job < 3 {
+					time.Sleep(time.Second)
+				}
+				in <- job
+			}
+		}()
+		begin := time.Now()
+		collect(pipeline.Attach(throttle, s.work).Run(t.Context(), in))
+		// Job 2 starts at 3s and says at 13s that nothing is left until 1m3s. Jobs 1 and 0
+		// say at 22s and 31s that there was something, when they started.
+		wantStarts(t, s.starts(begin), seconds(1, 2, 3, 63, 63, 63))
 	})
 }
 
-// Answers overtake each other, so what is left goes up and down. However many
-// hints there are, the next attempt waits for one interval after the last.
-func TestHintsDoNotAddUp(t *testing.T) {
+// A slot that is held tells more than once: each time it counts from the time before.
+func TestHintOfAHeldSlotCountsFromTheOneBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, h := range [][2]pipeline.Hint{
-			{{Remaining: 10, Reset: 100 * time.Second}, {Remaining: 9, Reset: 90 * time.Second}},
-			{{Remaining: 20, Reset: 100 * time.Second}, {Remaining: 10, Reset: 100 * time.Second}},
-			{{Limit: 20, Remaining: 11, Reset: 100 * time.Second}, {Limit: 20, Remaining: 10, Reset: 100 * time.Second}},
-		} {
-			n := 0
-			s := firstHints(pipeline.Hint{}, answer{})
-			s.hint = func(job, _ int) (pipeline.Hint, bool) { return h[1], job == 0 }
-			throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 2, Policy: pipeline.Static{}})
-			slot, err := throttle.Acquire(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			for ; n < 100; n++ {
-				slot.Hint(h[n%2])
-			}
-			begin := time.Now()
-			collect(pipeline.Attach(throttle, s.work).Run(t.Context(), feed(2)))
-			if got := s.starts(begin); got[0] > 10*time.Second || got[1] > 20*time.Second {
-				t.Errorf("%+v: starts at %v, want 10s apart", h, got)
-			}
-			slot.Release(nil)
-		}
-	})
-}
-
-// A hint that comes when the interval of the last one is over sets one anew, not
-// on top of that: the next attempt waits for one interval at most.
-func TestHintAfterTheLastOneIsOver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 2, Policy: pipeline.Static{}})
+		throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 9, Policy: pipeline.Static{}})
 		s := always(answer{})
 		p := pipeline.Attach(throttle, s.work)
 		begin := time.Now()
@@ -350,30 +322,28 @@ func TestHintAfterTheLastOneIsOver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(9 * time.Minute)
-		slot.Hint(pipeline.Hint{Remaining: 2, Reset: 20 * time.Minute}) // until 29m
-		collect(p.Run(t.Context(), feed(2)))                            // at 10m and 20m
-		time.Sleep(10*time.Minute - 30*time.Second)
-		slot.Hint(pipeline.Hint{Remaining: 2, Reset: 20 * time.Minute})
-		collect(p.Run(t.Context(), feed(2)))
-		got := s.starts(begin)
-		if got[2] < 30*time.Minute || got[2] > 39*time.Minute+30*time.Second || got[3] != got[2]+10*time.Minute {
-			t.Errorf("starts at %v, want the third 30m to 39m30s after the first, and 10m apart", got)
-		}
+		collect(p.Run(t.Context(), feed(3)))
+		time.Sleep(time.Minute)
+		slot.Hint(pipeline.Hint{Remaining: 4, Reset: time.Hour}) // less the three
+		collect(p.Run(t.Context(), feed(1)))
+		time.Sleep(time.Minute)
+		slot.Hint(pipeline.Hint{Remaining: 4, Reset: time.Hour}) // less the one
+		collect(p.Run(t.Context(), feed(4)))
+		wantStarts(t, s.starts(begin), seconds(0, 0, 0, 60, 120, 120, 120, 3720))
 		slot.Release(nil)
 	})
 }
 
-// What is left of a quota is spread by us, and a pause is the server's: neither says
-// how far apart attempts are by themselves, from which a cut starts.
+// A wait for a quota and a pause are the server's: neither says how far apart attempts are by
+// themselves, from which a cut starts.
 func TestWhatAHintDidIsNotTakenForTheGapOfAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, c := range []struct {
 			hint  pipeline.Hint
 			cutAt int
 		}{
-			{pipeline.Hint{Remaining: 10, Reset: 100 * time.Second}, 5},  // while the hint holds
-			{pipeline.Hint{Remaining: 10, Reset: 100 * time.Second}, 20}, // and when it is over
+			{pipeline.Hint{Remaining: 10, Reset: 100 * time.Second}, 5},  // before it is used up
+			{pipeline.Hint{Remaining: 10, Reset: 100 * time.Second}, 20}, // and when it is whole again
 			{pipeline.Hint{RetryAfter: 100 * time.Second}, 4},
 			{pipeline.Hint{RetryAfter: 9 * time.Second}, 20},
 		} {
@@ -429,13 +399,9 @@ func TestHintsNeverLetMoreStartThanIsLeft(t *testing.T) {
 			}
 			collect(p.Run(context.Background(), feed(30)))
 			n := int64(0)
-			last := time.Time{}
 			for _, a := range s.log {
 				if a.start.After(at) && a.start.Before(at.Add(h.Reset)) {
 					n++
-					gap := a.start.Sub(last)
-					f.check(last.IsZero() || gap*time.Duration(h.Remaining) >= h.Reset, "a gap of %v", gap)
-					last = a.start
 				}
 				f.check(!a.start.After(at) || !a.start.Before(at.Add(h.RetryAfter)), "started within RetryAfter")
 			}
@@ -516,7 +482,7 @@ func TestHintOfAnUnknownBudget(t *testing.T) {
 			{pipeline.Hint{Budget: "tokens"}, 0},
 			{pipeline.Hint{Budget: "tokens", RetryAfter: time.Second, Remaining: 1, Reset: time.Minute}, time.Second},
 			{pipeline.Hint{Budget: "tokens", RetryAfter: time.Hour, Reset: time.Minute}, time.Hour},
-			{pipeline.Hint{Budget: "requests", Requests: true, Limit: 100, Remaining: 1, Reset: time.Minute}, time.Minute}, // but these are calls
+			{pipeline.Hint{Budget: "requests", Requests: true, Limit: 100, Remaining: 0, Reset: time.Minute}, time.Minute}, // but these are calls
 			{pipeline.Hint{Budget: "other", Requests: true, Limit: 100, Remaining: 50, Reset: time.Minute}, 0},             // and this one is known
 		} {
 			cfg := pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}, Budgets: []pipeline.Budget{{Name: "other", Tokens: 100, Window: time.Hour}}}

@@ -21,7 +21,7 @@ const steady = 256
 // and when one attempt does not succeed, the workers take no more of them.
 func (d *Dispatcher) lookAhead() {
 	d.ahead = 0
-	if d.streak >= steady && d.interval == 0 && d.gate.rate == nil && d.calls == 0 && len(d.retired) == 0 {
+	if d.streak >= steady && d.interval == 0 && d.gate.rate == nil && !d.gate.told.Holds() && d.calls == 0 && len(d.retired) == 0 {
 		d.ahead = batch
 		d.pool.eager.Store(true)
 	}

@@ -79,8 +79,8 @@ func TestNothingIsHandedOverAheadUnlessAllIsWell(t *testing.T) {
 		{"all is well", func(*Config) {}, func(*Dispatcher) {}, batch},
 		{"too few", func(*Config) {}, func(d *Dispatcher) { d.streak-- }, 0},
 		{"paced", paced(1), func(*Dispatcher) {}, 0},
-		{"paced by the server", func(*Config) {}, func(d *Dispatcher) {
-			d.hint(controller.Hint{Remaining: 1, Reset: minute})
+		{"a quota of the server", func(*Config) {}, func(d *Dispatcher) {
+			d.hint(controller.Hint{Remaining: 1, Reset: minute}, controller.Mark{})
 		}, 0},
 		{"a rate", rated(1e9, 1e9), func(*Dispatcher) {}, 0},
 		{"a call", func(*Config) {}, func(d *Dispatcher) { d.calls = 1 }, 0},
@@ -180,11 +180,11 @@ func TestWhatIsHandedOverAheadIsTakenBack(t *testing.T) {
 		{"the circuit opens", breakingBy(open), func(r *rehearsal) { r.cue <- errService }, 0, 0},
 		{"something was recorded", breakingBy(open), func(r *rehearsal) { r.Record(errService, 0, 0); r.cue <- nil }, 1, 0},
 		{"the server asks for a pause", func(*Config) {}, func(r *rehearsal) {
-			r.Hint(controller.Hint{RetryAfter: minute})
+			r.Hint(controller.Hint{RetryAfter: minute}, controller.Mark{})
 			r.cue <- nil
 		}, 0, 0},
 		{"the server tells what is left of a budget", func(*Config) {}, func(r *rehearsal) {
-			r.Hint(controller.Hint{Budget: "second", Remaining: 0, Reset: minute}) // it knows nothing of what waits here
+			r.Hint(controller.Hint{Budget: "second", Remaining: 0, Reset: minute}, controller.Mark{}) // it knows nothing of what waits here
 			r.cue <- nil
 		}, 0, 0},
 		{"another configuration", func(*Config) {}, func(r *rehearsal) {
@@ -367,6 +367,7 @@ func TestTakeBackReturnsAttemptsToWhereTheyCameFrom(t *testing.T) {
 // the attempt before, and not from a start that never was.
 func TestWhatIsTakenBackKeepsItsTurn(t *testing.T) {
 	const ms = time.Millisecond
+	var first *Job
 	for _, test := range []struct {
 		name    string
 		happens func(*Dispatcher)
@@ -375,8 +376,13 @@ func TestWhatIsTakenBackKeepsItsTurn(t *testing.T) {
 		{"slower", func(d *Dispatcher) { d.set(controller.Setting{Limit: 4, Interval: 800 * ms}) }, []time.Duration{1700 * ms, 2500 * ms}},
 		{"a lower limit", func(d *Dispatcher) { d.set(controller.Setting{Limit: 3, Interval: 100 * ms}) }, []time.Duration{second, 1100 * ms}},
 		{"a lower limit, and faster", func(d *Dispatcher) { d.set(controller.Setting{Limit: 3, Interval: 50 * ms}) }, []time.Duration{second, 1050 * ms}},
-		{"a slower server", func(d *Dispatcher) { d.hint(controller.Hint{Remaining: 10, Reset: 8 * second}) }, []time.Duration{1700 * ms, 2500 * ms}},
-		{"a pause", func(d *Dispatcher) { d.hint(controller.Hint{RetryAfter: second}) }, []time.Duration{2 * second, 2100 * ms}},
+		{"a quota that is used up", func(d *Dispatcher) {
+			d.hint(controller.Hint{Remaining: 0, Reset: 700 * ms}, controller.Mark{})
+		}, []time.Duration{1700 * ms, 1800 * ms}},
+		{"a quota that it knows is used up", func(d *Dispatcher) {
+			d.hint(controller.Hint{Remaining: 0, Reset: 700 * ms}, first.mark)
+		}, []time.Duration{1700 * ms, 1800 * ms}},
+		{"a pause", func(d *Dispatcher) { d.hint(controller.Hint{RetryAfter: second}, controller.Mark{}) }, []time.Duration{2 * second, 2100 * ms}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newStand(t, 4)
@@ -395,7 +401,7 @@ func TestWhatIsTakenBackKeepsItsTurn(t *testing.T) {
 			}
 			starts := func() time.Duration { // when the next one does
 				for d.dispatch(); d.pool.waiting() == 0; d.dispatch() {
-					d.now = d.now.Add(max(d.gate.pacer.Wait(d.now), d.gate.advice.Wait(d.now)))
+					d.now = d.now.Add(max(d.gate.pacer.Wait(d.now), d.gate.pause(d.now)))
 				}
 				return d.now.Sub(begin)
 			}
@@ -404,7 +410,7 @@ func TestWhatIsTakenBackKeepsItsTurn(t *testing.T) {
 					t.Fatal("not one attempt in the pool")
 				}
 			}
-			enter()
+			first = enter()
 			next := enter()
 			d.now = begin.Add(900 * ms)
 			starts()

@@ -115,7 +115,7 @@ func (j *Job) enter() {
 	if j.scope == nil {
 		j.scope = &scope{Context: j.door.ctx, slot: Slot{dispatcher: j.door.dispatcher}}
 	}
-	j.scope.slot.attempt, j.scope.slot.waited = j.Attempts, j.Waited
+	j.scope.slot.attempt, j.scope.slot.waited, j.scope.slot.mark = j.Attempts, j.Waited, j.mark
 }
 
 // leave takes what the attempt recorded, and its scope if the work has looked

@@ -28,6 +28,9 @@ func (d *Dispatcher) dispatch() {
 		d.start(j)
 	}
 	d.gate.pacer.Hold(held == byPace)
+	if held == byServer {
+		d.gate.gaps = controller.Gaps{} // those to come are the server's
+	}
 	if !d.reporter.pending() { // else nobody has asked what does
 		d.paced = held == byPace && d.interval == d.setting.Interval
 	}
@@ -36,19 +39,16 @@ func (d *Dispatcher) dispatch() {
 	d.watchHold(held)
 	d.sendHome(held, heldFor)
 	d.stepAside(held)
-	d.setAlarm(held)
+	d.setAlarm()
 	d.setAppetite(held)
 	d.full.Store(d.running >= d.setting.Limit+d.ahead)
 }
 
 // setAlarm has the dispatcher woken when something changes by itself: beside what
-// has been asked for already, a pause or a pace of the server's is over, the
-// circuit is half-open, or a retry is due.
-func (d *Dispatcher) setAlarm(held hold) {
-	d.alarm.want(d.now, d.gate.advice.Wait(d.now))
-	if held == byPace {
-		d.alarm.want(d.now, d.gate.advice.Left(d.now))
-	}
+// has been asked for already, a pause of the server's is over, the circuit is half-open,
+// or a retry is due.
+func (d *Dispatcher) setAlarm() {
+	d.alarm.want(d.now, d.gate.pause(d.now))
 	if d.circuit == controller.BreakerOpen {
 		d.alarm.want(d.now, d.gate.circuit.Until().Sub(d.now))
 	}

@@ -46,7 +46,7 @@ type Dispatcher struct {
 
 	now      time.Time
 	setting  controller.Setting // in force
-	interval time.Duration      // in force, hints of servers considered
+	interval time.Duration      // in force
 	reporter *reporter
 	pool     *pool
 
@@ -231,7 +231,6 @@ func (d *Dispatcher) handle(mail List) {
 	if setting, ok := d.reporter.take(); ok {
 		d.set(setting)
 	}
-	d.pace() // the time of a hint may be over
 	for j := mail.Pop(); j != nil; j = mail.Pop() {
 		switch j.message {
 		case submitted:
@@ -274,10 +273,9 @@ func (d *Dispatcher) set(s controller.Setting) {
 	d.pace()
 }
 
-// pace puts the interval in force: that of the policy, or what is left of a
-// server's quota if that is longer.
+// pace puts the policy's interval in force.
 func (d *Dispatcher) pace() {
-	interval := max(d.setting.Interval, d.gate.advice.Interval(d.now))
+	interval := d.setting.Interval
 	if interval == d.interval {
 		return
 	}

@@ -15,6 +15,7 @@ type gate struct {
 	circuit *controller.Circuit // nil: none
 	former  *controller.Circuit // the one that there was before
 	advice  controller.Advice
+	told    controller.Told
 	budgets []*controller.Window
 	commons *Commons // budgets that are not ours alone; nil: none
 	usage   controller.Usage
@@ -53,7 +54,10 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 	if g.circuit != nil && !g.circuit.Ready(now) {
 		return byCircuit, g.circuit.Until().Sub(now), 0
 	}
-	if wait = g.advice.Wait(now); wait > 0 {
+	if wait = g.advice.Wait(now); g.told.Holds() {
+		wait = max(wait, g.told.Wait(now, g.expected(j)))
+	}
+	if wait > 0 {
 		h = byServer
 	}
 	for i, b := range g.budgets {
@@ -105,6 +109,7 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 	if g.rate != nil {
 		g.rate.Take(now, j.Weight)
 	}
+	j.mark = g.told.Start(now, g.expected(j))
 	g.gaps.Add(now)
 	jitter := 0.0
 	if g.pacer.Jitter > 0 && interval > 0 {
@@ -124,6 +129,7 @@ func (g *gate) giveBack(now time.Time, j *Job, interval time.Duration) {
 	if g.rate != nil {
 		g.rate.Give(j.Weight)
 	}
+	g.told.Back(now, j.mark)
 	g.account(now, j, nothing)
 }
 
@@ -132,16 +138,18 @@ func (g *gate) settle(now time.Time, j *Job) {
 	if g.circuit != nil {
 		g.report(now, j)
 	}
-	if len(g.budgets) == 0 && g.commons == nil && j.first.window == nil {
-		return
-	}
 	if j.skipped {
+		g.told.Back(now, j.mark)
 		g.account(now, j, nothing)
 		return
 	}
 	used := j.used()
 	if j.verdict == controller.Succeeded || j.tokens != Unknown {
 		g.usage.Add(used)
+	}
+	g.told.Settle(now, j.mark, used, j.Cost == Unknown)
+	if j.verdict == controller.Succeeded {
+		g.told.Succeed(j.mark)
 	}
 	g.account(now, j, use{tokens: used, requests: j.requests()})
 }
@@ -243,6 +251,16 @@ func (g *gate) cost(j *Job, b controller.Budget) int64 {
 	return max(b.Tokens/int64(g.share), 1)
 }
 
+// expected returns what an attempt is expected to use of quotas that no budget stands
+// for. As long as nobody knows what jobs use, it is no tokens.
+func (g *gate) expected(j *Job) controller.Use {
+	u := controller.Use{Requests: j.requests(), Tokens: min(max(j.Cost, 0), mostTokens)}
+	if j.Cost == Unknown {
+		u.Tokens, _ = g.usage.Mean()
+	}
+	return u
+}
+
 // free returns the share of a budget that is free.
 func (g *gate) free(now time.Time, budget int) (share float64) {
 	of := func(w *controller.Window, now time.Time) float64 {
@@ -265,21 +283,29 @@ func (g *gate) name(budget int) string {
 	return g.commons.budgets[budget-len(g.budgets)].Name
 }
 
-// hint takes what a server said: of a budget that we know, or else of all that
-// is sent to it. A quota that we know only by name is an obstacle only when
-// nothing is left of it, since it does not count calls.
-func (g *gate) hint(now time.Time, h controller.Hint) {
+// hint takes what a server said to the attempt with the mark: of a budget that we know, or
+// else of a quota that is kept in a ledger.
+func (g *gate) hint(now time.Time, h controller.Hint, m controller.Mark) {
 	h = h.WithinReason()
-	if h.Budget != "" && h.Reset > 0 {
-		known := g.hintBudgets(now, h)
-		if !known && h.Remaining == 0 {
-			h.RetryAfter = max(h.RetryAfter, h.Reset)
-		}
-		if known || !h.Requests {
-			h.Reset = 0
-		}
-	}
 	g.advice.Take(now, h)
+	if h.Reset > 0 && (h.Budget == "" || !g.hintBudgets(now, h)) {
+		g.told.Hint(now, h, m)
+	}
+}
+
+// pause returns how long nothing is to be sent because the server has said so, or has said
+// that nothing is left.
+func (g *gate) pause(now time.Time) time.Duration {
+	return max(g.advice.Wait(now), g.told.Pause(now))
+}
+
+// interval returns how far apart a server's quotas keep ordinary attempts.
+func (g *gate) interval(now time.Time) time.Duration {
+	if !g.told.Holds() {
+		return 0
+	}
+	mean, _ := g.usage.Mean()
+	return g.told.Interval(now, controller.Use{Requests: 1, Tokens: mean})
 }
 
 // hintBudgets tells the budgets that the server names.
@@ -309,15 +335,6 @@ func (g *gate) hintBudgets(now time.Time, h controller.Hint) (known bool) {
 func (g *gate) repace(now time.Time, from, to time.Duration) {
 	g.pacer.Repace(now, to-from)
 	g.gaps = controller.Gaps{}
-}
-
-// gap returns what gap attempts keep by themselves, 0 if it is not known, which it
-// is not while it is a server's.
-func (g *gate) gap(now time.Time) time.Duration {
-	if g.advice.Interval(now) > 0 {
-		return 0
-	}
-	return g.gaps.Mean(now)
 }
 
 // appendStatus appends the budgets' part of a snapshot.

@@ -70,7 +70,7 @@ func TestGateNamesWhatHoldsAnAttemptUp(t *testing.T) {
 		return func(g *gate) { pass(t, g, opening, asks(cost), interval) }
 	}
 	pause := func(d time.Duration) func(*gate) {
-		return func(g *gate) { g.hint(opening, controller.Hint{RetryAfter: d}) }
+		return func(g *gate) { g.hint(opening, controller.Hint{RetryAfter: d}, controller.Mark{}) }
 	}
 	type setup = []func(*gate)
 	type config = []func(*Config)
@@ -387,26 +387,26 @@ func TestRecordedUseIsBooked(t *testing.T) {
 
 func TestHintIsTakenByWhatItIsOf(t *testing.T) {
 	type left struct {
-		pause    time.Duration
-		interval time.Duration
-		own      int64 // of 10
-		shared   int64 // of 20
+		pause  time.Duration
+		next   time.Duration // until one call may start
+		own    int64         // of 10
+		shared int64         // of 20
 	}
 	for _, test := range []struct {
 		name string
 		hint controller.Hint
 		want left
 	}{
-		{"pause", controller.Hint{RetryAfter: second}, left{second, 0, 10, 20}},
-		{"quota of requests", controller.Hint{Remaining: 4, Reset: minute}, left{0, 15 * second, 10, 20}},
-		{"no requests left", controller.Hint{Remaining: 0, Reset: minute}, left{minute, 0, 10, 20}},
+		{"pause", controller.Hint{RetryAfter: second}, left{second, second, 10, 20}},
+		{"quota of requests", controller.Hint{Remaining: 4, Reset: minute}, left{0, 0, 10, 20}},
+		{"no requests left", controller.Hint{Remaining: 0, Reset: minute}, left{minute, minute, 10, 20}},
 		{"our budget", controller.Hint{Budget: "own", Remaining: 3, Reset: minute}, left{0, 0, 3, 20}},
 		{"our budget is empty", controller.Hint{Budget: "own", Remaining: 0, Reset: minute}, left{0, 0, 0, 20}},
-		{"our budget and a pause", controller.Hint{Budget: "own", Remaining: 3, Reset: minute, RetryAfter: second}, left{second, 0, 3, 20}},
+		{"our budget and a pause", controller.Hint{Budget: "own", Remaining: 3, Reset: minute, RetryAfter: second}, left{second, second, 3, 20}},
 		{"a budget of the commons", controller.Hint{Budget: "shared", Remaining: 3, Reset: minute}, left{0, 0, 10, 3}},
 		{"a budget that we do not know", controller.Hint{Budget: "other", Remaining: 3, Reset: minute}, left{0, 0, 10, 20}},
-		{"one that we do not know is empty", controller.Hint{Budget: "other", Remaining: 0, Reset: minute}, left{minute, 0, 10, 20}},
-		{"and a longer pause", controller.Hint{Budget: "other", Remaining: 0, Reset: minute, RetryAfter: 2 * minute}, left{2 * minute, 0, 10, 20}},
+		{"one that we do not know is empty", controller.Hint{Budget: "other", Remaining: 0, Reset: minute}, left{minute, minute, 10, 20}},
+		{"and a longer pause", controller.Hint{Budget: "other", Remaining: 0, Reset: minute, RetryAfter: 2 * minute}, left{2 * minute, 2 * minute, 10, 20}},
 		{"no reset", controller.Hint{Budget: "own", Remaining: 3}, left{0, 0, 10, 20}},
 		{"nonsense", controller.Hint{Budget: "own", Remaining: -3, Reset: minute, RetryAfter: -1}, left{0, 0, 0, 20}},
 	} {
@@ -415,13 +415,89 @@ func TestHintIsTakenByWhatItIsOf(t *testing.T) {
 				return controller.Budget{Name: name, Tokens: n, Window: time.Hour}
 			}
 			g := newGate(budgeted(window("own", 10)), sharing(NewCommons([]controller.Budget{window("shared", 20)})))
-			g.hint(opening, test.hint)
+			g.hint(opening, test.hint, controller.Mark{})
 			status := g.appendStatus(nil, opening)
-			got := left{g.advice.Wait(opening), g.advice.Interval(opening), status[0].Remaining, status[1].Remaining}
+			_, next, _ := g.check(opening, patient(), asks(0), 0)
+			got := left{g.pause(opening), next, status[0].Remaining, status[1].Remaining}
 			if got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+// What attempts take of a quota that no budget stands for, and what of it comes back.
+func TestGateKeepsTheBooksOfAQuota(t *testing.T) {
+	recorded := func(n int64) func(*gate, *Job) {
+		return func(g *gate, j *Job) {
+			j.tokens, j.verdict = n, succeeded
+			g.settle(opening, j)
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		before []int64 // what jobs have used that told no cost
+		cost   int64
+		then   func(*gate, *Job)
+		left   int64
+	}{
+		{"what it is said to cost", nil, 30, func(*gate, *Job) {}, 70},
+		{"what others used, as long as it has not ended", []int64{10, 20}, Unknown, func(*gate, *Job) {}, 85},
+		{"what it used, if nobody said what it costs", []int64{10, 20}, Unknown, recorded(5), 95},
+		{"what it is said to cost, though it used less", nil, 30, recorded(5), 70},
+		{"what it used, if that is more", nil, 30, recorded(40), 60},
+		{"nothing, if it was taken back", nil, 30, func(g *gate, j *Job) { g.giveBack(opening, j, 0) }, 100},
+		{"nothing, if it did not start", nil, 30, func(g *gate, j *Job) { j.skipped = true; g.settle(opening, j) }, 100},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := newGate()
+			for _, used := range test.before {
+				j := asks(Unknown)
+				pass(t, g, opening, j, 0)
+				recorded(used)(g, j)
+			}
+			g.hint(opening, controller.Hint{Budget: "tokens", Limit: 500, Remaining: 100, Reset: minute}, controller.Mark{})
+			j := asks(test.cost)
+			pass(t, g, opening, j, 0)
+			test.then(g, j)
+			for cost, want := range map[int64]hold{test.left: free, test.left + 1: byServer} {
+				if h, _, _ := g.check(opening, patient(), asks(cost), 0); h != want {
+					t.Errorf("%d tokens: held by %v, want %v", cost, h, want)
+				}
+			}
+		})
+	}
+}
+
+// A server that tells of a quota only now and then is not held to it after its reset.
+func TestASuccessWithoutAHintEndsWhatARenewedQuotaHolds(t *testing.T) {
+	g := newGate()
+	g.hint(opening, controller.Hint{Limit: 1, Remaining: 0, Reset: minute}, controller.Mark{})
+	now := opening.Add(minute)
+	j := asks(0)
+	pass(t, g, now, j, 0)
+	if h, _, _ := g.check(now, patient(), asks(0), 0); h != byServer {
+		t.Errorf("held by %v before it has ended, want the quota", h)
+	}
+	j.verdict = succeeded
+	g.settle(now, j)
+	if h, _, _ := g.check(now, patient(), asks(0), 0); h != free {
+		t.Errorf("held by %v after it", h)
+	}
+}
+
+// A budget takes the place of what was told of a quota of its name.
+func TestABudgetTakesThePlaceOfAQuota(t *testing.T) {
+	empty := controller.Hint{Budget: "tokens", Limit: 9, Remaining: 0, Reset: time.Hour}
+	tokens := budgeted(controller.Budget{Name: "tokens", Tokens: 100, Window: minute})
+	g := newGate()
+	g.hint(opening, empty, controller.Mark{})
+	var cfg Config
+	tokens(&cfg)
+	cfg.Controller.Bounds.MaxLimit = 4
+	g.update(opening, cfg)
+	if h, wait, _ := g.check(opening, patient(), asks(1), 0); h != free {
+		t.Errorf("held by %v for %v", h, wait)
 	}
 }
 

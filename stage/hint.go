@@ -6,10 +6,10 @@ import (
 	"github.com/paceline-go/paceline/controller"
 )
 
-// Hint takes what a server said of its limits. When it returns, nothing is let
-// through against it any more.
-func (d *Dispatcher) Hint(h controller.Hint) {
-	d.do(func() { d.hint(h) })
+// Hint takes what a server said of its limits, to the attempt with the mark. When it
+// returns, nothing is let through against it any more.
+func (d *Dispatcher) Hint(h controller.Hint, m controller.Mark) {
+	d.do(func() { d.hint(h, m) })
 }
 
 // heed takes the hint of an error that says when to come again, unless that
@@ -17,7 +17,7 @@ func (d *Dispatcher) Hint(h controller.Hint) {
 // to wait.
 func (d *Dispatcher) heed(j *Job) {
 	if j.unwelcome() && !j.own && j.retryAfter > 0 {
-		d.hint(controller.Hint{RetryAfter: j.retryAfter})
+		d.hint(controller.Hint{RetryAfter: j.retryAfter}, controller.Mark{})
 	}
 }
 
@@ -36,21 +36,20 @@ func (j *Job) askedFor() time.Duration {
 	return max(j.retryAfter, j.hinted)
 }
 
-func (d *Dispatcher) hint(h controller.Hint) {
-	if h.Budget != "" {
+func (d *Dispatcher) hint(h controller.Hint, m controller.Mark) {
+	if h.Budget != "" || m == (controller.Mark{}) {
 		d.takeBack() // what it has reserved, the server does not know of
 	}
-	d.gate.hint(d.now, h)
-	if d.gate.advice.Wait(d.now) > 0 {
+	d.gate.hint(d.now, h, m)
+	if d.gate.advice.Wait(d.now) > 0 || d.gate.told.Overdrawn(d.now) {
 		d.takeBack()
 	}
-	d.pace()
 }
 
 // watchPause notes that a server has asked to be left alone, or that this is
 // over.
 func (d *Dispatcher) watchPause() {
-	left := d.gate.advice.Wait(d.now)
+	left := d.gate.pause(d.now)
 	if paused := left > 0; paused == d.paused {
 		return
 	}

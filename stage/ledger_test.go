@@ -124,7 +124,7 @@ func TestHintForTheCommonsCallsWhoIsNext(t *testing.T) {
 	if h, wait, _ := g.check(opening, waits, asks(1), 0); h != byCommons || wait != time.Hour {
 		t.Fatalf("held by %v for %v", h, wait)
 	}
-	g.hint(opening, controller.Hint{Budget: "shared", Remaining: 0, Reset: 2 * time.Hour})
+	g.hint(opening, controller.Hint{Budget: "shared", Remaining: 0, Reset: 2 * time.Hour}, controller.Mark{})
 	if !wasCalled(waits) {
 		t.Error("it has another time to wait, and is not told")
 	}

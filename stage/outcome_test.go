@@ -79,7 +79,7 @@ func TestWhatIsTakenBackLeavesNoGapInTheNumbers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &witness{}
 		r := rehearse(t, t.Context(), w.seen())
-		r.Hint(controller.Hint{RetryAfter: minute})
+		r.Hint(controller.Hint{RetryAfter: minute}, controller.Mark{})
 		if n := r.Dispatcher.pool.waiting(); n != 0 {
 			t.Fatalf("%d attempts were not taken back", n)
 		}
@@ -139,8 +139,7 @@ func TestOutcomeTellsWhetherTheIntervalHeldTheAttemptBack(t *testing.T) {
 			with: []func(*Config){paced(second / 2), budgeted(controller.Budget{Tokens: 1, Window: second, Requests: true})},
 		},
 		{name: "a pause that the server asked for", limit: 4, told: controller.Hint{RetryAfter: 5 * second}, with: []func(*Config){paced(second)}, want: []bool{false, false, true}},
-		{name: "a pace that the server asked for", limit: 4, told: controller.Hint{Remaining: 2, Reset: minute}, with: []func(*Config){paced(second)}, want: []bool{false, false, false}},
-		{name: "a slower one than the server's", limit: 4, told: controller.Hint{Remaining: 60, Reset: minute}, with: []func(*Config){paced(2 * second)}, want: []bool{false, true, true}},
+		{name: "what is left of a quota", limit: 4, told: controller.Hint{Remaining: 1, Reset: minute}, with: []func(*Config){paced(second)}, want: []bool{false, true, false}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -152,7 +151,7 @@ func TestOutcomeTellsWhetherTheIntervalHeldTheAttemptBack(t *testing.T) {
 					v.send(s.work("job", test.takes))
 					synctest.Wait()
 					if i == 0 && test.told != (controller.Hint{}) {
-						s.Hint(test.told)
+						s.Hint(test.told, controller.Mark{})
 					}
 					time.Sleep(test.sleep)
 				}

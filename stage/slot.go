@@ -15,6 +15,7 @@ import (
 type Slot struct {
 	dispatcher *Dispatcher // nil: the slot is nobody's
 	attempt    int
+	mark       controller.Mark // of its start
 	waited     time.Duration
 	tokens     atomic.Int64
 	recorded   atomic.Bool
@@ -45,9 +46,9 @@ func (s *Slot) RecordTokens(n int64) {
 // this one. When it returns, nothing is let through against it any more. It counts
 // also after the attempt has ended, since a fact stays one.
 //
-// Reset counts from now. Most servers count a request when it arrives and answer when
-// it is done: take off what the attempt took, or a quota seems to last longer than it
-// does.
+// Remaining counts from when the attempt started: what has started since is taken off it.
+// Reset counts from now. Most servers count a request when it arrives and answer when it
+// is done: take off what the attempt took, or a quota seems to last longer than it does.
 func (s *Slot) Hint(h controller.Hint) {
 	if s.dispatcher == nil {
 		return
@@ -55,7 +56,7 @@ func (s *Slot) Hint(h controller.Hint) {
 	if wait := h.WithinReason().RetryAfter; wait > 0 {
 		s.hinted.Store(int64(wait))
 	}
-	s.dispatcher.Hint(h)
+	s.dispatcher.Hint(h, s.mark)
 }
 
 // Release gives back a slot from Acquire, with the error of what was done in it,

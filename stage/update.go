@@ -94,6 +94,7 @@ func (g *gate) updateBudgets(now time.Time, budgets []controller.Budget) {
 	}
 	g.budgets = nil
 	for _, b := range budgets {
+		g.told.Forget(b.Name)
 		k := kind{b.Name, b.Requests}
 		if kept := before[k]; len(kept) > 0 {
 			kept[0].Update(now, b)

@@ -133,7 +133,7 @@ func (d *Dispatcher) report() {
 	}
 	d.status.InFlight = d.running - d.pool.waiting()
 	d.status.Waiting = d.jobs - d.status.InFlight
-	d.status.PausedFor, d.status.Interval = d.gate.advice.Wait(d.now), d.gate.advice.Interval(d.now)
+	d.status.PausedFor, d.status.Interval = d.gate.pause(d.now), d.gate.interval(d.now)
 	d.status.Budgets = d.gate.appendStatus(d.reporter.budgets(), d.now)
-	d.reporter.send(d.now, d.gate.gap(d.now), d.status)
+	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status)
 }

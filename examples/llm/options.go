@@ -28,6 +28,8 @@ type options struct {
 	out         string
 	fresh       bool
 	rpm, tpm    int64
+	budgets     bool
+	overloaded  float64
 	minute      time.Duration
 	concurrency int
 	retries     int
@@ -63,6 +65,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.fresh, "fresh", false, "empty that file first")
 	f.Int64Var(&o.rpm, "rpm", 500, "quota of requests a minute, of the embedded server too")
 	f.Int64Var(&o.tpm, "tpm", 30_000, "quota of tokens a minute, of the embedded server too")
+	f.BoolVar(&o.budgets, "budgets", true, "tell the throttle the quotas; without, it goes by what the server's headers say")
+	f.Float64Var(&o.overloaded, "overloaded", 0, "share of requests that the embedded server refuses by chance: 529 overloaded_error, or 503")
 	f.DurationVar(&o.minute, "minute", 6*time.Second, "how long the embedded server's minute lasts; it lives so much faster")
 	f.IntVar(&o.concurrency, "concurrency", 64, "requests in flight, at most")
 	f.IntVar(&o.retries, "retries", 8, "attempts at a prompt, refusals not counted, before it is given up")
@@ -95,6 +99,8 @@ func (o *options) complete(rest []string) error {
 		return fmt.Errorf("-rpm: got %d, want at least 1", o.rpm)
 	case o.tpm < 1:
 		return fmt.Errorf("-tpm: got %d, want at least 1", o.tpm)
+	case !(o.overloaded >= 0 && o.overloaded < 1):
+		return fmt.Errorf("-overloaded: got %v, want 0 to less than 1", o.overloaded)
 	case o.concurrency < 1:
 		return fmt.Errorf("-concurrency: got %d, want at least 1", o.concurrency)
 	case o.retries < 1:
@@ -135,20 +141,23 @@ func (o options) throttleConfig() pipeline.Config {
 	// The server counts from a request's arrival, and not every one takes equally long to get there: in a window that is a little
 	// longer than its minute, none arrives before those of a minute ago have left its count.
 	window := o.minute + o.minute/100
-	return pipeline.Config{
+	cfg := pipeline.Config{
 		MaxConcurrency: o.concurrency,
 		AttemptTimeout: o.scale(5 * time.Minute),
+		Retry:          &pipeline.Retry{MaxAttempts: o.retries, BaseDelay: o.scale(time.Second), Park: true},
+		Seed:           o.seed,
+	}
+	if o.budgets {
 		// Named as the headers name them, so that what they say of the quotas is taken for these.
-		Budgets: []pipeline.Budget{
+		cfg.Budgets = []pipeline.Budget{
 			{Name: "requests", Tokens: o.rpm, Window: window, Requests: true},
 			{Name: "tokens", Tokens: o.tpm, Window: window},
-		},
-		Retry: &pipeline.Retry{MaxAttempts: o.retries, BaseDelay: o.scale(time.Second), Park: true},
-		Seed:  o.seed,
+		}
 	}
+	return cfg
 }
 
 // serverConfig is how the embedded server behaves. It now and then fails, as real ones do.
 func (o options) serverConfig() server.Config {
-	return server.Config{Requests: o.rpm, Tokens: o.tpm, Minute: o.minute, FailShare: 0.01, Seed: o.seed}
+	return server.Config{Requests: o.rpm, Tokens: o.tpm, Minute: o.minute, FailShare: 0.01, OverloadShare: o.overloaded, Seed: o.seed}
 }

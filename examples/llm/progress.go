@@ -91,8 +91,12 @@ func (p *progress) end(done int) {
 	fmt.Fprintln(p.out)
 }
 
-// describe shows what the last minute took of the quotas, reserved for answers that are due included.
+// describe shows what the last minute took of the quotas, reserved for answers that are due included; without budgets, nobody
+// counts that.
 func (p *progress) describe(s pipeline.Snapshot, left int) string {
+	if len(s.Budgets) == 0 {
+		return fmt.Sprintf("%s tokens  in flight %2d of %-2d  ETA %s", thousands(s.Tokens), s.InFlight, s.Concurrency, eta(s, left))
+	}
 	requests, tokens := s.Budgets[0], s.Budgets[1]
 	if p.narrow {
 		return fmt.Sprintf("%s of %s tokens  ETA %s", thousands(tokens.Used), thousands(tokens.Tokens), eta(s, left))

@@ -64,6 +64,64 @@ func TestQuotaIsKeptToTheTokenAndUsed(t *testing.T) {
 	}
 }
 
+// TestHeadersAloneAreEnough: without budgets, the throttle goes by what the server's headers say. Over ten minutes at least
+// 97% of what the server allows is used, refusals by chance included, and hardly anything is sent that is over it. It allows a
+// minute's quota at once, and the same again in each minute.
+func TestHeadersAloneAreEnough(t *testing.T) {
+	const minutes, least, mostRefused = 9, 0.97, 0.005
+	for name, change := range map[string]func(*options){
+		"tokens":               func(o *options) { o.samples = 20 },
+		"tokens, streamed":     func(o *options) { o.samples, o.tpm, o.stream = 8, 12_000, true },
+		"requests":             func(o *options) { o.samples, o.rpm = 15, 110 },
+		"tokens, 1% by chance": func(o *options) { o.samples, o.overloaded = 20, 0.01 },
+		"tokens, Anthropic":    func(o *options) { o.samples, o.provider, o.model = 20, anthropics, "claude-haiku-4-5" },
+		"tokens, Anthropic, 1% by chance": func(o *options) {
+			o.samples, o.provider, o.model, o.overloaded = 20, anthropics, "claude-haiku-4-5", 0.01
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := defaults(t)
+			o.budgets = false
+			change(&o)
+			synctest.Test(t, func(t *testing.T) {
+				sum := runIn(t, o, piped(t, o, o.serverConfig()))
+				l := sum.ledger
+				n, requests, tokens := l.Minutes()
+				allowed := int64(n + 1)
+				t.Logf("in %d minutes, %d of %d requests and %d of %d tokens", n, requests, allowed*o.rpm, tokens, allowed*o.tpm)
+				share := max(float64(requests)/float64(allowed*o.rpm), float64(tokens)/float64(allowed*o.tpm))
+				if n < minutes || share < least {
+					t.Errorf("got %.1f%% of a quota used in %d minutes, want %.0f%% in %d", 100*share, n, 100*least, minutes)
+				}
+				refused := sum.stats.RefusedRequests + sum.stats.RefusedTokens
+				if float64(refused) > mostRefused*float64(l.Requests) || !sum.complete() {
+					t.Errorf("got %d of %d requests refused, %d of %d answered", refused, l.Requests, sum.answered, sum.total)
+				}
+			})
+		})
+	}
+}
+
+// TestHeadersTellWhatAServerKeeps: one that keeps charging for the longest answer says so, and goes on being used up.
+func TestHeadersTellWhatAServerKeeps(t *testing.T) {
+	t.Parallel()
+	o := defaults(t)
+	o.samples, o.budgets = 14, false
+	synctest.Test(t, func(t *testing.T) {
+		cfg := o.serverConfig()
+		cfg.KeepsReserve = true
+		sum := runIn(t, o, piped(t, o, cfg))
+		n, _, tokens := sum.ledger.Minutes()
+		if share := float64(tokens) / float64(int64(n+1)*o.tpm); n < 10 || share < 0.97 {
+			t.Errorf("got %.1f%% of what is granted used in %d minutes, want 97%% in 10", 100*share, n)
+		}
+		if refused := sum.stats.RefusedTokens; refused > sum.ledger.Requests/200 || !sum.complete() {
+			t.Errorf("got %d of %d requests refused, want one in two hundred at most", refused, sum.ledger.Requests)
+		}
+	})
+}
+
 // A server that keeps charging for the longest answer that was allowed grants less than it seems. What its headers say is
 // listened to: a request in a hundred is refused at most. What a header says is left is taken to be all until the quota is
 // whole again, while it flows back all the time; so now and then some of it is not used.

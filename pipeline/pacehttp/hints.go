@@ -31,7 +31,8 @@ const mostHints = 16
 // A quota of which something is left and which is whole again within a second, written
 // in whole seconds, is left out: it may be a bucket that fills within milliseconds. What
 // makes no sense, is negative, or is more than 31 days ahead, is ignored. So is
-// a quota that does not say until when it holds, and one of concurrent requests.
+// a quota that does not say until when it holds, one of concurrent requests, and one of
+// nothing whose request was accepted.
 func Hints(res *http.Response, now time.Time, took time.Duration) []pipeline.Hint {
 	if res == nil || len(res.Header) == 0 {
 		return nil
@@ -42,16 +43,16 @@ func Hints(res *http.Response, now time.Time, took time.Duration) []pipeline.Hin
 			hints = append(hints, pipeline.Hint{RetryAfter: r.asked})
 		}
 	}
-	return append(hints, quotas(res.Header, now, took)...)
+	return append(hints, quotas(res.Header, res.StatusCode < 400, now, took)...)
 }
 
-// quotas reads what is left of each quota, the one that holds up the most last: of
-// those that no budget stands for, the last one sets the pace.
-func quotas(h http.Header, now time.Time, took time.Duration) []pipeline.Hint {
+// quotas reads what is left of each quota, the one that holds up the most last: of two
+// of the same name, the last one counts.
+func quotas(h http.Header, accepted bool, now time.Time, took time.Duration) []pipeline.Hint {
 	if !tellsQuotas(h) {
 		return nil
 	}
-	r := reader{header: h, now: serverTime(h, now), took: max(took, 0)}
+	r := reader{header: h, now: serverTime(h, now), took: max(took, 0), accepted: accepted}
 	if !r.structured() {
 		for _, prefix := range [...]string{"Ratelimit-", "X-Ratelimit-", "X-Rate-Limit-"} {
 			if r.triple(prefix) {
@@ -76,8 +77,8 @@ func tellsQuotas(h http.Header) bool {
 	return false
 }
 
-// pace returns how far apart requests have to be for the quota to last; 0 if there is
-// plenty.
+// pace returns how far apart requests would have to be for the quota to last; 0 if there
+// is plenty.
 func pace(h pipeline.Hint) time.Duration {
 	if h.Limit > 0 && h.Remaining > h.Limit/2 {
 		return 0
@@ -87,10 +88,11 @@ func pace(h pipeline.Hint) time.Duration {
 
 // A reader collects the quotas of a header.
 type reader struct {
-	header http.Header
-	now    time.Time // by the server's clock
-	took   time.Duration
-	hints  []pipeline.Hint
+	header   http.Header
+	now      time.Time // by the server's clock
+	took     time.Duration
+	accepted bool // the request was
+	hints    []pipeline.Hint
 }
 
 // add takes a quota as it was written. One that lacks what is left or until when, or
@@ -104,7 +106,10 @@ func (r *reader) add(name string, requests bool, limit, remaining, reset string)
 	if left > 0 && until <= time.Second && isWhole(reset) {
 		return false // rounded: it may be as good as over
 	}
-	quota, _ := amount(limit) // 0: not told
+	quota, said := amount(limit) // 0: not told
+	if said && quota == 0 && r.accepted {
+		return false // it lets through what it says it does not
+	}
 	r.hints = append(r.hints, pipeline.Hint{
 		Budget: name, Requests: requests, Limit: quota, Remaining: left, Reset: until,
 	})

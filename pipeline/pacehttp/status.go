@@ -162,7 +162,7 @@ func rule(res *http.Response, now time.Time, text string) ruling {
 // spent returns until when a quota of requests holds of which nothing is left; 0:
 // there is none.
 func spent(h http.Header, now time.Time) (wait time.Duration) {
-	for _, q := range quotas(h, now, 0) {
+	for _, q := range quotas(h, false, now, 0) {
 		if q.Requests && q.Remaining == 0 {
 			wait = max(wait, q.Reset)
 		}

@@ -73,7 +73,11 @@ func (b *books) admit(now time.Time, tokens int64) (v verdict) {
 	b.requests.flow(now)
 	b.tokens.flow(now)
 	fails := b.random.Float64() < b.cfg.FailShare
-	if fails && b.random.IntN(2) == 0 {
+	overloaded := fails && b.random.IntN(2) == 0
+	if b.cfg.OverloadShare > 0 {
+		overloaded = b.random.Float64() < b.cfg.OverloadShare || overloaded
+	}
+	if overloaded {
 		b.stats.Unavailable++
 		v.status = http.StatusServiceUnavailable
 		return v

@@ -23,6 +23,10 @@ type Config struct {
 	// when they count as a request, but no token of theirs does.
 	FailShare float64
 
+	// OverloadShare of the requests are refused for want of capacity, 0 to 1, before anything is counted: with 529 as Anthropic
+	// does, or with 503.
+	OverloadShare float64
+
 	// KeepsReserve is whether a request stays charged with the most that it might have used, as is reported of OpenAI.
 	KeepsReserve bool
 
@@ -61,6 +65,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("per second: got %v, want above 0", c.PerSecond)
 	case !(c.FailShare >= 0 && c.FailShare <= 1):
 		return c, fmt.Errorf("fail share: got %v, want 0 to 1", c.FailShare)
+	case !(c.OverloadShare >= 0 && c.OverloadShare <= 1):
+		return c, fmt.Errorf("overload share: got %v, want 0 to 1", c.OverloadShare)
 	}
 	return c, nil
 }

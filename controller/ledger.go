@@ -1,0 +1,160 @@
+package controller
+
+import (
+	"math"
+	"time"
+)
+
+// A ledger is what is left of one quota that the server tells of: the Remaining of the
+// newest hint, less what has started since the server counted it, and more what has
+// flowed back.
+//
+// Answers overtake each other, so the newest hint is that of the attempt that started
+// last. Of attempts that started together, nobody knows in which order they reached the
+// server: the least of what they tell counts, less those of them that have not told yet.
+type ledger struct {
+	name     string
+	requests bool // it counts these; else tokens
+	limit    int64
+	told     int64     // what remained, by the newest hint
+	whole    time.Time // then nothing is missing any more
+	level    float64   // what might start, at the time at
+	at       time.Time
+	origin   origin
+	refill   refill
+	renewal  renewal
+}
+
+// origin is what the newest hint counts from.
+type origin struct {
+	volley int64     // of the attempts that started together
+	start  time.Time // of the one that told first
+	least  float64   // of what they have told
+	heard  int64     // the use of those that have
+	last   int64     // the number of the one that told last
+	again  Mark      // what it counts from if it tells once more
+}
+
+// rounding is by how much two times until the same reset may differ.
+const rounding = time.Second
+
+// hear takes what an attempt tells that started at a time. all is what had started by
+// now.
+func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64) {
+	whole := now.Add(h.Reset)
+	if h.Limit != l.limit {
+		l.limit, l.refill = h.Limit, refill{}
+	}
+	if l.limit > 0 {
+		l.refill.hear(l.limit-h.Remaining, start, whole)
+	}
+	o, rate, left, own := &l.origin, l.refill.rate(), float64(h.Remaining), l.of(m.own)
+	if m.volley < o.volley {
+		return
+	}
+	l.renewal.hear(l, h, start, now, all)
+	if m.volley > o.volley || m.number == 0 {
+		*o = origin{volley: m.volley, start: start, least: left, heard: own}
+		l.told, l.whole = h.Remaining, whole
+	} else {
+		if m.number != o.last {
+			o.heard += own
+		}
+		switch ahead := whole.Sub(l.whole); {
+		case rate == 0 && ahead < -rounding: // it is of a window that is over
+		case rate == 0 && ahead > rounding: // the others are
+			o.least = left
+			l.told, l.whole = h.Remaining, whole
+		default:
+			o.least = min(o.least, left-rate*start.Sub(o.start).Seconds())
+			l.told = min(l.told, h.Remaining)
+			if ahead > 0 {
+				l.whole = whole
+			}
+		}
+	}
+	o.last = m.number
+	l.level, l.at = o.least+rate*now.Sub(o.start).Seconds(), now
+	if rate > 0 {
+		l.level = min(l.level, float64(l.limit))
+	}
+	l.level -= float64(max(all-l.of(m.before)-o.heard, 0))
+}
+
+// of returns how much of this quota a use is.
+func (l *ledger) of(u Use) int64 {
+	if l.requests {
+		return u.Requests
+	}
+	return u.Tokens
+}
+
+// take notes that the attempt with the number uses n more, after so much in all.
+func (l *ledger) take(now time.Time, n, number, before int64) {
+	level := l.now(now)
+	if l.renewed(now) && l.renewal.begun.IsZero() {
+		l.renewal.begun, l.renewal.number, l.renewal.before = now, number, before
+		if l.renewal.partial >= isPartial {
+			level = float64(n)
+		}
+	}
+	l.level, l.at = level-float64(n), now
+}
+
+// renewed reports whether the quota ought to be whole since the newest hint.
+func (l *ledger) renewed(now time.Time) bool {
+	return l.refill.rate() == 0 && !now.Before(l.whole)
+}
+
+// now returns what may start.
+func (l *ledger) now(now time.Time) float64 {
+	r := &l.renewal
+	switch rate := l.refill.rate(); {
+	case rate > 0:
+		return min(l.level+rate*now.Sub(l.at).Seconds(), float64(l.limit))
+	case now.Before(l.whole):
+		return l.level
+	case r.begun.IsZero() && l.limit > 0 && r.partial < isPartial && !r.late():
+		return float64(l.limit)
+	case r.begun.IsZero(), r.silent, r.late(), !now.Before(r.lapse()):
+		return math.Inf(1) // nothing is known any more
+	}
+	return l.level
+}
+
+// wait returns how long it takes until n may start. What is more than the quota waits
+// for all of it.
+func (l *ledger) wait(now time.Time, n int64) time.Duration {
+	need := float64(max(n, 1))
+	if l.limit > 0 {
+		need = min(need, float64(l.limit))
+	}
+	missing, rate := need-l.now(now), l.refill.rate()
+	switch {
+	case missing < 1e-6:
+		return 0
+	case rate > 0:
+		return time.Duration(min(math.Ceil(missing/rate*1e9), float64(longestHint)))
+	case now.Before(l.whole):
+		return l.whole.Sub(now)
+	}
+	return l.renewal.lapse().Sub(now)
+}
+
+// pause returns for how long the server has said that nothing is left.
+func (l *ledger) pause(now time.Time) time.Duration {
+	if l.told > 0 || l.refill.rate() > 0 {
+		return 0
+	}
+	return max(l.whole.Sub(now), 0)
+}
+
+// interval returns how far apart attempts are that use n each, if it is this quota that
+// keeps them so.
+func (l *ledger) interval(now time.Time, n int64) time.Duration {
+	rate, need := l.refill.rate(), float64(max(n, 1))
+	if rate == 0 || l.now(now) >= 2*need {
+		return 0
+	}
+	return time.Duration(min(need/rate*1e9, float64(longestHint)))
+}

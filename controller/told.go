@@ -1,0 +1,171 @@
+package controller
+
+import (
+	"slices"
+	"time"
+)
+
+// Use is what attempts take of quotas.
+type Use struct{ Requests, Tokens int64 }
+
+func (u *Use) add(v Use) { u.Requests, u.Tokens = u.Requests+v.Requests, u.Tokens+v.Tokens }
+
+// A Mark is what an attempt has to remember of its start: a hint that it brings was
+// counted then. Its zero value is that of no attempt.
+type Mark struct {
+	number int64         // of the attempt; from 1
+	volley int64         // of those that started together
+	at     time.Duration // since the first start
+	before Use           // of all that started before the volley
+	own    Use
+}
+
+// volleySpan is how far apart attempts that started together are. A network may bring
+// them in another order. Chosen: twenty times what it takes to wake a worker, and less
+// than most services take.
+const volleySpan = 5 * time.Millisecond
+
+// mostLedgers bounds the quotas that are kept. Nobody has half as many.
+const mostLedgers = 16
+
+// Told is what a server has told of quotas that no Budget stands for. Each is a ledger,
+// not a schedule: as long as something is left, it may be used as fast as may be, and
+// not more than that.
+//
+// So that a hint can be as old as its attempt is long, Told counts what starts. Its zero
+// value is ready to use.
+type Told struct {
+	first   time.Time // start or hint
+	number  int64     // of the last attempt
+	all     Use       // that has started, or was used beyond what was expected
+	volley  Mark      // the first one of it
+	ledgers []ledger  // the one that was told of last is the last
+}
+
+// Start notes that an attempt starts that is expected to use u.
+func (t *Told) Start(now time.Time, u Use) Mark {
+	t.begin(now)
+	t.number++
+	m := Mark{number: t.number, volley: 2 * t.number, at: now.Sub(t.first), before: t.all, own: u}
+	if t.volley.number > 0 && m.at-t.volley.at <= volleySpan {
+		m.volley, m.before = t.volley.volley, t.volley.before
+	} else {
+		t.volley = m
+	}
+	t.take(now, u)
+	return m
+}
+
+func (t *Told) begin(now time.Time) {
+	if t.first.IsZero() {
+		t.first = now
+	}
+}
+
+// Back notes that an attempt does not start after all.
+func (t *Told) Back(now time.Time, m Mark) {
+	t.take(now, Use{-m.own.Requests, -m.own.Tokens})
+}
+
+// Succeed notes that an attempt has succeeded.
+func (t *Told) Succeed(m Mark) {
+	for i := range t.ledgers {
+		t.ledgers[i].renewal.end(m.number)
+	}
+}
+
+// Settle notes how many tokens an attempt has used. What a job was said to cost is not
+// given back, since some servers keep what they have reserved: the next hint will tell.
+// What is a mean is.
+func (t *Told) Settle(now time.Time, m Mark, tokens int64, mean bool) {
+	if more := tokens - m.own.Tokens; more > 0 || mean {
+		t.take(now, Use{Tokens: more})
+	}
+}
+
+func (t *Told) take(now time.Time, u Use) {
+	for i := range t.ledgers {
+		if l := &t.ledgers[i]; l.of(u) != 0 {
+			l.take(now, l.of(u), t.number, l.of(t.all))
+		}
+	}
+	t.all.add(u)
+}
+
+// Hint takes what the attempt with the mark heard of a quota; one that says until when
+// it holds.
+func (t *Told) Hint(now time.Time, h Hint, m Mark) {
+	t.begin(now)
+	l := t.ledger(h)
+	again := Mark{number: m.number, volley: 2*t.number + 1, at: now.Sub(t.first), before: t.all}
+	switch {
+	case m.number == 0:
+		m = again
+	case m.number == l.origin.last && again.at-l.origin.again.at > volleySpan: // it has asked again meanwhile
+		m = l.origin.again
+	}
+	l.hear(now, h, m, t.first.Add(m.at), l.of(t.all))
+	l.origin.again = again
+}
+
+// ledger returns that of a quota.
+func (t *Told) ledger(h Hint) *ledger {
+	name, requests := h.Budget, h.Requests || h.Budget == ""
+	l := ledger{name: name, requests: requests}
+	if i := t.find(name); i >= 0 {
+		if t.ledgers[i].requests == requests {
+			l = t.ledgers[i]
+		}
+		t.ledgers = slices.Delete(t.ledgers, i, i+1)
+	}
+	if len(t.ledgers) == mostLedgers {
+		t.ledgers = slices.Delete(t.ledgers, 0, 1)
+	}
+	t.ledgers = append(t.ledgers, l)
+	return &t.ledgers[len(t.ledgers)-1]
+}
+
+func (t *Told) find(name string) int {
+	return slices.IndexFunc(t.ledgers, func(l ledger) bool { return l.name == name })
+}
+
+// Forget drops a quota, since a budget stands for it.
+func (t *Told) Forget(name string) {
+	if i := t.find(name); i >= 0 {
+		t.ledgers = slices.Delete(t.ledgers, i, i+1)
+	}
+}
+
+// Wait returns how long an attempt has to wait that is expected to use u.
+func (t *Told) Wait(now time.Time, u Use) (wait time.Duration) {
+	for i := range t.ledgers {
+		wait = max(wait, t.ledgers[i].wait(now, t.ledgers[i].of(u)))
+	}
+	return wait
+}
+
+// Pause returns for how long the server has said that nothing is left of a quota, 0 if
+// that flows back.
+func (t *Told) Pause(now time.Time) (pause time.Duration) {
+	for i := range t.ledgers {
+		pause = max(pause, t.ledgers[i].pause(now))
+	}
+	return pause
+}
+
+// Interval returns how far apart quotas that flow back keep attempts that use u each, 0
+// if they do not.
+func (t *Told) Interval(now time.Time, u Use) (interval time.Duration) {
+	for i := range t.ledgers {
+		interval = max(interval, t.ledgers[i].interval(now, t.ledgers[i].of(u)))
+	}
+	return interval
+}
+
+// Holds reports whether anything is known that may hold attempts up.
+func (t *Told) Holds() bool { return len(t.ledgers) > 0 }
+
+// Overdrawn reports whether more has started than was left.
+func (t *Told) Overdrawn(now time.Time) bool {
+	return slices.ContainsFunc(t.ledgers, func(l ledger) bool { return l.now(now) < 0 })
+}
