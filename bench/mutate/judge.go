@@ -74,7 +74,7 @@ func (j *judge) one(ctx context.Context, m mutant, tests []test) (verdict, error
 		stepsLonger = 20
 		fewSteps    = 5_000_000 // that take no time
 		timeLonger  = 10
-		shortTime   = 10 * time.Second
+		shortTime   = 20 * time.Second
 	)
 	for _, batch := range batches(tests) {
 		var names []string
