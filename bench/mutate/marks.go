@@ -98,8 +98,10 @@ func (m *marks) call(s *source, n *ast.CallExpr) {
 			_, isMap := s.info.TypeOf(n).Underlying().(*types.Map)
 			m.skipped[size] = isMap || isSlice && i == 1
 		}
-	case s.packageOf(n.Fun) == "math" && n.Fun.(*ast.SelectorExpr).Sel.Name == "Inf":
-		m.flipped[n.Args[0]] = true
+	case s.packageOf(n.Fun) == "math":
+		if name := n.Fun.(*ast.SelectorExpr).Sel.Name; name == "Inf" || name == "IsInf" {
+			m.flipped[n.Args[len(n.Args)-1]] = true
+		}
 	}
 }
 

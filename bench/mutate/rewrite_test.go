@@ -84,6 +84,7 @@ func TestEachRuleMakesItsMutants(t *testing.T) {
 		{"_ = t.list[:0]", []string{"constant: 0 becomes 1"}},
 		{"_ = t.rate * 2", []string{"arithmetic: * becomes /", "constant: 2 becomes 4"}},
 		{"_ = math.Inf(1)", []string{"constant: 1 becomes -1"}},
+		{"_ = math.IsInf(x, -1)", []string{"constant: -1 becomes 1"}},
 		{"_ = uint8(255)", []string{"constant: uint8(255) becomes 254"}},
 		{"_ = thing{n: 3, on: true}", []string{"constant: 3 becomes 4", "constant: true becomes false"}},
 		{"go func() { t.n = 3 }()", []string{"statement: leave out t.n = 3", "constant: 3 becomes 4"}},
