@@ -61,7 +61,7 @@ func (s *seek) convincing(a attempt, o Outcome, n int) bool {
 		return s.chance.trialRefusal(s.slots.trial/s.slots.works - 1)
 	}
 	known := s.chance.known()
-	convincing := s.chance.restRefusal(len(s.delivery.run()) == 1 && !s.recovery.above(n))
+	convincing := s.chance.restRefusal(len(s.delivery.run()) == 1 && (s.trip.quickRefusals() || !s.recovery.above(n)))
 	if !known && s.chance.known() {
 		return !s.acquit()
 	}
@@ -157,7 +157,7 @@ func (s *seek) lower(a attempt, o Outcome, n int) {
 			s.pace.fails = math.Inf(1)
 		}
 	}
-	if l == &s.pace && !trial && !dbgNoPause {
+	if l == &s.pace && !trial && o.RetryAfter > 0 {
 		s.bracketPaused(a, failing)
 	}
 	if l == &s.pace && failing > s.pace.from && s.pace.from > 0 {
@@ -183,13 +183,12 @@ func (s *seek) lower(a attempt, o Outcome, n int) {
 // bracketPaused lowers the pace by what was accepted since the pause before.
 func (s *seek) bracketPaused(a attempt, failing float64) {
 	least, most, accepted, ok := s.delivery.between(a, s.trip.raised)
-	if !ok || s.price.pause.n == 0 || accepted == 0 {
+	if !ok || accepted == 0 {
 		return
 	}
 	most = min(most, failing)
 	p := &s.pace
 	if to := math.Sqrt(least * most); to < failing {
-		p.works = min(max(p.works, least), to)
 		p.works = to
 		p.fails = max(most, to)
 	}

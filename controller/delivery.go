@@ -87,28 +87,47 @@ func (d *delivery) bound(since float64) float64 {
 	return most
 }
 
+// enoughAccepted is how many attempts make a rate of them that is worth believing, since
+// jobs differ.
+const enoughAccepted = 20
+
 // between returns the least and the most that the service's rate can be, by what it
-// accepted from the refusal before a pause, since a time, to the one of a. In the pause the
-// bucket may have been full for any part of the time. ok is false if there was no such
-// refusal.
+// accepted from a refusal that asked for a pause, since a time, to the one of a. In the
+// pauses the bucket may have been full for any part of the time. ok is false if there was
+// no such refusal.
 func (d *delivery) between(a attempt, since float64) (least, most, accepted float64, ok bool) {
-	r, ok := d.before(a)
-	passed := a.start - r.start
-	if !ok || passed <= 0 || r.start < since {
-		return 0, math.Inf(1), 0, false
+	paused := 0.0
+	until := a.start
+	for i := len(d.list) - 1; i >= 0 && d.list[i].start >= since; i-- {
+		r := &d.list[i]
+		if r.pause == 0 || r.seq >= a.seq || r.over() > a.start {
+			continue
+		}
+		if over := min(r.over(), until); over > r.start {
+			paused += over - max(r.end, r.start)
+			until = r.start
+		}
+		passed := a.start - r.start
+		if passed <= 0 {
+			continue
+		}
+		accepted = float64(d.accepted(r.seq, a.seq))
+		least, most, ok = accepted/passed, math.Inf(1), true
+		if open := passed - paused; open > 0 {
+			most = (accepted + 1) / open
+		}
+		if accepted >= enoughAccepted {
+			break
+		}
 	}
-	accepted = float64(d.accepted(r.seq, a.seq))
-	most = math.Inf(1)
-	if open := a.start - r.over(); open > 0 {
-		most = (accepted + 1) / open
-	}
-	return accepted / passed, most, accepted, true
+	return least, most, accepted, ok
 }
 
-// before returns the newest refusal that had been waited out when an attempt started.
+// before returns the newest refusal that asked for a pause and had been waited out when an
+// attempt started.
 func (d *delivery) before(a attempt) (refusal, bool) {
 	for i := len(d.list) - 1; i >= 0; i-- {
-		if r := d.list[i]; r.seq < a.seq && r.over() <= a.start {
+		if r := d.list[i]; r.pause > 0 && r.seq < a.seq && r.over() <= a.start {
 			return r, true
 		}
 	}

@@ -85,6 +85,12 @@ func (t *roundTrip) echo() float64 {
 	return t.success.value
 }
 
+// quickRefusals reports whether refusals are heard of long before successes: then those
+// attempts of which nothing was heard have been accepted.
+func (t *roundTrip) quickRefusals() bool {
+	return t.refusal.n > 0 && t.refusal.value < t.success.value/4
+}
+
 func (s *seek) Next(now time.Time, o Outcome) Setting {
 	if o.Verdict == Succeeded && s.unhindered() {
 		s.trip.success.add(o.Took.Seconds())
