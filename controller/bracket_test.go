@@ -7,11 +7,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// press has a lever try once against a limit, and returns whether that worked.
-func (l *lever) press(limit, most float64) bool {
+// press has a bracket try once against a limit, and returns whether that worked.
+func (l *bracket) press(limit, most float64) bool {
 	l.try(l.next(most), 0, 0)
 	if l.trial <= limit {
-		l.succeed()
+		l.hold()
 		return true
 	}
 	l.fail(l.trial)
@@ -21,26 +21,26 @@ func (l *lever) press(limit, most float64) bool {
 func about(a, b float64) bool { return math.Abs(a-b) <= 1e-9*math.Abs(b) }
 
 func TestLeverGoesTwiceAsFarWithEachTrialThatSucceeds(t *testing.T) {
-	l := newLever(100, false)
+	l := newBracket(100, false)
 	for _, want := range []float64{102, 102 * 1.04, 102 * 1.04 * 1.08, 102 * 1.04 * 1.08 * 1.16} {
-		if !l.press(math.Inf(1), 1e6) || !about(l.value, want) {
-			t.Errorf("got %v, want %v", l.value, want)
+		if !l.press(math.Inf(1), 1e6) || !about(l.works, want) {
+			t.Errorf("got %v, want %v", l.works, want)
 		}
 	}
 	for range 10 {
 		l.press(math.Inf(1), 1e6)
 	}
-	if was := l.value; !l.press(math.Inf(1), 1e6) || !about(l.value, min(2*was, 1e6)) {
-		t.Errorf("from %v to %v, want twice as much and no more", was, l.value)
+	if was := l.works; !l.press(math.Inf(1), 1e6) || !about(l.works, min(2*was, 1e6)) {
+		t.Errorf("from %v to %v, want twice as much and no more", was, l.works)
 	}
 }
 
 func TestLeverThatCountsGoesByOneAtLeast(t *testing.T) {
-	l := newLever(1, true)
+	l := newBracket(1, true)
 	var got []float64
 	for range 6 {
 		l.press(math.Inf(1), 20)
-		got = append(got, l.value)
+		got = append(got, l.works)
 	}
 	for i, want := range []float64{2, 4, 8, 16, 20, 20} {
 		if got[i] != want {
@@ -50,22 +50,22 @@ func TestLeverThatCountsGoesByOneAtLeast(t *testing.T) {
 }
 
 func TestLeverComesBackWhenATrialFails(t *testing.T) {
-	l := newLever(100, false)
+	l := newBracket(100, false)
 	l.press(math.Inf(1), 1e6)
 	l.press(math.Inf(1), 1e6)
-	value := l.value
+	value := l.works
 	l.try(l.next(1e6), 0, 0)
-	if l.now() <= value {
-		t.Errorf("%v in force, want what is being tried, above %v", l.now(), value)
+	if l.inForce() <= value {
+		t.Errorf("%v in force, want what is being tried, above %v", l.inForce(), value)
 	}
 	l.fail(l.trial)
-	if l.now() != value || l.growth != 0 {
-		t.Errorf("%v in force, growth %v; want %v as before", l.now(), l.growth, value)
+	if l.inForce() != value || l.growth != 0 {
+		t.Errorf("%v in force, growth %v; want %v as before", l.inForce(), l.growth, value)
 	}
 }
 
 func TestLeverBisectsBetweenWhatWorksAndWhatDoesNot(t *testing.T) {
-	l := newLever(100, false)
+	l := newBracket(100, false)
 	l.fail(400)
 	if to := l.next(1e6); !about(to, 200) {
 		t.Errorf("tries %v between 100 and 400, want 200", to)
@@ -75,7 +75,7 @@ func TestLeverBisectsBetweenWhatWorksAndWhatDoesNot(t *testing.T) {
 		t.Errorf("tries %v between 100 and 110, want %v", to, 100*math.Sqrt(1.1))
 	}
 	l.fail(100 * 1e6) // known, but far away
-	l.value = 100
+	l.works = 100
 	if to := l.next(1e12); !about(to, 200) {
 		t.Errorf("tries %v, want twice as much and no more", to)
 	}
@@ -97,65 +97,65 @@ func TestLeverKnowsWhenItIsClose(t *testing.T) {
 		{true, 10, math.Inf(1), false},
 		{false, 10, math.Inf(1), false},
 	} {
-		l := newLever(c.value, c.whole)
-		l.failed = c.failed
+		l := newBracket(c.works, c.whole)
+		l.fails = c.fails
 		if l.close() != c.want {
-			t.Errorf("%v works, %v does not, whole %v: close is %v, want %v", c.value, c.failed, c.whole, !c.want, c.want)
+			t.Errorf("%v works, %v does not, whole %v: close is %v, want %v", c.works, c.fails, c.whole, !c.want, c.want)
 		}
 	}
 }
 
 func TestLeverForgetsAFailureThatATrialHasOvertaken(t *testing.T) {
-	l := newLever(100, false)
+	l := newBracket(100, false)
 	l.fail(101)
 	l.press(math.Inf(1), 1e6) // close: grows beyond
-	if !math.IsInf(l.failed, 1) || l.value <= 100 {
-		t.Errorf("%v works, %v does not; want nothing that does not", l.value, l.failed)
+	if !math.IsInf(l.fails, 1) || l.works <= 100 {
+		t.Errorf("%v works, %v does not; want nothing that does not", l.works, l.fails)
 	}
 }
 
 func TestLeverFailingLowerThanItIsComesDown(t *testing.T) {
-	l := newLever(100, false)
+	l := newBracket(100, false)
 	l.fail(60)
-	if l.value != 60 || l.failed != 60 {
-		t.Errorf("%v works, %v does not; want 60", l.value, l.failed)
+	if l.works != 60 || l.fails != 60 {
+		t.Errorf("%v works, %v does not; want 60", l.works, l.fails)
 	}
-	l.sane()
-	if !math.IsInf(l.failed, 1) {
-		t.Errorf("%v is in force and does not work", l.failed)
+	l.overtaken()
+	if !math.IsInf(l.fails, 1) {
+		t.Errorf("%v is in force and does not work", l.fails)
 	}
 	l.fail(70)
-	l.sane()
-	if l.failed != 70 {
-		t.Errorf("what fails above 60 is forgotten: %v, want 70", l.failed)
+	l.overtaken()
+	if l.fails != 70 {
+		t.Errorf("what fails above 60 is forgotten: %v, want 70", l.fails)
 	}
 }
 
 func TestLeverTrialThatShowsNothingLeavesItAsItWas(t *testing.T) {
-	l := newLever(10, true)
+	l := newBracket(10, true)
 	l.fail(20)
 	l.try(l.next(100), 1, 2)
 	l.cancel(5)
-	if l.now() != 10 || l.failed != 20 || l.rested != 5 {
+	if l.inForce() != 10 || l.fails != 20 || l.rested != 5 {
 		t.Errorf("%+v, want 10, 20, at rest since 5", l)
 	}
 }
 
 func TestLeverKeepsToOtherBounds(t *testing.T) {
-	l := newLever(50, true)
+	l := newBracket(50, true)
 	l.try(60, 0, 0)
-	l.limit(1, 55) // no longer to be tried
-	if l.now() != 50 {
-		t.Errorf("%v in force, want 50", l.now())
+	l.clamp(1, 55) // no longer to be tried
+	if l.inForce() != 50 {
+		t.Errorf("%v in force, want 50", l.inForce())
 	}
-	l.limit(1, 20)
-	if l.now() != 20 {
-		t.Errorf("%v in force, want at most 20", l.now())
+	l.clamp(1, 20)
+	if l.inForce() != 20 {
+		t.Errorf("%v in force, want at most 20", l.inForce())
 	}
 	l.try(25, 0, 0)
-	l.limit(22, 30)
-	if l.value != 22 || l.now() != 25 {
-		t.Errorf("%v works, %v in force, want at least 22 and the trial of 25", l.value, l.now())
+	l.clamp(22, 30)
+	if l.works != 22 || l.inForce() != 25 {
+		t.Errorf("%v works, %v in force, want at least 22 and the trial of 25", l.works, l.inForce())
 	}
 }
 
@@ -165,41 +165,41 @@ func TestLeverFindsAnyLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		whole := rapid.Bool().Draw(t, "whole")
 		most := math.Floor(math.Exp(rapid.Float64Range(0, 9).Draw(t, "log most")))
-		l := newLever(rapid.Float64Range(0.5, 1).Draw(t, "part")*most, whole)
+		l := newBracket(rapid.Float64Range(0.5, 1).Draw(t, "part")*most, whole)
 		if whole {
-			l.value = max(math.Floor(l.value), 1)
+			l.works = max(math.Floor(l.works), 1)
 		}
 		for range 3 {
 			limit := max(rapid.Float64Range(0, 1).Draw(t, "limit")*most, 1)
-			if l.value > limit { // somebody notices and cuts
+			if l.works > limit { // somebody notices and cuts
 				l.fail(limit)
 				if whole {
-					l.value = max(math.Floor(limit), 1)
+					l.works = max(math.Floor(limit), 1)
 				}
 			}
 			near := func() bool {
-				return l.value <= limit && limit <= l.value*(1+1.25*l.step())+1.5*float64(btoi(whole)) || l.value == most
+				return l.works <= limit && limit <= l.works*(1+1.25*l.step())+1.5*float64(btoi(whole)) || l.works == most
 			}
 			trials, refused := 0, 0
 			for ; trials < 60 && !near(); trials++ {
-				was := l.value
+				was := l.works
 				worked := l.press(limit, most)
 				if !worked {
 					refused++
 				}
 				switch {
-				case l.now() > most || l.now() < was:
-					t.Fatalf("from %v to %v, want at most %v", was, l.now(), most)
-				case worked && l.value <= was && was < most:
+				case l.inForce() > most || l.inForce() < was:
+					t.Fatalf("from %v to %v, want at most %v", was, l.inForce(), most)
+				case worked && l.works <= was && was < most:
 					t.Fatalf("no step beyond %v", was)
-				case whole && l.value != math.Trunc(l.value):
-					t.Fatalf("%v in flight", l.value)
-				case l.value > limit:
-					t.Fatalf("%v works, which is above %v", l.value, limit)
+				case whole && l.works != math.Trunc(l.works):
+					t.Fatalf("%v in flight", l.works)
+				case l.works > limit:
+					t.Fatalf("%v works, which is above %v", l.works, limit)
 				}
 			}
 			if trials == 60 || refused > 12 {
-				t.Fatalf("%v after %d trials, of which %d were refused; the limit is %v", l.value, trials, refused, limit)
+				t.Fatalf("%v after %d trials, of which %d were refused; the limit is %v", l.works, trials, refused, limit)
 			}
 		}
 	})

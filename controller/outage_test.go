@@ -8,9 +8,9 @@ import (
 // calm is what was in force when all was well: 100 a second, ten in flight.
 var calm = pressure{rate: 100, slots: 10, proven: true}
 
-// missed returns a downtime that has seen so many misses, one each 10 ms from a time on.
-func missed(n int, from float64) *downtime {
-	d := &downtime{}
+// missed returns a outage that has seen so many misses, one each 10 ms from a time on.
+func missed(n int, from float64) *outage {
+	d := &outage{}
 	d.succeed(1)
 	for i := range n {
 		d.miss(attempt{int64(i + 1), from + 0.01*float64(i)}, calm)
@@ -70,7 +70,7 @@ func TestDowntimeIsFailingAfterAFewInARow(t *testing.T) {
 	for _, c := range []struct {
 		inFlight, gap, want int
 	}{{1, 1, 4}, {1, 2, 5}, {3, 1, 4}, {3, 2, 6}, {127, 1, 7}, {127, 2, 11}, {1023, 1, 8}, {1023, 2, 14}} {
-		var d downtime
+		var d outage
 		d.succeed(1)
 		n := 0
 		for ; !d.failing(c.inFlight); n++ {
@@ -134,7 +134,7 @@ func TestDowntimeIsOverWithASuccessFromAfterTheLastMiss(t *testing.T) {
 
 // turn has a service be closed from a time on and come back later; the attempt that
 // missed last started miss before that. It returns what end does.
-func (d *downtime) turn(seq *int64, closes, back, miss float64) (rate float64, window bool) {
+func (d *outage) turn(seq *int64, closes, back, miss float64) (rate float64, window bool) {
 	for i := range 5 {
 		*seq++
 		d.miss(attempt{*seq, closes + 0.01*float64(i)}, calm)
@@ -147,7 +147,7 @@ func (d *downtime) turn(seq *int64, closes, back, miss float64) (rate float64, w
 }
 
 func TestDowntimeLearnsAWindowFromTwoTurns(t *testing.T) {
-	var d downtime
+	var d outage
 	seq := int64(0)
 	d.succeed(1)
 	seq += 3000
@@ -170,8 +170,8 @@ func TestDowntimeLearnsAWindowFromTwoTurns(t *testing.T) {
 }
 
 // windowed has come back at 120.5, with a window of a minute known.
-func windowed() (*downtime, *int64) {
-	d, seq := &downtime{}, int64(0)
+func windowed() (*outage, *int64) {
+	d, seq := &outage{}, int64(0)
 	d.succeed(1)
 	seq += 3000
 	d.turn(&seq, 40, 60.5, 1)
@@ -218,7 +218,7 @@ func TestDowntimeGoesSlowerWhenAWindowWasNotLongEnough(t *testing.T) {
 }
 
 func TestDowntimeThatComesBackForNextToNothingIsSlower(t *testing.T) {
-	var d downtime
+	var d outage
 	seq := int64(0)
 	d.succeed(1)
 	d.turn(&seq, 40, 50, 1)

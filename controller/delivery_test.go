@@ -10,9 +10,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// told returns the refusals of these numbers, each a second after the one before.
-func told(seqs ...int64) *refusals {
-	rs := &refusals{}
+// told returns the delivery of these numbers, each a second after the one before.
+func told(seqs ...int64) *delivery {
+	rs := &delivery{}
 	for _, seq := range seqs {
 		rs.add(refusal{seq, float64(seq), float64(seq) + 0.5})
 	}
@@ -21,7 +21,7 @@ func told(seqs ...int64) *refusals {
 
 func TestRefusalsAreInTheOrderOfTheirStarts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		rs := &refusals{}
+		rs := &delivery{}
 		seqs := rapid.SliceOfN(rapid.Int64Range(1, 2000), 0, 600).Draw(t, "seqs")
 		for _, seq := range seqs {
 			rs.add(refusal{seq, float64(seq), 2000})
@@ -43,7 +43,7 @@ func TestRefusalsAreInTheOrderOfTheirStarts(t *testing.T) {
 }
 
 func TestRefusalsStayWithinTheirMemory(t *testing.T) {
-	rs := &refusals{}
+	rs := &delivery{}
 	for seq := range int64(100_000) {
 		rs.add(refusal{seq, 0, 0})
 	}
@@ -105,7 +105,7 @@ func TestRefusalsSayWhatTheServiceWorkedOn(t *testing.T) {
 			all = append(all, a)
 		}
 		slices.SortFunc(all, func(a, b try) int { return cmp.Compare(a.end, b.end) })
-		rs := &refusals{}
+		rs := &delivery{}
 		for i, a := range all {
 			unheard := 0 // refused before it came, but not heard of yet
 			for _, b := range all[i:] {
@@ -113,7 +113,7 @@ func TestRefusalsSayWhatTheServiceWorkedOn(t *testing.T) {
 					unheard++
 				}
 			}
-			if got, want := rs.worked(a.seq, a.start, a.flying), a.workOn+unheard; got != want {
+			if got, want := rs.atWork(a.seq, a.start, a.flying), a.workOn+unheard; got != want {
 				t.Fatalf("number %d: %d worked on, want %d of %d in flight", a.seq, got, want, a.flying)
 			}
 			if a.refused {
@@ -124,11 +124,11 @@ func TestRefusalsSayWhatTheServiceWorkedOn(t *testing.T) {
 }
 
 func TestRefusalsNeverSayThatNothingWasWorkedOn(t *testing.T) {
-	rs := &refusals{}
+	rs := &delivery{}
 	for seq := range int64(10) {
 		rs.add(refusal{seq, 0, 10})
 	}
-	if got := rs.worked(20, 5, 3); got != 1 {
+	if got := rs.atWork(20, 5, 3); got != 1 {
 		t.Errorf("%d worked on, want the attempt itself", got)
 	}
 }
@@ -159,7 +159,7 @@ func TestRefusalsBoundAnyBucketsRate(t *testing.T) {
 			heard = append(heard, refusal{seq, now, now + latency/rate*random.Float64()})
 		}
 		slices.SortFunc(heard, func(a, b refusal) int { return cmp.Compare(a.end, b.end) })
-		rs := &refusals{storm: math.Inf(1)}
+		rs := &delivery{episode: math.Inf(1)}
 		for _, r := range heard {
 			rs.add(r)
 			if bound := rs.bound(0); bound < rate*(1-1e-9) {
@@ -170,7 +170,7 @@ func TestRefusalsBoundAnyBucketsRate(t *testing.T) {
 }
 
 func TestRefusalsBoundComesCloseToTheRate(t *testing.T) {
-	rs, tokens := &refusals{storm: math.Inf(1)}, 5.0
+	rs, tokens := &delivery{episode: math.Inf(1)}, 5.0
 	for seq := range int64(2000) { // 55 a second where there are 50
 		if tokens = min(tokens+50.0/55, 5); tokens >= 1 {
 			tokens--
@@ -185,7 +185,7 @@ func TestRefusalsBoundComesCloseToTheRate(t *testing.T) {
 
 func TestRefusalsBoundIsOnlyOfTheRateThatHolds(t *testing.T) {
 	rs := told(1, 11, 21) // nine accepted in between, in ten seconds
-	rs.storm = 21
+	rs.episode = 21
 	if bound := rs.bound(0); bound != 19.0/20 {
 		t.Errorf("at most %v/s, want 18 and one in 20 s", bound)
 	}
@@ -195,11 +195,11 @@ func TestRefusalsBoundIsOnlyOfTheRateThatHolds(t *testing.T) {
 	if bound := rs.bound(12); !math.IsInf(bound, 1) {
 		t.Errorf("since 12 s at most %v/s, want nothing known of one refusal", bound)
 	}
-	rs.storm = 5 // the second belongs to the storm that has begun then
+	rs.episode = 5 // the second belongs to the storm that has begun then
 	if bound := rs.bound(0); bound != 19.0/20 {
 		t.Errorf("at most %v/s, want 18 and one in 20 s", bound)
 	}
-	rs.storm = 0
+	rs.episode = 0
 	if bound := rs.bound(0); !math.IsInf(bound, 1) {
 		t.Errorf("within a storm at most %v/s, want nothing known", bound)
 	}

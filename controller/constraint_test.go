@@ -3,7 +3,7 @@ package controller
 import "testing"
 
 func TestHoldupTellsTheRateFromTheFirstToTheNewest(t *testing.T) {
-	var h holdup
+	var h constraint
 	if h.rate() != 0 {
 		t.Errorf("%v/s before anything has started", h.rate())
 	}
@@ -24,7 +24,7 @@ func TestHoldupTellsTheRateFromTheFirstToTheNewest(t *testing.T) {
 
 // One that started after the first that we hear of may have a lower number.
 func TestHoldupRateIsNeverNegative(t *testing.T) {
-	var h holdup
+	var h constraint
 	h.add(10, Outcome{Seq: 100})
 	h.add(12, Outcome{Seq: 90})
 	h.add(9, Outcome{Seq: 101})
@@ -34,7 +34,7 @@ func TestHoldupRateIsNeverNegative(t *testing.T) {
 }
 
 func TestHoldupLooksOnlyAtWhatStartedSinceItBegan(t *testing.T) {
-	var h holdup
+	var h constraint
 	h.add(1, Outcome{Seq: 1, InFlight: 50, Paced: true})
 	h.begin(5)
 	h.add(4, Outcome{Seq: 2, InFlight: 40, Paced: true})
@@ -50,7 +50,7 @@ func TestHoldupLooksOnlyAtWhatStartedSinceItBegan(t *testing.T) {
 }
 
 func TestHoldupTellsWhatShareIsPacedOfLate(t *testing.T) {
-	var h holdup
+	var h constraint
 	for i := range 8 {
 		h.add(float64(i), Outcome{Seq: int64(i), Paced: i%4 == 0})
 	}
