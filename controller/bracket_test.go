@@ -97,10 +97,10 @@ func TestLeverKnowsWhenItIsClose(t *testing.T) {
 		{true, 10, math.Inf(1), false},
 		{false, 10, math.Inf(1), false},
 	} {
-		l := newBracket(c.works, c.whole)
-		l.fails = c.fails
+		l := newBracket(c.value, c.whole)
+		l.fails = c.failed
 		if l.close() != c.want {
-			t.Errorf("%v works, %v does not, whole %v: close is %v, want %v", c.works, c.fails, c.whole, !c.want, c.want)
+			t.Errorf("%v works, %v does not, whole %v: close is %v, want %v", c.value, c.failed, c.whole, !c.want, c.want)
 		}
 	}
 }

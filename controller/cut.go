@@ -47,9 +47,6 @@ func (s *seek) stalled(a attempt) bool {
 // convincing reports whether a refusal is evidence that the pressure is too high, or may
 // be chance.
 func (s *seek) convincing(a attempt, o Outcome, n int) bool {
-	if dbgNoChance {
-		return true
-	}
 	switch {
 	case o.RetryAfter > 0:
 		return true // who says when to come again does not refuse by chance

@@ -14,7 +14,7 @@ import (
 func told(seqs ...int64) *delivery {
 	rs := &delivery{}
 	for _, seq := range seqs {
-		rs.add(refusal{seq, float64(seq), float64(seq) + 0.5})
+		rs.add(refusal{seq, float64(seq), float64(seq) + 0.5, 0})
 	}
 	return rs
 }
@@ -24,7 +24,7 @@ func TestRefusalsAreInTheOrderOfTheirStarts(t *testing.T) {
 		rs := &delivery{}
 		seqs := rapid.SliceOfN(rapid.Int64Range(1, 2000), 0, 600).Draw(t, "seqs")
 		for _, seq := range seqs {
-			rs.add(refusal{seq, float64(seq), 2000})
+			rs.add(refusal{seq, float64(seq), 2000, 0})
 			if len(rs.list) > memory {
 				t.Fatalf("%d are kept, want at most %d", len(rs.list), memory)
 			}
@@ -45,7 +45,7 @@ func TestRefusalsAreInTheOrderOfTheirStarts(t *testing.T) {
 func TestRefusalsStayWithinTheirMemory(t *testing.T) {
 	rs := &delivery{}
 	for seq := range int64(100_000) {
-		rs.add(refusal{seq, 0, 0})
+		rs.add(refusal{seq, 0, 0, 0})
 	}
 	if cap(rs.list) > 4*memory {
 		t.Errorf("room for %d, want about %d", cap(rs.list), memory)
@@ -93,7 +93,7 @@ func TestRefusalsSayWhatTheServiceWorkedOn(t *testing.T) {
 		now := 0.0
 		for seq := range int64(rapid.IntRange(1, 200).Draw(t, "attempts")) {
 			now += random.ExpFloat64()
-			a := try{refusal: refusal{seq + 1, now, now + 20*random.Float64()}, refused: random.IntN(3) == 0, workOn: 1, flying: 1}
+			a := try{refusal: refusal{seq + 1, now, now + 20*random.Float64(), 0}, refused: random.IntN(3) == 0, workOn: 1, flying: 1}
 			for _, b := range all {
 				if b.end > now {
 					a.flying++
@@ -126,7 +126,7 @@ func TestRefusalsSayWhatTheServiceWorkedOn(t *testing.T) {
 func TestRefusalsNeverSayThatNothingWasWorkedOn(t *testing.T) {
 	rs := &delivery{}
 	for seq := range int64(10) {
-		rs.add(refusal{seq, 0, 10})
+		rs.add(refusal{seq, 0, 10, 0})
 	}
 	if got := rs.atWork(20, 5, 3); got != 1 {
 		t.Errorf("%d worked on, want the attempt itself", got)
@@ -156,7 +156,7 @@ func TestRefusalsBoundAnyBucketsRate(t *testing.T) {
 				tokens--
 				continue
 			}
-			heard = append(heard, refusal{seq, now, now + latency/rate*random.Float64()})
+			heard = append(heard, refusal{seq, now, now + latency/rate*random.Float64(), 0})
 		}
 		slices.SortFunc(heard, func(a, b refusal) int { return cmp.Compare(a.end, b.end) })
 		rs := &delivery{episode: math.Inf(1)}
@@ -176,7 +176,7 @@ func TestRefusalsBoundComesCloseToTheRate(t *testing.T) {
 			tokens--
 			continue
 		}
-		rs.add(refusal{seq, float64(seq) / 55, float64(seq) / 55})
+		rs.add(refusal{seq, float64(seq) / 55, float64(seq) / 55, 0})
 	}
 	if bound := rs.bound(0); bound < 50 || bound > 50.1 {
 		t.Errorf("at most %v/s, want hardly more than 50", bound)

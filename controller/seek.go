@@ -120,11 +120,7 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 	default:
 		s.fail(a, o)
 	}
-	old := s.last
 	s.last = s.setting()
-	if dbgTrace && (old.Limit != s.last.Limit || old.Interval != s.last.Interval && s.reason != ReasonDown || old.Reason != s.last.Reason) {
-		s.trace(o)
-	}
 	return s.last
 }
 
