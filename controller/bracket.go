@@ -17,6 +17,7 @@ type bracket struct {
 	trial  float64 // is being tried; 0: nothing is
 	begun  float64 // when the last trial was
 	from   float64 // what worked before it
+	proven float64 // worked for long; 0: nothing
 	until  float64 // the trial is to last
 	rested float64 // since when nothing is tried
 	growth float64 // of the last trial, as a share; 0: that trial was not one of growth
@@ -103,6 +104,9 @@ func (b *bracket) hold() {
 		b.fails = math.Inf(1)
 	}
 }
+
+// prove takes note that what works has worked for long.
+func (b *bracket) prove() { b.proven = max(b.proven, b.works) }
 
 // fail takes note of what does not work.
 func (b *bracket) fail(at float64) {

@@ -185,7 +185,10 @@ func (s *seek) bracketPaused(a attempt, failing float64) {
 	}
 	most = min(most, failing)
 	p := &s.pace
-	if to := math.Sqrt(least * most); to < failing {
+	if failing <= p.proven {
+		p.proven = 0 // not any more
+	}
+	if to := max(math.Sqrt(least*most), min(p.proven, failing*(1-leastStep))); to < failing {
 		p.works = to
 		p.fails = max(most, to)
 	}

@@ -72,16 +72,27 @@ func (d *delivery) run() []refusal {
 }
 
 // bound returns what a service's rate is at most, if its bucket was never full since a
-// time. Of an episode of refusals only the beginning counts: what comes close together
+// time; what was paused does not count. Of an episode of refusals only the beginning counts: what comes close together
 // says little.
 func (d *delivery) bound(since float64) float64 {
 	most := math.Inf(1)
 	last := len(d.list) - 1
+	if last < 0 {
+		return most
+	}
+	newest, open := d.list[last], 0.0
+	until := newest.start
 	for i := last - 1; i >= 0 && d.list[i].start >= since; i-- {
-		r, newest := d.list[i], d.list[last]
-		if passed := newest.start - r.start; passed > 0 && r.start <= d.episode {
+		r := d.list[i]
+		if r.pause == 0 {
+			open += until - r.start
+		} else {
+			open += max(until-r.over(), 0)
+		}
+		until = min(until, r.start)
+		if open > 0 && r.start <= d.episode {
 			accepted := float64(newest.seq-r.seq) - float64(last-i)
-			most = min(most, (accepted+1)/passed)
+			most = min(most, (accepted+1)/open)
 		}
 	}
 	return most

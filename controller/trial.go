@@ -73,6 +73,7 @@ func (s *seek) endPaceTrial() {
 		return
 	}
 	s.pace.hold()
+	s.pace.rested = s.now
 	s.trip.raised = s.now
 	s.price.compare(s.pace.works, s.now)
 	s.endTrial(ReasonTrialHeld)
@@ -127,6 +128,9 @@ func (s *seek) tryPace() {
 	if to <= p.works {
 		return
 	}
+	if s.now-p.rested >= provenPauses*s.price.pause.value {
+		p.prove()
+	}
 	p.try(to, s.now, s.now+max(2*s.trip.echo(), min(s.trip.success.value, 0.1))+s.price.proof(p.works)/(to-p.works))
 	s.beganTrial()
 }
@@ -152,6 +156,10 @@ func (s *seek) beganTrial() {
 	s.chance.tries()
 	s.constraint.begin(s.now)
 }
+
+// provenPauses is for how many of the pauses that a refusal asks for a pace has to work to
+// be proven.
+const provenPauses = 2
 
 // cheapPause is a pause, in seconds, that a refusal may ask for without being dear.
 const cheapPause = 0.1
