@@ -287,6 +287,9 @@ func (s *seek) look() {
 		s.reason = ReasonBack
 		return
 	}
+	if n := len(s.delivery.list); n > 0 && s.delivery.list[n-1].pause > 0 {
+		return // what was accepted between pauses has said more already
+	}
 	bound := s.delivery.bound(s.trip.raised)
 	if s.pace.trial == 0 && r.suspect != &s.slots && bound > s.pace.works && !math.IsInf(bound, 1) {
 		s.pace.works = min(bound, s.pace.fails)
