@@ -185,14 +185,24 @@ func (s *seek) bracketPaused(a attempt, failing float64) {
 	}
 	most = min(most, failing)
 	p := &s.pace
-	if failing <= p.proven {
-		p.proven = 0 // not any more
+	floor := p.proven
+	switch {
+	case a.start-s.recovery.began >= calmPauses*s.price.pause.value:
+		floor = failing * (1 - slotsStep) // it may be no more than a stall
+	case failing <= p.proven:
+		floor, p.proven = 0, 0 // not any more
+	case accepted < enoughAccepted:
+		floor = max(floor, failing/2)
 	}
-	if to := max(math.Sqrt(least*most), min(p.proven, failing*(1-leastStep))); to < failing {
+	if to := max(math.Sqrt(least*most), min(floor, failing*(1-leastStep))); to < failing {
 		p.works = to
 		p.fails = max(most, to)
 	}
 }
+
+// calmPauses is for how many of the pauses that a refusal asks for nothing was refused
+// where a refusal is no reason to go far down.
+const calmPauses = 4
 
 // blame returns the bracket to which a refusal is put down: the one that is on trial,
 // or else the one that let the attempt through. With a limit on what is in flight,

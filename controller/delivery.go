@@ -80,17 +80,13 @@ func (d *delivery) bound(since float64) float64 {
 	if last < 0 {
 		return most
 	}
-	newest, open := d.list[last], 0.0
-	until := newest.start
+	newest, resumed := d.list[last], 0.0
 	for i := last - 1; i >= 0 && d.list[i].start >= since; i-- {
 		r := d.list[i]
-		if r.pause == 0 {
-			open += until - r.start
-		} else {
-			open += max(until-r.over(), 0)
+		if over := r.over(); r.pause > 0 && over <= newest.start {
+			resumed = max(resumed, over)
 		}
-		until = min(until, r.start)
-		if open > 0 && r.start <= d.episode {
+		if open := newest.start - max(r.start, resumed); open > 0 && r.start <= d.episode {
 			accepted := float64(newest.seq-r.seq) - float64(last-i)
 			most = min(most, (accepted+1)/open)
 		}
