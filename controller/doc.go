@@ -136,8 +136,8 @@
 //     refusal a minute, and finding out costs refusals.
 //   - Share evenly within minutes. Several clients at one bucket refuse each other by
 //     chance, whatever they do, and none knows of the others.
-//   - Tell a long block of bad rows, more than fifty or so, from an outage, until a good
-//     row comes by.
+//   - Tell a block of bad rows from an outage, until a good row comes by. A handful in a
+//     row are taken for one. More than fifty or so cost time.
 //   - Take more than about 5% of refusals for chance. More is taken for pressure.
 //   - See through a burst in which half of everything is refused. It is taken for
 //     pressure too, and climbed back from within seconds.
