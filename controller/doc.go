@@ -6,11 +6,13 @@
 // goroutine and reads no clock: it is given the time and an event, and returns
 // what is in force from now on. One type, one file:
 //
-//	outcome ──▶ Policy (Seek, AIMD, Static, yours) ──▶ Setting: limit, interval
+//	outcome ──▶ Policy (Seek, AIMD, Static, yours) ──▶ Setting: limit, interval, reason
+//	        ──▶ Peers, Evidence              ──▶ whether a refusal is the job's own
 //	        ──▶ Circuit                      ──▶ open, half-open, closed
 //	        ──▶ Window                       ──▶ what is left of a budget
 //	        ──▶ Quickest                     ──▶ the least time that an attempt needs
-//	hint    ──▶ Advice, Told, Window         ──▶ what the server asks for, what is left of its quotas
+//	hint    ──▶ Advice                       ──▶ when the server accepts again
+//	        ──▶ Told                         ──▶ what is left of the quotas that it tells of
 //	        ──▶ Pacer, Bucket                ──▶ when the next attempt may start
 //	        ──▶ Progress                     ──▶ rate and ETA
 //
@@ -22,68 +24,130 @@
 //
 // # Seek
 //
-// Seek presses a service as hard as it can take, hardly ever hears a refusal, and is
-// not told the limit. Who knows TCP knows half of it: there is a window (the limit of
-// attempts in flight), a pace as in BBR (the interval), a round trip (an attempt),
-// and loss (a refusal). Three things are different, and they make the rest.
+// Seek presses a service as hard as it can take, and is not told the limit. It adjusts
+// two things: the limit of attempts in flight, which is TCP's window, and the pace, at
+// which attempts start, as in BBR. An attempt is the round trip, a refusal is the loss.
 //
-// A refusal costs what a success would have brought. TCP loses a packet and sends it
-// again; a client that is refused has wasted a request and, at many services, its
-// good name. So refusals are money: each success earns 1/200 of one (Seek.Refusals),
-// and finding out spends them. What AIMD and CUBIC leave to chance, the share of
-// refusals, is thereby a parameter, and how often to ask follows from it.
+// Two things are different from TCP. A refusal costs about what a success would have
+// brought, so refusals are paid for: each success earns a share of one, 1/200 unless
+// Seek.Refusals says otherwise. And there are two kinds of limit. One service limits the
+// rate, another the number at once, and Seek has to find out which.
 //
-// There are two kinds of limit. One who limits the rate refuses at a constant rate,
-// whatever is in flight; one who limits concurrency refuses above a constant number
-// in flight, whatever the rate. So there are two levers, and a refusal has to be put
-// down to one of them. Seek makes experiments: only one lever is moved at a time, and
-// only the one that holds attempts up (holdup.go), since moving the other shows
-// nothing. A refusal of an attempt that started in a trial is put down to that trial;
-// one at rest, to what let the attempt through. If it was put down to the pace, but
-// comes time and again with the same number worked on, and none was ever accepted
-// with as many, then it is concurrency after all (seek.blame). A wrong guess mends
-// itself: the lever that is not the limit is moved up again, and nothing is refused.
+// Whose fault is it? Each refusal and each failure raises this question. There are four
+// answers, and different machines give them:
 //
-// What a service accepts between two refusals is exact. A bucket is empty when it
-// refuses, whatever its burst; so between two refusals it accepted what it was given,
-// give or take one. That bounds the rate from above, the more closely the further
-// they are apart (refusals.go), as BBR's delivery rate does from below. A refusal of
-// an attempt from before the last cut is no reason to cut again, but it counts here.
+//   - The job's: it is refused each time, others are accepted. Peers and Evidence find
+//     it out, and Outcome.Own tells Seek, which does not slow down for it.
+//   - Chance's: a share is refused whatever the pressure. chance knows the share, and
+//     only what exceeds it is a sign.
+//   - The pressure's: fewer are refused when there is less of it. Then the limit or the
+//     pace is lowered.
+//   - The service is away: nothing new succeeds. outage notices, and asks now and then.
 //
-// The phases:
+// A failure that is no refusal is the job's by default: it uses up an attempt of the job
+// and moves nothing. Only first attempts count as signs, since a job that has failed once
+// may fail each time. surge treats failures as refusals while far more fail than usual.
 //
-//   - Start: from a tenth of the maximum, both levers double each round trip, until
-//     something is refused or attempts begin to wait for one another. Then the pace
-//     goes back to half, which had worked.
-//   - Trials: each lever knows what works and what does not (lever.go). In between, it
-//     bisects; beyond, each trial that succeeds makes the next twice as far; one that
-//     fails takes it back at once, and costs about one refusal. When what is known is
-//     close, a few in a hundred, it rests until a refusal has been earned.
-//   - Storms: refusals of attempts that started one right after another stop everything
-//     for three times as long as they have lasted already, and lower the lever twice as
-//     far each time. So a step down by ten costs some five refusals and the one round
-//     trip that is in flight.
-//   - Down: nothing accepted where twenty should have been, or failures in a row
-//     (downtime.go). One attempt now and then asks whether the service is there again;
-//     the first success brings back all that was in force. A service that goes down
-//     by the minute has a quota: then that, and the pace that just uses it up, is known.
-//   - Hints: a refusal that says when to come again is believed. Two that say it exactly
-//     give the rate, by the same argument as above, without an error. And a service that
-//     says so is asked less often.
-//   - Queues: a service that refuses nothing is watched by how long attempts take
-//     (queueing.go), as in Vegas, but only against what they took with less in flight,
-//     so that it does not drift. What is in flight beyond what the service works on is
-//     taken away, since it only waits there.
-//   - Failures are no sign of overload, unless far more fail than did before.
+// Each machine has a file of its own:
 //
-// What it cannot do: to find out costs refusals, and who does 200 attempts a minute can
-// spend one a minute. So a slow service that changes often is followed late. And where
-// several clients share a bucket without a burst, they refuse each other by chance,
-// whatever they do.
+//   - seek.go: takes each outcome to the machines, and makes the Setting
+//   - startup.go: the start, in which limit and pace double
+//   - constraint.go: what holds attempts up: the pace, the limit, or too few jobs
+//   - trial.go: when a trial begins and ends
+//   - bracket.go: what works and what fails, for the limit or the pace
+//   - chance.go: the share refused by chance, and the weight of refusals
+//   - cut.go: whether a refusal is a sign, of what, and how far down
+//   - recovery.go: the time since the last cut
+//   - delivery.go: what was accepted between refusals
+//   - price.go: how many refusals may be spent, and what a pause costs
+//   - surge.go: far more failures than usual
+//   - outage.go: down, and back
+//   - quota.go: what a service gives by the minute, hour or day
+//   - queueing.go: attempts that wait for one another at the service
+//   - evidence.go: whether a refusal is the job's own; the stage asks it
+//   - reason.go: why something was changed
 //
-// Sources: Cardwell et al., BBR (ACM Queue 14-5, 2016); Chiu and Jain (1989); Ha, Rhee
-// and Xu, CUBIC (RFC 9438); Brakmo and Peterson, Vegas (1994); Google, Site Reliability
-// Engineering, ch. 21.
+// Start. The first attempt goes alone. From then on the limit starts at a tenth of the
+// maximum, and limit and pace double each round trip. About two refusals of three
+// attempts end the start, or one that asks for a pause, or a queue at the service. The
+// pace goes back to half, which had worked.
+//
+// Trials. Only one of the two is raised at a time, and only the one that holds attempts
+// up: raising the other shows nothing. A trial that works stays, one that fails is taken
+// back at once. A bracket holds what works and the least that fails. In between, the next
+// trial is half-way; if no failure is known, it goes twice as far as the last one. When
+// the two are close, Seek rests until a refusal has been earned.
+//
+// Evidence. A refusal has a weight: the logarithm of how much likelier it is if the
+// pressure is too high than if it is chance. A success has a small negative weight. The
+// sum is a sequential test (Wald), which is never below zero outside of trials, so that a
+// change is noticed as quickly at any time (Page). At first nothing is known to be
+// refused by chance, so one refusal decides. The share by chance is learned at lowered
+// pressure: a limit would have been left behind there, so what is still refused is
+// chance. Once the share is known, several refusals have to come together. If what was
+// lowered was lowered for chance, it is restored.
+//
+// Blame. A refusal in a trial is put down to what was on trial. Outside of trials, it is
+// put down to what let the attempt through. If that was the pace, but refusals come time
+// and again with the same number at work, and none was accepted with as many, it is the
+// limit (seek.blame). A wrong guess mends itself: what is not limited is raised again, and
+// nothing is refused.
+//
+// What was accepted. A bucket is empty when it refuses, whatever its burst. So between
+// two refusals it accepted what it was given, give or take one. That bounds the rate from
+// above, as BBR's delivery rate does from below. If refusals ask for pauses, the bucket may
+// fill up meanwhile. Then there are two bounds: what was accepted over the whole time is
+// the least the rate can be, and over the time without the pauses the most. The pace goes
+// half-way between.
+//
+// Recovery. Attempts from before a cut are no reason to cut again: they were under way.
+// But they count for what was accepted, and the pace is corrected when all have been
+// heard of. Refusals with nothing accepted in between lower the limit twice as far
+// each time.
+//
+// Price. Only refusals that the pressure has caused are paid for; those by chance are
+// free. A pause stops everything, so where refusals ask for pauses a trial is rarer and
+// longer.
+//
+// Stalls. A service that refuses again after a pause in which its bucket must have been
+// given something is not limited but stalled. That is an outage. So are refusals alone for
+// two round trips, if twenty attempts should have been accepted meanwhile.
+//
+// Outage. First attempts of different jobs fail in a row, more than the usual share of
+// failures explains, or the service refuses everything, as above. Then one attempt now and
+// then asks whether it is back, with a job that has not failed yet if there is one. The
+// waits grow to a minute.
+// They double if probes are refused, since some services begin a ban anew with each
+// request. The first success brings back all that was in force. A service that has never
+// worked is not taken for down because of failures.
+//
+// Quota. A service that goes down with a minute, an hour or a day in between has a quota.
+// What it gave in one window is the rate from then on.
+//
+// Queueing. A service that refuses nothing is watched by how long attempts take, as in
+// Vegas, but only against what they took with no more in flight, so that it does not
+// drift. What only waits there is taken out of flight.
+//
+// Reasons. Setting.Reason says why the limit or the pace was changed last.
+//
+// What it cannot do:
+//
+//   - Follow a slow service that changes often. Who does 200 attempts a minute earns one
+//     refusal a minute, and finding out costs refusals.
+//   - Share evenly within minutes. Several clients at one bucket refuse each other by
+//     chance, whatever they do, and none knows of the others.
+//   - Tell a block of bad rows from an outage, until a good row comes by. A handful in a
+//     row are taken for one. More than fifty or so cost time.
+//   - Take more than about 5% of refusals for chance. More is taken for pressure.
+//   - See through a burst in which half of everything is refused. It is taken for
+//     pressure too, and climbed back from within seconds.
+//
+// Sources: Wald, Sequential Tests of Statistical Hypotheses (1945), and Page, Continuous
+// Inspection Schemes (1954), for evidence; Cardwell et al., BBR (ACM Queue 14-5, 2016), and
+// RFC 9438 (CUBIC), for start, pace and recovery; Chiu and Jain (1989) for shares; Dong et
+// al., PCC (NSDI 2015) and PCC Vivace (NSDI 2018), for trials under random loss; Brakmo and
+// Peterson, Vegas (1994), for queueing; Welford (1962) for means and variances; Google,
+// Site Reliability Engineering, ch. 21, for overload.
 //
 // Because the core is pure, a day of traffic can be simulated in milliseconds
 // and a decision can be replayed from a log of outcomes.
