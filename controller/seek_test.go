@@ -512,7 +512,8 @@ func TestSeekDecidesTheSameAgain(t *testing.T) {
 
 // An ordeal steps a law through outcomes that no service would give: any verdict in
 // any order, numbers with gaps and out of order, attempts that took no time or hours,
-// and hints of hours. Each five bytes are an outcome. It returns the first fault.
+// retries, refusals that are a job's own, and hints of hours. Each five bytes are an
+// outcome. It returns the first fault.
 func (r *run) ordeal(events []byte) (fault string) {
 	for ; len(events) >= 5; events = events[5:] {
 		what, pause, took, flying, hint := events[0], events[1], events[2], events[3], events[4]
@@ -533,6 +534,9 @@ func (r *run) ordeal(events []byte) (fault string) {
 		}
 		if took == 255 {
 			o.Took = 10 * time.Hour
+		}
+		if what&128 != 0 { // not the first attempt of its job, and it alone is refused
+			o.Attempt, o.Own = 2+int(flying&7), o.Verdict == Overload
 		}
 		switch seq := int64(took) * 3; what >> 4 & 3 {
 		case 0, 1:
