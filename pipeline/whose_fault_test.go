@@ -239,3 +239,77 @@ func TestAServiceThatIsDownIsToldToBeDownAndBack(t *testing.T) {
 		}
 	})
 }
+
+// TestBatchesWithABadRowEachHardlyTakeLonger: a call of which the most was done worked.
+func TestBatchesWithABadRowEachHardlyTakeLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run := func(policy pipeline.Policy) time.Duration {
+			begin := time.Now()
+			p, err := pipeline.New(func(_ context.Context, rows []int) ([]int, error) {
+				time.Sleep(answersTake)
+				errs := make([]error, len(rows))
+				for i, row := range rows {
+					if row%10 == 3 {
+						errs[i] = errService
+					}
+				}
+				return rows, pipeline.Partial(errs)
+			}, pipeline.Config{MaxConcurrency: 5, Retry: &pipeline.Retry{}, Policy: policy, Seed: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for r := range pipeline.Batch(p, 10, time.Second).Run(t.Context(), feed(2000)) {
+				if bad := r.In%10 == 3; bad != (r.Err != nil) {
+					t.Errorf("row %d: %v", r.In, r.Err)
+				}
+			}
+			return time.Since(begin)
+		}
+		all, static := run(nil), run(pipeline.Static{})
+		t.Logf("%v, %v under Static", all, static)
+		if all.Seconds() > 1.5*static.Seconds() {
+			t.Errorf("took %v, %v under Static, want at most 1.5 times as long", all, static)
+		}
+	})
+}
+
+// TestCallsBesideBadRowsSucceed: a pipeline and single calls on the throttle through which
+// somebody else's bad rows go.
+func TestCallsBesideBadRowsSucceed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run := func(policy pipeline.Policy) (good, slowest time.Duration) {
+			throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 10, Retry: &pipeline.Retry{}, Policy: policy, Seed: 1})
+			begin := time.Now()
+			bad, healthy := rows(sideBySide(200), fails), rows(func(int) bool { return false }, fails)
+			var all sync.WaitGroup
+			all.Go(func() { collect(pipeline.Attach(throttle, bad.work).Run(t.Context(), feed(500))) })
+			all.Go(func() {
+				for r := range pipeline.Attach(throttle, healthy.work).Run(t.Context(), feed(1000)) {
+					if r.Err != nil {
+						t.Errorf("row %d: %v", r.In, r.Err)
+					}
+				}
+				good = time.Since(begin)
+			})
+			for range 19 {
+				time.Sleep(300 * time.Millisecond)
+				asked := time.Now()
+				if _, err := pipeline.Execute(t.Context(), throttle, func(ctx context.Context) (int, error) { return healthy.work(ctx, -1) }); err != nil {
+					t.Errorf("a good call: %v", err)
+				}
+				slowest = max(slowest, time.Since(asked))
+			}
+			all.Wait()
+			return good, slowest
+		}
+		good, slowest := run(nil)
+		goodStatic, slowestStatic := run(pipeline.Static{})
+		t.Logf("good rows %v, slowest call %v; under Static %v, %v", good, slowest, goodStatic, slowestStatic)
+		if good.Seconds() > 1.3*goodStatic.Seconds() {
+			t.Errorf("good rows took %v, %v under Static, want at most 1.3 times as long", good, goodStatic)
+		}
+		if slowest > slowestStatic+2*time.Second {
+			t.Errorf("a call took %v, %v under Static", slowest, slowestStatic)
+		}
+	})
+}
