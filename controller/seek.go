@@ -149,7 +149,7 @@ func (s *seek) unhindered() bool {
 }
 
 func (s *seek) setting() Setting {
-	s.pace.works = max(s.pace.works, s.slowest())
+	s.pace.works = min(max(s.pace.works, s.slowest()), unpaced)
 	set := Setting{Limit: int(s.slots.inForce()), Ceiling: s.bounds.MaxLimit, Reason: s.reason}
 	if pace := s.pace.inForce(); pace < unpaced && !(s.startup.on && set.Limit == 1) {
 		set.Interval = seconds(1 / pace) // one after another needs none
@@ -191,6 +191,8 @@ func (s *seek) Update(p Policy, b Bounds) (Setting, bool) {
 	s.Seek, s.bounds = policy.withDefaults(), b
 	s.slots.clamp(1, float64(b.MaxLimit))
 	s.pace.clamp(s.slowest(), s.fastest())
+	s.before.slots = min(s.before.slots, float64(b.MaxLimit)) // what is restored later has to be within them, too
+	s.outage.pressed.slots = min(s.outage.pressed.slots, float64(b.MaxLimit))
 	s.reason = ReasonUpdate
 	s.last = s.setting()
 	return s.last, true

@@ -359,7 +359,7 @@ var seekCases = []seekCase{
 	{"rate", 20, 400, 50 * 400, 0.98, 0.008, func(seed uint64) plant {
 		return &bucketPlant{manners: politely(seed), rate: constant(50), burst: 5}
 	}},
-	{"rate, hints", 20, 400, 50 * 400, 0.97, 0.008, func(seed uint64) plant {
+	{"rate, hints", 20, 400, 50 * 400, 0.93, 0.008, func(seed uint64) plant {
 		return &bucketPlant{manners: politely(seed), rate: constant(50), burst: 5, hints: true}
 	}},
 	{"low rate", 20, 600, 2 * 600, 0.85, 0.02, func(seed uint64) plant {
@@ -380,7 +380,7 @@ var seekCases = []seekCase{
 	{"queue", 80, 150, 200 * 150, 0.94, 0, func(seed uint64) plant {
 		return &queuePlant{manners: politely(seed), servers: 20}
 	}},
-	{"outage, fails", 20, 300, 50 * 240, 0.96, 0.012, func(seed uint64) plant {
+	{"outage, fails", 20, 300, 50 * 240, 0.96, 0.015, func(seed uint64) plant { // probes that fail may be bad jobs, so the waits grow slowly
 		return down(seed, Failed)
 	}},
 	{"outage, refuses", 20, 300, 50 * 240, 0.96, 0.012, func(seed uint64) plant {
@@ -462,26 +462,35 @@ func TestSeekDoesNotSlowDownForNoise(t *testing.T) {
 	}
 }
 
+// What fails may be bad jobs one after another, so it is asked often; a ban may begin
+// anew with each request, so what refuses is asked seldom.
 func TestSeekAsksNowAndThenWhetherAServiceIsThereAgain(t *testing.T) {
-	for _, says := range []Verdict{Failed, Overload} {
-		r, p := startRun(Seek{}, ample(20)), down(1, says)
+	for _, c := range []struct {
+		says        Verdict
+		least, most int     // attempts while it is down
+		back        float64 // at the latest after this time, in seconds
+	}{
+		{Failed, 20, 45, 5},
+		{Overload, 7, 25, 9},
+	} {
+		r, p := startRun(Seek{}, ample(20)), down(1, c.says)
 		r.against(p, 105)
 		if !r.setting.Probing || r.setting.Limit != 1 {
-			t.Errorf("%v, down for 5 s: %v, probing %v; want one at a time, probing", says, r.setting, r.setting.Probing)
+			t.Errorf("%v, down for 5 s: %v, probing %v; want one at a time, probing", c.says, r.setting, r.setting.Probing)
 		}
 		r.forget()
 		r.against(p, 159)
-		if r.attempts > 25 || r.attempts < 10 {
-			t.Errorf("%v, down for 54 s more: %d attempts, want one every few seconds", says, r.attempts)
+		if r.attempts > c.most || r.attempts < c.least {
+			t.Errorf("%v, down for 54 s more: %d attempts, want %d to %d", c.says, r.attempts, c.least, c.most)
 		}
-		r.against(p, 165)
+		r.against(p, 160+c.back)
 		if r.setting.Probing {
-			t.Errorf("%v, up for 5 s: still probing", says)
+			t.Errorf("%v, up for %v s: still probing", c.says, c.back)
 		}
 		r.forget()
-		r.against(p, 175)
+		r.against(p, 170+c.back)
 		if r.successes < 450 {
-			t.Errorf("%v, up for 5 s: %d a second, want 50 again", says, r.successes/10)
+			t.Errorf("%v, up for %v s: %d a second, want 50 again", c.says, c.back, r.successes/10)
 		}
 	}
 }
@@ -503,7 +512,8 @@ func TestSeekDecidesTheSameAgain(t *testing.T) {
 
 // An ordeal steps a law through outcomes that no service would give: any verdict in
 // any order, numbers with gaps and out of order, attempts that took no time or hours,
-// and hints of hours. Each five bytes are an outcome. It returns the first fault.
+// retries, refusals that are a job's own, and hints of hours. Each five bytes are an
+// outcome. It returns the first fault.
 func (r *run) ordeal(events []byte) (fault string) {
 	for ; len(events) >= 5; events = events[5:] {
 		what, pause, took, flying, hint := events[0], events[1], events[2], events[3], events[4]
@@ -524,6 +534,9 @@ func (r *run) ordeal(events []byte) (fault string) {
 		}
 		if took == 255 {
 			o.Took = 10 * time.Hour
+		}
+		if what&128 != 0 { // not the first attempt of its job, and it alone is refused
+			o.Attempt, o.Own = 2+int(flying&7), o.Verdict == Overload
 		}
 		switch seq := int64(took) * 3; what >> 4 & 3 {
 		case 0, 1:
@@ -553,18 +566,47 @@ func (r *run) ordeal(events []byte) (fault string) {
 
 func upToHalfAnHour(b byte) float64 { return math.Pow(float64(b), 3) * 1e-4 }
 
-// fault says what is wrong inside.
+// fault says what is wrong inside: a pace or limit is finite and within bounds after
+// every step, what is known to fail may be nothing, and the rest are finite too.
 func (s *seek) fault() string {
-	for name, x := range map[string]float64{
-		"pace": s.pace.now(), "slots": s.slots.now(), "bank": s.bank, "latency": s.latency.value,
-		"pressed": s.downtime.pressed.rate, "usual": s.usual, "spread": s.spread, "lately": s.lately,
-		"paced": s.holdup.paced, "rate": s.holdup.rate(), "period": s.downtime.period, "rest": s.rests(&s.pace) - s.now,
+	for _, x := range []struct {
+		name            string
+		is, least, most float64
+	}{
+		{"pace that works", s.pace.works, s.slowest(), unpaced},
+		{"pace in force", s.pace.inForce(), s.slowest(), unpaced},
+		{"limit that works", s.slots.works, 1, float64(s.bounds.MaxLimit)},
+		{"limit in force", s.slots.inForce(), 1, float64(s.bounds.MaxLimit)},
+		{"trial of the pace", s.pace.trial, 0, unpaced},
+		{"trial of the limit", s.slots.trial, 0, float64(s.bounds.MaxLimit)},
+		{"pace that fails", s.pace.fails, 0, math.Inf(1)},
+		{"limit that fails", s.slots.fails, 0, math.Inf(1)},
+		{"growth of the pace", s.pace.growth, 0, 1},
+		{"growth of the limit", s.slots.growth, 0, 1},
+		{"pace before cuts", s.before.rate, 0, unpaced},
+		{"limit before cuts", s.before.slots, 0, float64(s.bounds.MaxLimit)},
+		{"pace before an outage", s.outage.pressed.rate, 0, unpaced},
+		{"limit before an outage", s.outage.pressed.slots, 0, float64(s.bounds.MaxLimit)},
+		{"misses", float64(s.outage.misses), 0, 1e9},
+		{"bank", s.price.bank, 0, 1e9},
+		{"pause", s.price.pause.value, 0, 1e9},
+		{"share by chance", s.chance.share(), 0, 1},
+		{"share by chance of refusals", s.chance.e, 0, 1},
+		{"latency", s.trip.success.value, 0, 1e9},
+		{"latency of refusals", s.trip.refusal.value, 0, 1e9},
+		{"share that is paced", s.constraint.paced, 0, 1},
+		{"rate", s.constraint.rate(), 0, math.MaxFloat64},
+		{"period", s.quota.period, 0, 1e9},
+		{"gain of the startup", s.startup.gain, 0, 1e9},
+		{"accepted of late", float64(s.recovery.accepted), 0, 1e9},
+		{"rest of the pace", s.rests(&s.pace), -1e9, 1e9},
+		{"rest of the limit", s.rests(&s.slots), -1e9, 1e9},
 	} {
-		if math.IsNaN(x) || math.IsInf(x, -1) || x < 0 && name != "rest" {
-			return fmt.Sprintf("%s is %v", name, x)
+		if !(x.is >= x.least && x.is <= x.most) { // nor is it NaN
+			return fmt.Sprintf("%s is %v, want %v to %v", x.name, x.is, x.least, x.most)
 		}
 	}
-	if n := len(s.refusals.list); n > memory {
+	if n := len(s.delivery.list); n > memory {
 		return fmt.Sprintf("%d refusals are remembered", n)
 	}
 	return ""
@@ -617,14 +659,17 @@ func TestSeekNoticesALimitWhereThereWasNone(t *testing.T) {
 // Whatever has happened, when the service has no limit and everything succeeds, it
 // gets all that it can do again: at the latest an hour after what was to be waited
 // for, if attempts had taken seconds, and later if a refusal took long, since trials
-// last until one would have been heard of. Most are back within minutes.
+// last until one would have been heard of, or asked for a long pause, since one percent
+// of the time is what such pauses may cost. Most are back within minutes.
 func TestSeekAlwaysRecovers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		events := rapid.SliceOfN(rapid.Byte(), 5, 1500).Draw(t, "events")
-		longest := 0.0
-		for i := 2; i < len(events); i += 5 {
-			events[i] %= 64 // up to 26 s
-			longest = max(longest, upToHalfAnHour(events[i]))
+		longest, pause := 0.0, 0.0
+		for i := 4; i < len(events); i += 5 {
+			events[i-2] %= 64 // up to 26 s
+			longest = max(longest, upToHalfAnHour(events[i-2]))
+			events[i] %= 40 // up to 59 s
+			pause = max(pause, 10*upToHalfAnHour(events[i]))
 		}
 		r := startRun(Seek{}, ample(rapid.IntRange(1, 40).Draw(t, "most")))
 		if fault := r.ordeal(events); fault != "" {
@@ -638,7 +683,7 @@ func TestSeekAlwaysRecovers(t *testing.T) {
 		r.started = r.now
 		begin, full := r.now, 10*float64(r.bounds.MaxLimit) // a second
 		for p := (&noisePlant{manners: politely(1)}); float64(r.successes) < 0.9*10*full; {
-			if r.now-begin > 3600+60*longest {
+			if r.now-begin > 3600+60*longest+300*pause {
 				t.Fatalf("after %.0f s of nothing but successes: %v, %.1f a second, want %.0f", r.now-begin, r.setting, float64(r.successes)/10, full)
 			}
 			r.forget()
@@ -730,7 +775,8 @@ func TestSeekSpreadsWhatAPoliteBucketAllows(t *testing.T) {
 }
 
 // TestSeekAsksForMoreAfterAnOutage: who was down for long may have come back with
-// another limit, so what failed before says little.
+// another limit, so what failed before says little. With a pause of a second for each
+// refusal it is asked step by step, each after a wait that the pause is worth.
 func TestSeekAsksForMoreAfterAnOutage(t *testing.T) {
 	for seed := range uint64(10) {
 		m := politely(seed)
@@ -745,9 +791,9 @@ func TestSeekAsksForMoreAfterAnOutage(t *testing.T) {
 			manners: m, from: 60, to: 75, says: Overload,
 		}
 		r := startRun(Seek{}, ample(400))
-		r.against(p, 100)
+		r.against(p, 200)
 		r.forget()
-		r.against(p, 160)
+		r.against(p, 260)
 		if got, want := r.successes, 60*300; got < want {
 			t.Errorf("seed %d: %d successes in a minute, want at least %d", seed, got, want)
 		}
