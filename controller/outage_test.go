@@ -18,7 +18,7 @@ func missed(n int, from float64) *outage {
 	return d
 }
 
-func TestDowntimeIsSilentWhenNothingIsAcceptedWhereTwentyShouldHaveBeen(t *testing.T) {
+func TestOutageIsSilentWhenNothingIsAcceptedWhereTwentyShouldHaveBeen(t *testing.T) {
 	unproven := calm
 	unproven.proven = false
 	for _, c := range []struct {
@@ -43,7 +43,7 @@ func TestDowntimeIsSilentWhenNothingIsAcceptedWhereTwentyShouldHaveBeen(t *testi
 	}
 }
 
-func TestDowntimeIsNotSilentAfterASuccess(t *testing.T) {
+func TestOutageIsNotSilentAfterASuccess(t *testing.T) {
 	d := missed(10, 10)
 	d.succeed(9) // of an attempt that started before them
 	if !d.silent(11, 0.01) {
@@ -56,7 +56,7 @@ func TestDowntimeIsNotSilentAfterASuccess(t *testing.T) {
 	}
 }
 
-func TestDowntimeSilenceBeginsWithTheOldestMiss(t *testing.T) {
+func TestOutageSilenceBeginsWithTheOldestMiss(t *testing.T) {
 	d := missed(4, 10)
 	d.miss(attempt{0, 9}, calm) // is heard of late
 	if d.began != 9 || d.newest != 10.03 {
@@ -66,27 +66,27 @@ func TestDowntimeSilenceBeginsWithTheOldestMiss(t *testing.T) {
 
 // It takes more in a row, the more are in flight; fewer, if they started one right
 // after another.
-func TestDowntimeIsFailingAfterAFewInARow(t *testing.T) {
+func TestOutageIsFailingAfterAFewInARow(t *testing.T) {
 	for _, c := range []struct {
 		inFlight, gap, want int
 	}{{1, 1, 4}, {1, 2, 5}, {3, 1, 4}, {3, 2, 6}, {127, 1, 7}, {127, 2, 11}, {1023, 1, 8}, {1023, 2, 14}} {
 		var d outage
 		d.succeed(1)
 		n := 0
-		for ; !d.failing(c.inFlight); n++ {
+		for ; !d.failing(c.inFlight, 0); n++ {
 			d.miss(attempt{int64(n*c.gap + 1), 10}, calm)
 		}
 		if n != c.want {
 			t.Errorf("%d in flight, each %dth fails: down after %d, want %d", c.inFlight, c.gap, n, c.want)
 		}
 		d.succeed(11)
-		if d.failing(c.inFlight) {
+		if d.failing(c.inFlight, 0) {
 			t.Errorf("%d in flight: still down after a success", c.inFlight)
 		}
 	}
 }
 
-func TestDowntimeKeepsWhatWasInForceAtTheFirstMiss(t *testing.T) {
+func TestOutageKeepsWhatWasInForceAtTheFirstMiss(t *testing.T) {
 	d := missed(1, 10)
 	d.miss(attempt{2, 10.1}, pressure{rate: 1, slots: 1})
 	if d.pressed != calm {
@@ -99,143 +99,86 @@ func TestDowntimeKeepsWhatWasInForceAtTheFirstMiss(t *testing.T) {
 	}
 }
 
-func TestDowntimePatienceDoublesAndIsCapped(t *testing.T) {
-	for _, c := range []struct{ rate, most float64 }{{100, 4}, {10, 10}, {1, 60}, {0.01, 60}} {
+// While a service refuses, the time between two probes doubles at first; it grows to a
+// minute in the end, since some services begin a ban anew with each request.
+func TestOutageProbesThatAreRefusedComeLessAndLessOften(t *testing.T) {
+	for _, c := range []struct{ rate, soon float64 }{{100, 4}, {10, 10}, {1, 60}, {0.01, 60}} {
 		d := missed(5, 10)
 		d.pressed.rate = c.rate
-		d.start(attempt{5, 10.04})
+		d.start(attempt{5, 10.04}, true)
 		if !d.is || d.since != 10 {
 			t.Fatalf("%+v, want it down since 10", d)
 		}
 		last := 0.0
-		for now := 10.0; now < 1000; now += last {
-			wait := d.patience(now, now)
-			if wait < last || wait > max(2*last, 0.001)+1e-9 && last > 0.001 || wait > c.most || wait <= 0 {
+		for now := 10.0; now < 2000; now += last {
+			wait := d.patience(now)
+			if wait < last || wait > max(2*last, 0.001)+1e-9 && last > 0.001 || wait > 60 {
 				t.Fatalf("%v/s, %v s down: waits %v after %v", c.rate, now-10, wait, last)
+			}
+			if passed := now - 10; passed > 2*c.soon && passed < 8*c.soon && wait != c.soon {
+				t.Fatalf("%v/s, %v s down: waits %v, want %v", c.rate, passed, wait, c.soon)
 			}
 			last = wait
 		}
-		if last != c.most {
-			t.Errorf("%v/s: waits %v at last, want %v", c.rate, last, c.most)
+		if last != 60 {
+			t.Errorf("%v/s: waits %v at last, want a minute", c.rate, last)
 		}
 	}
 }
 
-func TestDowntimeIsOverWithASuccessFromAfterTheLastMiss(t *testing.T) {
+// Failures may be those of many bad jobs, so where many attempts are done in a second,
+// probes are close together at first.
+func TestOutageProbesThatFailComeOftenAtFirst(t *testing.T) {
+	for _, c := range []struct {
+		rate, passed, want float64
+	}{
+		{100, 0, 0.001}, {100, 1, 0.08}, {100, 10, 0.8}, {100, 20, 1}, {100, 64, 2}, {100, 10_000, 60},
+		{10, 1, 0.15}, {10, 100, 10}, {1, 1, 1}, {1, 30, 30}, {1, 100, 60},
+	} {
+		d := missed(5, 10)
+		d.pressed.rate = c.rate
+		d.start(attempt{5, 10.04}, false)
+		if got := d.patience(10 + c.passed); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%v/s, %v s down: waits %v, want %v", c.rate, c.passed, got, c.want)
+		}
+	}
+}
+
+// Where a share of jobs fails anyway, more failures in a row are needed.
+func TestOutageIsNotTheFailuresThatAreUsual(t *testing.T) {
+	for _, c := range []struct {
+		share float64
+		want  int
+	}{{0, 4}, {0.05, 4}, {0.2, 6}, {0.4, 11}, {1, 88}} {
+		var d outage
+		d.succeed(1)
+		n := 0
+		for ; !d.failing(1, c.share); n++ {
+			d.miss(attempt{int64(n + 1), 10}, calm)
+		}
+		if n != c.want {
+			t.Errorf("%v%% fail anyway: down after %d in a row, want %d", 100*c.share, n, c.want)
+		}
+	}
+}
+
+// A success says that what missed before it started was no silence, also if others missed
+// later.
+func TestOutageSilenceBeginsAnewWithASuccessInBetween(t *testing.T) {
+	d := missed(11, 10) // until 10.1
+	d.succeed(10.05)
+	if d.began != 10.05 || d.misses != 6 {
+		t.Errorf("%d misses since %v, want the 6 or so since 10.05", d.misses, d.began)
+	}
+}
+
+func TestOutageIsOverWithASuccessFromAfterTheLastMiss(t *testing.T) {
 	d := missed(5, 10)
-	d.start(attempt{5, 10.04})
+	d.start(attempt{5, 10.04}, true)
 	d.lastMiss = 20
 	for start, want := range map[float64]bool{9: false, 10: false, 15: false, 19.9: false, 20: true, 21: true} {
 		if got := d.over(start); got != want {
 			t.Errorf("a success that started at %v: over is %v, want %v", start, got, want)
-		}
-	}
-}
-
-// turn has a service be closed from a time on and come back later; the attempt that
-// missed last started miss before that. It returns what end does.
-func (d *outage) turn(seq *int64, closes, back, miss float64) (rate float64, window bool) {
-	for i := range 5 {
-		*seq++
-		d.miss(attempt{*seq, closes + 0.01*float64(i)}, calm)
-	}
-	d.start(attempt{*seq, closes + 0.04})
-	d.lastMiss = back - miss
-	*seq++
-	d.succeed(back)
-	return d.end(attempt{*seq, back})
-}
-
-func TestDowntimeLearnsAWindowFromTwoTurns(t *testing.T) {
-	var d outage
-	seq := int64(0)
-	d.succeed(1)
-	seq += 3000
-	if rate, window := d.turn(&seq, 40, 60.5, 1); rate != calm.rate || window || d.is {
-		t.Errorf("after the first turn: %v/s, window %v, down %v; want what was in force, and nothing else known", rate, window, d.is)
-	}
-	seq += 3000 - 1
-	rate, window := d.turn(&seq, 100, 120.5, 1)
-	if want := 3000.0 / 60 * (1 - margin); !window || math.Abs(rate-want) > 0.1 || d.period != 60 {
-		t.Errorf("after the second turn: %v/s, window %v of %v s; want %v/s, 60 s", rate, window, d.period, want)
-	}
-	if next := d.nextTurn(125); next != 180.5 {
-		t.Errorf("next turn at %v, want 180.5", next)
-	}
-	seq += 3000 - 1
-	rate, window = d.turn(&seq, 170, 180.5, 1) // jobs differ, so it is not taken at its word
-	if want := (3*calm.rate + 3000.0/60*(1-margin)) / 4; !window || math.Abs(rate-want) > 0.1 || d.period != 60 {
-		t.Errorf("after the third turn: %v/s, window %v of %v s; want %v/s, 60 s", rate, window, d.period, want)
-	}
-}
-
-// windowed has come back at 120.5, with a window of a minute known.
-func windowed() (*outage, *int64) {
-	d, seq := &outage{}, int64(0)
-	d.succeed(1)
-	seq += 3000
-	d.turn(&seq, 40, 60.5, 1)
-	seq += 3000
-	d.turn(&seq, 100, 120.5, 1)
-	return d, &seq
-}
-
-func TestDowntimeWaitsForTheTurnOfAWindow(t *testing.T) {
-	d, seq := windowed()
-	*seq += 3000
-	d.miss(attempt{*seq, 160}, calm)
-	d.start(attempt{*seq, 160})
-	if wait := d.patience(160.1, 160); math.Abs(wait-20.5/8) > 1e-9 {
-		t.Errorf("after one miss: waits %v, want an eighth of the 20.5 s that are left", wait)
-	}
-	d.miss(attempt{*seq + 1, 160.1}, calm)
-	if wait := d.patience(160.2, 160.1); math.Abs(wait-20.4) > 1e-9 {
-		t.Errorf("waits %v, want the 20.4 s that are left", wait)
-	}
-	if wait := d.patience(160+67, 160+67); wait > 4 {
-		t.Errorf("the window should have turned, and it waits %v", wait)
-	}
-}
-
-func TestDowntimeForgetsAWindowThatWasWrong(t *testing.T) {
-	d, seq := windowed()
-	*seq += 3000
-	if rate, window := d.turn(seq, 140, 150, 1); d.period != 0 || window {
-		t.Errorf("came back at 150 and not at 180.5: period %v, %v/s, window %v; want nothing known", d.period, rate, window)
-	}
-}
-
-func TestDowntimeGoesSlowerWhenAWindowWasNotLongEnough(t *testing.T) {
-	d, seq := windowed()
-	*seq += 6000
-	rate, window := d.turn(seq, 235, 240.5, 1) // it lasted for one, not for two
-	if want := calm.rate * (1 - margin); rate != want || window || d.period != 60 {
-		t.Errorf("%v/s, window %v, period %v; want %v/s, and the window known", rate, window, d.period, want)
-	}
-	if next := d.nextTurn(241); next != 300.5 {
-		t.Errorf("next turn at %v, want 300.5", next)
-	}
-}
-
-func TestDowntimeThatComesBackForNextToNothingIsSlower(t *testing.T) {
-	var d outage
-	seq := int64(0)
-	d.succeed(1)
-	d.turn(&seq, 40, 50, 1)
-	seq += 4
-	rate, window := d.turn(&seq, 51, 60, 1)
-	if window || rate >= 1 || rate <= 0 {
-		t.Errorf("%v/s, window %v; want the handful that it took in 11 s", rate, window)
-	}
-}
-
-func TestPeopleCountByMinutesHoursAndDays(t *testing.T) {
-	for _, c := range []struct{ lo, hi, want float64 }{
-		{59, 61, 60}, {50, 69, 60}, {60, 60, 60}, {45, 66, 0}, {61, 70, 0}, {10, 20, 0}, {50, 59, 0},
-		{3500, 3700, 3600}, {2000, 4000, 0}, {80_000, 90_000, 86_400}, {1, 1e6, 0}, {62, 58, 0},
-	} {
-		if got := byWhichPeopleCount(c.lo, c.hi); got != c.want {
-			t.Errorf("between %v and %v: %v, want %v", c.lo, c.hi, got, c.want)
 		}
 	}
 }

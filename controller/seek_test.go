@@ -794,7 +794,7 @@ func TestSeekAsksForMoreAfterAnOutage(t *testing.T) {
 		r.against(p, 200)
 		r.forget()
 		r.against(p, 260)
-		if got, want := r.successes, 60*300; got < want {
+		if got, want := r.successes, 60*240; got < want { // each step up is priced by the second that a refusal costs
 			t.Errorf("seed %d: %d successes in a minute, want at least %d", seed, got, want)
 		}
 	}

@@ -1,0 +1,123 @@
+package controller
+
+import (
+	"math"
+	"testing"
+)
+
+// A quotaRun is a service with a quota, as far as an outage and a quota know it.
+type quotaRun struct {
+	outage
+	quota
+	seq int64
+}
+
+// turn has it be closed from a time on and come back later; the attempt that missed last
+// started miss before that. It returns what back does.
+func (r *quotaRun) turn(closes, back, miss float64) (rate float64, window bool) {
+	for i := range 5 {
+		r.seq++
+		r.miss(attempt{r.seq, closes + 0.01*float64(i)}, calm)
+	}
+	before := r.since
+	r.start(attempt{r.seq, closes + 0.04}, true)
+	r.quota.down(&r.outage, attempt{r.seq, closes + 0.04}, before)
+	r.lastMiss = back - miss
+	r.seq++
+	r.succeed(back)
+	rate, window = r.quota.back(&r.outage, attempt{r.seq, back})
+	r.end()
+	return rate, window
+}
+
+func TestQuotaLearnsAWindowFromTwoTurns(t *testing.T) {
+	var d quotaRun
+	d.succeed(1)
+	d.seq += 3000
+	if rate, window := d.turn(40, 60.5, 1); rate != calm.rate || window || d.is {
+		t.Errorf("after the first turn: %v/s, window %v, down %v; want what was in force, and nothing else known", rate, window, d.is)
+	}
+	d.seq += 3000 - 1
+	rate, window := d.turn(100, 120.5, 1)
+	if want := 3000.0 / 60 * (1 - margin); !window || math.Abs(rate-want) > 0.1 || d.period != 60 {
+		t.Errorf("after the second turn: %v/s, window %v of %v s; want %v/s, 60 s", rate, window, d.period, want)
+	}
+	if next := d.nextTurn(125); next != 180.5 {
+		t.Errorf("next turn at %v, want 180.5", next)
+	}
+	d.seq += 3000 - 1
+	rate, window = d.turn(170, 180.5, 1) // jobs differ, so it is not taken at its word
+	if want := (3*calm.rate + 3000.0/60*(1-margin)) / 4; !window || math.Abs(rate-want) > 0.1 || d.period != 60 {
+		t.Errorf("after the third turn: %v/s, window %v of %v s; want %v/s, 60 s", rate, window, d.period, want)
+	}
+}
+
+// windowed has come back at 120.5, with a window of a minute known.
+func windowed() *quotaRun {
+	d := &quotaRun{}
+	d.succeed(1)
+	d.seq += 3000
+	d.turn(40, 60.5, 1)
+	d.seq += 3000
+	d.turn(100, 120.5, 1)
+	return d
+}
+
+func TestQuotaWaitsForTheTurnOfAWindow(t *testing.T) {
+	d := windowed()
+	d.seq += 3000
+	d.miss(attempt{d.seq, 160}, calm)
+	d.start(attempt{d.seq, 160}, true)
+	if wait := d.quota.patience(&d.outage, 160.1, 160); math.Abs(wait-20.5/8) > 1e-9 {
+		t.Errorf("after one miss: waits %v, want an eighth of the 20.5 s that are left", wait)
+	}
+	d.miss(attempt{d.seq + 1, 160.1}, calm)
+	if wait := d.quota.patience(&d.outage, 160.2, 160.1); math.Abs(wait-20.4) > 1e-9 {
+		t.Errorf("waits %v, want the 20.4 s that are left", wait)
+	}
+	if wait := d.quota.patience(&d.outage, 160+67, 160+67); wait != 0 {
+		t.Errorf("the window should have turned, and it waits for it: %v", wait)
+	}
+}
+
+func TestQuotaForgetsAWindowThatWasWrong(t *testing.T) {
+	d := windowed()
+	d.seq += 3000
+	if rate, window := d.turn(140, 150, 1); d.period != 0 || window {
+		t.Errorf("came back at 150 and not at 180.5: period %v, %v/s, window %v; want nothing known", d.period, rate, window)
+	}
+}
+
+func TestQuotaGoesSlowerWhenAWindowWasNotLongEnough(t *testing.T) {
+	d := windowed()
+	d.seq += 6000
+	rate, window := d.turn(235, 240.5, 1) // it lasted for one, not for two
+	if want := calm.rate * (1 - margin); rate != want || window || d.period != 60 {
+		t.Errorf("%v/s, window %v, period %v; want %v/s, and the window known", rate, window, d.period, want)
+	}
+	if next := d.nextTurn(241); next != 300.5 {
+		t.Errorf("next turn at %v, want 300.5", next)
+	}
+}
+
+func TestQuotaThatComesBackForNextToNothingIsSlower(t *testing.T) {
+	var d quotaRun
+	d.succeed(1)
+	d.turn(40, 50, 1)
+	d.seq += 4
+	rate, window := d.turn(51, 60, 1)
+	if window || rate >= 1 || rate <= 0 {
+		t.Errorf("%v/s, window %v; want the handful that it took in 11 s", rate, window)
+	}
+}
+
+func TestPeopleCountByMinutesHoursAndDays(t *testing.T) {
+	for _, c := range []struct{ lo, hi, want float64 }{
+		{59, 61, 60}, {50, 69, 60}, {60, 60, 60}, {45, 66, 0}, {61, 70, 0}, {10, 20, 0}, {50, 59, 0},
+		{3500, 3700, 3600}, {2000, 4000, 0}, {80_000, 90_000, 86_400}, {1, 1e6, 0}, {62, 58, 0},
+	} {
+		if got := byWhichPeopleCount(c.lo, c.hi); got != c.want {
+			t.Errorf("between %v and %v: %v, want %v", c.lo, c.hi, got, c.want)
+		}
+	}
+}
