@@ -285,7 +285,7 @@ func TestWhileAllAreRefusedFewAreTried(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		s := newStand(t, 2, retryingBy(controller.Retry{BaseDelay: minute, MaxDelay: minute}))
 		v := s.open(ctx)
-		for i := range 100 {
+		for i := range fewProbes + 50 {
 			v.send(s.work(fmt.Sprint(i), 0, Overloaded(io.EOF, 0)))
 		}
 		synctest.Wait()

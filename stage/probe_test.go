@@ -106,25 +106,25 @@ func TestProbeIsARetryIfThereIsNoFreshJob(t *testing.T) {
 // Fresh jobs are taken in for probes only until many wait for a retry. Then it is
 // their turn, and who uses up its attempts makes room.
 func TestJobsThatWaitForARetryWhileTheServiceIsDownAreBounded(t *testing.T) {
-	for _, test := range []struct{ limit, want int }{{1, fewProbes}, {40, 40}} {
+	for _, test := range []struct{ limit, want int }{{1, fewProbes}, {fewProbes + 20, fewProbes + 20}} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStand(t, test.limit, policy(gloomy{Interval: second}), retryingBy(controller.Retry{MaxAttempts: 2, BaseDelay: 1}))
 			v := s.open(t.Context())
-			for i := range 100 {
+			for i := range 400 {
 				v.send(s.work(fmt.Sprint(i), 0, down...))
 				if i == 0 {
 					synctest.Wait() // the first one has failed
 				}
 			}
 			most := 0
-			for range 200 {
+			for range 600 {
 				s.do(func() { most = max(most, s.retries.len()) })
 				time.Sleep(second)
 			}
 			if most != test.want {
 				t.Errorf("limit %d: up to %d jobs wait for a retry, want %d", test.limit, most, test.want)
 			}
-			v.leave(100)
+			v.leave(400)
 			for _, j := range v.jobs {
 				if j.Attempts != 2 {
 					t.Errorf("%d attempts, want 2", j.Attempts)
