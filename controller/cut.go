@@ -65,12 +65,15 @@ func (s *seek) convincing(a attempt, o Outcome, n int) bool {
 	return convincing
 }
 
+// recentCut is for how many seconds it is remembered what was in force before a cut.
+const recentCut = 60
+
 // acquit restores what was in force before it was lowered for refusals that went on all
 // the same, and so were chance.
 func (s *seek) acquit() bool {
 	was := s.before
 	s.before = pressure{}
-	if was.rate == 0 {
+	if was.rate == 0 || s.now > was.at+recentCut {
 		return false
 	}
 	s.pace.works, s.slots.works = max(was.rate, s.pace.works), max(was.slots, s.slots.works)
@@ -139,7 +142,7 @@ func (s *seek) lower(a attempt, o Outcome, n int) {
 	trial := l.trial > 0
 	failing := s.pace.inForce()
 	if s.before.rate == 0 && !s.chance.known() && !trial {
-		s.before = pressure{rate: s.pace.works, slots: s.slots.works, startup: s.startup}
+		s.before = pressure{rate: s.pace.works, slots: s.slots.works, startup: s.startup, at: s.now}
 	}
 	switch {
 	case s.startup.on:

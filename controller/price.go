@@ -40,9 +40,10 @@ func (p *price) earn(share, now float64) {
 // spend takes refusals that were caused.
 func (p *price) spend(n float64) { p.bank = max(p.bank-n, 0) }
 
-// asked takes note of the pause that a refusal asked for.
+// asked takes note of the pause that a refusal asked for. Where pauses are asked for, one
+// without counts too, or a single long one would be believed for ever.
 func (p *price) asked(pause float64) {
-	if pause > 0 {
+	if pause > 0 || p.pause.n > 0 {
 		p.pause.add(min(pause, mostPause))
 	}
 }
