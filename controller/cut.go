@@ -68,6 +68,10 @@ func (s *seek) convincing(a attempt, o Outcome, n int) bool {
 // recentCut is for how many seconds it is remembered what was in force before a cut.
 const recentCut = 60
 
+// restoredBy is how many times faster the pace gets at once that was lowered for chance.
+// Others at the same bucket would not stand more.
+const restoredBy = 2
+
 // acquit restores what was in force before it was lowered for refusals that went on all
 // the same, and so were chance.
 func (s *seek) acquit() bool {
@@ -76,7 +80,8 @@ func (s *seek) acquit() bool {
 	if was.rate == 0 || s.now > was.at+recentCut {
 		return false
 	}
-	s.pace.works, s.slots.works = max(was.rate, s.pace.works), max(was.slots, s.slots.works)
+	s.pace.works = max(min(was.rate, restoredBy*s.pace.works), s.pace.works)
+	s.slots.works = max(was.slots, s.slots.works)
 	s.pace.fails, s.slots.fails = math.Inf(1), math.Inf(1)
 	s.pace.rested, s.slots.rested = s.now, s.now
 	s.startup = was.startup
