@@ -92,7 +92,7 @@ func (s *seek) acquit() bool {
 	return true
 }
 
-// weigh takes those attempts that were accepted, as far as is known. They are counted by
+// weigh takes those attempts that were accepted. They are counted by
 // their numbers and not by their ends: where work takes long and refusals come quickly,
 // attempts of which nothing was heard have been accepted.
 func (s *seek) weigh(a attempt, o Outcome) {

@@ -61,7 +61,7 @@ func (p *price) overrun(n float64) {
 }
 
 // proof returns how many attempts beyond what works show that more works: two, or, where a
-// refusal is dear, so many that a burst does not hide it.
+// refusal costs much, so many that a burst does not hide it.
 func (p *price) proof(rate float64) float64 {
 	return 2 + p.burst.value*min(p.pause.value*rate/dearRefusal, 1)
 }

@@ -161,7 +161,7 @@ func (s *seek) beganTrial() {
 // be proven.
 const provenPauses = 2
 
-// cheapPause is a pause, in seconds, that a refusal may ask for without being dear.
+// cheapPause is a pause, in seconds, that a refusal may ask for without costing much.
 const cheapPause = 0.1
 
 // rests returns until when a bracket is left alone: when what is known of it is close

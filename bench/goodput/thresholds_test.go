@@ -26,7 +26,7 @@ type threshold struct {
 
 // The thresholds, a little below what the law reaches; a run can differ from another by a few points, since a select
 // chooses as it likes. Raise one when the law gets better; lower none without saying why. No good job fails but where
-// the service is away and fails what it is given: a failure costs an attempt, whoever's fault it is.
+// the service is away and fails what it is given: a failure costs an attempt, also when the job is not at fault.
 var thresholds = []threshold{
 	// family, goodput at the median and at p5, waste at the median and at p95, Jain, tried too often, lost
 	{"rate", 0.98, 0.91, 0.011, 0.034, 0.00, 0, 0},
