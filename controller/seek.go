@@ -38,6 +38,7 @@ func (p Seek) Start(b Bounds) (Law, Setting) {
 		pace:    newBracket(unpaced, false),
 		reason:  ReasonStart,
 	}
+	s.keepWithin()
 	return s, s.setting()
 }
 
@@ -120,6 +121,7 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 	default:
 		s.fail(a, o)
 	}
+	s.keepWithin()
 	s.last = s.setting()
 	return s.last
 }
@@ -148,8 +150,11 @@ func (s *seek) unhindered() bool {
 		s.slots.works == float64(s.bounds.MaxLimit) && s.pace.works >= s.fastest()
 }
 
+// keepWithin keeps the pace finite and within what the bounds allow, after every step.
+func (s *seek) keepWithin() { s.pace.works = min(max(s.pace.works, s.slowest()), unpaced) }
+
+// setting returns what is in force. It changes nothing.
 func (s *seek) setting() Setting {
-	s.pace.works = min(max(s.pace.works, s.slowest()), unpaced)
 	set := Setting{Limit: int(s.slots.inForce()), Ceiling: s.bounds.MaxLimit, Reason: s.reason}
 	if pace := s.pace.inForce(); pace < unpaced && !(s.startup.on && set.Limit == 1) {
 		set.Interval = seconds(1 / pace) // one after another needs none
@@ -194,6 +199,7 @@ func (s *seek) Update(p Policy, b Bounds) (Setting, bool) {
 	s.before.slots = min(s.before.slots, float64(b.MaxLimit)) // what is restored later has to be within them, too
 	s.outage.pressed.slots = min(s.outage.pressed.slots, float64(b.MaxLimit))
 	s.reason = ReasonUpdate
+	s.keepWithin()
 	s.last = s.setting()
 	return s.last, true
 }

@@ -9,7 +9,7 @@ import (
 
 // A silence is the time before the first success of a throttle. A service that has
 // never answered is not down: more likely the port is wrong, or the work has a bug,
-// and whoever started it should hear of that rather than wait.
+// and the user should hear of that soon.
 type silence struct {
 	wrong  int  // attempts that went wrong
 	broken bool // one has succeeded, or it has been said that none has

@@ -9,7 +9,7 @@ import (
 // fastestRows bounds how many rows a second there are, to keep runs short.
 const fastestRows = 500
 
-// enough is how many times as long as whoever knows everything a client may take.
+// enough bounds a run: a client may take so many times as long as one that is told everything.
 const enough = 20
 
 // badRows draws jobs that have an end and of which some always go wrong, at a service that has no limit but what the

@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// Whoever is told the limits, and does nothing but obey, shows that what can be had is right: it comes near, and nobody
-// gets more.
+// A client that is told the limits and obeys them comes near the goodput that counts as 100%. No client gets more.
 func TestWhoIsToldTheLimitsGetsWhatCanBeHad(t *testing.T) {
 	for family, least := range map[string]float64{
 		"bad rows":       0.9,

@@ -52,8 +52,8 @@ func (p *plan) service(family string, number int) scenario {
 	return draw(family, rand.New(rand.NewPCG(p.seed, h.Sum64()+uint64(number))), p.length)
 }
 
-// prepare draws a service with the given number, and finds out how long its jobs take whoever knows everything, if they
-// have an end. Then a run is over after many times as long.
+// prepare draws a service with the given number. If its jobs have an end, it measures how long a client takes that is
+// told everything. A run is over after many times as long.
 func (p *plan) prepare(t *testing.T, family string, number int) scenario {
 	s := p.service(family, number)
 	if s.rows != nil {

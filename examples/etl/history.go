@@ -100,8 +100,7 @@ func (h *history) print(out io.Writer, started time.Time) {
 	}
 }
 
-// changes reports whether another limit or interval is in force, as far as is told of
-// them.
+// changes reports whether the line shows a limit or an interval that differs from before.
 func (s *step) changes() bool {
 	from, to := s.first.From, s.last.To
 	return from.Limit != to.Limit || short(from.Interval) != short(to.Interval)
