@@ -63,7 +63,7 @@ func rehearse(t *testing.T, cfg pipeline.Config, prepare func(*line)) *rehearsal
 	r.throttle = newThrottle(t, cfg)
 	p := pipeline.Attach(r.throttle, r.work)
 	prepare(p)
-	jobs := feed(script)
+	jobs := make(chan int, script)
 	go func() {
 		for result := range p.Run(t.Context(), jobs) {
 			r.mu.Lock()
@@ -71,6 +71,13 @@ func rehearse(t *testing.T, cfg pipeline.Config, prepare func(*line)) *rehearsal
 			r.mu.Unlock()
 		}
 	}()
+	for i := range script {
+		jobs <- i
+		if i == 0 {
+			synctest.Wait() // a failure that is reported late would interrupt the quick successes
+		}
+	}
+	close(jobs)
 	if got := r.started(); got != warm+cfg.MaxConcurrency {
 		t.Fatalf("%d attempts started, want %d", got, warm+cfg.MaxConcurrency)
 	}
