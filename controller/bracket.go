@@ -19,6 +19,7 @@ type bracket struct {
 	from   float64 // what worked before it
 	proven float64 // worked for long; 0: nothing
 	until  float64 // the trial is to last
+	held   float64 // when a trial held last
 	rested float64 // since when nothing is tried
 	growth float64 // of the last trial, as a share; 0: that trial was not one of growth
 	rising bool    // the last trial succeeded
@@ -98,7 +99,8 @@ func (b *bracket) try(to, now, until float64) {
 }
 
 // hold ends a trial that has shown what is tried to work.
-func (b *bracket) hold() {
+func (b *bracket) hold(now float64) {
+	b.held = now
 	b.works, b.trial, b.rising = b.trial, 0, true
 	if b.fails <= b.works || b.growth > 0 {
 		b.fails = math.Inf(1)

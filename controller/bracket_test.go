@@ -11,7 +11,7 @@ import (
 func (l *bracket) press(limit, most float64) bool {
 	l.try(l.next(most), 0, 0)
 	if l.trial <= limit {
-		l.hold()
+		l.hold(0)
 		return true
 	}
 	l.fail(l.trial)

@@ -22,9 +22,20 @@ func (s *seek) refuse(a attempt, o Outcome) {
 			s.late(n)
 		}
 	case s.convincing(a, o, n):
-		s.price.spend(max(s.chance.caused(s.pace.trial > 0 || s.slots.trial > 0), 1))
+		trial := s.pace.trial > 0 || s.slots.trial > 0
+		if s.startup.on || trial || !s.proven(a.start) { // else it is not we who caused it
+			s.price.spend(max(s.chance.caused(trial), 1))
+		}
 		s.lower(a, o, n)
 	}
+}
+
+// provenAfter is how many attempts show that what a trial has held does work.
+const provenAfter = 100
+
+// proven reports whether what was in force at a time had worked for long.
+func (s *seek) proven(at float64) bool {
+	return at >= max(s.pace.held, s.slots.held)+max(provenAfter/s.pace.works, 2*s.trip.echo())
 }
 
 const (
@@ -63,33 +74,6 @@ func (s *seek) convincing(a attempt, o Outcome, n int) bool {
 		return !s.acquit()
 	}
 	return convincing
-}
-
-// recentCut is for how many seconds it is remembered what was in force before a cut.
-const recentCut = 60
-
-// restoredBy is how many times faster the pace gets at once that was lowered for chance.
-// Others at the same bucket would not stand more.
-const restoredBy = 2
-
-// acquit restores what was in force before it was lowered for refusals that went on all
-// the same, and so were chance.
-func (s *seek) acquit() bool {
-	was := s.before
-	s.before = pressure{}
-	if was.rate == 0 || s.now > was.at+recentCut {
-		return false
-	}
-	s.pace.works = max(min(was.rate, restoredBy*s.pace.works), s.pace.works)
-	s.slots.works = max(was.slots, s.slots.works)
-	s.pace.fails, s.slots.fails = math.Inf(1), math.Inf(1)
-	s.pace.rested, s.slots.rested = s.now, s.now
-	s.startup = was.startup
-	s.startup.doubt, s.startup.acks, s.startup.began = 0, 0, min(was.startup.began, s.now)
-	s.reason = ReasonChance
-	s.chance.changed(false)
-	s.constraint.begin(s.now)
-	return true
 }
 
 // weigh takes those attempts that were accepted. They are counted by
@@ -146,8 +130,8 @@ func (s *seek) lower(a attempt, o Outcome, n int) {
 	l, overrun := s.blame(a, o, n)
 	trial := l.trial > 0
 	failing := s.pace.inForce()
-	if s.before.rate == 0 && !s.chance.known() && !trial {
-		s.before = pressure{rate: s.pace.works, slots: s.slots.works, startup: s.startup, at: s.now}
+	if !trial {
+		s.descend(a)
 	}
 	switch {
 	case s.startup.on:
@@ -157,7 +141,7 @@ func (s *seek) lower(a attempt, o Outcome, n int) {
 	case l == &s.slots:
 		s.less(n)
 	default:
-		s.slower()
+		s.slower(a)
 		if overrun {
 			s.pace.fails = math.Inf(1)
 		}
@@ -261,9 +245,13 @@ func (s *seek) less(n int) {
 	l.works = to
 }
 
+// giveWay is what is left of a pace that had worked for long. A larger client is refused
+// more often, and gives way more often: so shares become equal (Chiu and Jain 1989).
+const giveWay = 0.95
+
 // slower lowers the pace: after a trial, to what it was, else to what has been
 // accepted.
-func (s *seek) slower() {
+func (s *seek) slower(a attempt) {
 	p := &s.pace
 	trial, storm := p.trial > 0, s.recovery.accepted < 8 || s.outage.misses >= 3
 	works, fails := p.works, p.fails
@@ -276,6 +264,8 @@ func (s *seek) slower() {
 	case trial && s.chance.known():
 		bound = works / (1 + p.step()) // what is refused there too is chance
 	case trial:
+	case !storm && s.proven(a.start):
+		bound = giveWay * works // others want it, too
 	case !storm:
 		bound = min(max(bound, 0.97*works), 0.995*works)
 	case math.IsInf(bound, 1):
@@ -343,7 +333,7 @@ func (s *seek) lowered(start float64) {
 	r.review = s.now + 1.5*s.trip.echo()
 	r.began = s.now
 	r.most, r.accepted, r.counted = 0, 0, 0
-	s.chance.changed(true)
+	s.chance.changed(s.deep())
 	s.constraint.begin(s.now)
 }
 

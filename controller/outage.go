@@ -28,7 +28,6 @@ type pressure struct {
 	rate, slots float64
 	proven      bool // for long enough to believe in
 	startup     startup
-	at          float64 // when it was
 }
 
 // succeed takes an attempt that succeeded.

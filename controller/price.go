@@ -16,7 +16,7 @@ const (
 	restless    = 200 // seconds for which a service that changed is asked more often, …
 	restlessBy  = 1.5 // … by this factor
 	politeBy    = 3   // where refusals say when to come again, less is to be found out
-	settling    = 30  // seconds in which the rate is not known yet
+	rateSettles = 30  // seconds in which the rate is not known yet
 	sameRate    = 1.25
 	mostPause   = 3600
 	closeRest   = 1   // seconds that are rested at least when what is known is close, …
@@ -74,7 +74,7 @@ func (p *price) rest(period float64) float64 {
 // compare notes whether the service's rate is another than it was.
 func (p *price) compare(rate, now float64) {
 	switch {
-	case p.rate == 0 || now < settling:
+	case p.rate == 0 || now < rateSettles:
 		p.rate = rate
 	case rate < p.rate/sameRate || rate > p.rate*sameRate:
 		p.rate, p.changed = rate, now

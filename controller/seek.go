@@ -67,7 +67,7 @@ type seek struct {
 	quota      quota
 	queueing   queueing
 	trip       roundTrip
-	before     pressure // what was in force before cuts for what may turn out to be chance; rate 0: nothing
+	descent    descent
 }
 
 // A roundTrip is how long attempts take.
@@ -196,7 +196,7 @@ func (s *seek) Update(p Policy, b Bounds) (Setting, bool) {
 	s.Seek, s.bounds = policy.withDefaults(), b
 	s.slots.clamp(1, float64(b.MaxLimit))
 	s.pace.clamp(s.slowest(), s.fastest())
-	s.before.slots = min(s.before.slots, float64(b.MaxLimit)) // what is restored later has to be within them, too
+	s.descent.from.slots = min(s.descent.from.slots, float64(b.MaxLimit)) // what is restored later has to be within them, too
 	s.outage.pressed.slots = min(s.outage.pressed.slots, float64(b.MaxLimit))
 	s.reason = ReasonUpdate
 	s.keepWithin()

@@ -6,6 +6,7 @@ import "math"
 // double each round trip, as in TCP's slow start and BBR's STARTUP.
 type startup struct {
 	on    bool
+	ended float64 // when it was over
 	began float64 // when they doubled last; -1: never
 	acks  int     // successes since, of attempts that started since
 	gain  float64 // how many times faster the pace is than the limit asks for (BBR's pacing gain)

@@ -44,7 +44,7 @@ func (s *seek) double(a attempt, o Outcome) {
 // endStartup ends the startup. How long its attempts took, of which the quick ones ended
 // first, is not comparable.
 func (s *seek) endStartup() {
-	s.startup.on = false
+	s.startup.on, s.startup.ended = false, s.now
 	s.queueing, s.trip.settled = queueing{}, s.now
 }
 
@@ -62,17 +62,30 @@ func (s *seek) try() {
 	}
 }
 
+// trialEvidence is the weight that shows that a trial is not too much, where chance refuses
+// as well: otherwise pressure would be taken for chance little by little.
+const trialEvidence = 1.5
+
 // undecided reports whether a trial goes on because something was refused in it that may
 // have been chance, up to three times as long.
 func (s *seek) undecided(b *bracket) bool {
-	return s.chance.trial > 0 && s.now < b.until+2*(b.until-b.begun)
+	enough := 0.0
+	if s.chance.known() {
+		enough = -trialEvidence
+	}
+	return s.chance.trial > enough && s.now < b.until+2*(b.until-b.begun)
 }
 
 func (s *seek) endPaceTrial() {
 	if s.now < s.pace.until || s.undecided(&s.pace) {
 		return
 	}
-	s.pace.hold()
+	if s.chance.known() && s.chance.trial > -trialEvidence {
+		s.pace.cancel(s.now)
+		s.endTrial(ReasonTrialEnded)
+		return
+	}
+	s.pace.hold(s.now)
 	s.pace.rested = s.now
 	s.trip.raised = s.now
 	s.price.compare(s.pace.works, s.now)
@@ -84,7 +97,7 @@ func (s *seek) endSlotsTrial() {
 	switch {
 	case s.now < l.until || s.undecided(l):
 	case float64(s.constraint.peak) > l.works:
-		l.hold()
+		l.hold(s.now)
 		s.endTrial(ReasonTrialHeld)
 	case s.now >= l.until+2*s.trip.success.value:
 		l.cancel(s.now) // nobody wanted them
@@ -96,18 +109,21 @@ func (s *seek) endTrial(why Reason) {
 	s.reason = why
 	s.price.spend(s.chance.caused(true))
 	if why == ReasonTrialHeld {
-		s.chance.changed(false)
-		if s.pace.works >= s.before.rate && s.slots.works >= s.before.slots {
-			s.before = pressure{}
+		s.chance.changed(s.deep())
+		if s.descent.over(s.pace.works, s.slots.works) {
+			s.descent = descent{}
 		}
 	}
 	s.constraint.begin(s.now)
 }
 
+// heldUp is the share of the pace that is sent at least where the pace holds attempts up.
+const heldUp = 0.85
+
 func (s *seek) beginTrial() {
 	sent := s.constraint.rate()
 	switch {
-	case sent > 0.85*s.pace.works:
+	case sent > heldUp*s.pace.works:
 		s.tryPace()
 	case float64(s.constraint.peak) > s.slots.works-1 && s.now >= s.rests(&s.slots):
 		s.trySlots()
