@@ -80,11 +80,12 @@ func (d *Dispatcher) next() *Job {
 	return nil
 }
 
-// stuck reports whether nothing runs because jobs that were refused hold the slots.
-// If the refusals are their own, only an attempt of another job can show it, so one
-// at a time gets a slot lent, until many wait for a retry.
+// stuck reports whether nothing runs because jobs that back off hold the slots. If they
+// were refused, the refusals may be their own; and if there are fewer slots than the
+// throttle may have, the policy does not know the service yet. Only an attempt of another
+// job can show it, so one at a time gets a slot lent, until many wait for a retry.
 func (d *Dispatcher) stuck() bool {
-	return d.running == 0 && d.refused > 0 && d.retries.len() < d.mostRetries()
+	return d.running == 0 && (d.refused > 0 || d.holding < d.gate.share) && d.retries.len() < d.mostRetries()
 }
 
 // probing reports whether an attempt that starts now is to find out whether the
