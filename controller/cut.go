@@ -315,7 +315,7 @@ func (s *seek) spread() {
 	if passed := s.now - r.base.start; passed > 0 {
 		rate := float64(s.delivery.accepted(r.base.seq, s.newest.seq)) / passed
 		if rate > s.pace.works {
-			s.pace.works = min(rate, s.fastest())
+			s.pace.works = min(rate, s.fastest)
 			s.pace.overtaken()
 			s.reason = ReasonBack
 		}

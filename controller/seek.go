@@ -31,13 +31,13 @@ func (p Seek) Start(b Bounds) (Law, Setting) {
 	}
 	s := &seek{
 		Seek:    p.withDefaults(),
-		bounds:  b,
 		startup: newStartup(),
 		price:   price{bank: firstBank, changed: math.Inf(-1)},
 		slots:   newBracket(float64(first), true),
 		pace:    newBracket(unpaced, false),
 		reason:  ReasonStart,
 	}
+	s.bound(b)
 	s.keepWithin()
 	return s, s.setting()
 }
@@ -45,13 +45,14 @@ func (p Seek) Start(b Bounds) (Law, Setting) {
 // seek is Seek at work. All times are in seconds since the first attempt.
 type seek struct {
 	Seek
-	bounds Bounds
-	epoch  time.Time
-	now    float64
-	newest attempt // that we have heard of
-	passed int64   // attempts up to it since the one before, which were accepted if they were not refused
-	last   Setting
-	reason Reason
+	bounds           Bounds
+	slowest, fastest float64 // paces within the bounds
+	epoch            time.Time
+	now              float64
+	newest           attempt // that we have heard of
+	passed           int64   // attempts up to it since the one before, which were accepted if they were not refused
+	last             Setting
+	reason           Reason
 
 	slots bracket // attempts in flight
 	pace  bracket // attempts a second
@@ -130,13 +131,14 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 // more, so what was accepted meanwhile bounds nothing; nor was that the pace.
 func (s *seek) rested(a attempt, o Outcome) {
 	due := float64(a.seq-s.newest.seq) / s.pace.inForce()
-	if r, ok := s.delivery.before(a); ok && r.pause > 0 && r.seq >= s.newest.seq {
+	if o.Paced || s.newest.seq == 0 || a.start-s.newest.start <= 2*s.trip.success.value+4*due {
+		return
+	}
+	if r, ok := s.delivery.before(a); ok && r.seq >= s.newest.seq {
 		return // it was a pause that the service had asked for
 	}
-	if !o.Paced && s.newest.seq > 0 && a.start-s.newest.start > 2*s.trip.success.value+4*due {
-		s.trip.raised = a.start
-		s.constraint.begin(a.start)
-	}
+	s.trip.raised = a.start
+	s.constraint.begin(a.start)
 }
 
 // instant is a latency, in seconds, below which a few divisions would cost more than an
@@ -147,11 +149,11 @@ const instant = 10e-6
 // force, and attempts take next to no time: then there is nothing to find out.
 func (s *seek) unhindered() bool {
 	return s.startup.on && s.trip.success.value < instant && s.trip.success.n >= meanSpan &&
-		s.slots.works == float64(s.bounds.MaxLimit) && s.pace.works >= s.fastest()
+		s.slots.works == float64(s.bounds.MaxLimit) && s.pace.works >= s.fastest
 }
 
 // keepWithin keeps the pace finite and within what the bounds allow, after every step.
-func (s *seek) keepWithin() { s.pace.works = min(max(s.pace.works, s.slowest()), unpaced) }
+func (s *seek) keepWithin() { s.pace.works = min(max(s.pace.works, s.slowest), unpaced) }
 
 // setting returns what is in force. It changes nothing.
 func (s *seek) setting() Setting {
@@ -177,15 +179,14 @@ func (s *seek) setting() Setting {
 // unpaced is a pace that is none: nothing is gained by waiting 10 us.
 const unpaced = 1e5
 
-// fastest and slowest are the paces that the bounds allow.
-func (s *seek) fastest() float64 {
-	if s.bounds.MinInterval > 0 {
-		return 1 / s.bounds.MinInterval.Seconds()
+// bound takes the bounds, and the slowest and the fastest pace that they allow.
+func (s *seek) bound(b Bounds) {
+	s.bounds, s.fastest = b, unpaced
+	if b.MinInterval > 0 {
+		s.fastest = 1 / b.MinInterval.Seconds()
 	}
-	return unpaced
+	s.slowest = min(1/b.MaxInterval.Seconds(), s.fastest)
 }
-
-func (s *seek) slowest() float64 { return min(1/s.bounds.MaxInterval.Seconds(), s.fastest()) }
 
 // Update goes on under another Seek and other bounds.
 func (s *seek) Update(p Policy, b Bounds) (Setting, bool) {
@@ -193,9 +194,10 @@ func (s *seek) Update(p Policy, b Bounds) (Setting, bool) {
 	if !ok {
 		return Setting{}, false
 	}
-	s.Seek, s.bounds = policy.withDefaults(), b
+	s.Seek = policy.withDefaults()
+	s.bound(b)
 	s.slots.clamp(1, float64(b.MaxLimit))
-	s.pace.clamp(s.slowest(), s.fastest())
+	s.pace.clamp(s.slowest, s.fastest)
 	s.descent.from.slots = min(s.descent.from.slots, float64(b.MaxLimit)) // what is restored later has to be within them, too
 	s.outage.pressed.slots = min(s.outage.pressed.slots, float64(b.MaxLimit))
 	s.reason = ReasonUpdate

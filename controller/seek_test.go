@@ -573,8 +573,8 @@ func (s *seek) fault() string {
 		name            string
 		is, least, most float64
 	}{
-		{"pace that works", s.pace.works, s.slowest(), unpaced},
-		{"pace in force", s.pace.inForce(), s.slowest(), unpaced},
+		{"pace that works", s.pace.works, s.slowest, unpaced},
+		{"pace in force", s.pace.inForce(), s.slowest, unpaced},
 		{"limit that works", s.slots.works, 1, float64(s.bounds.MaxLimit)},
 		{"limit in force", s.slots.inForce(), 1, float64(s.bounds.MaxLimit)},
 		{"trial of the pace", s.pace.trial, 0, unpaced},

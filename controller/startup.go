@@ -34,6 +34,9 @@ func (s *startup) enough(limit, latency float64) bool {
 
 // success takes a success, refusal takes a refusal; convincing says that it was too much.
 func (s *startup) success(chance, n float64) {
+	if s.doubt == 0 {
+		return
+	}
 	e := max(chance, startChance)
 	s.doubt = max(s.doubt+n*math.Log((1-startExcess)/(1-e)), 0)
 }

@@ -38,7 +38,7 @@ func (s *seek) double(a attempt, o Outcome) {
 		l.works = min(2*l.works, float64(s.bounds.MaxLimit))
 	}
 	up.acks, up.began, s.queueing.recent = 0, s.now, sample{}
-	s.pace.works = min(up.gain*l.works/max(s.trip.success.value, 1e-6), s.fastest())
+	s.pace.works = min(up.gain*l.works/max(s.trip.success.value, 1e-6), s.fastest)
 }
 
 // endStartup ends the startup. How long its attempts took, of which the quick ones ended
@@ -140,7 +140,7 @@ func (s *seek) tryPace() {
 	if s.now < s.rests(p) {
 		return
 	}
-	to := p.next(s.fastest())
+	to := p.next(s.fastest)
 	if to <= p.works {
 		return
 	}
