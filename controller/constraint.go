@@ -24,7 +24,7 @@ func (c *constraint) begin(now float64) { *c = constraint{since: now} }
 const pacedSpan = 32
 
 // add takes an attempt that has ended.
-func (c *constraint) add(start float64, o Outcome) {
+func (c *constraint) add(start float64, o *Outcome) {
 	if start < c.since {
 		return
 	}

@@ -3,10 +3,10 @@ package controller
 import "math"
 
 // refuse takes a refusal.
-func (s *seek) refuse(a attempt, o Outcome) {
-	s.trip.refusal.add(o.Took.Seconds())
+func (s *seek) refuse(a attempt, o *Outcome) {
+	s.trip.refusal.add(inSeconds(o.Took))
 	n := s.delivery.atWork(a.seq, a.start, o.InFlight)
-	pause := o.RetryAfter.Seconds()
+	pause := inSeconds(o.RetryAfter)
 	s.delivery.add(refusal{a.seq, a.start, s.now, pause})
 	s.price.asked(pause)
 	s.miss(a)
@@ -57,7 +57,7 @@ func (s *seek) stalled(a attempt) bool {
 
 // convincing reports whether a refusal is evidence that the pressure is too high, or may
 // be chance.
-func (s *seek) convincing(a attempt, o Outcome, n int) bool {
+func (s *seek) convincing(a attempt, o *Outcome, n int) bool {
 	switch {
 	case o.RetryAfter > 0:
 		return true // who says when to come again does not refuse by chance
@@ -79,7 +79,7 @@ func (s *seek) convincing(a attempt, o Outcome, n int) bool {
 // weigh takes those attempts that were accepted. They are counted by
 // their numbers and not by their ends: where work takes long and refusals come quickly,
 // attempts of which nothing was heard have been accepted.
-func (s *seek) weigh(a attempt, o Outcome) {
+func (s *seek) weigh(a attempt, o *Outcome) {
 	passed := s.passed
 	if o.Verdict != Succeeded {
 		passed--
@@ -126,7 +126,7 @@ func (s *seek) late(n int) {
 }
 
 // lower lowers that to which a refusal is put down.
-func (s *seek) lower(a attempt, o Outcome, n int) {
+func (s *seek) lower(a attempt, o *Outcome, n int) {
 	l, overrun := s.blame(a, o, n)
 	trial := l.trial > 0
 	failing := s.pace.inForce()
@@ -202,7 +202,7 @@ const calmPauses = 4
 // as many; that is what tells which it is when the trial does not.
 //
 // If it is the pace, it may have been faster than anything was sent: overrun.
-func (s *seek) blame(a attempt, o Outcome, n int) (b *bracket, overrun bool) {
+func (s *seek) blame(a attempt, o *Outcome, n int) (b *bracket, overrun bool) {
 	r := &s.recovery
 	switch {
 	case s.startup.on || n == 1:
@@ -342,12 +342,12 @@ const noise = 100e-6
 
 // crowded looks whether attempts wait for one another at the service. If so, what is in
 // flight beyond what it works on only makes them slower.
-func (s *seek) crowded(a attempt, o Outcome) bool {
+func (s *seek) crowded(a attempt, o *Outcome) bool {
 	if a.start < s.trip.settled || s.trip.success.value < noise {
 		return false
 	}
 	q := &s.queueing
-	q.add(s.now, o.Took.Seconds())
+	q.add(s.now, inSeconds(o.Took))
 	if q.recent.n < 64 || s.now < q.since+2*s.trip.success.value {
 		return false
 	}

@@ -52,6 +52,7 @@ type seek struct {
 	newest           attempt // that we have heard of
 	passed           int64   // attempts up to it since the one before, which were accepted if they were not refused
 	last             Setting
+	was              inForce // when it was made
 	reason           Reason
 
 	slots bracket // attempts in flight
@@ -93,16 +94,17 @@ func (t *roundTrip) quickRefusals() bool {
 	return t.refusal.n > 0 && t.refusal.value < t.success.value/4
 }
 
-func (s *seek) Next(now time.Time, o Outcome) Setting {
+func (s *seek) Next(now time.Time, outcome Outcome) Setting {
+	o := &outcome
 	if o.Verdict == Succeeded && s.unhindered() {
-		s.trip.success.add(o.Took.Seconds())
+		s.trip.success.add(inSeconds(o.Took))
 		return s.last
 	}
 	if s.epoch.IsZero() {
 		s.epoch = o.Start
 	}
-	s.now = now.Sub(s.epoch).Seconds()
-	a := attempt{o.Seq, o.Start.Sub(s.epoch).Seconds()}
+	s.now = inSeconds(now.Sub(s.epoch))
+	a := attempt{o.Seq, inSeconds(o.Start.Sub(s.epoch))}
 	s.passed = max(a.seq-s.newest.seq, 0)
 	if a.seq > s.newest.seq {
 		s.rested(a, o)
@@ -123,13 +125,33 @@ func (s *seek) Next(now time.Time, o Outcome) Setting {
 		s.fail(a, o)
 	}
 	s.keepWithin()
-	s.last = s.setting()
+	if now := s.inForce(); now != s.was || now.missing {
+		s.last, s.was = s.setting(), now
+	}
 	return s.last
 }
 
+// inForce is what a setting is made of, unless the service is missing: then it depends on
+// the time.
+type inForce struct {
+	slots, pace float64
+	reason      Reason
+	startup     bool
+	missing     bool
+}
+
+func (s *seek) inForce() inForce {
+	missing := s.outage.is || s.outage.inARow >= silentMisses
+	return inForce{s.slots.inForce(), s.pace.inForce(), s.reason, s.startup.on, missing}
+}
+
+// silentMisses are so many attempts one after another without a success that it is time to
+// wait longer and longer.
+const silentMisses = 3
+
 // rested takes note of a time without jobs. A bucket that is full is given nothing
 // more, so what was accepted meanwhile bounds nothing; nor was that the pace.
-func (s *seek) rested(a attempt, o Outcome) {
+func (s *seek) rested(a attempt, o *Outcome) {
 	due := float64(a.seq-s.newest.seq) / s.pace.inForce()
 	if o.Paced || s.newest.seq == 0 || a.start-s.newest.start <= 2*s.trip.success.value+4*due {
 		return
@@ -168,8 +190,8 @@ func (s *seek) setting() Setting {
 			wait = s.outage.patience(s.now)
 		}
 		set.Limit, set.Interval, set.Probing = 1, seconds(wait), s.trip.worked
-	case s.outage.inARow >= 3:
-		if run := s.delivery.run(); len(run) >= 3 && run[0].start >= s.outage.began { // four times as long each time
+	case s.outage.inARow >= silentMisses:
+		if run := s.delivery.run(); len(run) >= silentMisses && run[0].start >= s.outage.began { // four times as long each time
 			set.Interval = max(set.Interval, seconds(3*(s.now-run[0].start)))
 		}
 	}
@@ -208,14 +230,17 @@ func (s *seek) Update(p Policy, b Bounds) (Setting, bool) {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
+// inSeconds is what Duration.Seconds returns, without its division of integers.
+func inSeconds(d time.Duration) float64 { return float64(d) * 1e-9 }
+
 // succeed takes a success.
-func (s *seek) succeed(a attempt, o Outcome) {
+func (s *seek) succeed(a attempt, o *Outcome) {
 	s.trip.worked = true
 	s.price.earn(s.Refusals, s.now)
 	if o.Fresh() {
 		s.surge.add(0)
 	}
-	s.trip.success.add(o.Took.Seconds())
+	s.trip.success.add(inSeconds(o.Took))
 	s.outage.succeed(a.start)
 	switch {
 	case s.outage.is:
@@ -224,7 +249,7 @@ func (s *seek) succeed(a attempt, o Outcome) {
 		}
 	case s.startup.on:
 		if s.startup.began > 0 && a.start >= s.startup.began {
-			s.queueing.add(s.now, o.Took.Seconds())
+			s.queueing.add(s.now, inSeconds(o.Took))
 		}
 		s.count(a, o)
 		s.double(a, o)
@@ -238,11 +263,11 @@ func (s *seek) succeed(a attempt, o Outcome) {
 
 // ignore takes an attempt that ended without saying anything of the service. It was
 // let through, so it is a reason to go on trying.
-func (s *seek) ignore(a attempt, o Outcome) {
+func (s *seek) ignore(a attempt, o *Outcome) {
 	switch {
 	case s.outage.is:
 	case s.startup.on:
-		s.trip.success.add(o.Took.Seconds())
+		s.trip.success.add(inSeconds(o.Took))
 		s.double(a, o)
 	default:
 		s.try()
@@ -250,7 +275,7 @@ func (s *seek) ignore(a attempt, o Outcome) {
 }
 
 // count notes how many the service worked on when it accepted an attempt.
-func (s *seek) count(a attempt, o Outcome) {
+func (s *seek) count(a attempt, o *Outcome) {
 	if a.start >= s.delivery.episode {
 		s.recovery.count(s.delivery.atWork(a.seq, a.start, o.InFlight))
 	}
@@ -259,7 +284,7 @@ func (s *seek) count(a attempt, o Outcome) {
 // fail takes a failure. One says nothing of the limit, and that of a retry nothing of
 // the service either. Many in a row say that the service is down, if it ever worked; and
 // if far more fail than did before, it is too much for it.
-func (s *seek) fail(a attempt, o Outcome) {
+func (s *seek) fail(a attempt, o *Outcome) {
 	if !o.Fresh() || !s.trip.worked {
 		s.ignore(a, o)
 		return

@@ -6,7 +6,7 @@ import "math"
 // round trip is over when a quarter of what is in flight has succeeded that began in it,
 // or, since a few say nothing of how long they take, eight, if that takes no more than a
 // second.
-func (s *seek) double(a attempt, o Outcome) {
+func (s *seek) double(a attempt, o *Outcome) {
 	l, up := &s.slots, &s.startup
 	switch {
 	case up.began < 0:
