@@ -17,6 +17,7 @@ type bracket struct {
 	trial  float64 // is being tried; 0: nothing is
 	begun  float64 // when the last trial was
 	from   float64 // what worked before it
+	aim    float64 // is to be tried next, if it is more than what works; 0: nothing is
 	proven float64 // worked for long; 0: nothing
 	until  float64 // the trial is to last
 	held   float64 // when a trial held last
@@ -66,6 +67,10 @@ func (b *bracket) known() bool { return !math.IsInf(b.fails, 1) }
 
 // next returns what to try next, at most most.
 func (b *bracket) next(most float64) float64 {
+	if aim := b.aim; aim > b.works {
+		b.aim = 0
+		return min(aim, most)
+	}
 	to := 0.0
 	if b.known() && !b.close() {
 		to = min(max(math.Sqrt(b.works*b.fails), b.works*(1+b.step()/2)), 2*b.works)

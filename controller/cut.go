@@ -295,9 +295,8 @@ func (s *seek) look() {
 		s.reason = ReasonBack
 		return
 	}
-	if s.delivery.solid() && s.pace.trial == 0 && s.slots.trial == 0 {
-		s.spread()
-		return
+	if s.delivery.solid() {
+		return // that bounds nothing
 	}
 	if n := len(s.delivery.list); n > 0 && s.delivery.list[n-1].pause > 0 {
 		return // what was accepted between pauses has said more already
@@ -306,21 +305,6 @@ func (s *seek) look() {
 	if s.pace.trial == 0 && r.suspect != &s.slots && bound > s.pace.works && !math.IsInf(bound, 1) {
 		s.pace.works = min(bound, s.pace.fails)
 	}
-}
-
-// spread goes on with what a service gave until now, after one that gave much at once and
-// then nothing for a while, as a window of a second does.
-func (s *seek) spread() {
-	r := &s.recovery
-	if passed := s.now - r.base.start; passed > 0 {
-		rate := float64(s.delivery.accepted(r.base.seq, s.newest.seq)) / passed
-		if rate > s.pace.works {
-			s.pace.works = min(rate, s.fastest)
-			s.pace.overtaken()
-			s.reason = ReasonBack
-		}
-	}
-	r.base = s.newest
 }
 
 // lowered notes that there is less now, since a refusal of an attempt that started

@@ -71,6 +71,23 @@ func (d *delivery) run() []refusal {
 	return d.list[max(i, 0):]
 }
 
+// longestRun returns how many attempts at most were refused one after another, after one.
+func (d *delivery) longestRun(after int64) (most int) {
+	run, last := 0, int64(0)
+	for i := range d.list {
+		seq := d.list[i].seq
+		if seq <= after {
+			continue
+		}
+		if seq != last+1 {
+			run = 0
+		}
+		run, last = run+1, seq
+		most = max(most, run)
+	}
+	return most
+}
+
 // bound returns what a service's rate is at most, if its bucket was never full since a
 // time; what was paused does not count. Of an episode of refusals only the beginning counts: what comes close together
 // says little.

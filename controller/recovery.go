@@ -15,7 +15,6 @@ type recovery struct {
 	crowd    int      // worked on at a refusal that may be the limit's, but was taken for the pace's; 0: none
 	known    float64  // pace that failed, before the refusals that came since a success
 	review   float64  // when all refusals have been heard; 0: they have
-	base     attempt  // since which it is counted what a service gives that is not proven yet
 }
 
 // usualSpan is how many attempts the usual number at work is a mean of.

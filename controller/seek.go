@@ -70,6 +70,7 @@ type seek struct {
 	queueing   queueing
 	trip       roundTrip
 	descent    descent
+	lean       lean
 }
 
 // A roundTrip is how long attempts take.
@@ -257,6 +258,7 @@ func (s *seek) succeed(a attempt, o *Outcome) {
 	default:
 		s.count(a, o)
 		s.look()
+		s.catchUp(a)
 		s.try()
 	}
 }
