@@ -273,6 +273,9 @@ func (s *seek) slower(a attempt) {
 	default:
 		bound = min(bound, 0.995*works)
 	}
+	if run := s.delivery.run(); len(run) >= 2 && !trial {
+		bound = max(bound, s.lean.floor(run[0])) // nothing at all is given: it may be a window that is used up
+	}
 	p.works = min(p.works, bound)
 	s.price.compare(p.works, s.now)
 	if !trial && storm { // it is not known closely

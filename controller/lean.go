@@ -46,6 +46,20 @@ func (l *lean) rate(a attempt, d *delivery, works, echo float64) float64 {
 	return rate
 }
 
+// floorShare is the share of what was given in the mean that is sent at least while nothing
+// is. The bench is flat between a fourth and a sixteenth.
+const floorShare = 1. / 8
+
+// floor returns what to send at least while nothing is given since a refusal: so much that
+// the end of it is noticed soon.
+func (l *lean) floor(since refusal) float64 {
+	passed := since.start - l.since.start
+	if passed <= 0 {
+		return 0
+	}
+	return floorShare * float64(since.seq-l.since.seq) / passed
+}
+
 // catchUp tries what the service gave in the mean, if it is much more than what is sent,
 // and the pace is what holds it up. Where chance refuses, runs of refusals come by chance.
 func (s *seek) catchUp(a attempt) {

@@ -6,21 +6,20 @@ import (
 )
 
 // slidingPlant counts as HAProxy's http_req_rate(1s) does: what came in this second, and of
-// the one before the share that a window as long as a second still sees.
+// the one before the share that a window as long as a second still sees. The first second
+// begins with the first attempt.
 type slidingPlant struct {
 	manners
 	most      float64
-	phase     float64 // of the first second
 	second    int
 	now, past float64
 }
 
 func (p *slidingPlant) arrive(now float64) answer {
-	t := now + p.phase
-	for ; p.second < int(t); p.second++ {
+	for ; p.second < int(now); p.second++ {
 		p.past, p.now = p.now, 0
 	}
-	if p.now+p.past*(1-(t-float64(p.second))) >= p.most {
+	if p.now+p.past*(1-(now-float64(p.second))) >= p.most {
 		return p.refuse(Overload)
 	}
 	p.now++
@@ -33,7 +32,7 @@ func TestSeekIsQuickAtASlidingWindow(t *testing.T) {
 	for seed := range max(*seeds, 20) {
 		m := politely(seed)
 		m.latency, m.refusal = 0.06, 0.001
-		p := &slidingPlant{manners: m, most: 50 * float64(1+seed%8), phase: m.random.Float64()}
+		p := &slidingPlant{manners: m, most: 50 * float64(1+seed%8)}
 		r := startRun(Seek{}, ample(64))
 		r.against(p, 10)
 		got := float64(r.successes) / (10 * p.most)
