@@ -146,9 +146,26 @@ func (s *seek) inForce() inForce {
 	return inForce{s.slots.inForce(), s.pace.inForce(), s.reason, s.startup.on, missing}
 }
 
-// silentMisses are so many attempts one after another without a success that it is time to
-// wait longer and longer.
-const silentMisses = 3
+const (
+	silentMisses = 3   // attempts one after another without a success: it is time to wait longer and longer, …
+	silentTimes  = 3   // as long as there was none until now, …
+	windowTimes  = 0.5 // or half as long …
+	shortWindow  = 1   // for so many seconds, since a used-up window of a second is soon over, …
+	quickPace    = 10  // where more than so many are sent in a second
+)
+
+// silentWait returns how long to wait until the next attempt, when nothing is accepted.
+func (s *seek) silentWait() float64 {
+	run := s.delivery.run()
+	if len(run) < silentMisses || run[0].start < s.outage.began {
+		return 0
+	}
+	passed := s.now - run[0].start
+	if passed < shortWindow && s.pace.works > quickPace {
+		return windowTimes * passed
+	}
+	return silentTimes * passed
+}
 
 // rested takes note of a time without jobs. A bucket that is full is given nothing
 // more, so what was accepted meanwhile bounds nothing; nor was that the pace.
@@ -192,9 +209,7 @@ func (s *seek) setting() Setting {
 		}
 		set.Limit, set.Interval, set.Probing = 1, seconds(wait), s.trip.worked
 	case s.outage.inARow >= silentMisses:
-		if run := s.delivery.run(); len(run) >= silentMisses && run[0].start >= s.outage.began { // four times as long each time
-			set.Interval = max(set.Interval, seconds(3*(s.now-run[0].start)))
-		}
+		set.Interval = max(set.Interval, seconds(s.silentWait()))
 	}
 	return set.within(s.bounds)
 }
