@@ -54,7 +54,7 @@ func share(runs []*run, p plant, until float64) {
 func TestSeekSharesABucketWithOthers(t *testing.T) {
 	for clients, unlucky := range map[int]float64{2: 0.5, 3: 0.75} {
 		unfair := 0
-		all := max(*seeds, 12)
+		all := max(*seeds, 24)
 		for seed := range all {
 			p := &bucketPlant{manners: politely(seed), rate: constant(100), burst: 20}
 			var runs []*run
