@@ -58,7 +58,9 @@
 //   - chance.go: the share refused by chance, and the weight of refusals
 //   - cut.go: whether a refusal is a sign, of what, and how far down
 //   - recovery.go: the time since the last cut
+//   - descent.go: cuts one after another, and what was in force before them
 //   - delivery.go: what was accepted between refusals
+//   - lean.go: what was accepted in the mean, windows that are used up included
 //   - price.go: how many refusals may be spent, and what a pause costs
 //   - surge.go: far more failures than usual
 //   - outage.go: down, and back
@@ -82,10 +84,11 @@
 // pressure is too high than if it is chance. A success has a small negative weight. The
 // sum is a sequential test (Wald), which is never below zero outside of trials, so that a
 // change is noticed as quickly at any time (Page). At first nothing is known to be
-// refused by chance, so one refusal decides. The share by chance is learned at lowered
-// pressure: a limit would have been left behind there, so what is still refused is
-// chance. Once the share is known, several refusals have to come together. If what was
-// lowered was lowered for chance, it is restored.
+// refused by chance, so one refusal decides. The share by chance is learned far below what
+// was sent before a descent, a row of cuts that did not help: a limit would have been left
+// behind there, so what is still refused is chance. Once the share is known, several
+// refusals have to come together, and a trial holds only with evidence of its own. What was
+// lowered for chance is tried again.
 //
 // Blame. A refusal in a trial is put down to what was on trial. Outside of trials, it is
 // put down to what let the attempt through. If that was the pace, but refusals come time
@@ -100,10 +103,19 @@
 // the least the rate can be, and over the time without the pauses the most. The pace goes
 // half-way between.
 //
+// Windows. A window that was used up gives nothing until it is over, and then less for a
+// while. So Seek asks an eighth of the mean meanwhile, and half as long as the silence has
+// lasted. When much less is sent than was given in the mean, windows included, and nothing
+// is refused any more, the mean is tried at once.
+//
 // Recovery. Attempts from before a cut are no reason to cut again: they were under way.
 // But they count for what was accepted, and the pace is corrected when all have been
 // heard of. Refusals with nothing accepted in between lower the limit twice as far
 // each time.
+//
+// Others. A pace that has worked for a hundred attempts and is refused all the same is
+// lowered by a twentieth, and that costs nothing: others have begun. A larger client is
+// refused more often, and so gives way more often (Chiu and Jain).
 //
 // Price. Only refusals that the pressure has caused are paid for; those by chance are
 // free. A pause stops everything, so where refusals ask for pauses a trial is rarer and
@@ -134,8 +146,11 @@
 //
 //   - Follow a slow service that changes often. Who does 200 attempts a minute earns one
 //     refusal a minute, and finding out costs refusals.
-//   - Share evenly within minutes. Several clients at one bucket refuse each other by
-//     chance, whatever they do, and none knows of the others.
+//   - Share evenly always. Several clients at one bucket refuse each other as chance would,
+//     and none knows of the others. Two end with half of the other's share or more in three
+//     of four cases, three in four of ten; one that has fallen far behind may stay there. At
+//     a limit on what is in flight, one that comes late may get nothing.
+//   - Learn soon that less than one percent is refused by chance, where that takes seconds.
 //   - Tell a block of bad rows from an outage, until a good row comes by. A handful in a
 //     row are taken for one. More than fifty or so cost time.
 //   - Take more than about 5% of refusals for chance. More is taken for pressure.

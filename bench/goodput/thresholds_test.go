@@ -26,26 +26,28 @@ type threshold struct {
 
 // The thresholds, a little below what the law reaches; a run can differ from another by a few points, since a select
 // chooses as it likes. Raise one when the law gets better; lower none without saying why. No good job fails but where
-// the service is away and fails what it is given: a failure costs an attempt, also when the job is not at fault.
+// the service is away and fails what it is given: a failure costs an attempt, also when the job is not at fault. Chance at p5 was
+// 0.53: since chance is learned only far below what was sent, so that others at a service are not taken for it, a share
+// below one percent is learned late where a refusal takes seconds.
 var thresholds = []threshold{
 	// family, goodput at the median and at p5, waste at the median and at p95, Jain, tried too often, lost
 	{"rate", 0.98, 0.91, 0.011, 0.034, 0.00, 0, 0},
 	{"rate, hints", 0.98, 0.92, 0.003, 0.038, 0.00, 0, 0},
-	{"rate steps", 0.72, 0.45, 0.020, 0.146, 0.00, 0, 0},
-	{"window", 0.89, 0.63, 0.004, 0.154, 0.00, 0, 0},
-	{"concurrency", 0.97, 0.81, 0.012, 0.034, 0.00, 0, 0},
+	{"rate steps", 0.73, 0.50, 0.020, 0.100, 0.00, 0, 0},
+	{"window", 0.94, 0.68, 0.004, 0.150, 0.00, 0, 0},
+	{"concurrency", 0.97, 0.84, 0.012, 0.034, 0.00, 0, 0},
 	{"concurrency steps", 0.49, 0.05, 0.050, 0.263, 0.00, 0, 0},
 	{"queue", 0.97, 0.91, 0.003, 0.018, 0.00, 0, 0},
-	{"outage", 0.91, 0.71, 0.029, 0.195, 0.00, 0, 12},
+	{"outage", 0.94, 0.75, 0.029, 0.195, 0.00, 0, 12},
 	{"noise", 0.98, 0.94, 0.003, 0.006, 0.00, 0, 0},
-	{"shared", 0.85, 0.63, 0.126, 0.173, 0.38, 0, 0},
-	{"drift", 0.93, 0.66, 0.040, 0.208, 0.00, 0, 0},
-	{"bad rows", 0.90, 0.06, 0.011, 0.182, 0.00, 0, 0},
-	{"chance", 0.89, 0.53, 0.019, 0.144, 0.00, 0, 0},
-	{"hosted model", 0.48, 0.12, 0.010, 0.108, 0.00, 0, 0},
-	{"pauses", 0.86, 0.47, 0.003, 0.081, 0.00, 0, 0},
-	{"sliding window", 0.82, 0.36, 0.062, 0.351, 0.00, 0, 0},
-	{"mixed", 0.89, 0.41, 0.013, 0.134, 0.00, 0, 12},
+	{"shared", 0.85, 0.63, 0.100, 0.150, 0.50, 0, 0},
+	{"drift", 0.95, 0.78, 0.030, 0.150, 0.00, 0, 0},
+	{"bad rows", 0.92, 0.08, 0.011, 0.182, 0.00, 0, 0},
+	{"chance", 0.92, 0.36, 0.014, 0.080, 0.00, 0, 0},
+	{"hosted model", 0.70, 0.40, 0.012, 0.110, 0.00, 0, 0},
+	{"pauses", 0.87, 0.53, 0.003, 0.070, 0.00, 0, 0},
+	{"sliding window", 0.88, 0.58, 0.045, 0.120, 0.00, 0, 0},
+	{"mixed", 0.91, 0.55, 0.013, 0.090, 0.00, 0, 12},
 }
 
 // What is measured: enough services to notice a law that got worse, few enough to wait for.
