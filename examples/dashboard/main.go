@@ -16,13 +16,12 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/paceline-go/paceline/examples/command"
 )
 
 // settings are the command line.
@@ -38,25 +37,24 @@ func main() {
 }
 
 // run returns the exit status: 0 only if every job that was taken came back, 1 if
-// one did not, 2 for a wrong command line.
+// one did not, 2 for a wrong command line, 130 after Ctrl-C.
 func run(args []string, stdout, stderr io.Writer) int {
 	s, err := parse(args, stderr)
 	if err != nil {
-		return 2
+		return command.Usage(err)
 	}
-	interrupt, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	interrupt, stop := command.Context()
 	defer stop()
-	context.AfterFunc(interrupt, stop) // the next one meets Go's own handler
 	sum, err := s.dashboard(interrupt, regions, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "dashboard:", err)
-		return 1
+		return command.Status(interrupt, 1)
 	}
 	sum.print(stdout)
 	if !sum.complete() {
-		return 1
+		return command.Status(interrupt, 1)
 	}
-	return 0
+	return command.Status(interrupt, 0)
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
