@@ -18,6 +18,7 @@ type options struct {
 	url         string
 	db          string
 	fresh       bool
+	strict      bool
 	concurrency int
 	budget      int64
 	retries     int
@@ -61,6 +62,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.url, "url", "", "the service to ask, such as http://localhost:8080 (default: one that is embedded)")
 	f.StringVar(&o.db, "db", filepath.Join(os.TempDir(), "paceline-etl.db"), "SQLite `file` to load into; a run goes on from what it holds")
 	f.BoolVar(&o.fresh, "fresh", false, "empty the database first")
+	f.BoolVar(&o.strict, "strict", false, "load nothing if a row of the input cannot be used (default: it counts as failed, and the others are loaded)")
 	f.IntVar(&o.concurrency, "concurrency", 64, "calls in flight, at most")
 	f.Int64Var(&o.budget, "budget", 0, "`tokens` per minute to use up, at most (default: what the embedded service grants; without a limit for -url)")
 	f.IntVar(&o.retries, "retries", 8, "attempts at a record, refusals not counted, before it is given up")
