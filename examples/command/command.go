@@ -22,6 +22,9 @@ type Stopped struct{ Signal os.Signal }
 
 func (s Stopped) Error() string { return "stopped: " + s.Signal.String() }
 
+// Unwrap returns context.Canceled: work that a signal has ended counts as cancelled.
+func (s Stopped) Unwrap() error { return context.Canceled }
+
 // Context returns a context that ends with Ctrl-C or SIGTERM. The next signal ends the
 // program at once. Call stop when the context is not needed any more.
 func Context() (ctx context.Context, stop func()) {
