@@ -50,6 +50,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	interrupt, stop := command.Context()
 	defer stop()
+	command.Announce(interrupt, stderr)
 	sum, err := s.embed(interrupt, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "batch:", err)

@@ -45,6 +45,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	interrupt, stop := command.Context()
 	defer stop()
+	command.Announce(interrupt, stderr)
 	sum, err := s.chain(interrupt, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "chain:", err)

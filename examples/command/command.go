@@ -12,6 +12,8 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -30,6 +32,14 @@ func (s Stopped) Unwrap() error { return context.Canceled }
 func Context() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	return ctx, OnSignal(func(cause error) { cancel(cause) })
+}
+
+// Announce says on out, when a signal has ended ctx, what happens then in a program that
+// finishes what is under way.
+func Announce(ctx context.Context, out io.Writer) {
+	context.AfterFunc(ctx, func() {
+		fmt.Fprintln(out, "stopping: what is under way is finished; Ctrl-C again ends at once")
+	})
 }
 
 // OnSignal takes one step for each Ctrl-C or SIGTERM, with a Stopped as the cause. The

@@ -9,6 +9,10 @@
 //	                     │
 //	                  pacepage ──► http://localhost:8090/
 //
+// The third service would answer more in a minute than its quota has tokens for. So it
+// is asked at full speed for about fifty seconds of each minute, and then not at all
+// until the quota has room again; the page says that a budget holds it up.
+//
 // Run it from the root of the repo, open the page, and stop it with Ctrl-C:
 //
 //	go run ./examples/dashboard
@@ -45,6 +49,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	interrupt, stop := command.Context()
 	defer stop()
+	command.Announce(interrupt, stderr)
 	sum, err := s.dashboard(interrupt, regions, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "dashboard:", err)

@@ -66,6 +66,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	interrupt, stop := command.Context()
 	defer stop()
+	command.Announce(interrupt, stderr)
 	if err := s.compare(interrupt, stdout); err != nil {
 		fmt.Fprintln(stderr, "hedge:", err)
 		return command.Status(interrupt, 1)
