@@ -9,9 +9,9 @@
 //	                     │
 //	                  pacepage ──► http://localhost:8090/
 //
-// The third service would answer more in a minute than its quota has tokens for. So it
-// is asked at full speed for about fifty seconds of each minute, and then not at all
-// until the quota has room again; the page says that a budget holds it up.
+// The third service would answer more in a minute than its quota has tokens for. So its
+// calls stop now and then until the quota has room again, in the first minute for some
+// ten seconds; the page says that a budget holds them up.
 //
 // Run it from the root of the repo, open the page, and stop it with Ctrl-C:
 //
