@@ -29,7 +29,8 @@ func endless(ctx context.Context, taken *atomic.Int64) <-chan int {
 	return jobs
 }
 
-func TestAbsentReaderStopsTheIntake(t *testing.T) {
+// TestBounded: a reader who does not read stops the intake, whatever the schedule.
+func TestBounded(t *testing.T) {
 	attack(t, func(rt *rapid.T) func(*faults) {
 		cfg := drawConfig(rt)
 		cfg.MaxConcurrency = rapid.IntRange(cfg.InitialConcurrency, 40).Draw(rt, "max")

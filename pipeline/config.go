@@ -28,8 +28,12 @@ type Config struct {
 	Breaker *Breaker // nil: no circuit breaker
 	Retry   *Retry   // nil: one attempt a job, whatever comes of it
 
-	Policy   Policy              // adapts limit and interval; nil: Seek{}
-	Classify func(error) Verdict // what an attempt's error tells of the service; nil: Fatal, Overloaded and Transient as marked, all else a failure. What is Overload is tried again at no attempt's cost; what is Ignored is tried again too: only Fatal ends a job
+	Policy Policy // adapts limit and interval; nil: Seek{}
+
+	// Classify says what an attempt's error tells of the service. nil: Fatal, Overloaded
+	// and Transient as marked, all else a failure. What is Overload is tried again without
+	// using up an attempt. What is Ignored is tried again too: only Fatal ends a job.
+	Classify func(error) Verdict
 
 	// OnEvent, OnProgress and Logger are called in order, on a goroutine of their
 	// own that may still be at it when results are closed or Drain returns. They

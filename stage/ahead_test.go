@@ -149,7 +149,7 @@ func (r *rehearsal) rest(t *testing.T) {
 	}
 }
 
-// numbers returns which jobs have started, checking that they did so in order.
+// inOrder returns which jobs have started, checking that they did so in order.
 func (r *rehearsal) inOrder(t *testing.T) int {
 	t.Helper()
 	names := r.names()
@@ -324,7 +324,7 @@ func TestRetryThatIsTakenBackIsMadeLater(t *testing.T) {
 	})
 }
 
-// takeBack by itself: each attempt goes back to where it came from.
+// The method takeBack by itself: each attempt goes back to where it came from.
 func TestTakeBackReturnsAttemptsToWhereTheyCameFrom(t *testing.T) {
 	s := newStand(t, 4)
 	d := s.Dispatcher

@@ -78,11 +78,14 @@ func (a *attempts) end(j *Job, r *rules, overdue bool) {
 	j.ended = a.now()
 	j.Took = j.ended - j.began
 	r.judgeSafely(j, overdue, a.allowance)
+	if j.scope.used.Load() {
+		j.scope.slot.judged(j.verdict)
+	}
 	j.leave()
 }
 
 // abort ends an attempt whose goroutine was ended by the work or a callback. It
-// calls no code of the user's, lest that does it again.
+// calls no code of the user's on this goroutine, because that may end it again.
 func (a *attempts) abort(j *Job) {
 	j.ended = a.now()
 	j.Took = j.ended - j.began
@@ -90,6 +93,14 @@ func (a *attempts) abort(j *Job) {
 		j.Err = errors.Join(ErrGoexit, j.Err) // without asking the error for its text
 	}
 	j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
+	if j.scope.used.Load() {
+		told, slot := make(chan struct{}), &j.scope.slot
+		go func() { // of its own, which may be ended again
+			defer close(told)
+			slot.judged(controller.Ignored)
+		}()
+		<-told
+	}
 	j.leave()
 }
 

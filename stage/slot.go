@@ -20,7 +20,8 @@ type Slot struct {
 	tokens     atomic.Int64
 	recorded   atomic.Bool
 	hinted     atomic.Int64 // the last RetryAfter
-	release    func(error)  // nil: it is not held by hand
+	onVerdict  atomic.Pointer[verdictFunc]
+	release    func(error) // nil: it is not held by hand
 	released   atomic.Bool
 }
 
@@ -57,6 +58,52 @@ func (s *Slot) Hint(h controller.Hint) {
 		s.hinted.Store(int64(wait))
 	}
 	s.dispatcher.Hint(h, s.mark)
+}
+
+// A verdictFunc is told of the attempt's verdict, and then the next one is.
+type verdictFunc struct {
+	tell func(controller.Verdict)
+	next *verdictFunc
+}
+
+// wasJudged is in the place of the functions of an attempt that was judged.
+var wasJudged = new(verdictFunc)
+
+// OnVerdict calls f once, when the attempt has ended, with what the throttle makes of
+// it: that may be another verdict than Classify's on the error of the work, such as with
+// an AttemptTimeout, a Batch, or a run that was cancelled. f is called before the slot
+// is free again, so it should be quick; a panic in it is dropped. OnVerdict returns
+// false if f will not be called: outside an attempt, or when it has ended. It panics if
+// f is nil.
+func (s *Slot) OnVerdict(f func(controller.Verdict)) bool {
+	if f == nil {
+		panic("paceline: OnVerdict: function is nil")
+	}
+	if s.dispatcher == nil {
+		return false
+	}
+	l := &verdictFunc{tell: f}
+	for {
+		l.next = s.onVerdict.Load()
+		if l.next == wasJudged {
+			return false
+		}
+		if s.onVerdict.CompareAndSwap(l.next, l) {
+			return true
+		}
+	}
+}
+
+// judged tells those that want it the verdict.
+func (s *Slot) judged(v controller.Verdict) {
+	for l := s.onVerdict.Swap(wasJudged); l != nil && l != wasJudged; l = l.next {
+		l.safely(v)
+	}
+}
+
+func (l *verdictFunc) safely(v controller.Verdict) {
+	defer func() { _ = recover() }()
+	l.tell(v)
 }
 
 // Release gives back a slot from Acquire, with the error of what was done in it,
