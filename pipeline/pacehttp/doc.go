@@ -31,7 +31,8 @@
 // By Transport and Do: a request whose method is idempotent (RFC 9110, section 9.2.2) or which has an
 // Idempotency-Key; any other only if the server has said that it did nothing with
 // it (429, 425, 529, 403 as above, 503 with a Retry-After, X-Should-Retry: true), or no connection
-// was made. A body is sent again with http.Request.GetBody, which http.NewRequest sets
+// was made. For Do, a request that was redirected or answered with less than 400 was done, whatever
+// the next hop says or read makes of it; for Transport, each hop is a request of its own. A body is sent again with http.Request.GetBody, which http.NewRequest sets
 // for readers of bytes and strings; without it nothing is sent twice. Attempt and Mark leave
 // that to whoever repeats the job.
 //

@@ -223,14 +223,17 @@ func isBroken(err error) bool {
 	return false
 }
 
-// isUndone reports whether it is known that the server did nothing with a request.
-func isUndone(err error) bool {
-	var status *StatusError
-	if errors.As(err, &status) {
-		return status.undone
-	}
+// isUnsent reports whether the error of a client says that the request was not sent: there
+// was no connection to send it on.
+func isUnsent(err error) bool {
 	var op *net.OpError
-	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") // there was no connection to send it on
+	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
+}
+
+// saysUndone reports whether the server has answered that it did nothing with the request.
+func saysUndone(err error) bool {
+	var status *StatusError
+	return errors.As(err, &status) && status.undone
 }
 
 // head returns the part of a body that an error keeps.

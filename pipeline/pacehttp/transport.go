@@ -117,7 +117,7 @@ func (x *exchange) attempt(ctx context.Context) (none struct{}, err error) {
 		if res != nil && res.Body != nil {
 			res.Body.Close()
 		}
-		return none, x.judge(Mark(ended(ctx, err), nil))
+		return none, x.judge(Mark(ended(ctx, err), nil), isUnsent(err))
 	}
 	tell(ctx, res, took)
 	attach(res, cancel)
@@ -132,15 +132,15 @@ func (x *exchange) check(ctx context.Context) error {
 		return nil
 	}
 	err := statusError(x.res, nil)
-	if pipeline.Classify(err) == pipeline.Ignored || !x.repeatable(err) {
-		return x.judge(err)
+	if pipeline.Classify(err) == pipeline.Ignored || !x.repeatable(saysUndone(err)) {
+		return x.judge(err, saysUndone(err))
 	}
 	a := readAhead(x.res.Body)
 	x.res.Body = a
 	if text := a.await(ctx); len(text) > 0 {
 		err = statusError(x.res, head(text)) // which may say more
 	}
-	return x.judge(err)
+	return x.judge(err, saysUndone(err))
 }
 
 // discard closes the response of the attempt before. What was read ahead of it is all,
