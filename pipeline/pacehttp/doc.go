@@ -15,22 +15,28 @@
 //
 // # What a response means
 //
-//	429, 529                          refused: tried again, at no attempt's cost
-//	403 with Retry-After or a quota
-//	that is used up                   refused
-//	503                               refused; all know when to come again if it says so
-//	408, 425, other 5xx               failed: tried again
-//	other 4xx, 501, 505               the request's own fault: not tried again
-//	below 400                         done
+//	429; 418, 420, 430 with Retry-After;
+//	403 with Retry-After, with a quota that is
+//	used up, or of a limit of Google's or GitHub's;
+//	400 of AWS's throttling; 503 with either        OverQuota: this client is refused
+//	529, other 503, 429 that says "overloaded"      Busy: the server refuses anybody
+//	408, 425, other 5xx                             Failure
+//	another 4xx with Retry-After                    NotYet: later, without holding up others
+//	other 4xx, 501, 505; 429 of a request that
+//	is more than the limit, or of no money left     OwnFault
+//	below 400                                       Done
 //
-// X-Should-Retry, as OpenAI and Anthropic send it, overrules this, and a 429 that
-// says insufficient_quota (OpenAI) is not tried again: there waiting does not help.
+// What is refused is tried again at no attempt's cost, and a failure, or what is to come
+// later, at the cost of one; own faults are not. Refusals that are Busy and do not say when
+// to come again may be by chance: the default policy learns their share, and does not slow
+// down for it. Which of these it was is in [StatusError].Meaning. X-Should-Retry, as OpenAI
+// and Anthropic send it, overrules the status.
 //
 // # What is sent again
 //
 // By Transport and Do: a request whose method is idempotent (RFC 9110, section 9.2.2) or which has an
 // Idempotency-Key; any other only if the server has said that it did nothing with
-// it (429, 425, 529, 403 as above, 503 with a Retry-After, X-Should-Retry: true), or no connection
+// it (425, 529, 503 with a Retry-After, OverQuota and NotYet as above, X-Should-Retry: true), or no connection
 // was made. For Do, a request that was redirected or answered with less than 400 was done, whatever
 // the next hop says or read makes of it; for Transport, each hop is a request of its own. A body is sent again with http.Request.GetBody, which http.NewRequest sets
 // for readers of bytes and strings; without it nothing is sent twice. Attempt and Mark leave

@@ -39,8 +39,8 @@ func Hints(res *http.Response, now time.Time, took time.Duration) []pipeline.Hin
 	}
 	var hints []pipeline.Hint
 	if res.StatusCode >= 400 {
-		if r := rule(res, now, ""); r.kind != fatal && r.asked > 0 {
-			hints = append(hints, pipeline.Hint{RetryAfter: r.asked})
+		if m := rule(res, now, ""); m.Kind >= Failure && m.Kind != NotYet && m.Pause > 0 {
+			hints = append(hints, pipeline.Hint{RetryAfter: m.Pause})
 		}
 	}
 	return append(hints, quotas(res.Header, res.StatusCode < 400, now, took)...)

@@ -26,7 +26,8 @@ import (
 // the response is there: no slot is held for a body that nobody reads. What is read
 // later is bounded by the request's context, and a body that breaks is the caller's to
 // deal with; [Do] is for those who want it tried again. Only of the body of a failed
-// attempt that may be tried again up to 64 KiB are read ahead, for at most 250 ms.
+// attempt that may be tried again, or of a status that may mean one thing or another (400,
+// 403, 413, 429, 503), up to 64 KiB are read ahead, for at most 250 ms.
 //
 // A client's Timeout is for everything, the waiting included. Do not use a Transport
 // with a Throttle for the work of a pipeline on that same throttle: it would wait for a
@@ -126,13 +127,15 @@ func (x *exchange) attempt(ctx context.Context) (none struct{}, err error) {
 }
 
 // check returns the error that the response is for the throttle. A body that will
-// be discarded if another attempt follows is read ahead.
+// be discarded if another attempt follows is read ahead, and so is one that may say what
+// the status means.
 func (x *exchange) check(ctx context.Context) error {
 	if x.res.StatusCode < 400 {
 		return nil
 	}
 	err := statusError(x.res, nil)
-	if pipeline.Classify(err) == pipeline.Ignored || !x.repeatable(saysUndone(err)) {
+	discarded := pipeline.Classify(err) != pipeline.Ignored && x.repeatable(saysUndone(err))
+	if !discarded && !tells(x.res.StatusCode) {
 		return x.judge(err, saysUndone(err))
 	}
 	a := readAhead(x.res.Body)
