@@ -17,7 +17,7 @@ import (
 // failed attempt; a decoder's error is too, if Retry.Retryable takes it for one. The slot
 // is held until read has returned; AttemptTimeout and a client's Timeout are for one attempt.
 //
-// read is only called for a response below 400. It need not read all, nor close it; it must
+// read is only called for a response below 400, or one that a [Judge] says is Done. It need not read all, nor close it; it must
 // not keep it. What it returned last is what Do returns. A request that is not idempotent
 // is not sent again for an error of read, nor once it was redirected: it was done.
 //
@@ -70,13 +70,11 @@ func attempt[T any](client *http.Client, req *http.Request, read func(*http.Resp
 	if err != nil {
 		return out, isUnsent(err), Mark(ended(req.Context(), err), nil)
 	}
-	tell(ctx, res, clock.Real().Since(begin))
-	if res.StatusCode >= 400 {
-		timer := clock.Real().AfterFunc(patience, cancel) // its text is not worth more
-		err := Check(res)
-		timer.Stop()
+	h := &hearing{ctx: ctx, res: res, took: clock.Real().Since(begin)}
+	if m := h.meaning(judgeOf(ctx, nil)); m.Kind != Done {
+		err := newStatusError(res, h.last(cancel), m)
 		drain(res.Body, cancel)
-		return out, saysUndone(err), err
+		return out, m.Undone, err
 	}
 	if _, ok := res.Body.(io.Writer); ok { // 101 Switching Protocols: the connection is read's
 		defer res.Body.Close()

@@ -30,7 +30,9 @@
 // later, at the cost of one; own faults are not. Refusals that are Busy and do not say when
 // to come again may be by chance: the default policy learns their share, and does not slow
 // down for it. Which of these it was is in [StatusError].Meaning. X-Should-Retry, as OpenAI
-// and Anthropic send it, overrules the status.
+// and Anthropic send it, overrules the status. A server that has ways of its own is read by
+// a [Judge], which is given to a Transport, or with a context to Do and Attempt (WithJudge): it
+// says otherwise, and bounds or ignores a pause.
 //
 // # What is sent again
 //

@@ -37,13 +37,18 @@ func Hints(res *http.Response, now time.Time, took time.Duration) []pipeline.Hin
 	if res == nil || len(res.Header) == 0 {
 		return nil
 	}
-	var hints []pipeline.Hint
-	if res.StatusCode >= 400 {
-		if m := rule(res, now, ""); m.Kind >= Failure && m.Kind != NotYet && m.Pause > 0 {
-			hints = append(hints, pipeline.Hint{RetryAfter: m.Pause})
-		}
+	return hints(res, rule(res, now, ""), now, took)
+}
+
+// hints returns those of a response that means m.
+func hints(res *http.Response, m Meaning, now time.Time, took time.Duration) (all []pipeline.Hint) {
+	if m.pausesAll() {
+		all = append(all, pipeline.Hint{RetryAfter: m.Pause})
 	}
-	return append(hints, quotas(res.Header, res.StatusCode < 400, now, took)...)
+	if m.IgnoreQuotas {
+		return all
+	}
+	return append(all, quotas(res.Header, res.StatusCode < 400, now, took)...)
 }
 
 // quotas reads what is left of each quota, the one that holds up the most last: of two

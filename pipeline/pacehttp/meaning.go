@@ -62,7 +62,12 @@ type Meaning struct {
 	Kind   Kind
 	Pause  time.Duration // how long the server wants to be left alone; 0: it does not say
 	Undone bool          // it did nothing with the request, which may be sent again whatever its method is
+
+	IgnoreQuotas bool // what it says of quotas does not count; set by a [Judge]
 }
+
+// pausesAll reports whether the pause is for all requests.
+func (m Meaning) pausesAll() bool { return m.Pause > 0 && m.Kind >= Failure && m.Kind != NotYet }
 
 // mark returns err so that the throttle knows what it means.
 func (m Meaning) mark(err error) error {
@@ -117,27 +122,27 @@ func rule(res *http.Response, now time.Time, text string) Meaning {
 func byStatus(code int, asked time.Duration) Meaning {
 	switch code {
 	case http.StatusTooManyRequests:
-		return Meaning{OverQuota, asked, true}
+		return Meaning{Kind: OverQuota, Pause: asked, Undone: true}
 	case statusOverloaded:
-		return Meaning{Busy, asked, true}
+		return Meaning{Kind: Busy, Pause: asked, Undone: true}
 	case http.StatusServiceUnavailable: // of a proxy, it may also mean that the connection behind it broke
-		return Meaning{Busy, asked, asked > 0}
+		return Meaning{Kind: Busy, Pause: asked, Undone: asked > 0}
 	case http.StatusTooEarly: // RFC 8470: unwilling to begin with it
-		return Meaning{Failure, asked, true}
+		return Meaning{Kind: Failure, Pause: asked, Undone: true}
 	case http.StatusRequestTimeout:
-		return Meaning{Failure, asked, false}
+		return Meaning{Kind: Failure, Pause: asked}
 	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
 		return Meaning{Kind: OwnFault}
 	case http.StatusForbidden, http.StatusTeapot, statusCalm, statusRejected: // GitHub's 429, Binance's
 		if asked > 0 {
-			return Meaning{OverQuota, asked, true}
+			return Meaning{Kind: OverQuota, Pause: asked, Undone: true}
 		}
 	}
 	switch {
 	case code >= 500:
-		return Meaning{Failure, asked, false}
+		return Meaning{Kind: Failure, Pause: asked}
 	case asked > 0: // RFC 9110, section 15.5.14: it is temporary
-		return Meaning{NotYet, asked, true}
+		return Meaning{Kind: NotYet, Pause: asked, Undone: true}
 	}
 	return Meaning{Kind: OwnFault}
 }
@@ -161,11 +166,11 @@ func (m Meaning) refine(res *http.Response, now time.Time, text string) Meaning 
 	}
 	switch {
 	case code == http.StatusForbidden && spent > 0:
-		return Meaning{OverQuota, cmp.Or(m.Pause, spent), true}
+		return Meaning{Kind: OverQuota, Pause: cmp.Or(m.Pause, spent), Undone: true}
 	case code != http.StatusBadRequest && isSecondary(text):
-		return Meaning{OverQuota, cmp.Or(m.Pause, secondaryPause), true}
+		return Meaning{Kind: OverQuota, Pause: cmp.Or(m.Pause, secondaryPause), Undone: true}
 	case code != http.StatusRequestEntityTooLarge && (isThrottled(text) || isThrottled(res.Header.Get("X-Amzn-Errortype"))):
-		return Meaning{OverQuota, m.Pause, true}
+		return Meaning{Kind: OverQuota, Pause: m.Pause, Undone: true}
 	case code == http.StatusServiceUnavailable && spent > 0:
 		m.Kind = OverQuota
 	case code == http.StatusTooManyRequests && spent == 0 && isOverloaded(text):

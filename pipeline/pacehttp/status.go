@@ -19,7 +19,7 @@ import (
 	"github.com/paceline-go/paceline/pipeline"
 )
 
-// A StatusError is a response of 400 or above.
+// A StatusError is a response of 400 or above, or one that a [Judge] says is not [Done].
 type StatusError struct {
 	StatusCode int
 	Status     string      // as the server wrote it: "503 Service Unavailable"
@@ -65,14 +65,10 @@ func Check(res *http.Response) error {
 	if res.Body != nil {
 		body, _ = io.ReadAll(io.LimitReader(res.Body, mostBody)) // what came of it says enough
 	}
-	return statusError(res, body)
-}
-
-// statusError returns the error for a response of 400 or above.
-func statusError(res *http.Response, body []byte) error {
 	return newStatusError(res, body, rule(res, clock.Real().Now(), string(body)))
 }
 
+// newStatusError returns the error for a response that means m, marked so.
 func newStatusError(res *http.Response, body []byte, m Meaning) error {
 	return m.mark(&StatusError{
 		StatusCode: res.StatusCode, Status: res.Status, Header: res.Header, Body: body, Meaning: m,
@@ -159,11 +155,5 @@ func isUnsent(err error) bool {
 	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
 }
 
-// saysUndone reports whether the server has answered that it did nothing with the request.
-func saysUndone(err error) bool {
-	var status *StatusError
-	return errors.As(err, &status) && status.Meaning.Undone
-}
-
-// head returns the part of a body that an error keeps.
-func head(body []byte) []byte { return bytes.Clone(body[:min(len(body), mostBody)]) }
+// beginning returns the part of a body that an error keeps.
+func beginning(body []byte) []byte { return bytes.Clone(body[:min(len(body), mostBody)]) }

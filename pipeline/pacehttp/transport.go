@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/pipeline"
@@ -46,6 +45,10 @@ type Transport struct {
 	// what they ask for; nil: Idempotent. Any other request is sent again only if it
 	// is known that the server did nothing with it.
 	Retry func(*http.Request) bool
+
+	// Judge says what responses mean; nil: as the package comment says. That of a
+	// request's context (see WithJudge) goes before it.
+	Judge Judge
 }
 
 func (t *Transport) base() http.RoundTripper {
@@ -65,20 +68,32 @@ func (t *Transport) CloseIdleConnections() {
 // RoundTrip sends a request. See Transport.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.Throttle == nil {
-		begin := clock.Real().Now()
-		res, err := t.base().RoundTrip(req)
-		if err == nil {
-			tell(req.Context(), res, clock.Real().Since(begin))
-		}
-		return res, err
+		return t.once(req)
 	}
 	may := t.Retry
 	if may == nil {
 		may = Idempotent
 	}
-	x := &exchange{sending: sending{req: req, safe: may(req)}, base: t.base()}
+	x := &exchange{sending: sending{req: req, safe: may(req)}, base: t.base(), judges: judgeOf(req.Context(), t.Judge)}
 	_, err := pipeline.Execute(req.Context(), t.Throttle, x.attempt)
 	return x.result(err)
+}
+
+// once sends a request that belongs to an attempt of somebody else's.
+func (t *Transport) once(req *http.Request) (*http.Response, error) {
+	begin := clock.Real().Now()
+	res, err := t.base().RoundTrip(req)
+	if err != nil || res == nil {
+		return res, err
+	}
+	h := &hearing{ctx: req.Context(), res: res, took: clock.Real().Since(begin)}
+	if judge := judgeOf(req.Context(), t.Judge); judge != nil {
+		h.meaning(judge)
+	} else {
+		now := clock.Real().Now()
+		h.tell(rule(res, now, ""), now)
+	}
+	return res, nil
 }
 
 // errNoResponse is the error for a RoundTripper that does not keep its contract.
@@ -87,8 +102,9 @@ var errNoResponse = errors.New("paceline: base: got neither a response nor an er
 // An exchange is a request and what became of it.
 type exchange struct {
 	sending
-	base http.RoundTripper
-	res  *http.Response // of the last attempt; nil: it had none
+	base   http.RoundTripper
+	judges Judge          // nil: as usual
+	res    *http.Response // of the last attempt; nil: it had none
 }
 
 // attempt sends the request once.
@@ -120,30 +136,23 @@ func (x *exchange) attempt(ctx context.Context) (none struct{}, err error) {
 		}
 		return none, x.judge(Mark(ended(ctx, err), nil), isUnsent(err))
 	}
-	tell(ctx, res, took)
 	attach(res, cancel)
 	res.Request, x.res = x.req, res
-	return none, x.check(ctx)
+	return none, x.check(&hearing{ctx: ctx, res: res, took: took})
 }
 
 // check returns the error that the response is for the throttle. A body that will
 // be discarded if another attempt follows is read ahead, and so is one that may say what
 // the status means.
-func (x *exchange) check(ctx context.Context) error {
-	if x.res.StatusCode < 400 {
+func (x *exchange) check(h *hearing) error {
+	m := h.meaning(x.judges)
+	if m.Kind == Done {
 		return nil
 	}
-	err := statusError(x.res, nil)
-	discarded := pipeline.Classify(err) != pipeline.Ignored && x.repeatable(saysUndone(err))
-	if !discarded && !tells(x.res.StatusCode) {
-		return x.judge(err, saysUndone(err))
+	if m.Kind != OwnFault && x.repeatable(m.Undone) {
+		h.head()
 	}
-	a := readAhead(x.res.Body)
-	x.res.Body = a
-	if text := a.await(ctx); len(text) > 0 {
-		err = statusError(x.res, head(text)) // which may say more
-	}
-	return x.judge(err, saysUndone(err))
+	return x.judge(newStatusError(x.res, h.text, m), m.Undone)
 }
 
 // discard closes the response of the attempt before. What was read ahead of it is all,
@@ -184,11 +193,3 @@ type timeout struct{ error }
 
 func (t timeout) Timeout() bool { return true }
 func (t timeout) Unwrap() error { return t.error }
-
-// tell gives the slot of ctx the hints of a response.
-func tell(ctx context.Context, res *http.Response, took time.Duration) {
-	slot := pipeline.SlotFrom(ctx)
-	for _, h := range Hints(res, clock.Real().Now(), took) {
-		slot.Hint(h)
-	}
-}
