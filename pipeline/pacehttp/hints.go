@@ -32,7 +32,8 @@ const mostHints = 16
 // in whole seconds, is left out: it may be a bucket that fills within milliseconds. What
 // makes no sense, is negative, or is more than 31 days ahead, is ignored. So is
 // a quota that does not say until when it holds, one of concurrent requests, and one of
-// nothing whose request was accepted.
+// nothing whose request was accepted. Of a response that a cache has kept (Age above 0),
+// quotas are ignored, and its age is taken off what is left of Retry-After.
 func Hints(res *http.Response, now time.Time, took time.Duration) []pipeline.Hint {
 	if res == nil || len(res.Header) == 0 {
 		return nil
@@ -54,7 +55,7 @@ func hints(res *http.Response, m Meaning, now time.Time, took time.Duration) (al
 // quotas reads what is left of each quota, the one that holds up the most last: of two
 // of the same name, the last one counts.
 func quotas(h http.Header, accepted bool, now time.Time, took time.Duration) []pipeline.Hint {
-	if !tellsQuotas(h) {
+	if !tellsQuotas(h) || age(h) > 0 { // what a cache has kept is of another request, perhaps of another client
 		return nil
 	}
 	r := reader{header: h, now: serverTime(h, now), took: max(took, 0), accepted: accepted}
@@ -211,7 +212,7 @@ func askedFor(h http.Header, now time.Time) time.Duration {
 	for _, key := range [...]string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} {
 		if v, ok := decimal(h.Get(key)); ok {
 			if d, ok := within(v, time.Millisecond); ok {
-				return d
+				return max(d-age(h), 0)
 			}
 		}
 	}
@@ -221,7 +222,7 @@ func askedFor(h http.Header, now time.Time) time.Duration {
 		if !ok {
 			return 0
 		}
-		return d
+		return max(d-age(h), 0)
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		if d := at.Sub(serverTime(h, now)); d > 0 && d <= longest {
