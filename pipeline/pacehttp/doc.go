@@ -2,11 +2,12 @@
 // package pipeline, which finds out how hard it may press the server, listens to
 // what the server says of its limits, and tries again what may be tried again.
 //
-//	client.Transport = &pacehttp.Transport{Throttle: throttle, Base: client.Transport}
+//	client := pacehttp.NewClient(throttle, &http.Client{Timeout: 10 * time.Second})
 //
-// There are three ways in:
+// There are four ways in:
 //
-//	Transport ──▶ any client, any SDK: each request waits for its turn
+//	NewClient ──▶ a client whose requests wait for their turn; its Timeout is for one attempt
+//	Transport ──▶ the same, below any client and any SDK
 //	Do        ──▶ one call, with the reading of its response as part of it
 //	Attempt   ──▶ the same once, as the work of a pipeline or of Execute
 //

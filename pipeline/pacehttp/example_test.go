@@ -40,7 +40,33 @@ func readReport(res *http.Response) (r report, err error) {
 	return r, err
 }
 
-// One line makes a client behave: http.Client here, or that of any SDK.
+// One line makes a client behave. Its timeout is for each attempt.
+func ExampleNewClient() {
+	server := weather()
+	defer server.Close()
+	throttle, err := pipeline.NewThrottle(pipeline.Config{Retry: &pipeline.Retry{BaseDelay: time.Millisecond}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	client := pacehttp.NewClient(throttle, &http.Client{Timeout: 10 * time.Second})
+
+	res, err := client.Get(server.URL + "/Oslo")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	fmt.Println(res.Status, string(body), err)
+	fmt.Printf("%+v\n", throttle.Snapshot().Attempts)
+	// Output:
+	// 200 OK {"city": "Oslo", "celsius": 5} <nil>
+	// {Succeeded:1 Failed:0 Overloaded:1 Ignored:0}
+}
+
+// A Transport is for the client of an SDK, which has its own ways to be given one.
 func ExampleTransport() {
 	server := weather()
 	defer server.Close()
@@ -50,8 +76,7 @@ func ExampleTransport() {
 		return
 	}
 
-	client := &http.Client{}
-	client.Transport = &pacehttp.Transport{Throttle: throttle, Base: client.Transport}
+	client := &http.Client{Transport: &pacehttp.Transport{Throttle: throttle, Timeout: 10 * time.Second}}
 
 	res, err := client.Get(server.URL + "/Oslo")
 	if err != nil {

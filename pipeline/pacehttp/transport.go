@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/pipeline"
@@ -28,7 +29,9 @@ import (
 // attempt that may be tried again, or of a status that may mean one thing or another (400,
 // 403, 413, 429, 503), up to 64 KiB are read ahead, for at most 250 ms.
 //
-// A client's Timeout is for everything, the waiting included. Do not use a Transport
+// A client's Timeout is for everything, the wait for a turn and between attempts included,
+// so that calls are lost that were never sent: [NewClient] makes it the Transport's, which is
+// for an attempt. Do not use a Transport
 // with a Throttle for the work of a pipeline on that same throttle: it would wait for a
 // slot while it holds one. That is what one without a Throttle is for.
 type Transport struct {
@@ -45,6 +48,11 @@ type Transport struct {
 	// what they ask for; nil: Idempotent. Any other request is sent again only if it
 	// is known that the server did nothing with it.
 	Retry func(*http.Request) bool
+
+	// Timeout is for one attempt, from when it is sent until the body of its response
+	// has been read; 0: none. What takes longer is a failure. It is not looked at without
+	// a Throttle.
+	Timeout time.Duration
 
 	// Judge says what responses mean; nil: as the package comment says. That of a
 	// request's context (see WithJudge) goes before it.
@@ -74,7 +82,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if may == nil {
 		may = Idempotent
 	}
-	x := &exchange{sending: sending{req: req, safe: may(req)}, base: t.base(), judges: judgeOf(req.Context(), t.Judge)}
+	x := &exchange{sending: sending{req: req, safe: may(req)}, base: t.base(), timeout: t.Timeout, judges: judgeOf(req.Context(), t.Judge)}
 	_, err := pipeline.Execute(req.Context(), t.Throttle, x.attempt)
 	return x.result(err)
 }
@@ -102,15 +110,17 @@ var errNoResponse = errors.New("paceline: base: got neither a response nor an er
 // An exchange is a request and what became of it.
 type exchange struct {
 	sending
-	base   http.RoundTripper
-	judges Judge          // nil: as usual
-	res    *http.Response // of the last attempt; nil: it had none
+	base    http.RoundTripper
+	timeout time.Duration  // of an attempt; 0: none
+	judges  Judge          // nil: as usual
+	res     *http.Response // of the last attempt; nil: it had none
 }
 
 // attempt sends the request once.
 func (x *exchange) attempt(ctx context.Context) (none struct{}, err error) {
 	x.discard()
 	life, cancel, stay := outlive(ctx, x.req.Context())
+	cancel = limited(x.timeout, cancel)
 	defer func() {
 		if x.res == nil { // also if the base has panicked
 			cancel(nil)
@@ -127,7 +137,9 @@ func (x *exchange) attempt(ctx context.Context) (none struct{}, err error) {
 	switch {
 	case !inTime:
 		err = context.Cause(ctx) // whatever it looks like from where the request was sent
-	case err == nil && res == nil:
+	case err != nil:
+		err = lateness(life, err)
+	case res == nil:
 		err = pipeline.Fatal(errNoResponse)
 	}
 	if err != nil {
@@ -136,7 +148,7 @@ func (x *exchange) attempt(ctx context.Context) (none struct{}, err error) {
 		}
 		return none, x.judge(Mark(ended(ctx, err), nil), isUnsent(err))
 	}
-	attach(res, cancel)
+	attach(life, res, cancel)
 	res.Request, x.res = x.req, res
 	return none, x.check(&hearing{ctx: ctx, res: res, took: took})
 }
