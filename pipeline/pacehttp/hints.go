@@ -206,10 +206,10 @@ func (r *reader) named() {
 }
 
 // askedFor returns how long the server wants to be left alone: Retry-After-Ms as
-// OpenAI and Azure send it, in milliseconds, or Retry-After, in seconds or as a date.
+// OpenAI and Azure send it, or X-Amz-Retry-After, in milliseconds, or Retry-After, in seconds or as a date.
 // 0: it does not say, or makes no sense.
 func askedFor(h http.Header, now time.Time) time.Duration {
-	for _, key := range [...]string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} {
+	for _, key := range [...]string{"Retry-After-Ms", "X-Ms-Retry-After-Ms", "X-Amz-Retry-After"} {
 		if v, ok := decimal(h.Get(key)); ok {
 			if d, ok := within(v, time.Millisecond); ok {
 				return max(d-age(h), 0)

@@ -281,6 +281,8 @@ func TestRetryAfterInAllItsForms(t *testing.T) {
 		"Retry-After-Ms: 250\nRetry-After: 1":                                             250 * time.Millisecond,
 		"Retry-After-Ms: 0.5":                                                             500 * time.Microsecond,
 		"Retry-After-Ms: soon\nRetry-After: 1":                                            time.Second,
+		"X-Amz-Retry-After: 1500":                                                         1500 * time.Millisecond,
+		"x-amz-retry-after: 50\nRetry-After: 1":                                           50 * time.Millisecond,
 		"X-Ms-Retry-After-Ms: 40":                                                         40 * time.Millisecond,
 		"Retry-After: 2678400":                                                            31 * 24 * time.Hour,
 		"Retry-After: 2678401":                                                            0,

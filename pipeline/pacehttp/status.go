@@ -25,6 +25,8 @@ type StatusError struct {
 	Status     string      // as the server wrote it: "503 Service Unavailable"
 	Header     http.Header // of the response, not a copy
 	Body       []byte      // its beginning, at most 4 KiB; empty if it was not read
+	Method     string      // of the request; empty if that is not known, and so is the URL
+	URL        string      // of the request, without user, query and fragment, which may be secret
 	Meaning    Meaning     // what it was taken for
 }
 
@@ -32,22 +34,34 @@ type StatusError struct {
 // error.type.
 func (e *StatusError) ErrorType() string { return strconv.Itoa(e.StatusCode) }
 
-// Error returns the status, and the beginning of the body if that is for people to
-// read.
+// Error returns the status, the beginning of the body if that is for people to read, and
+// what was asked for: "503 Service Unavailable: back at six (GET https://api.example/rows)".
 func (e *StatusError) Error() string {
+	if e.URL == "" {
+		return e.said()
+	}
+	return e.said() + " (" + cmp.Or(e.Method, http.MethodGet) + " " + shortened(e.URL) + ")"
+}
+
+// said returns what the server said.
+func (e *StatusError) said() string {
 	status := cmp.Or(e.Status, fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode)))
 	text := strings.Join(strings.Fields(strings.ToValidUTF8(string(e.Body), "")), " ")
 	if text == "" || text[0] == '<' {
 		return status
 	}
+	return status + ": " + shortened(text)
+}
+
+func shortened(text string) string {
 	if len(text) > mostText {
 		text = strings.ToValidUTF8(text[:mostText], "") + "…"
 	}
-	return status + ": " + text
+	return text
 }
 
 const (
-	mostText = 200     // bytes of a body in the text of an error
+	mostText = 200     // bytes of a body, and of a URL, in the text of an error
 	mostBody = 4 << 10 // and in its Body
 )
 
@@ -70,9 +84,12 @@ func Check(res *http.Response) error {
 
 // newStatusError returns the error for a response that means m, marked so.
 func newStatusError(res *http.Response, body []byte, m Meaning) error {
-	return m.mark(&StatusError{
-		StatusCode: res.StatusCode, Status: res.Status, Header: res.Header, Body: body, Meaning: m,
-	})
+	e := &StatusError{StatusCode: res.StatusCode, Status: res.Status, Header: res.Header, Body: body, Meaning: m}
+	if req := res.Request; req != nil && req.URL != nil {
+		e.Method = cmp.Or(req.Method, http.MethodGet)
+		e.URL = (&url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path, RawPath: req.URL.RawPath}).String()
+	}
+	return m.mark(e)
 }
 
 // Mark marks err, the error of an SDK or of a client, as the response that it is
