@@ -59,7 +59,20 @@ func moment(s string) (time.Time, bool) {
 	if at, err := time.Parse(time.RFC3339, s); err == nil {
 		return at, true
 	}
-	at, err := http.ParseTime(s)
+	return date(s)
+}
+
+// date reads a date: as HTTP has it, as Go writes it with time.RFC1123, which says UTC for
+// GMT, or as JavaScript turns one into a string.
+func date(s string) (time.Time, bool) {
+	if text, ok := strings.CutSuffix(s, " UTC"); ok {
+		s = text + " GMT"
+	}
+	if at, err := http.ParseTime(s); err == nil {
+		return at, true
+	}
+	text, _, _ := strings.Cut(s, " (") // the zone's name
+	at, err := time.Parse("Mon Jan 02 2006 15:04:05 GMT-0700", text)
 	return at, err == nil
 }
 

@@ -25,6 +25,8 @@ const mostHints = 16
 //   - for RateLimit: the name of the policy;
 //   - for X-RateLimit-Remaining-NAME and Anthropic-RateLimit-NAME-Remaining: NAME in
 //     lower case: requests, tokens, input-tokens, output-tokens …;
+//   - for X-RateLimit-UserRemaining, -PathRemaining and -UserPathRemaining: user, path and
+//     userpath;
 //   - for RateLimit-Remaining, X-RateLimit-Remaining and X-Rate-Limit-Remaining: what
 //     X-RateLimit-Resource says (GitHub: core, search …), else requests.
 //
@@ -67,6 +69,7 @@ func quotas(h http.Header, accepted bool, now time.Time, took time.Duration) []p
 		}
 	}
 	r.named()
+	r.hapi()
 	slices.SortStableFunc(r.hints, func(a, b pipeline.Hint) int {
 		return int(min(max(pace(a)-pace(b), -1), 1))
 	})
@@ -115,6 +118,9 @@ func (r *reader) add(name string, requests bool, limit, remaining, reset string)
 	quota, said := amount(limit) // 0: not told
 	if said && quota == 0 && r.accepted {
 		return false // it lets through what it says it does not
+	}
+	if left > quota {
+		quota = 0 // that was no quota, but perhaps a rate
 	}
 	r.hints = append(r.hints, pipeline.Hint{
 		Budget: name, Requests: requests, Limit: quota, Remaining: left, Reset: until,
@@ -201,12 +207,40 @@ func (r *reader) named() {
 			limit, reset = anthropic+name+"-Limit", anthropic+name+"-Reset"
 		}
 		name = strings.ToLower(name)
-		r.add(name, strings.Contains(name, "requests"), r.header.Get(limit), r.header.Get(key), r.header.Get(reset))
+		r.add(name, ofRequests(name), r.header.Get(limit), r.header.Get(key), r.header.Get(reset))
+	}
+}
+
+// ofRequests reports whether a quota with a name is one of requests. Those of
+// @nestjs/throttler are, which has names for windows.
+func ofRequests(name string) bool {
+	switch name {
+	case "default", "short", "medium", "long":
+		return true
+	}
+	return strings.Contains(name, "requests")
+}
+
+// hapi reads the quotas of hapi-rate-limit: of a user, of a path, and of a user on a path.
+// What is left is -1 when a request was refused.
+func (r *reader) hapi() {
+	for _, name := range [...]string{"user", "path", "userpath"} {
+		prefix := "X-Ratelimit-" + strings.ToUpper(name[:1]) + name[1:]
+		left := r.header.Get(prefix + "remaining")
+		if left == "" {
+			continue
+		}
+		if _, negative := amount(strings.TrimPrefix(left, "-")); negative && left[0] == '-' {
+			left = "0"
+		}
+		r.add(name, true, r.header.Get(prefix+"limit"), left, r.header.Get(prefix+"reset"))
 	}
 }
 
 // askedFor returns how long the server wants to be left alone: Retry-After-Ms as
 // OpenAI and Azure send it, or X-Amz-Retry-After, in milliseconds, or Retry-After, in seconds or as a date.
+// Who has several limits may send Retry-After-NAME for each (@nestjs/throttler): the longest
+// counts.
 // 0: it does not say, or makes no sense.
 func askedFor(h http.Header, now time.Time) time.Duration {
 	for _, key := range [...]string{"Retry-After-Ms", "X-Ms-Retry-After-Ms", "X-Amz-Retry-After"} {
@@ -216,15 +250,27 @@ func askedFor(h http.Header, now time.Time) time.Duration {
 			}
 		}
 	}
-	value := h.Get("Retry-After")
-	if v, ok := decimal(value); ok {
-		d, ok := within(v, time.Second)
-		if !ok {
-			return 0
+	const key = "Retry-After"
+	var asked time.Duration
+	for name := range h {
+		if name == key || strings.HasPrefix(name, key+"-") && name != "Retry-After-Ms" {
+			asked = max(asked, retryAfter(h, name, now))
 		}
-		return max(d-age(h), 0)
 	}
-	if at, err := http.ParseTime(value); err == nil {
+	return asked
+}
+
+// retryAfter reads a field that has seconds or a date, less what has passed of them in a
+// cache.
+func retryAfter(h http.Header, name string, now time.Time) time.Duration {
+	value := h.Get(name)
+	if v, ok := decimal(value); ok {
+		if d, ok := within(v, time.Second); ok {
+			return max(d-age(h), 0)
+		}
+		return 0
+	}
+	if at, ok := date(value); ok {
 		if d := at.Sub(serverTime(h, now)); d > 0 && d <= longest {
 			return d
 		}
