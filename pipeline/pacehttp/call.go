@@ -17,9 +17,10 @@ import (
 // failed attempt; a decoder's error is too, if Retry.Retryable takes it for one. The slot
 // is held until read has returned; AttemptTimeout and a client's Timeout are for one attempt.
 //
-// read is only called for a response below 400, or one that a [Judge] says is Done. It need not read all, nor close it; it must
-// not keep it. What it returned last is what Do returns. A request that is not idempotent
-// is not sent again for an error of read, nor once it was redirected: it was done.
+// read is only called for a response below 400, or one that a [Judge] says is Done. It need
+// not read all, nor close it; it must not keep it. What it returned last is what Do returns.
+// A request that is not idempotent is not sent again for an error of read, nor once it was
+// redirected: it may have been done.
 //
 // The error is that of the last attempt: read's own, a [*StatusError], the client's; or
 // it is from Execute. Do panics if t, req or read is nil.

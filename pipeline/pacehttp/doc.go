@@ -19,7 +19,7 @@
 //	429; 418, 420, 430 with Retry-After;
 //	403 with Retry-After, with a quota that is
 //	used up, or of a limit of Google's or GitHub's;
-//	400 of AWS's throttling; 503 with either        OverQuota: this client is refused
+//	400 of AWS's throttling; 503 with one of these  OverQuota: this client is refused
 //	529, other 503, 429 that says "overloaded"      Busy: the server refuses anybody
 //	408, 425, other 5xx                             Failure
 //	another 4xx with Retry-After                    NotYet: later, without holding up others
@@ -28,22 +28,29 @@
 //	below 400                                       Done
 //
 // What is refused is tried again at no attempt's cost, and a failure, or what is to come
-// later, at the cost of one; own faults are not. Refusals that are Busy and do not say when
-// to come again may be by chance: the default policy learns their share, and does not slow
-// down for it. Which of these it was is in [StatusError].Meaning. X-Should-Retry, as OpenAI
-// and Anthropic send it, overrules the status. A server that has ways of its own is read by
-// a [Judge], which is given to a Transport, or with a context to Do and Attempt (WithJudge): it
-// says otherwise, and bounds or ignores a pause.
+// later, at the cost of one; own faults are not. Which of these it was is in
+// [StatusError].Meaning.
+//
+// The Retry-After of a refusal is for all requests. But what is Busy may be by chance: then
+// its request alone waits, and the default policy learns the share of such refusals, which is
+// no reason to slow down. Once three come in a row, it is for all.
+//
+// X-Should-Retry, as OpenAI and Anthropic send it, overrules the status. A server that has
+// ways of its own is read by a [Judge], which is given to a Transport, or with a context to
+// Do and Attempt (WithJudge): it says otherwise, and bounds or ignores a pause.
 //
 // # What is sent again
 //
-// By Transport and Do: a request whose method is idempotent (RFC 9110, section 9.2.2) or which has an
-// Idempotency-Key; any other only if the server has said that it did nothing with
-// it (425, 529, 503 with a Retry-After, OverQuota and NotYet as above, X-Should-Retry: true), or no connection
-// was made. For Do, a request that was redirected or answered with less than 400 was done, whatever
-// the next hop says or read makes of it; for Transport, each hop is a request of its own. A body is sent again with http.Request.GetBody, which http.NewRequest sets
-// for readers of bytes and strings; without it nothing is sent twice. Attempt and Mark leave
-// that to whoever repeats the job.
+// By Transport and Do: a request whose method is idempotent (RFC 9110, section 9.2.2) or
+// which has an Idempotency-Key; any other only if the server has said that it did nothing
+// with it (425, 529, 503 with a Retry-After, OverQuota and NotYet as above,
+// X-Should-Retry: true), or no connection was made. For Do, a request that was redirected, or
+// answered with less than 400, may have been done, whatever the next hop says or read makes
+// of it; for Transport, each hop is a request of its own.
+//
+// A body is sent again with http.Request.GetBody, which http.NewRequest sets for readers of
+// bytes and strings; without it nothing is sent twice. Attempt and Mark leave that to
+// whoever repeats the job.
 //
 // # What is listened to
 //

@@ -40,7 +40,11 @@ func Hints(res *http.Response, now time.Time, took time.Duration) []pipeline.Hin
 	if res == nil || len(res.Header) == 0 {
 		return nil
 	}
-	return hints(res, rule(res, now, ""), now, took)
+	m := rule(res, now, "")
+	if m.Kind == Busy {
+		m.Kind = OverQuota // as if it was not by chance: that only the throttle knows, from its error
+	}
+	return hints(res, m, now, took)
 }
 
 // hints returns those of a response that means m.

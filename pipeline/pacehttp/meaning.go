@@ -31,7 +31,8 @@ const (
 	NotYet
 
 	// Busy: refused, because the server has too much to do, whoever has asked for it
-	// ([pipeline.Overloaded]). Some of these come by chance, whatever the pressure.
+	// ([pipeline.Overloaded]). Some of these come by chance, whatever the pressure, so the
+	// Pause is for this request alone, until three come in a row.
 	Busy
 
 	// OverQuota: refused, because this client has asked for too much
@@ -66,8 +67,8 @@ type Meaning struct {
 	IgnoreQuotas bool // what it says of quotas does not count; set by a [Judge]
 }
 
-// pausesAll reports whether the pause is for all requests.
-func (m Meaning) pausesAll() bool { return m.Pause > 0 && m.Kind >= Failure && m.Kind != NotYet }
+// pausesAll reports whether the pause is for all requests, whatever comes of others.
+func (m Meaning) pausesAll() bool { return m.Pause > 0 && (m.Kind == Failure || m.Kind == OverQuota) }
 
 // mark returns err so that the throttle knows what it means.
 func (m Meaning) mark(err error) error {
@@ -78,7 +79,9 @@ func (m Meaning) mark(err error) error {
 		return pipeline.Fatal(err)
 	case NotYet:
 		return stage.Partly(pipeline.Transient(&later{err, m.Pause}))
-	case Busy, OverQuota:
+	case Busy:
+		return stage.Busy(err, m.Pause)
+	case OverQuota:
 		return pipeline.Overloaded(err, m.Pause)
 	}
 	return pipeline.Transient(err)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -256,5 +258,49 @@ func TestABodyThatMayTellIsNotWaitedForLong(t *testing.T) {
 				s.wantRequests(t, 1)
 			})
 		})
+	}
+}
+
+// What is refused by chance says nothing of a limit, even if it says when to come again.
+func TestRefusalsByChanceDoNotSlowARunDown(t *testing.T) {
+	for way, send := range ways {
+		for _, fields := range []string{"", "Retry-After: 5"} {
+			t.Run(way+" "+fields, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var chance sync.Mutex
+					random := rand.New(rand.NewPCG(1, 2))
+					unlucky := func() bool {
+						chance.Lock()
+						defer chance.Unlock()
+						return random.Float64() < 0.01
+					}
+					var done atomic.Int64
+					cfg := pipeline.Config{MaxConcurrency: 8, Retry: &pipeline.Retry{}, Seed: 1}
+					s := newStandInMemory(t, cfg, func(w http.ResponseWriter, r *http.Request, n int) {
+						time.Sleep(100 * time.Millisecond)
+						if unlucky() {
+							answer(529, fields, "overloaded")(w, r, n)
+							return
+						}
+						done.Add(1)
+					})
+					var all sync.WaitGroup
+					begin := time.Now()
+					for range 16 {
+						all.Go(func() {
+							for time.Since(begin) < time.Minute {
+								if _, err := send(s, request(t, "GET", s.url, "")); err != nil {
+									t.Error(err)
+								}
+							}
+						})
+					}
+					all.Wait()
+					if best := int64(8 * 60 * 10); done.Load() < best*3/4 {
+						t.Errorf("%d requests were answered in a minute, want most of %d", done.Load(), best)
+					}
+				})
+			})
+		}
 	}
 }

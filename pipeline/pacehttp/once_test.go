@@ -55,8 +55,8 @@ func TestAPostThatIsRedirectedIsDoneOnce(t *testing.T) {
 					posts++
 					w.WriteHeader(redirect)
 				})
-				if _, err := pacehttp.Do(s.throttle, s.plain(), request(t, "POST", s.url, "order"), readAll); err == nil {
-					t.Error("got no error")
+				if _, err := pacehttp.Do(s.throttle, s.plain(), request(t, "POST", s.url, "order"), readAll); err == nil || !strings.Contains(err.Error(), "not sent again: it was redirected") {
+					t.Errorf("got %v, want it to say why it was not sent again", err)
 				}
 				if posts != 1 {
 					t.Errorf("the order was placed %d times, want once", posts)

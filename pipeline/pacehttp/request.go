@@ -87,6 +87,8 @@ func (s *sending) judge(err error, undone bool) error {
 		return err
 	case !s.replayable():
 		return pipeline.Final(fmt.Errorf("%w; not sent again: its body can be read only once, as it has no GetBody", err))
+	case undone && s.redirected && !s.safe:
+		return pipeline.Final(fmt.Errorf("%w; not sent again: it was redirected, and may have been done", err))
 	case !s.repeatable(undone):
 		return pipeline.Final(err)
 	}

@@ -31,13 +31,15 @@ import (
 //
 // A client's Timeout is for everything, the wait for a turn and between attempts included,
 // so that calls are lost that were never sent: [NewClient] makes it the Transport's, which is
-// for an attempt. Do not use a Transport
-// with a Throttle for the work of a pipeline on that same throttle: it would wait for a
-// slot while it holds one. That is what one without a Throttle is for.
+// for an attempt.
+//
+// Do not use a Transport with a Throttle for the work of a pipeline on that same throttle:
+// it would wait for a slot while it holds one. That is what one without a Throttle is for.
 type Transport struct {
 	// Throttle is what requests pass. Without one, a request belongs to the attempt
 	// whose slot its context carries (see pipeline.SlotFrom): it is sent once, and what
-	// the response says of limits is told to the slot.
+	// the response says of limits is told to the slot. The Retry-After of one that is Busy
+	// is not: Mark puts it into the error of the attempt.
 	Throttle *pipeline.Throttle
 
 	// Base sends the requests; nil: http.DefaultTransport. The context of a request has
