@@ -36,19 +36,16 @@ func TestAServiceThatIsBusyByChanceHoldsUpItsJobOnly(t *testing.T) {
 				s.starts = nil
 				s.mu.Unlock()
 				v.send(s.work("next", 0))
-				synctest.Wait()
-				time.Sleep(50 * second)
-				told := of(s, w, func(o controller.Outcome) time.Duration { return o.RetryAfter })
-				if !slices.Equal(told, test.told) {
-					t.Errorf("the policy was told to leave it alone for %v, want %v", told, test.told)
-				}
-				time.Sleep(50 * second)
+				v.leave(len(test.before) + 1)
 				s.mu.Lock()
 				if !slices.Contains(s.starts, test.next) {
 					t.Errorf("started %q, want %q", s.starts, test.next)
 				}
 				s.mu.Unlock()
-				v.leave(len(test.before) + 1)
+				told := of(s, w, func(o controller.Outcome) time.Duration { return o.RetryAfter })
+				if len(told) < len(test.told) || !slices.Equal(told[:len(test.told)], test.told) {
+					t.Errorf("the policy was told to leave it alone for %v, want %v", told, test.told)
+				}
 			})
 		})
 	}
