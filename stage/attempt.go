@@ -197,7 +197,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	if !j.once && j.door.ctx.Err() != nil && (timedOut || errors.Is(j.Err, context.Canceled)) {
 		verdict = controller.Ignored
 	}
-	j.verdict, j.retryAfter = verdict, retryAfter
+	j.verdict, j.retryAfter, j.busy = verdict, retryAfter, refused && isBusy(j.Err)
 	j.again, j.wrong = false, j.wentWrong()
 	if j.door.ctx.Err() == nil && !j.once && retryable(r.retry, j.Err, m) {
 		j.again = r.attemptsLeft(j, refused) && (refused || r.retry.Budget == 0 || retries.Spend())

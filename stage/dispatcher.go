@@ -67,6 +67,7 @@ type Dispatcher struct {
 	calls    int     // in here, wherever
 	retries  retries // jobs that wait for another attempt
 	peers    controller.Peers
+	crowded  int // refusals in a row of a service that has too much to do
 	jobs     int // in here, wherever, calls included
 	running  int // attempts in flight, or handed over ahead
 	quickest controller.Quickest

@@ -15,6 +15,7 @@ func (d *Dispatcher) end(j *Job) {
 	}
 	d.hear(j)
 	d.weigh(j)
+	d.overlook(j)
 	d.follow(j)
 	d.gate.settle(d.now, j)
 	d.watchCircuit(j.Err)
@@ -79,7 +80,7 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		j.again, j.Err = false, d.tooLate(j)
 		return 0, false
 	}
-	j.holding = !retry.Park && !j.own // or a few bad rows would slow the good ones
+	j.holding = !retry.Park && !j.own && !j.alone // or a few bad rows would slow the good ones
 	return wait, true
 }
 

@@ -13,10 +13,10 @@ func (d *Dispatcher) Hint(h controller.Hint, m controller.Mark) {
 }
 
 // heed takes the hint of an error that says when to come again, unless that
-// error tells nothing of the service, or is the job's own and no reason for others
-// to wait.
+// error tells nothing of the service, or is the job's own or by chance, and no reason for
+// others to wait.
 func (d *Dispatcher) heed(j *Job) {
-	if j.unwelcome() && !j.own && j.retryAfter > 0 {
+	if j.unwelcome() && !j.own && !j.alone && j.retryAfter > 0 {
 		d.hint(controller.Hint{RetryAfter: j.retryAfter}, controller.Mark{})
 	}
 }
@@ -32,6 +32,9 @@ func (j *Job) unwelcome() bool {
 func (j *Job) askedFor() time.Duration {
 	if !j.unwelcome() {
 		return 0
+	}
+	if j.alone {
+		return j.hinted
 	}
 	return max(j.retryAfter, j.hinted)
 }

@@ -50,6 +50,7 @@ type Job struct {
 	once     bool  // never tried again
 	paced    bool  // the interval held it back
 	blamed   bool  // a failure of it has counted for the circuit
+	alone    bool  // what its last refusal asks for is for it alone; set when the attempt has ended
 	own      bool  // its last refusal is its own; set when the attempt has ended
 	inFlight int32 // attempts, this one included
 
@@ -58,6 +59,7 @@ type Job struct {
 	counted controller.Verdict // for the breaker
 	again   bool               // try it again
 	wrong   bool               // it has nothing to show; only looked at before anything has succeeded
+	busy    bool               // it was refused by a service that has too much to do
 	skipped bool               // it did not start after all
 	seq     int64              // attempts that had begun when this one did, itself included
 	ended   time.Duration

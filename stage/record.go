@@ -32,6 +32,7 @@ func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
 	j.ended = d.now.Sub(d.attempts.epoch)
 	d.hear(j)
 	d.weigh(j)
+	d.overlook(j)
 	if d.gate.circuit != nil {
 		d.gate.circuit.Record(d.now, j.counted)
 	}
