@@ -59,8 +59,8 @@ type (
 	Rate = controller.Rate
 
 	// Breaker stops asking a service that does not answer: after 10 jobs in a row
-	// that failed or were refused, for 30 s, then one probe. Its fields:
-	// [controller.Breaker].
+	// that failed or were refused, or when they are 80% of at least 100 within a
+	// minute, for 30 s, then one probe. Its fields: [controller.Breaker].
 	Breaker = controller.Breaker
 
 	// Retry tries failed jobs again: up to 3 attempts, after a random share of 1 s,

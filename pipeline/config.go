@@ -182,6 +182,9 @@ func (f *faults) checkRate(r Rate) {
 
 func (f *faults) checkBreaker(b Breaker) {
 	f.check(b.Failures >= 1, "breaker.failures", b.Failures, "want at least 1")
+	f.check(b.Share <= 1, "breaker.share", b.Share, "want above 0, at most 1, or below 0 for none")
+	f.check(b.MinJobs >= 1, "breaker.min_jobs", b.MinJobs, "want at least 1")
+	f.checkDuration("breaker.window", b.Window, 1)
 	f.checkDuration("breaker.open_for", b.OpenFor, 1)
 	f.check(b.Probes >= 1, "breaker.probes", b.Probes, "want at least 1")
 }

@@ -72,7 +72,7 @@ type variables struct {
 	} `envPrefix:"RATE_" mapstructure:",omitzero"`
 
 	Breaker struct {
-		Failures, OpenFor, Probes, Wait any
+		Failures, Share, MinJobs, Window, OpenFor, Probes, Wait any
 	} `envPrefix:"BREAKER_" mapstructure:",omitzero"`
 
 	CircuitBreaker struct {

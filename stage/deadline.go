@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/paceline-go/paceline/controller"
 )
 
 // late reports whether no attempt that starts after a while can end before the
@@ -38,6 +40,8 @@ func (d *Dispatcher) sendHome(h hold, wait time.Duration) {
 	case wait < longHold:
 		return
 	case h == byBudget, h == byCommons: // what is reserved may come back at any time
+		return
+	case h == byCircuit && d.circuit == controller.BreakerHalfOpen: // so may a probe
 		return
 	}
 	d.heldBy, d.heldUntil = h, d.now.Add(wait)

@@ -47,12 +47,11 @@ const (
 )
 
 // check returns what holds up an attempt, and for how long unless something
-// changes before. A half-open circuit whose probes are all out holds without a
-// time. If nothing does, what the attempt needs of the commons is its own, and
+// changes before. If nothing does, what the attempt needs of the commons is its own, and
 // it has to pass.
 func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duration) (h hold, wait time.Duration, budget int) {
 	if g.circuit != nil && !g.circuit.Ready(now) {
-		return byCircuit, g.circuit.Until().Sub(now), 0
+		return byCircuit, g.circuit.Wait(now), 0
 	}
 	if wait = g.advice.Wait(now); g.told.Holds() {
 		wait = max(wait, g.told.Wait(now, g.expected(j)))

@@ -121,9 +121,9 @@ func TestGateNamesWhatHoldsAnAttemptUp(t *testing.T) {
 	}
 }
 
-// A half-open circuit whose probes are all out holds until one is back, and
-// nobody knows when that is.
-func TestHalfOpenCircuitHoldsWithoutATime(t *testing.T) {
+// A half-open circuit whose probes are all out holds until one is back, or they have
+// been out for as long as it was open.
+func TestHalfOpenCircuitHoldsUntilAProbeIsBackOrTakenForLost(t *testing.T) {
 	g := newGate(breakingBy(controller.Breaker{Failures: 1, OpenFor: second, Probes: 2}))
 	g.circuit.Record(opening, failed)
 	now := opening.Add(second)
@@ -135,11 +135,11 @@ func TestHalfOpenCircuitHoldsWithoutATime(t *testing.T) {
 			t.Error("it is no probe")
 		}
 	}
-	now = now.Add(second)
+	now = now.Add(second / 2)
 	held := func() bool {
 		h, wait, _ := g.check(now, nil, asks(0), 0)
-		if h == byCircuit && wait > 0 {
-			t.Errorf("holds for %v", wait)
+		if h == byCircuit && wait != second/2 {
+			t.Errorf("holds for %v, want until the probes have been out for a second", wait)
 		}
 		return h == byCircuit
 	}
