@@ -127,6 +127,10 @@ type (
 	// room for.
 	WeightError = stage.WeightError
 
+	// A PauseError says that a server asked for a longer pause than MaxPause. It stands
+	// beside the error of the job that the server refused.
+	PauseError = stage.PauseError
+
 	// A PanicError is a panic in the work, with its Stack, turned into the job's
 	// error.
 	PanicError = stage.PanicError
@@ -217,6 +221,9 @@ const (
 
 	// EventNothingSucceeded says once that attempts have failed and none has succeeded.
 	EventNothingSucceeded = controller.EventNothingSucceeded
+
+	// EventPauseBounded says that a server asked for a longer pause than MaxPause.
+	EventPauseBounded = controller.EventPauseBounded
 )
 
 // ErrClosed says that a throttle takes no new work.
@@ -235,8 +242,8 @@ func Transient(err error) error { return stage.Transient(err) }
 // others are accepted, after the longer of retryAfter
 // and the backoff's delay, which grows with refusals too; 0 or less leaves it to
 // the backoff. Until retryAfter is over, nothing else starts either on the
-// throttle; a service that says a second when it means milliseconds is better
-// taken for 0. An error of your own that has a method RetryAfter() time.Duration
+// throttle, though for no longer than MaxPause; a service that says a second when
+// it means milliseconds is better taken for 0. An error of your own that has a method RetryAfter() time.Duration
 // counts as overloaded too. Overloaded(nil, d) is nil.
 func Overloaded(err error, retryAfter time.Duration) error {
 	return stage.Overloaded(err, retryAfter)

@@ -21,6 +21,7 @@ type Config struct {
 	MaxDispatchInterval time.Duration // at least MinDispatchInterval; default 30s, or MinDispatchInterval if that is longer
 	Jitter              float64       // lengthens each gap by up to this fraction of the interval, 0 to 1; default 0
 	AttemptTimeout      time.Duration // after it an attempt's ctx is done, and its error counts as overload; default 0: none
+	MaxPause            time.Duration // the longest pause that a server may ask for: a job that it asks for more comes back with a *PauseError, and others ask again after so long; default 2h; negative: no bound
 	TotalJobs           int           // for percentage and ETA; default 0: unknown
 
 	Budgets []Budget // an attempt waits for all of them; names must differ
@@ -47,6 +48,10 @@ type Config struct {
 const (
 	defaultMaxConcurrency      = 5
 	defaultMaxDispatchInterval = 30 * time.Second
+
+	// defaultMaxPause is longer than a quota of an hour can ask for, and shorter than
+	// most of what a date in the wrong time zone adds. Chosen; urllib3 takes six hours.
+	defaultMaxPause = 2 * time.Hour
 )
 
 // Bounds of Config. They are far from anything sensible, and keep sums from
@@ -69,6 +74,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxDispatchInterval == 0 {
 		c.MaxDispatchInterval = max(defaultMaxDispatchInterval, c.MinDispatchInterval)
+	}
+	if c.MaxPause == 0 {
+		c.MaxPause = defaultMaxPause
 	}
 	c.Budgets = slices.Clone(c.Budgets)
 	if c.Rate != nil {
@@ -129,6 +137,7 @@ func (c Config) faults() faults {
 		"max_dispatch_interval", c.MaxDispatchInterval, "want at least min_dispatch_interval, %v", c.MinDispatchInterval)
 	f.check(c.Jitter >= 0 && c.Jitter <= 1, "jitter", c.Jitter, "want 0 to 1")
 	f.checkDuration("attempt_timeout", c.AttemptTimeout, 0)
+	f.check(c.MaxPause <= longest, "max_pause", c.MaxPause, "want at most %v, or below 0 for no bound", longest)
 	f.check(c.TotalJobs >= 0, "total_jobs", c.TotalJobs, "want at least 0")
 	f.checkBudgets("budgets", c.Budgets)
 	if c.Rate != nil {

@@ -53,7 +53,7 @@ type variables struct {
 	MaxConcurrency, InitialConcurrency             any
 	MinDispatchInterval, MaxDispatchInterval       any
 	Jitter, JitterFraction                         any
-	AttemptTimeout                                 any
+	AttemptTimeout, MaxPause                       any
 	TotalJobs, TotalTasks                          any
 	Seed                                           any
 	Policy                                         any

@@ -70,6 +70,7 @@ var (
 	neverZero = map[string]string{
 		"max_concurrency":     "want at least 1",
 		"initial_concurrency": "want at least 1",
+		"max_pause":           "want above 0, or below 0 for no bound",
 		"failure_threshold":   "want at least 1",
 		"failure_window":      "want above 0",
 		"cooling_period":      "want above 0",

@@ -628,7 +628,7 @@ func TestEventsOfAKeyedCarryTheirKey(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			closed := []string{"closed", "drained"}
-			want := map[int][]string{1: {"paused"}, 2: closed, 3: closed, 4: closed}
+			want := map[int][]string{1: {"paused", "resumed"}, 2: closed, 3: closed, 4: closed}
 			if !maps.EqualFunc(told, want, slices.Equal[[]string]) {
 				t.Errorf("Each.OnEvent panics: %v: told %v, want %v", panicking, told, want)
 			}

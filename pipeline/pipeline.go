@@ -25,6 +25,8 @@ type Work[In, Out any] func(ctx context.Context, in In) (Out, error)
 //   - nil: the job succeeded;
 //   - a *RetriesExhaustedError around the last attempt's error: it was tried as
 //     often, or refused as long, as Retry allows;
+//   - the same with a *PauseError beside that error: the service asked it to wait for
+//     longer than MaxPause;
 //   - the work's own error: Fatal, not Retryable, a cancelled context, or there
 //     is no Retry;
 //   - a *PanicError: the work, or a function of the configuration, panicked;

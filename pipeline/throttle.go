@@ -65,6 +65,7 @@ func (c Config) staged() stage.Config {
 		Retry:          c.Retry,
 		Jitter:         c.Jitter,
 		AttemptTimeout: c.AttemptTimeout,
+		MaxPause:       max(c.MaxPause, 0),
 		Classify:       c.Classify,
 		Seed:           c.Seed,
 	}
@@ -81,7 +82,8 @@ func (t *Throttle) most() int { return t.cfg.Load().MaxConcurrency }
 // What was learned stays: Seek goes on from where it is, AIMD from its limit,
 // interval and ceiling unless nothing had cut them. What was used of a budget that
 // keeps its name stays used; if the window's length changes, as if used just now.
-// Circuit and rate stay in the state that they are in. A job that backs off keeps
+// Circuit and rate stay in the state that they are in. A pause that a server asked for
+// is lifted. A job that backs off keeps
 // its next attempt; but one that a smaller budget will never have room for ends
 // with a *CostError, and one that is too heavy for a smaller burst with a
 // *WeightError.

@@ -28,6 +28,7 @@ type attempts struct {
 // changed, only replaced as a whole.
 type rules struct {
 	timeout  time.Duration // of one attempt; 0: none
+	maxPause time.Duration // the longest that a server may ask for
 	classify func(error) controller.Verdict
 	counts   func(error) bool    // which errors the breaker counts; nil: those that are failures
 	wait     bool                // calls wait for the circuit
@@ -186,7 +187,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	if !j.once && j.door.ctx.Err() != nil && (timedOut || errors.Is(j.Err, context.Canceled)) {
 		verdict = controller.Ignored
 	}
-	j.verdict, j.retryAfter = verdict, retryAfter
+	j.verdict, j.retryAfter = verdict, min(retryAfter, longestPause)
 	j.again, j.wrong = false, j.wentWrong()
 	if j.door.ctx.Err() == nil && !j.once && retryable(r.retry, j.Err, m) {
 		j.again = r.attemptsLeft(j, refused) && (refused || r.retry.Budget == 0 || retries.Spend())

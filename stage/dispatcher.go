@@ -22,6 +22,7 @@ type Config struct {
 	Retry          *controller.Retry
 	Jitter         float64
 	AttemptTimeout time.Duration
+	MaxPause       time.Duration // the longest that a server may ask for; 0: no bound
 	Classify       func(error) controller.Verdict
 	Seed           uint64 // 0: random
 }
@@ -54,6 +55,7 @@ type Dispatcher struct {
 	circuit controller.CircuitState // as last reported
 	empty   int                     // the budget that was last reported as exhausted; -1: none
 	paused  bool                    // a server has asked for it, as last reported
+	bounded bool                    // for longer than we wait, as last reported
 	queued  bool                    // may be in the queue of the commons
 	paced   bool                    // the policy's interval is what held up the next attempt last
 
@@ -129,6 +131,7 @@ func (d *Dispatcher) newPool(most int) *pool {
 func newRules(cfg Config) *rules {
 	r := &rules{
 		timeout:  cfg.AttemptTimeout,
+		maxPause: cfg.longestPause(),
 		classify: cfg.Classify,
 		retry:    cfg.Retry,
 		budgets:  cfg.Budgets,

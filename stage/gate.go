@@ -16,6 +16,7 @@ type gate struct {
 	former  *controller.Circuit // the one that there was before
 	advice  controller.Advice
 	told    controller.Told
+	truce   truce
 	budgets []*controller.Window
 	commons *Commons // budgets that are not ours alone; nil: none
 	usage   controller.Usage
@@ -54,7 +55,7 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 		return byCircuit, g.circuit.Wait(now), 0
 	}
 	if wait = g.advice.Wait(now); g.told.Holds() {
-		wait = max(wait, g.told.Wait(now, g.expected(j)))
+		wait = max(wait, g.truce.bound(now, g.told.Wait(now, g.expected(j))))
 	}
 	if wait > 0 {
 		h = byServer
@@ -109,6 +110,7 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 		g.rate.Take(now, j.Weight)
 	}
 	j.mark = g.told.Start(now, g.expected(j))
+	g.truce.ask(now)
 	g.gaps.Add(now)
 	jitter := 0.0
 	if g.pacer.Jitter > 0 && interval > 0 {
@@ -286,6 +288,8 @@ func (g *gate) name(budget int) string {
 // else of a quota that is kept in a ledger.
 func (g *gate) hint(now time.Time, h controller.Hint, m controller.Mark) {
 	h = h.WithinReason()
+	h.RetryAfter = min(h.RetryAfter, g.truce.longest)
+	g.truce.ask(now)
 	g.advice.Take(now, h)
 	if h.Reset > 0 && (h.Budget == "" || !g.hintBudgets(now, h)) {
 		g.told.Hint(now, h, m)
@@ -295,7 +299,7 @@ func (g *gate) hint(now time.Time, h controller.Hint, m controller.Mark) {
 // pause returns how long nothing is to be sent because the server has said so, or has said
 // that nothing is left.
 func (g *gate) pause(now time.Time) time.Duration {
-	return max(g.advice.Wait(now), g.told.Pause(now))
+	return max(g.advice.Wait(now), g.truce.bound(now, g.told.Pause(now)))
 }
 
 // interval returns how far apart a server's quotas keep ordinary attempts.
@@ -311,7 +315,7 @@ func (g *gate) interval(now time.Time) time.Duration {
 func (g *gate) hintBudgets(now time.Time, h controller.Hint) (known bool) {
 	for _, b := range g.budgets {
 		if b.Name == h.Budget {
-			b.Hint(now, h.Remaining, h.Reset)
+			b.Hint(now, h.Remaining, min(h.Reset, max(b.Window, g.truce.longest)))
 			known = true
 		}
 	}
@@ -319,7 +323,7 @@ func (g *gate) hintBudgets(now time.Time, h controller.Hint) (known bool) {
 		g.commons.with(now, func(l *ledger, now time.Time) {
 			for _, w := range l.windows {
 				if w.Name == h.Budget {
-					w.Hint(now, h.Remaining, h.Reset)
+					w.Hint(now, h.Remaining, min(h.Reset, max(w.Window, g.truce.longest)))
 					l.call()
 					known = true
 				}

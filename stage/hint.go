@@ -40,7 +40,9 @@ func (d *Dispatcher) hint(h controller.Hint, m controller.Mark) {
 	if h.Budget != "" || m == (controller.Mark{}) {
 		d.takeBack() // what it has reserved, the server does not know of
 	}
+	h = h.WithinReason()
 	d.gate.hint(d.now, h, m)
+	d.boundPause(max(h.RetryAfter, d.gate.told.Pause(d.now)))
 	if d.gate.advice.Wait(d.now) > 0 || d.gate.told.Overdrawn(d.now) {
 		d.takeBack()
 	}
@@ -50,6 +52,7 @@ func (d *Dispatcher) hint(h controller.Hint, m controller.Mark) {
 // over.
 func (d *Dispatcher) watchPause() {
 	left := d.gate.pause(d.now)
+	d.bounded = d.bounded && left > 0
 	if paused := left > 0; paused == d.paused {
 		return
 	}

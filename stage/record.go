@@ -52,7 +52,7 @@ func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
 		Took:       took,
 		Tokens:     tokens,
 		Seq:        d.attempts.begun.Load(), // it has no number of its own
-		RetryAfter: j.askedFor(),
+		RetryAfter: min(j.askedFor(), d.gate.truce.longest),
 		InFlight:   int32(d.running + 1),
 		Verdict:    j.verdict,
 		Final:      true,

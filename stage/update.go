@@ -9,7 +9,8 @@ import (
 
 // Update replaces the configuration, but for the clock, the seed and the
 // commons. No job is lost, what was learned stays where it can, and what has
-// been used of a budget of the same name stays used. then is called before
+// been used of a budget of the same name stays used. A pause that a server asked for
+// is lifted. then is called before
 // anything starts under the new configuration.
 func (d *Dispatcher) Update(cfg Config, then func()) {
 	d.do(func() {
@@ -30,6 +31,7 @@ func (d *Dispatcher) update(cfg Config) {
 	d.forgetExhausted()
 	d.attempts.rules.Store(newRules(cfg))
 	d.gate.update(d.now, cfg)
+	d.liftPause()
 	d.reporter.update(d.now, cfg.Controller)
 	d.refuse()
 }
@@ -50,6 +52,7 @@ func (d *Dispatcher) enlarge(most int) {
 // update replaces what the gate goes by.
 func (g *gate) update(now time.Time, cfg Config) {
 	g.share = cfg.Controller.Bounds.MaxLimit
+	g.truce.longest = cfg.longestPause()
 	g.pacer.Jitter = cfg.Jitter
 	g.updateBudgets(now, cfg.Budgets)
 	switch {
