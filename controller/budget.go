@@ -3,9 +3,10 @@ package controller
 import "time"
 
 // Budget is a number of tokens that attempts may use within a rolling window. An
-// attempt reserves its job's cost, or the mean of what jobs used; a success that
-// records nothing has used its cost, a failure that records nothing has used
-// nothing. Without costs and records a budget thus limits nothing, unless it
+// attempt reserves its job's cost, or the mean of what jobs used. One that records
+// nothing has used its cost, also if it failed, timed out or was broken off, since the
+// service may have done the work; a failure without a cost has used the mean. One that
+// was refused, or whose error is Fatal or Ignored, has used nothing. Without costs and records a budget thus limits nothing, unless it
 // counts requests. As long as neither cost nor mean is known, attempts reserve
 // equal shares, and the first ones may use more than there is: tell the costs. It
 // is kept in memory only.

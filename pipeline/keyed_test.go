@@ -504,7 +504,7 @@ func endlessly(ctx context.Context) <-chan int {
 func TestWaitingKeyIsWokenWhenAnotherSettlesForLess(t *testing.T) {
 	for name, give := range map[string]func(slot *pipeline.Slot){
 		"less":    func(slot *pipeline.Slot) { slot.RecordTokens(40); slot.Release(nil) },
-		"nothing": func(slot *pipeline.Slot) { slot.Release(errService) },
+		"nothing": func(slot *pipeline.Slot) { slot.Release(pipeline.Overloaded(errService, 0)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -91,6 +91,7 @@ func (a *attempts) abort(j *Job) {
 		j.Err = errors.Join(ErrGoexit, j.Err) // without asking the error for its text
 	}
 	j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
+	j.spared = false
 	j.leave()
 }
 
@@ -158,6 +159,7 @@ func (r *rules) judgeSafely(j *Job, overdue bool, retries *controller.Allowance)
 		j.verdict, j.counted, j.again = controller.Succeeded, controller.Succeeded, false
 		return
 	}
+	j.spared = false // unless it is known
 	defer func() {
 		if v := recover(); v != nil {
 			j.Err = errors.Join(j.Err, NewPanicError(v))
@@ -177,6 +179,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 		verdict = controller.Failed // there is no such verdict, but something went wrong
 	}
 	refused := verdict == controller.Overload
+	j.spared = spared(verdict, j.Err)
 	timedOut := errors.Is(j.Err, context.DeadlineExceeded)
 	if overdue && timedOut && verdict == controller.Failed {
 		verdict = controller.Overload // slow is a sign of overload, but the work may have been done
@@ -196,6 +199,20 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 		}
 	}
 	j.counted = r.count(j, verdict)
+}
+
+// spared reports whether the service did no work for an attempt with that verdict: it
+// refused it, or could do nothing with it. What was broken off it may have done.
+func spared(v controller.Verdict, err error) bool {
+	some, panicked := (*partly)(nil), (*PanicError)(nil)
+	switch {
+	case errors.As(err, &some):
+		return false
+	case v == controller.Ignored:
+		brokenOff := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &panicked)
+		return !brokenOff
+	}
+	return v == controller.Overload
 }
 
 // count returns the verdict for the breaker, which may be told what counts: also

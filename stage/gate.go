@@ -144,7 +144,7 @@ func (g *gate) settle(now time.Time, j *Job) {
 		g.account(now, j, nothing)
 		return
 	}
-	used := j.used()
+	used := g.used(j)
 	if j.verdict == controller.Succeeded || j.tokens != Unknown {
 		g.usage.Add(used)
 	}
@@ -219,18 +219,21 @@ func (g *gate) record(now time.Time, u use) {
 // from overflowing.
 const mostTokens = 1 << 42
 
-// used returns what an attempt used: what it recorded, or else what a success
-// was expected to cost. An attempt that failed without recording used nothing.
-func (j *Job) used() int64 {
+// used returns what an attempt used: what it recorded, or else what it was expected
+// to. Nothing is expected of one for which the service did no work, nor of a success
+// whose cost nobody has told: then others say nothing either, or say it later.
+func (g *gate) used(j *Job) int64 {
 	switch {
 	case j.tokens != Unknown && (j.tokens < 0 || j.tokens > mostTokens):
 		return mostTokens
 	case j.tokens != Unknown:
 		return j.tokens
-	case j.verdict == controller.Succeeded && j.Cost != Unknown:
-		return j.Cost
+	case j.verdict == controller.Succeeded:
+		return max(j.Cost, 0)
+	case j.spared:
+		return 0
 	}
-	return 0
+	return g.expected(j).Tokens
 }
 
 // requests returns how many requests the attempt counts for.

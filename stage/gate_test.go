@@ -250,9 +250,10 @@ func TestGateKeepsItsBooks(t *testing.T) {
 				b := pick(t)
 				b.job.verdict = rapid.SampledFrom([]controller.Verdict{ignored, failed, overload, succeeded}).Draw(t, "verdict")
 				b.job.tokens = rapid.SampledFrom([]int64{Unknown, 0, 3, 9}).Draw(t, "tokens")
-				g.settle(now, b.job)
-				used.tokens += b.job.used()
+				b.job.spared = b.job.verdict == overload
+				used.tokens += g.used(b.job) // before others change what is expected
 				used.requests += b.requests
+				g.settle(now, b.job)
 			},
 			"record": func(t *rapid.T) {
 				u := use{rapid.Int64Range(0, 9).Draw(t, "tokens"), rapid.Int64Range(0, 1).Draw(t, "requests")}
@@ -264,7 +265,7 @@ func TestGateKeepsItsBooks(t *testing.T) {
 	})
 }
 
-func TestAttemptHasUsedWhatItRecordedOrElseWhatASuccessCosts(t *testing.T) {
+func TestAttemptHasUsedWhatItRecordedOrElseWhatItCosts(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		cost    int64
@@ -277,7 +278,9 @@ func TestAttemptHasUsedWhatItRecordedOrElseWhatASuccessCosts(t *testing.T) {
 		{"success, recorded", 7, 3, succeeded, 3, true},
 		{"success, recorded none", 7, 0, succeeded, 0, true},
 		{"success, of which nothing is known", Unknown, Unknown, succeeded, 0, true},
-		{"failure", 7, Unknown, failed, 0, false},
+		{"failure", 7, Unknown, failed, 7, false},
+		{"failure, of which nothing is known", Unknown, Unknown, failed, 0, false},
+		{"broken off", 7, Unknown, ignored, 7, false},
 		{"failure, recorded", 7, 3, failed, 3, true},
 		{"refusal", 7, Unknown, overload, 0, false},
 		{"refusal, recorded", 7, 3, overload, 3, true},
@@ -289,6 +292,7 @@ func TestAttemptHasUsedWhatItRecordedOrElseWhatASuccessCosts(t *testing.T) {
 			j := asks(test.cost)
 			g.pass(opening, j, 0)
 			j.tokens, j.verdict = test.tokens, test.verdict
+			j.spared = j.verdict == overload
 			g.settle(opening, j)
 			if got := g.budgets[0].Used(opening); got != test.want {
 				t.Errorf("used %d, want %d", got, test.want)
@@ -620,7 +624,7 @@ func TestBudgetsComeAndGoWhileAnAttemptIsUnderWay(t *testing.T) {
 	pass(t, g, opening, j, 0)
 	a, b := g.budgets[0], g.budgets[1]
 	update(g)
-	j.verdict = failed
+	j.verdict, j.spared = overload, true
 	g.settle(opening, j)
 	if a.Used(opening)+b.Used(opening) != 0 {
 		t.Error("nothing was given back to the budgets that are gone")

@@ -59,6 +59,7 @@ type Job struct {
 	again   bool               // try it again
 	wrong   bool               // it has nothing to show; only looked at before anything has succeeded
 	skipped bool               // it did not start after all
+	spared  bool               // the service did no work for it
 	seq     int64              // attempts that had begun when this one did, itself included
 	ended   time.Duration
 	tokens  int64         // that the attempt recorded, or Unknown
