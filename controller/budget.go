@@ -124,7 +124,8 @@ func (w *Window) Settle(now time.Time, r Reservation, used int64) {
 }
 
 // Hint takes note that a server has only so many tokens left, until reset from
-// now. What was reserved before, it is believed to know of.
+// now. What was reserved before, it is believed to know of, so hints have to come in the
+// order in which the server counted; Told is for those that overtake each other.
 func (w *Window) Hint(now time.Time, remaining int64, reset time.Duration) {
 	w.told, w.left, w.until = true, remaining, now.Add(reset)
 	w.hints++

@@ -91,7 +91,7 @@ func TestCallThatIsHeldUpBeyondItsDeadlineComesBackAtOnce(t *testing.T) {
 		after  time.Duration // the call comes back
 		open   bool          // with a *CircuitOpenError
 	}{
-		{"server", func(*Config) {}, func(s *stand) { empty(s); s.Hint(controller.Hint{RetryAfter: minute}, controller.Mark{}) }, 0, false},
+		{"server", func(*Config) {}, func(s *stand) { empty(s); s.Hint(controller.Hint{RetryAfter: minute}, marks{}) }, 0, false},
 		{"rate", rated(1.0/60, 1), empty, 0, false},
 		{"pace", paced(minute), empty, 0, false},
 		{"circuit, to be waited for", breakingBy(controller.Breaker{Failures: 1, OpenFor: minute, Wait: true}), fail, 0, false},
@@ -139,7 +139,7 @@ func TestHopelessAreSentHomeWhenAHoldBegins(t *testing.T) {
 			synctest.Wait()
 		}
 		call(soon, "retry", s.work("retry", 0, io.EOF))
-		s.Hint(controller.Hint{RetryAfter: 5 * second}, controller.Mark{})
+		s.Hint(controller.Hint{RetryAfter: 5 * second}, marks{})
 		call(t.Context(), "patient", s.work("patient", 0))
 		call(soon, "impatient", s.work("impatient", 0))
 		s.started("retry 0s")
@@ -147,7 +147,7 @@ func TestHopelessAreSentHomeWhenAHoldBegins(t *testing.T) {
 		if len(back) > 0 {
 			t.Errorf("%s was sent home, though there is time", <-back)
 		}
-		s.Hint(controller.Hint{RetryAfter: minute}, controller.Mark{})
+		s.Hint(controller.Hint{RetryAfter: minute}, marks{})
 		synctest.Wait()
 		if len(back) != 2 {
 			t.Errorf("%d came back at once, want the two that have no time", len(back))
@@ -277,7 +277,7 @@ func TestRetryThatIsSentHomeLeavesItsSlot(t *testing.T) {
 		v := s.open(t.Context())
 		v.send(s.work("job", second), s.work("job", second))
 		s.started("retry 0s", "job 0s")
-		s.Hint(controller.Hint{RetryAfter: minute}, controller.Mark{})
+		s.Hint(controller.Hint{RetryAfter: minute}, marks{})
 		time.Sleep(2 * second)
 		if len(back) != 1 {
 			t.Error("it is not sent home")

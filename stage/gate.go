@@ -34,6 +34,9 @@ type claim struct {
 	controller.Reservation
 }
 
+// marks are an attempt's for hints of what is ours alone, and of the commons.
+type marks struct{ own, common controller.Mark }
+
 // hold says why an attempt has to wait.
 type hold uint8
 
@@ -61,7 +64,7 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 		h = byServer
 	}
 	for i, b := range g.budgets {
-		if w := b.Wait(now, g.cost(j, b.Budget)); w > wait {
+		if w := waitOf(&g.told, b, now, g.cost(j, b.Budget), g.expected(j)); w > wait {
 			h, wait, budget = byBudget, w, i
 		}
 	}
@@ -81,6 +84,16 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 	return h, wait, budget
 }
 
+// waitOf returns how long an attempt has to wait for a budget, by what we count and by
+// what the server has told. One that costs nothing does not wait for the server.
+func waitOf(t *controller.Told, w *controller.Window, now time.Time, cost int64, u controller.Use) time.Duration {
+	wait := w.Wait(now, cost)
+	if cost > 0 {
+		wait = max(wait, t.WaitOf(now, w.Budget, u))
+	}
+	return wait
+}
+
 // draw takes what the attempt needs of the commons.
 func (g *gate) draw(now time.Time, d *Dispatcher, j *Job) (h hold, wait time.Duration, budget int) {
 	g.costs = g.costs[:0]
@@ -90,8 +103,9 @@ func (g *gate) draw(now time.Time, d *Dispatcher, j *Job) (h hold, wait time.Dur
 	if j.common == nil {
 		j.common = make([]controller.Reservation, len(g.costs))
 	}
-	ok, wait, i := g.commons.reserve(now, d, g.costs, j.common)
+	m, ok, wait, i := g.commons.reserve(now, d, g.costs, g.expected(j), j.common)
 	if ok {
+		j.mark.common = m
 		return free, 0, 0
 	}
 	return byCommons, wait, len(g.budgets) + i
@@ -109,7 +123,7 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 	if g.rate != nil {
 		g.rate.Take(now, j.Weight)
 	}
-	j.mark = g.told.Start(now, g.expected(j))
+	j.mark.own = g.told.Start(now, g.expected(j))
 	g.truce.ask(now)
 	g.gaps.Add(now)
 	jitter := 0.0
@@ -130,8 +144,30 @@ func (g *gate) giveBack(now time.Time, j *Job, interval time.Duration) {
 	if g.rate != nil {
 		g.rate.Give(j.Weight)
 	}
-	g.told.Back(now, j.mark)
+	g.unmark(now, j)
 	g.account(now, j, nothing)
+}
+
+// unmark notes that an attempt with marks does not start after all.
+func (g *gate) unmark(now time.Time, j *Job) {
+	g.told.Back(now, j.mark.own)
+	if g.commons != nil {
+		g.commons.with(now, func(l *ledger, now time.Time) { l.told.Back(now, j.mark.common) })
+	}
+}
+
+// closeMarks notes what an attempt with marks has used.
+func (g *gate) closeMarks(now time.Time, j *Job, used int64) {
+	note := func(t *controller.Told, now time.Time, m controller.Mark) {
+		t.Settle(now, m, used, j.Cost == Unknown)
+		if j.verdict == controller.Succeeded {
+			t.Succeed(m)
+		}
+	}
+	note(&g.told, now, j.mark.own)
+	if g.commons != nil {
+		g.commons.with(now, func(l *ledger, now time.Time) { note(&l.told, now, j.mark.common) })
+	}
 }
 
 // settle books what an attempt really used, and what it says of the service.
@@ -140,7 +176,7 @@ func (g *gate) settle(now time.Time, j *Job) {
 		g.report(now, j)
 	}
 	if j.skipped {
-		g.told.Back(now, j.mark)
+		g.unmark(now, j)
 		g.account(now, j, nothing)
 		return
 	}
@@ -148,10 +184,7 @@ func (g *gate) settle(now time.Time, j *Job) {
 	if j.verdict == controller.Succeeded || j.tokens != Unknown {
 		g.usage.Add(used)
 	}
-	g.told.Settle(now, j.mark, used, j.Cost == Unknown)
-	if j.verdict == controller.Succeeded {
-		g.told.Succeed(j.mark)
-	}
+	g.closeMarks(now, j, used)
 	g.account(now, j, use{tokens: used, requests: j.requests()})
 }
 
@@ -267,14 +300,14 @@ func (g *gate) expected(j *Job) controller.Use {
 
 // free returns the share of a budget that is free.
 func (g *gate) free(now time.Time, budget int) (share float64) {
-	of := func(w *controller.Window, now time.Time) float64 {
-		return float64(w.Remaining(now)) / float64(w.Tokens)
+	of := func(t *controller.Told, w *controller.Window, now time.Time) float64 {
+		return float64(t.LeftOf(now, w.Budget, w.Remaining(now))) / float64(w.Tokens)
 	}
 	if budget < len(g.budgets) {
-		return of(g.budgets[budget], now)
+		return of(&g.told, g.budgets[budget], now)
 	}
 	g.commons.with(now, func(l *ledger, now time.Time) {
-		share = of(l.windows[budget-len(g.budgets)], now)
+		share = of(&l.told, l.windows[budget-len(g.budgets)], now)
 	})
 	return share
 }
@@ -289,13 +322,13 @@ func (g *gate) name(budget int) string {
 
 // hint takes what a server said to the attempt with the mark: of a budget that we know, or
 // else of a quota that is kept in a ledger.
-func (g *gate) hint(now time.Time, h controller.Hint, m controller.Mark) {
+func (g *gate) hint(now time.Time, h controller.Hint, m marks) {
 	h = h.WithinReason()
 	h.RetryAfter = min(h.RetryAfter, g.truce.longest)
 	g.truce.ask(now)
 	g.advice.Take(now, h)
-	if h.Reset > 0 && (h.Budget == "" || !g.hintBudgets(now, h)) {
-		g.told.Hint(now, h, m)
+	if h.Reset > 0 && (h.Budget == "" || !g.hintBudgets(now, h, m)) {
+		g.told.Hint(now, h, m.own)
 	}
 }
 
@@ -315,10 +348,15 @@ func (g *gate) interval(now time.Time) time.Duration {
 }
 
 // hintBudgets tells the budgets that the server names.
-func (g *gate) hintBudgets(now time.Time, h controller.Hint) (known bool) {
+func (g *gate) hintBudgets(now time.Time, h controller.Hint, m marks) (known bool) {
+	bounded := func(w *controller.Window) controller.Hint {
+		h := h
+		h.Reset = min(h.Reset, max(w.Window, g.truce.longest))
+		return h
+	}
 	for _, b := range g.budgets {
 		if b.Name == h.Budget {
-			b.Hint(now, h.Remaining, min(h.Reset, max(b.Window, g.truce.longest)))
+			g.told.HintOf(now, b.Budget, bounded(b), m.own)
 			known = true
 		}
 	}
@@ -326,7 +364,7 @@ func (g *gate) hintBudgets(now time.Time, h controller.Hint) (known bool) {
 		g.commons.with(now, func(l *ledger, now time.Time) {
 			for _, w := range l.windows {
 				if w.Name == h.Budget {
-					w.Hint(now, h.Remaining, min(h.Reset, max(w.Window, g.truce.longest)))
+					l.told.HintOf(now, w.Budget, bounded(w), m.common)
 					l.call()
 					known = true
 				}
@@ -345,14 +383,15 @@ func (g *gate) repace(now time.Time, from, to time.Duration) {
 
 // appendStatus appends the budgets' part of a snapshot.
 func (g *gate) appendStatus(to []controller.BudgetSnapshot, now time.Time) []controller.BudgetSnapshot {
-	add := func(windows []*controller.Window, now time.Time) {
+	add := func(t *controller.Told, windows []*controller.Window, now time.Time) {
 		for _, w := range windows {
-			to = append(to, controller.BudgetSnapshot{Budget: w.Budget, Used: w.Used(now), Remaining: w.Remaining(now)})
+			left := t.LeftOf(now, w.Budget, w.Remaining(now))
+			to = append(to, controller.BudgetSnapshot{Budget: w.Budget, Used: w.Used(now), Remaining: left})
 		}
 	}
-	add(g.budgets, now)
+	add(&g.told, g.budgets, now)
 	if g.commons != nil {
-		g.commons.with(now, func(l *ledger, now time.Time) { add(l.windows, now) })
+		g.commons.with(now, func(l *ledger, now time.Time) { add(&l.told, l.windows, now) })
 	}
 	return to
 }

@@ -70,7 +70,7 @@ func TestGateNamesWhatHoldsAnAttemptUp(t *testing.T) {
 		return func(g *gate) { pass(t, g, opening, asks(cost), interval) }
 	}
 	pause := func(d time.Duration) func(*gate) {
-		return func(g *gate) { g.hint(opening, controller.Hint{RetryAfter: d}, controller.Mark{}) }
+		return func(g *gate) { g.hint(opening, controller.Hint{RetryAfter: d}, marks{}) }
 	}
 	type setup = []func(*gate)
 	type config = []func(*Config)
@@ -419,7 +419,7 @@ func TestHintIsTakenByWhatItIsOf(t *testing.T) {
 				return controller.Budget{Name: name, Tokens: n, Window: time.Hour}
 			}
 			g := newGate(budgeted(window("own", 10)), sharing(NewCommons([]controller.Budget{window("shared", 20)})))
-			g.hint(opening, test.hint, controller.Mark{})
+			g.hint(opening, test.hint, marks{})
 			status := g.appendStatus(nil, opening)
 			_, next, _ := g.check(opening, patient(), asks(0), 0)
 			got := left{g.pause(opening), next, status[0].Remaining, status[1].Remaining}
@@ -460,7 +460,7 @@ func TestGateKeepsTheBooksOfAQuota(t *testing.T) {
 				pass(t, g, opening, j, 0)
 				recorded(used)(g, j)
 			}
-			g.hint(opening, controller.Hint{Budget: "tokens", Limit: 500, Remaining: 100, Reset: minute}, controller.Mark{})
+			g.hint(opening, controller.Hint{Budget: "tokens", Limit: 500, Remaining: 100, Reset: minute}, marks{})
 			j := asks(test.cost)
 			pass(t, g, opening, j, 0)
 			test.then(g, j)
@@ -476,7 +476,7 @@ func TestGateKeepsTheBooksOfAQuota(t *testing.T) {
 // A server that tells of a quota only now and then is not held to it after its reset.
 func TestASuccessWithoutAHintEndsWhatARenewedQuotaHolds(t *testing.T) {
 	g := newGate()
-	g.hint(opening, controller.Hint{Limit: 1, Remaining: 0, Reset: minute}, controller.Mark{})
+	g.hint(opening, controller.Hint{Limit: 1, Remaining: 0, Reset: minute}, marks{})
 	now := opening.Add(minute)
 	j := asks(0)
 	pass(t, g, now, j, 0)
@@ -495,7 +495,7 @@ func TestABudgetTakesThePlaceOfAQuota(t *testing.T) {
 	empty := controller.Hint{Budget: "tokens", Limit: 9, Remaining: 0, Reset: time.Hour}
 	tokens := budgeted(controller.Budget{Name: "tokens", Tokens: 100, Window: minute})
 	g := newGate()
-	g.hint(opening, empty, controller.Mark{})
+	g.hint(opening, empty, marks{})
 	var cfg Config
 	tokens(&cfg)
 	cfg.Controller.Bounds.MaxLimit = 4

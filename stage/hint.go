@@ -8,7 +8,7 @@ import (
 
 // Hint takes what a server said of its limits, to the attempt with the mark. When it
 // returns, nothing is let through against it any more.
-func (d *Dispatcher) Hint(h controller.Hint, m controller.Mark) {
+func (d *Dispatcher) Hint(h controller.Hint, m marks) {
 	d.do(func() { d.hint(h, m) })
 }
 
@@ -17,7 +17,7 @@ func (d *Dispatcher) Hint(h controller.Hint, m controller.Mark) {
 // to wait.
 func (d *Dispatcher) heed(j *Job) {
 	if j.unwelcome() && !j.own && j.retryAfter > 0 {
-		d.hint(controller.Hint{RetryAfter: j.retryAfter}, controller.Mark{})
+		d.hint(controller.Hint{RetryAfter: j.retryAfter}, marks{})
 	}
 }
 
@@ -36,8 +36,8 @@ func (j *Job) askedFor() time.Duration {
 	return max(j.retryAfter, j.hinted)
 }
 
-func (d *Dispatcher) hint(h controller.Hint, m controller.Mark) {
-	if h.Budget != "" || m == (controller.Mark{}) {
+func (d *Dispatcher) hint(h controller.Hint, m marks) {
+	if h.Budget != "" || m == (marks{}) {
 		d.takeBack() // what it has reserved, the server does not know of
 	}
 	h = h.WithinReason()

@@ -65,11 +65,11 @@ type Job struct {
 	tokens  int64         // that the attempt recorded, or Unknown
 	hinted  time.Duration // by its slot: not before
 
-	generation int             // of the circuit
-	mark       controller.Mark // for hints
-	first      claim           // on the first budget
-	taken      time.Duration   // when it was submitted
-	began      time.Duration   // when its first attempt started
+	generation int           // of the circuit
+	mark       marks         // for hints
+	first      claim         // on the first budget
+	taken      time.Duration // when it was submitted
+	began      time.Duration // when its first attempt started
 
 	// Set when the job comes back.
 	Attempts int           // that were started

@@ -15,7 +15,7 @@ import (
 type Slot struct {
 	dispatcher *Dispatcher // nil: the slot is nobody's
 	attempt    int
-	mark       controller.Mark // of its start
+	mark       marks // of its start
 	waited     time.Duration
 	tokens     atomic.Int64
 	recorded   atomic.Bool

@@ -97,13 +97,13 @@ func (g *gate) updateBudgets(now time.Time, budgets []controller.Budget) {
 	}
 	g.budgets = nil
 	for _, b := range budgets {
-		g.told.Forget(b.Name)
 		k := kind{b.Name, b.Requests}
 		if kept := before[k]; len(kept) > 0 {
 			kept[0].Update(now, b)
 			g.budgets, before[k] = append(g.budgets, kept[0]), kept[1:]
 			continue
 		}
+		g.told.Forget(b.Name)
 		g.budgets = append(g.budgets, controller.NewWindow(b))
 	}
 }
