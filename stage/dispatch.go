@@ -36,7 +36,7 @@ func (d *Dispatcher) dispatch() {
 	}
 	d.pool.publish()
 	d.turnAway()
-	d.watchHold(held)
+	d.watchHold(held, heldFor)
 	d.sendHome(held, heldFor)
 	d.stepAside(held)
 	d.setAlarm()

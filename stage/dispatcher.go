@@ -63,6 +63,8 @@ type Dispatcher struct {
 	heldSince time.Time // as far as is counted what holds it up
 	heldUntil time.Time // who cannot wait so long has been sent home; zero: nothing does
 
+	spell spell
+
 	doors    []*Door
 	turn     int     // the door that is asked next
 	counter  *Door   // the one of doors where calls wait; nil: there was none yet
