@@ -123,6 +123,13 @@ func (c *Circuit) State(now time.Time) CircuitState {
 // Until returns the time at which an open circuit becomes half-open.
 func (c *Circuit) Until() time.Time { return c.until }
 
+// Delay keeps an open circuit open for longer.
+func (c *Circuit) Delay(by time.Duration) {
+	if c.state == BreakerOpen {
+		c.until = c.until.Add(by)
+	}
+}
+
 // probeTime is what is said of how long probes will take.
 const probeTime = time.Second
 

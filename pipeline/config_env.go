@@ -52,7 +52,7 @@ func ConfigFromEnv(prefix string) (Config, error) {
 type variables struct {
 	MaxConcurrency, InitialConcurrency             any
 	MinDispatchInterval, MaxDispatchInterval       any
-	Jitter, JitterFraction                         any
+	Jitter, JitterFraction, Spread                 any
 	AttemptTimeout, MaxPause                       any
 	TotalJobs, TotalTasks                          any
 	Seed                                           any

@@ -71,6 +71,7 @@ var (
 		"max_concurrency":     "want at least 1",
 		"initial_concurrency": "want at least 1",
 		"max_pause":           "want above 0, or below 0 for no bound",
+		"spread":              "want above 0, at most 1, or below 0 for none",
 		"failure_threshold":   "want at least 1",
 		"failure_window":      "want above 0",
 		"cooling_period":      "want above 0",

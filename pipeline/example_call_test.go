@@ -111,6 +111,7 @@ func ExampleCircuitOpenError() {
 	now := clock.NewMock()
 	t, err := pipeline.NewThrottle(pipeline.Config{
 		Breaker: &pipeline.Breaker{Failures: 2, OpenFor: 10 * time.Second, Probes: 2},
+		Spread:  -1, // exactly 10s, not up to a second longer
 		Clock:   now,
 	})
 	if err != nil {
@@ -194,6 +195,7 @@ func ExampleHint() {
 	now := clock.NewMock()
 	t, err := pipeline.NewThrottle(pipeline.Config{
 		Budgets: []pipeline.Budget{{Name: "tokens", Tokens: 90_000, Window: time.Minute}},
+		Spread:  -1, // a pause is as long as it was asked for
 		Clock:   now,
 	})
 	if err != nil {

@@ -22,6 +22,7 @@ type keyed = pipeline.Keyed[int]
 
 func newKeyed(t testing.TB, cfg pipeline.KeyedConfig[int]) *keyed {
 	t.Helper()
+	cfg.Each.Spread = exact(cfg.Each.Spread)
 	k, err := pipeline.NewKeyed(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -245,7 +245,7 @@ func TestETAKnowsForHowLongNothingStarts(t *testing.T) {
 					snap := p.Throttle().Snapshot()
 					about(t, snap.ETA, max(snap.PausedFor, snap.CircuitOpenFor)+rest-2*time.Second)
 				}
-				time.Sleep(time.Minute + 30*time.Second) // of which 30s are work
+				time.Sleep(time.Minute + 30*time.Second)              // of which 30s are work
 				about(t, p.Throttle().Snapshot().ETA, 59*time.Second) // 301 are done
 				<-done
 			})

@@ -64,6 +64,7 @@ func (c Config) staged() stage.Config {
 		Breaker:        c.Breaker,
 		Retry:          c.Retry,
 		Jitter:         c.Jitter,
+		Spread:         max(c.Spread, 0),
 		AttemptTimeout: c.AttemptTimeout,
 		MaxPause:       max(c.MaxPause, 0),
 		Classify:       c.Classify,

@@ -21,6 +21,7 @@ type Config struct {
 	Breaker        *controller.Breaker
 	Retry          *controller.Retry
 	Jitter         float64
+	Spread         float64 // lengthens pauses and the circuit's open time by up to this share
 	AttemptTimeout time.Duration
 	MaxPause       time.Duration // the longest that a server may ask for; 0: no bound
 	Classify       func(error) controller.Verdict

@@ -25,6 +25,7 @@ type gate struct {
 	pacer   controller.Pacer
 	gaps    controller.Gaps
 	random  *rand.Rand
+	spread  spread
 	costs   []int64 // scratch
 }
 
@@ -198,6 +199,7 @@ func (g *gate) report(now time.Time, j *Job) {
 	if g.circuit.Report(now, j.generation, v) {
 		j.blamed = true
 	}
+	g.spread.overOpen(now, g.circuit)
 }
 
 // use is what an attempt used.
@@ -324,7 +326,9 @@ func (g *gate) name(budget int) string {
 // else of a quota that is kept in a ledger.
 func (g *gate) hint(now time.Time, h controller.Hint, m marks) {
 	h = h.WithinReason()
-	h.RetryAfter = min(h.RetryAfter, g.truce.longest)
+	if h.RetryAfter = min(h.RetryAfter, g.truce.longest); h.RetryAfter > 0 {
+		h.RetryAfter += g.spread.overPause(h.RetryAfter, g.advice.Wait(now) == 0)
+	}
 	g.truce.ask(now)
 	g.advice.Take(now, h)
 	if h.Reset > 0 && (h.Budget == "" || !g.hintBudgets(now, h, m)) {

@@ -34,6 +34,7 @@ func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
 	d.weigh(j)
 	if d.gate.circuit != nil {
 		d.gate.circuit.Record(d.now, j.counted)
+		d.gate.spread.overOpen(d.now, d.gate.circuit)
 	}
 	d.watchCircuit(j.Err)
 	if j.verdict == controller.Succeeded {

@@ -53,6 +53,7 @@ func (d *Dispatcher) enlarge(most int) {
 func (g *gate) update(now time.Time, cfg Config) {
 	g.share = cfg.Controller.Bounds.MaxLimit
 	g.truce.longest = cfg.longestPause()
+	g.spread.most, g.spread.random = cfg.Spread, g.random
 	g.pacer.Jitter = cfg.Jitter
 	g.updateBudgets(now, cfg.Budgets)
 	switch {
