@@ -18,8 +18,9 @@ import (
 // *RetriesExhaustedError, *PanicError, *CostError, *WeightError, the cause of
 // ctx, ErrClosed. It is a *CircuitOpenError at once if the circuit is open, unless
 // Breaker.Wait is set; beside fn's last error, if it was to be tried again. And it
-// is context.DeadlineExceeded at once when it is known that no attempt can end
-// before the deadline of ctx.
+// is context.DeadlineExceeded at once when nothing can start before the deadline of
+// ctx, or when a call that had as much time or more has met its deadline within the last
+// ten seconds and none has been so quick within a minute.
 //
 // fn must not call Execute with the same throttle: it holds a slot while it would
 // wait for another. Execute panics if ctx, t or fn is nil.

@@ -28,7 +28,7 @@ func pulsing(p *pulse) func(*Config) { return func(cfg *Config) { cfg.Clock = p 
 
 // after returns a job whose attempt ended so, after a while.
 func after(d time.Duration, v controller.Verdict) *Job {
-	return &Job{verdict: v, started: second, ended: second + d}
+	return &Job{door: new(Door), verdict: v, started: second, ended: second + d}
 }
 
 func TestOnlyQuickSuccessesInARowAreCounted(t *testing.T) {
@@ -59,12 +59,13 @@ func TestOnlyQuickSuccessesInARowAreCounted(t *testing.T) {
 // How long an attempt takes at least is learned from successes only: a refusal
 // may be as quick as it likes.
 func TestQuickestIsASuccess(t *testing.T) {
-	d := &Dispatcher{now: opening}
-	d.follow(after(second, succeeded))
-	d.follow(after(1, overload))
-	d.follow(after(1, failed))
-	d.follow(after(1, ignored))
-	if got := d.quickest.Least(opening); got != second {
+	d, door := &Dispatcher{now: opening}, new(Door)
+	for v, took := range map[controller.Verdict]time.Duration{succeeded: second, overload: 1, failed: 1, ignored: 1} {
+		j := after(took, v)
+		j.door = door
+		d.follow(j)
+	}
+	if got := door.quickest.Least(opening); got != second {
 		t.Errorf("at least %v, want 1s", got)
 	}
 }

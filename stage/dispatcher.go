@@ -66,25 +66,25 @@ type Dispatcher struct {
 
 	spell spell
 
-	doors    []*Door
-	turn     int     // the door that is asked next
-	counter  *Door   // the one of doors where calls wait; nil: there was none yet
-	calls    int     // in here, wherever
-	retries  retries // jobs that wait for another attempt
-	peers    controller.Peers
-	jobs     int // in here, wherever, calls included
-	running  int // attempts in flight, or handed over ahead
-	quickest controller.Quickest
-	streak   int     // quick successes in a row
-	ahead    int     // attempts that may be handed over before a slot is free
-	holding  int     // slots held by jobs that back off
-	refused  int     // of them by jobs whose last attempt was refused
-	retired  []*pool // that have become too small, with what they had begun
-	alarm    alarm   // wakes the dispatcher when something is due
-	status   controller.Status
-	silence  silence
-	leavers  []chan struct{} // doors that wait until nothing runs
-	drains   []chan struct{} // Drain calls that wait for the same
+	doors   []*Door
+	turn    int     // the door that is asked next
+	counter *Door   // the one of doors where calls wait; nil: there was none yet
+	calls   int     // in here, wherever
+	retries retries // jobs that wait for another attempt
+	peers   controller.Peers
+	jobs    int                  // in here, wherever, calls included
+	running int                  // attempts in flight, or handed over ahead
+	haste   controller.Deadlines // of calls
+	streak  int                  // quick successes in a row
+	ahead   int                  // attempts that may be handed over before a slot is free
+	holding int                  // slots held by jobs that back off
+	refused int                  // of them by jobs whose last attempt was refused
+	retired []*pool              // that have become too small, with what they had begun
+	alarm   alarm                // wakes the dispatcher when something is due
+	status  controller.Status
+	silence silence
+	leavers []chan struct{} // doors that wait until nothing runs
+	drains  []chan struct{} // Drain calls that wait for the same
 }
 
 // NewDispatcher returns a dispatcher at rest.

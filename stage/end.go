@@ -17,6 +17,7 @@ func (d *Dispatcher) end(j *Job) {
 	d.hear(j)
 	d.weigh(j)
 	d.follow(j)
+	d.learnMiss(j)
 	d.gate.settle(d.now, j)
 	d.watchCircuit(j.Err)
 	d.heed(j)
