@@ -229,6 +229,11 @@ const (
 // ErrClosed says that a throttle takes no new work.
 var ErrClosed = stage.ErrClosed
 
+// ErrNested says that work, with its context, has called Execute, Acquire, Run or Drain
+// of the throttle that it goes through. It holds a slot while it would wait for another
+// one, or for its own end. Trying again is useless, so it is Fatal.
+var ErrNested = stage.ErrNested
+
 // Fatal marks err: trying again is useless, and it is no sign of overload.
 // Fatal(nil) is nil.
 func Fatal(err error) error { return stage.Fatal(err) }

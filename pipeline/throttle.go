@@ -18,8 +18,8 @@ import (
 // comes from, passes all of them.
 //
 // A throttle that nothing goes through runs nothing, so it need not be closed.
-// Its methods may be called from any goroutine; but Drain called by the work
-// would wait for itself, and so would Snapshot called by a Policy. Make one with
+// Its methods may be called from any goroutine; but Snapshot called by a Policy
+// would wait for itself. Make one with
 // NewThrottle, or let New make it.
 type Throttle struct {
 	cfg        atomic.Pointer[Config] // the one in force
@@ -145,5 +145,6 @@ func (t *Throttle) Done() <-chan struct{} { return t.dispatcher.Closing() }
 // with: those in flight, those that wait for a first attempt, and those that
 // back off. It does not wait for results to be read, nor for callbacks. If ctx
 // is done before, it returns the cause; what was taken is finished all the same,
-// unless you cancel the runs.
+// unless you cancel the runs. With the context of work that goes through t it closes
+// and returns ErrNested, since it would wait for that work.
 func (t *Throttle) Drain(ctx context.Context) error { return t.dispatcher.Drain(ctx) }
