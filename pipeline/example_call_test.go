@@ -111,7 +111,7 @@ func ExampleCircuitOpenError() {
 	now := clock.NewMock()
 	t, err := pipeline.NewThrottle(pipeline.Config{
 		Breaker: &pipeline.Breaker{Failures: 2, OpenFor: 10 * time.Second, Probes: 2},
-		Spread:  -1, // exactly 10s, not up to a second longer
+		Spread:  -1, // exactly 10s, not up to half a second longer
 		Clock:   now,
 	})
 	if err != nil {
