@@ -10,8 +10,8 @@ import "time"
 // as fast as may be, until it is whole again, or flows back; see Told. One without a name,
 // or of Requests, counts calls. Another counts tokens, by what attempts are expected to
 // use: their jobs' costs, or the mean of what jobs used; as long as neither is known, it
-// holds attempts up only when nothing is left. With the name of a budget, no more than
-// what is left is taken from that one.
+// holds attempts up only when nothing is left. With the name of a budget, the same holds
+// for that one, beside what the budget counts itself.
 type Hint struct {
 	RetryAfter time.Duration // nothing is to be sent for so long
 

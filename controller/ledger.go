@@ -15,6 +15,7 @@ import (
 type ledger struct {
 	name     string
 	requests bool // it counts these; else tokens
+	budget   bool // a budget stands for it
 	limit    int64
 	told     int64     // what remained, by the newest hint
 	whole    time.Time // then nothing is missing any more

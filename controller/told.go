@@ -28,7 +28,7 @@ const volleySpan = 5 * time.Millisecond
 // mostLedgers bounds the quotas that are kept. Nobody has half as many.
 const mostLedgers = 16
 
-// Told is what a server has told of quotas that no Budget stands for. Each is a ledger,
+// Told is what a server has told of quotas. Each is a ledger,
 // not a schedule: as long as something is left, it may be used as fast as may be, and
 // not more than that.
 //
@@ -108,6 +108,41 @@ func (t *Told) Hint(now time.Time, h Hint, m Mark) {
 	l.origin.again = again
 }
 
+// HintOf is Hint of a quota that the budget stands for. It holds attempts up as the
+// budget does: Wait, Pause and Interval do not count it.
+func (t *Told) HintOf(now time.Time, b Budget, h Hint, m Mark) {
+	h.Budget, h.Requests = b.Name, b.Requests
+	t.Hint(now, h, m)
+	t.ledgers[len(t.ledgers)-1].budget = true
+}
+
+// WaitOf returns how long an attempt has to wait for the quota of a budget.
+func (t *Told) WaitOf(now time.Time, b Budget, u Use) time.Duration {
+	if l := t.of(b); l != nil {
+		return l.wait(now, l.of(u))
+	}
+	return 0
+}
+
+// LeftOf returns what is left of a budget: of what is free, what the server has told of.
+func (t *Told) LeftOf(now time.Time, b Budget, free int64) int64 {
+	if l := t.of(b); l != nil {
+		return int64(min(float64(free), max(l.now(now), 0)))
+	}
+	return free
+}
+
+// of returns the ledger of a budget; nil: there is none.
+func (t *Told) of(b Budget) *ledger {
+	if len(t.ledgers) == 0 || b.Name == "" {
+		return nil
+	}
+	if i := t.find(b.Name); i >= 0 && t.ledgers[i].budget && t.ledgers[i].requests == b.Requests {
+		return &t.ledgers[i]
+	}
+	return nil
+}
+
 // ledger returns that of a quota.
 func (t *Told) ledger(h Hint) *ledger {
 	name, requests := h.Budget, h.Requests || h.Budget == ""
@@ -139,7 +174,9 @@ func (t *Told) Forget(name string) {
 // Wait returns how long an attempt has to wait that is expected to use u.
 func (t *Told) Wait(now time.Time, u Use) (wait time.Duration) {
 	for i := range t.ledgers {
-		wait = max(wait, t.ledgers[i].wait(now, t.ledgers[i].of(u)))
+		if l := &t.ledgers[i]; !l.budget {
+			wait = max(wait, l.wait(now, l.of(u)))
+		}
 	}
 	return wait
 }
@@ -148,7 +185,9 @@ func (t *Told) Wait(now time.Time, u Use) (wait time.Duration) {
 // that flows back.
 func (t *Told) Pause(now time.Time) (pause time.Duration) {
 	for i := range t.ledgers {
-		pause = max(pause, t.ledgers[i].pause(now))
+		if l := &t.ledgers[i]; !l.budget {
+			pause = max(pause, l.pause(now))
+		}
 	}
 	return pause
 }
@@ -157,7 +196,9 @@ func (t *Told) Pause(now time.Time) (pause time.Duration) {
 // if they do not.
 func (t *Told) Interval(now time.Time, u Use) (interval time.Duration) {
 	for i := range t.ledgers {
-		interval = max(interval, t.ledgers[i].interval(now, t.ledgers[i].of(u)))
+		if l := &t.ledgers[i]; !l.budget {
+			interval = max(interval, l.interval(now, l.of(u)))
+		}
 	}
 	return interval
 }

@@ -78,7 +78,7 @@ func TestMarksAreFoundInsideWrappedErrors(t *testing.T) {
 					}
 					return 0, nil
 				}
-				p, err := pipeline.New(work, pipeline.Config{Retry: &pipeline.Retry{
+				p, err := pipeline.New(work, pipeline.Config{Spread: -1, Retry: &pipeline.Retry{
 					Backoff: pipeline.Fixed, Retryable: func(error) bool { return false },
 				}})
 				if err != nil {

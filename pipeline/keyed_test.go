@@ -22,6 +22,7 @@ type keyed = pipeline.Keyed[int]
 
 func newKeyed(t testing.TB, cfg pipeline.KeyedConfig[int]) *keyed {
 	t.Helper()
+	cfg.Each.Spread = exact(cfg.Each.Spread)
 	k, err := pipeline.NewKeyed(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -504,7 +505,7 @@ func endlessly(ctx context.Context) <-chan int {
 func TestWaitingKeyIsWokenWhenAnotherSettlesForLess(t *testing.T) {
 	for name, give := range map[string]func(slot *pipeline.Slot){
 		"less":    func(slot *pipeline.Slot) { slot.RecordTokens(40); slot.Release(nil) },
-		"nothing": func(slot *pipeline.Slot) { slot.Release(errService) },
+		"nothing": func(slot *pipeline.Slot) { slot.Release(pipeline.Overloaded(errService, 0)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -628,7 +629,7 @@ func TestEventsOfAKeyedCarryTheirKey(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			closed := []string{"closed", "drained"}
-			want := map[int][]string{1: {"paused"}, 2: closed, 3: closed, 4: closed}
+			want := map[int][]string{1: {"paused", "resumed"}, 2: closed, 3: closed, 4: closed}
 			if !maps.EqualFunc(told, want, slices.Equal[[]string]) {
 				t.Errorf("Each.OnEvent panics: %v: told %v, want %v", panicking, told, want)
 			}

@@ -25,6 +25,8 @@ type Work[In, Out any] func(ctx context.Context, in In) (Out, error)
 //   - nil: the job succeeded;
 //   - a *RetriesExhaustedError around the last attempt's error: it was tried as
 //     often, or refused as long, as Retry allows;
+//   - the same with a *PauseError beside that error: the service asked it to wait for
+//     longer than MaxPause;
 //   - the work's own error: Fatal, not Retryable, a cancelled context, or there
 //     is no Retry;
 //   - a *PanicError: the work, or a function of the configuration, panicked;
@@ -34,6 +36,8 @@ type Work[In, Out any] func(ctx context.Context, in In) (Out, error)
 //     the last attempt's error, if it was waiting to be tried again;
 //   - context.DeadlineExceeded beside the last attempt's error: there was no time
 //     for another one before the context's deadline;
+//   - ErrNested: it was run by the work of another job of the same throttle (Attempts
+//     is 0);
 //   - ErrClosed: Each took it, but the throttle was closed (Attempts is 0).
 //
 // errors.Is and errors.As see through all of them.
@@ -141,6 +145,9 @@ func (p *Pipeline[In, Out]) Throttle() *Throttle { return p.throttle }
 //
 // When the intake has ended, nobody receives from jobs any more. Let whoever
 // sends them also select on ctx.Done and Throttle.Done, or use Each.
+//
+// Work that goes through the same throttle must not run p with its own context: the
+// jobs would wait for its slot, so they come back with ErrNested.
 //
 // Run panics if ctx or jobs is nil.
 func (p *Pipeline[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[In, Out] {

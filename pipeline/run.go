@@ -66,6 +66,10 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 	if p.ordered {
 		r.done.enlarge(r.window() + 2*stage.MaxLead)
 	}
+	if p.throttle.dispatcher.Nested(ctx) {
+		r.returnRest = true
+		r.stop(stage.ErrNested)
+	}
 	return r
 }
 

@@ -18,8 +18,8 @@ import (
 // comes from, passes all of them.
 //
 // A throttle that nothing goes through runs nothing, so it need not be closed.
-// Its methods may be called from any goroutine; but Drain called by the work
-// would wait for itself, and so would Snapshot called by a Policy. Make one with
+// Its methods may be called from any goroutine; but Snapshot called by a Policy
+// would wait for itself. Make one with
 // NewThrottle, or let New make it.
 type Throttle struct {
 	cfg        atomic.Pointer[Config] // the one in force
@@ -64,7 +64,9 @@ func (c Config) staged() stage.Config {
 		Breaker:        c.Breaker,
 		Retry:          c.Retry,
 		Jitter:         c.Jitter,
+		Spread:         max(c.Spread, 0),
 		AttemptTimeout: c.AttemptTimeout,
+		MaxPause:       max(c.MaxPause, 0),
 		Classify:       c.Classify,
 		Seed:           c.Seed,
 	}
@@ -81,7 +83,8 @@ func (t *Throttle) most() int { return t.cfg.Load().MaxConcurrency }
 // What was learned stays: Seek goes on from where it is, AIMD from its limit,
 // interval and ceiling unless nothing had cut them. What was used of a budget that
 // keeps its name stays used; if the window's length changes, as if used just now.
-// Circuit and rate stay in the state that they are in. A job that backs off keeps
+// Circuit and rate stay in the state that they are in. A pause that a server asked for
+// is lifted. A job that backs off keeps
 // its next attempt; but one that a smaller budget will never have room for ends
 // with a *CostError, and one that is too heavy for a smaller burst with a
 // *WeightError.
@@ -142,5 +145,6 @@ func (t *Throttle) Done() <-chan struct{} { return t.dispatcher.Closing() }
 // with: those in flight, those that wait for a first attempt, and those that
 // back off. It does not wait for results to be read, nor for callbacks. If ctx
 // is done before, it returns the cause; what was taken is finished all the same,
-// unless you cancel the runs.
+// unless you cancel the runs. With the context of work that goes through t it closes
+// and returns ErrNested, since it would wait for that work.
 func (t *Throttle) Drain(ctx context.Context) error { return t.dispatcher.Drain(ctx) }

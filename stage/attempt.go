@@ -28,6 +28,7 @@ type attempts struct {
 // changed, only replaced as a whole.
 type rules struct {
 	timeout  time.Duration // of one attempt; 0: none
+	maxPause time.Duration // the longest that a server may ask for
 	classify func(error) controller.Verdict
 	counts   func(error) bool    // which errors the breaker counts; nil: those that are failures
 	wait     bool                // calls wait for the circuit
@@ -93,6 +94,7 @@ func (a *attempts) abort(j *Job) {
 		j.Err = errors.Join(ErrGoexit, j.Err) // without asking the error for its text
 	}
 	j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
+	j.spared = false
 	if j.scope.used.Load() {
 		told, slot := make(chan struct{}), &j.scope.slot
 		go func() { // of its own, which may be ended again
@@ -168,6 +170,7 @@ func (r *rules) judgeSafely(j *Job, overdue bool, retries *controller.Allowance)
 		j.verdict, j.counted, j.again = controller.Succeeded, controller.Succeeded, false
 		return
 	}
+	j.spared = false // unless it is known
 	defer func() {
 		if v := recover(); v != nil {
 			j.Err = errors.Join(j.Err, NewPanicError(v))
@@ -187,6 +190,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 		verdict = controller.Failed // there is no such verdict, but something went wrong
 	}
 	refused := verdict == controller.Overload
+	j.spared = spared(verdict, j.Err)
 	timedOut := errors.Is(j.Err, context.DeadlineExceeded)
 	if overdue && timedOut && verdict == controller.Failed {
 		verdict = controller.Overload // slow is a sign of overload, but the work may have been done
@@ -197,7 +201,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	if !j.once && j.door.ctx.Err() != nil && (timedOut || errors.Is(j.Err, context.Canceled)) {
 		verdict = controller.Ignored
 	}
-	j.verdict, j.retryAfter, j.busy = verdict, retryAfter, refused && isBusy(j.Err)
+	j.verdict, j.retryAfter, j.busy = verdict, min(retryAfter, longestPause), refused && isBusy(j.Err)
 	j.again, j.wrong = false, j.wentWrong()
 	if j.door.ctx.Err() == nil && !j.once && retryable(r.retry, j.Err, m) {
 		j.again = r.attemptsLeft(j, refused) && (refused || r.retry.Budget == 0 || retries.Spend())
@@ -206,6 +210,20 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 		}
 	}
 	j.counted = r.count(j, verdict)
+}
+
+// spared reports whether the service did no work for an attempt with that verdict: it
+// refused it, or could do nothing with it. What was broken off it may have done.
+func spared(v controller.Verdict, err error) bool {
+	some, panicked := (*partly)(nil), (*PanicError)(nil)
+	switch {
+	case errors.As(err, &some):
+		return false
+	case v == controller.Ignored:
+		brokenOff := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &panicked)
+		return !brokenOff
+	}
+	return v == controller.Overload
 }
 
 // count returns the verdict for the breaker, which may be told what counts: also

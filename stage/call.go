@@ -63,6 +63,9 @@ func (d *Dispatcher) newCall(ctx context.Context, j Job) *call {
 	case d.Closed():
 		c.Err = ErrClosed
 		c.turn <- false
+	case d.Nested(ctx):
+		c.Err = ErrNested
+		c.turn <- false
 	default:
 		d.post(&c.Job)
 	}

@@ -19,10 +19,11 @@ type Commons struct {
 
 type ledger struct {
 	windows []*controller.Window
-	queue   []*Dispatcher // that wait, in turn
-	until   time.Time     // the first of them has to wait, if nothing changes before
-	budget  int           // that it waits for
-	now     time.Time     // the latest that anybody has come with
+	told    controller.Told // of them by the server
+	queue   []*Dispatcher   // that wait, in turn
+	until   time.Time       // the first of them has to wait, if nothing changes before
+	budget  int             // that it waits for
+	now     time.Time       // the latest that anybody has come with
 }
 
 // NewCommons returns budgets of which nothing has been used.
@@ -48,11 +49,11 @@ func (c *Commons) with(now time.Time, f func(l *ledger, now time.Time)) {
 
 // reserve takes costs, one for each budget, or else none and puts d into the
 // queue. It returns how long d has to wait, if nothing changes before, and for
-// which budget.
-func (c *Commons) reserve(now time.Time, d *Dispatcher, costs []int64, to []controller.Reservation) (ok bool, wait time.Duration, budget int) {
+// which budget; or the mark of an attempt that takes u of them.
+func (c *Commons) reserve(now time.Time, d *Dispatcher, costs []int64, u controller.Use, to []controller.Reservation) (m controller.Mark, ok bool, wait time.Duration, budget int) {
 	c.with(now, func(l *ledger, now time.Time) {
 		for i, w := range l.windows {
-			if left := w.Wait(now, costs[i]); left > wait {
+			if left := waitOf(&l.told, w, now, costs[i], u); left > wait {
 				wait, budget = left, i
 			}
 		}
@@ -71,10 +72,11 @@ func (c *Commons) reserve(now time.Time, d *Dispatcher, costs []int64, to []cont
 		for i, w := range l.windows {
 			to[i] = w.Reserve(now, costs[i])
 		}
+		m = l.told.Start(now, u)
 		l.leave(d)
 		ok = true
 	})
-	return ok, wait, budget
+	return m, ok, wait, budget
 }
 
 // settle books what was really used, which may free what others wait for.

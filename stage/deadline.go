@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/paceline-go/paceline/controller"
 )
 
 // late reports whether no attempt that starts after a while can end before the
@@ -13,10 +15,35 @@ func (d *Dispatcher) late(door *Door, wait time.Duration) bool {
 	if deadline.IsZero() || d.now.Sub(deadline) > time.Second {
 		return false // it is of another clock
 	}
-	if door.call == nil || !door.call.once { // what is done in a slot may end when it likes
-		wait += d.quickest.Least(d.now)
+	switch {
+	case door.call == nil:
+		wait += door.quickest.Least(d.now)
+	case !door.call.once: // what is done in a slot may end when it likes
+		wait += d.haste.Needs(d.now)
 	}
 	return !deadline.After(d.now) || deadline.Before(d.now.Add(wait))
+}
+
+// learnTime notes how long a success took: of the jobs of a run, which are of one kind
+// and have one deadline, or of calls.
+func (d *Dispatcher) learnTime(j *Job, took time.Duration) {
+	if j.door.call == nil {
+		j.door.quickest.Add(d.now, took)
+	} else {
+		d.haste.Succeed(d.now, took)
+	}
+}
+
+// learnMiss notes that the attempt of a call has met its deadline.
+func (d *Dispatcher) learnMiss(j *Job) {
+	c, deadline := j.door.call, j.door.deadline
+	if c == nil || c.once || j.skipped || deadline.IsZero() {
+		return
+	}
+	epoch := d.attempts.epoch
+	if had := deadline.Sub(epoch.Add(j.started)); had > 0 && j.ended-j.started >= had {
+		d.haste.Miss(d.now, had)
+	}
 }
 
 // hopeless reports whether a single call or a retry is held up beyond its
@@ -38,6 +65,8 @@ func (d *Dispatcher) sendHome(h hold, wait time.Duration) {
 	case wait < longHold:
 		return
 	case h == byBudget, h == byCommons: // what is reserved may come back at any time
+		return
+	case h == byCircuit && d.circuit == controller.BreakerHalfOpen: // so may a probe
 		return
 	}
 	d.heldBy, d.heldUntil = h, d.now.Add(wait)

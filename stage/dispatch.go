@@ -36,7 +36,7 @@ func (d *Dispatcher) dispatch() {
 	}
 	d.pool.publish()
 	d.turnAway()
-	d.watchHold(held)
+	d.watchHold(held, heldFor)
 	d.sendHome(held, heldFor)
 	d.stepAside(held)
 	d.setAlarm()
@@ -132,7 +132,7 @@ func (d *Dispatcher) waiting() *Job {
 			if !d.late(door, 0) {
 				return j
 			}
-			d.alarm.want(d.now, d.quickest.Left(d.now)) // then we know no more that it is too late
+			d.alarm.want(d.now, door.quickest.Left(d.now)) // then we know no more that it is too late
 		}
 		d.turn++
 	}
@@ -161,6 +161,9 @@ func (d *Dispatcher) start(j *Job) {
 	j.inFlight = int32(min(d.running, d.setting.Limit))
 	j.paced = d.paced
 	if c := j.door.call; c != nil {
+		if !c.once && !j.door.deadline.IsZero() {
+			d.haste.Start(d.now, j.door.deadline.Sub(d.now))
+		}
 		c.turn <- true
 		return
 	}

@@ -21,7 +21,9 @@ type Config struct {
 	Breaker        *controller.Breaker
 	Retry          *controller.Retry
 	Jitter         float64
+	Spread         float64 // lengthens pauses and the circuit's open time by up to this share
 	AttemptTimeout time.Duration
+	MaxPause       time.Duration // the longest that a server may ask for; 0: no bound
 	Classify       func(error) controller.Verdict
 	Seed           uint64 // 0: random
 }
@@ -54,6 +56,7 @@ type Dispatcher struct {
 	circuit controller.CircuitState // as last reported
 	empty   int                     // the budget that was last reported as exhausted; -1: none
 	paused  bool                    // a server has asked for it, as last reported
+	bounded bool                    // for longer than we wait, as last reported
 	queued  bool                    // may be in the queue of the commons
 	paced   bool                    // the policy's interval is what held up the next attempt last
 
@@ -61,26 +64,28 @@ type Dispatcher struct {
 	heldSince time.Time // as far as is counted what holds it up
 	heldUntil time.Time // who cannot wait so long has been sent home; zero: nothing does
 
-	doors    []*Door
-	turn     int     // the door that is asked next
-	counter  *Door   // the one of doors where calls wait; nil: there was none yet
-	calls    int     // in here, wherever
-	retries  retries // jobs that wait for another attempt
-	peers    controller.Peers
-	crowded  int // refusals in a row of a service that has too much to do
-	jobs     int // in here, wherever, calls included
-	running  int // attempts in flight, or handed over ahead
-	quickest controller.Quickest
-	streak   int     // quick successes in a row
-	ahead    int     // attempts that may be handed over before a slot is free
-	holding  int     // slots held by jobs that back off
-	refused  int     // of them by jobs whose last attempt was refused
-	retired  []*pool // that have become too small, with what they had begun
-	alarm    alarm   // wakes the dispatcher when something is due
-	status   controller.Status
-	silence  silence
-	leavers  []chan struct{} // doors that wait until nothing runs
-	drains   []chan struct{} // Drain calls that wait for the same
+	spell spell
+
+	doors   []*Door
+	turn    int     // the door that is asked next
+	counter *Door   // the one of doors where calls wait; nil: there was none yet
+	calls   int     // in here, wherever
+	retries retries // jobs that wait for another attempt
+	peers   controller.Peers
+	crowded int                  // refusals in a row of a service that has too much to do
+	jobs    int                  // in here, wherever, calls included
+	running int                  // attempts in flight, or handed over ahead
+	haste   controller.Deadlines // of calls
+	streak  int                  // quick successes in a row
+	ahead   int                  // attempts that may be handed over before a slot is free
+	holding int                  // slots held by jobs that back off
+	refused int                  // of them by jobs whose last attempt was refused
+	retired []*pool              // that have become too small, with what they had begun
+	alarm   alarm                // wakes the dispatcher when something is due
+	status  controller.Status
+	silence silence
+	leavers []chan struct{} // doors that wait until nothing runs
+	drains  []chan struct{} // Drain calls that wait for the same
 }
 
 // NewDispatcher returns a dispatcher at rest.
@@ -130,6 +135,7 @@ func (d *Dispatcher) newPool(most int) *pool {
 func newRules(cfg Config) *rules {
 	r := &rules{
 		timeout:  cfg.AttemptTimeout,
+		maxPause: cfg.longestPause(),
 		classify: cfg.Classify,
 		retry:    cfg.Retry,
 		budgets:  cfg.Budgets,

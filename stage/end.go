@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,6 +18,7 @@ func (d *Dispatcher) end(j *Job) {
 	d.weigh(j)
 	d.overlook(j)
 	d.follow(j)
+	d.learnMiss(j)
 	d.gate.settle(d.now, j)
 	d.watchCircuit(j.Err)
 	d.heed(j)
@@ -71,6 +73,11 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		j.exhaust()
 		return 0, false
 	}
+	if asked := j.askedFor(); asked > rules.maxPause {
+		j.Err = errors.Join(j.Err, &PauseError{RetryAfter: asked, MaxPause: rules.maxPause})
+		j.exhaust()
+		return 0, false
+	}
 	wait = max(retry.Delay(j.Attempts, d.gate.random.Float64()), j.retryAfter)
 	if err := rules.tooDear(j.Ask); err != nil { // not before an update
 		j.again, j.Err = false, fmt.Errorf("%w; %w", err, j.Err)
@@ -98,7 +105,7 @@ func (d *Dispatcher) tell(j *Job) {
 		Took:       j.ended - j.started,
 		Tokens:     max(j.tokens, 0),
 		Seq:        j.seq,
-		RetryAfter: j.askedFor(),
+		RetryAfter: min(j.askedFor(), d.gate.truce.longest),
 		InFlight:   j.inFlight,
 		Attempt:    int32(j.Attempts),
 		Own:        j.own,

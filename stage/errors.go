@@ -14,6 +14,11 @@ import (
 // ErrClosed says that a throttle takes no new work.
 var ErrClosed = errors.New("paceline: throttle is closed")
 
+// ErrNested says that work, with its context, has asked the throttle that it goes
+// through for another slot, while it holds one. If all did that, all would wait for each
+// other. It is Fatal.
+var ErrNested = Fatal(errors.New("paceline: nested call: the work holds a slot of the throttle that it would wait for"))
+
 // ErrGoexit is the error of a job whose work, or a function of the configuration,
 // has ended the goroutine that it was called on.
 var ErrGoexit = errors.New("paceline: runtime.Goexit was called")

@@ -8,7 +8,7 @@ import (
 
 // Hint takes what a server said of its limits, to the attempt with the mark. When it
 // returns, nothing is let through against it any more.
-func (d *Dispatcher) Hint(h controller.Hint, m controller.Mark) {
+func (d *Dispatcher) Hint(h controller.Hint, m marks) {
 	d.do(func() { d.hint(h, m) })
 }
 
@@ -17,7 +17,7 @@ func (d *Dispatcher) Hint(h controller.Hint, m controller.Mark) {
 // others to wait.
 func (d *Dispatcher) heed(j *Job) {
 	if j.unwelcome() && !j.own && !j.alone && j.retryAfter > 0 {
-		d.hint(controller.Hint{RetryAfter: j.retryAfter}, controller.Mark{})
+		d.hint(controller.Hint{RetryAfter: j.retryAfter}, marks{})
 	}
 }
 
@@ -39,11 +39,13 @@ func (j *Job) askedFor() time.Duration {
 	return max(j.retryAfter, j.hinted)
 }
 
-func (d *Dispatcher) hint(h controller.Hint, m controller.Mark) {
-	if h.Budget != "" || m == (controller.Mark{}) {
+func (d *Dispatcher) hint(h controller.Hint, m marks) {
+	if h.Budget != "" || m == (marks{}) {
 		d.takeBack() // what it has reserved, the server does not know of
 	}
+	h = h.WithinReason()
 	d.gate.hint(d.now, h, m)
+	d.boundPause(max(h.RetryAfter, d.gate.told.Pause(d.now)))
 	if d.gate.advice.Wait(d.now) > 0 || d.gate.told.Overdrawn(d.now) {
 		d.takeBack()
 	}
@@ -53,6 +55,7 @@ func (d *Dispatcher) hint(h controller.Hint, m controller.Mark) {
 // over.
 func (d *Dispatcher) watchPause() {
 	left := d.gate.pause(d.now)
+	d.bounded = d.bounded && left > 0
 	if paused := left > 0; paused == d.paused {
 		return
 	}

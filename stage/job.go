@@ -61,16 +61,17 @@ type Job struct {
 	wrong   bool               // it has nothing to show; only looked at before anything has succeeded
 	busy    bool               // it was refused by a service that has too much to do
 	skipped bool               // it did not start after all
+	spared  bool               // the service did no work for it
 	seq     int64              // attempts that had begun when this one did, itself included
 	ended   time.Duration
 	tokens  int64         // that the attempt recorded, or Unknown
 	hinted  time.Duration // by its slot: not before
 
-	generation int             // of the circuit
-	mark       controller.Mark // for hints
-	first      claim           // on the first budget
-	taken      time.Duration   // when it was submitted
-	began      time.Duration   // when its first attempt started
+	generation int           // of the circuit
+	mark       marks         // for hints
+	first      claim         // on the first budget
+	taken      time.Duration // when it was submitted
+	began      time.Duration // when its first attempt started
 
 	// Set when the job comes back.
 	Attempts int           // that were started

@@ -15,7 +15,7 @@ import (
 type Slot struct {
 	dispatcher *Dispatcher // nil: the slot is nobody's
 	attempt    int
-	mark       controller.Mark // of its start
+	mark       marks // of its start
 	waited     time.Duration
 	tokens     atomic.Int64
 	recorded   atomic.Bool
@@ -117,6 +117,12 @@ func (s *Slot) Release(err error) {
 
 type slotKey struct{}
 
+// slotOf asks for a slot of one dispatcher, also behind those of others.
+type slotOf struct{ dispatcher *Dispatcher }
+
+// Nested reports whether ctx is that of an attempt which holds one of d's slots.
+func (d *Dispatcher) Nested(ctx context.Context) bool { return ctx.Value(slotOf{d}) != nil }
+
 // SlotFrom returns the slot of the attempt that ctx belongs to. Outside an
 // attempt it returns one that records nothing. It never returns nil.
 func SlotFrom(ctx context.Context) *Slot {
@@ -155,7 +161,7 @@ func (s *scope) Err() error {
 func (s *scope) Value(key any) any {
 	s.used.Store(true)
 	switch key {
-	case slotKey{}:
+	case slotKey{}, slotOf{s.slot.dispatcher}:
 		return &s.slot
 	case askKey{}:
 		return nil // it was meant for this job, not for others that its work may do

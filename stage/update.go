@@ -9,7 +9,8 @@ import (
 
 // Update replaces the configuration, but for the clock, the seed and the
 // commons. No job is lost, what was learned stays where it can, and what has
-// been used of a budget of the same name stays used. then is called before
+// been used of a budget of the same name stays used. A pause that a server asked for
+// is lifted. then is called before
 // anything starts under the new configuration.
 func (d *Dispatcher) Update(cfg Config, then func()) {
 	d.do(func() {
@@ -30,6 +31,7 @@ func (d *Dispatcher) update(cfg Config) {
 	d.forgetExhausted()
 	d.attempts.rules.Store(newRules(cfg))
 	d.gate.update(d.now, cfg)
+	d.liftPause()
 	d.reporter.update(d.now, cfg.Controller)
 	d.refuse()
 }
@@ -50,6 +52,8 @@ func (d *Dispatcher) enlarge(most int) {
 // update replaces what the gate goes by.
 func (g *gate) update(now time.Time, cfg Config) {
 	g.share = cfg.Controller.Bounds.MaxLimit
+	g.truce.longest = cfg.longestPause()
+	g.spread.most, g.spread.random = cfg.Spread, g.random
 	g.pacer.Jitter = cfg.Jitter
 	g.updateBudgets(now, cfg.Budgets)
 	switch {
@@ -94,13 +98,13 @@ func (g *gate) updateBudgets(now time.Time, budgets []controller.Budget) {
 	}
 	g.budgets = nil
 	for _, b := range budgets {
-		g.told.Forget(b.Name)
 		k := kind{b.Name, b.Requests}
 		if kept := before[k]; len(kept) > 0 {
 			kept[0].Update(now, b)
 			g.budgets, before[k] = append(g.budgets, kept[0]), kept[1:]
 			continue
 		}
+		g.told.Forget(b.Name)
 		g.budgets = append(g.budgets, controller.NewWindow(b))
 	}
 }

@@ -67,10 +67,11 @@ func (d *Dispatcher) forgetExhausted() {
 
 // watchHold counts for how long what held up the next attempt has done so, and
 // notes what does now.
-func (d *Dispatcher) watchHold(held hold) {
+func (d *Dispatcher) watchHold(held hold, wait time.Duration) {
 	d.countHold()
 	if !d.reporter.pending() { // else nobody has asked what does
 		d.status.HeldBy = d.holder(held)
+		d.spell.watch(d.now, held, wait)
 	}
 }
 
@@ -134,6 +135,8 @@ func (d *Dispatcher) report() {
 	d.status.InFlight = d.running - d.pool.waiting()
 	d.status.Waiting = d.jobs - d.status.InFlight
 	d.status.PausedFor, d.status.Interval = d.gate.pause(d.now), d.gate.interval(d.now)
+	d.status.MeanTokens, _ = d.gate.usage.Mean()
+	d.status.HoldFor, d.status.LongHolds = d.spell.left(d.now), d.spell.long(d.now)
 	d.status.Budgets = d.gate.appendStatus(d.reporter.budgets(), d.now)
 	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status)
 }

@@ -160,11 +160,11 @@ func TestPauseIsToldOnceAndItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 1)
 		v := s.open(t.Context())
-		s.Hint(controller.Hint{RetryAfter: 10 * second}, controller.Mark{})
+		s.Hint(controller.Hint{RetryAfter: 10 * second}, marks{})
 		v.send(s.work("job", 0))
 		time.Sleep(5 * second)
-		s.Hint(controller.Hint{RetryAfter: 10 * second}, controller.Mark{}) // until 15s
-		s.Hint(controller.Hint{RetryAfter: second}, controller.Mark{})      // no longer than before
+		s.Hint(controller.Hint{RetryAfter: 10 * second}, marks{}) // until 15s
+		s.Hint(controller.Hint{RetryAfter: second}, marks{})      // no longer than before
 		if snap := s.Snapshot(); snap.PausedFor != 10*second {
 			t.Errorf("paused for %v", snap.PausedFor)
 		}

@@ -34,7 +34,8 @@ import (
 // for an attempt.
 //
 // Do not use a Transport with a Throttle for the work of a pipeline on that same throttle:
-// it would wait for a slot while it holds one. That is what one without a Throttle is for.
+// it would wait for a slot while it holds one, so it gets pipeline.ErrNested. That is what
+// one without a Throttle is for.
 type Transport struct {
 	// Throttle is what requests pass. Without one, a request belongs to the attempt
 	// whose slot its context carries (see pipeline.SlotFrom): it is sent once, and what
