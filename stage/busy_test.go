@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"testing"
@@ -65,4 +66,19 @@ func TestAJobThatWasRefusedByChanceWaitsAsLongAsItWasAskedTo(t *testing.T) {
 	if Busy(nil, minute) != nil {
 		t.Error("nil became an error")
 	}
+}
+
+// MaxPause bounds also what a busy service asks of one job.
+func TestAJobThatIsToWaitTooLongByChanceComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1, retryingBy(controller.Retry{BaseDelay: second}), func(cfg *Config) { cfg.MaxPause = minute })
+		v := s.open(t.Context())
+		v.send(s.work("refused", 0, Busy(io.EOF, minute+1)), s.work("other", 0))
+		v.leave(2)
+		s.started("refused 0s", "other 0s")
+		var pause *PauseError
+		if err := v.jobs[0].Err; !errors.As(err, &pause) || *pause != (PauseError{minute + 1, minute}) || !errors.Is(err, io.EOF) {
+			t.Errorf("got %v", err)
+		}
+	})
 }

@@ -73,7 +73,7 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		j.exhaust()
 		return 0, false
 	}
-	if asked := j.askedFor(); asked > rules.maxPause {
+	if asked := max(j.retryAfter, j.askedFor()); asked > rules.maxPause { // also if it is for this job alone
 		j.Err = errors.Join(j.Err, &PauseError{RetryAfter: asked, MaxPause: rules.maxPause})
 		j.exhaust()
 		return 0, false
