@@ -17,6 +17,7 @@ import (
 
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/pipeline"
+	"github.com/paceline-go/paceline/stage"
 )
 
 // Work returns work with a span around each attempt, and its duration measured.
@@ -214,6 +215,8 @@ func errorType(err error) attribute.KeyValue {
 var wrappers = map[reflect.Type]bool{
 	reflect.TypeOf(pipeline.Fatal(errPanic)):                 true, // and Transient, Overloaded
 	reflect.TypeOf(pipeline.Final(errPanic)):                 true,
+	reflect.TypeOf(stage.Busy(errPanic, 0)):                  true, // of pacehttp, and so is the next
+	reflect.TypeOf(stage.Partly(errPanic)):                   true,
 	reflect.TypeOf(pipeline.Partial([]error{errPanic})):      true, // all of a batch failed
 	reflect.TypeOf(pipeline.Partial([]error{errPanic, nil})): true, // some did
 	reflect.TypeOf(fmt.Errorf("%w", errPanic)):               true,

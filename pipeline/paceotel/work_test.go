@@ -19,6 +19,7 @@ import (
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/pipeline"
 	"github.com/paceline-go/paceline/pipeline/paceotel"
+	"github.com/paceline-go/paceline/stage"
 )
 
 // twice retries once, after a second.
@@ -412,6 +413,8 @@ func TestErrorsAreToldApartByTheirOwnType(t *testing.T) {
 		pipeline.Fatal(shortage{}),
 		pipeline.Final(pipeline.Overloaded(fmt.Errorf("again: %w", shortage{}), time.Second)),
 		fmt.Errorf("one more: %w", pipeline.Transient(shortage{})),
+		stage.Busy(shortage{}, time.Second),
+		pipeline.Final(stage.Partly(shortage{})),
 	}
 	work := paceotel.Work(b.config(), func(_ context.Context, i int) (int, error) { return 0, errs[i] }, nil)
 	for i := range errs {
