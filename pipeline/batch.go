@@ -23,7 +23,7 @@ import (
 //
 // To the throttle, a batch is one job: Cost and Weight are those of a whole call,
 // and requests, rates, progress and attempts count calls. There may be as many jobs
-// inside as a run of p may hold batches, and one batch more.
+// inside as a run of p may hold batches, and one batch more, but not more than a million.
 //
 // Batch panics if p is nil, size is less than 1, or wait is 0 or less.
 func Batch[In, Out any](p *Pipeline[[]In, []Out], size int, wait time.Duration) *Chain[In, Out] {
@@ -35,7 +35,7 @@ func Batch[In, Out any](p *Pipeline[[]In, []Out], size int, wait time.Duration) 
 		panic(fmt.Sprintf("paceline: Batch: wait: got %v, want above 0", wait))
 	}
 	b := &batching[In, Out]{pipeline: p, size: size, wait: wait}
-	return &Chain[In, Out]{start: b.start, throttles: []*Throttle{p.throttle}}
+	return &Chain[In, Out]{start: b.start, throttles: []*Throttle{p.throttle}, room: b.room}
 }
 
 // Partial is for work that does many jobs in one call, of which some may fail: errs
@@ -98,6 +98,19 @@ type batching[In, Out any] struct {
 	size     int
 	wait     time.Duration
 }
+
+// room returns how many jobs a run holds at most: in the batches that a run of p takes as
+// long as no attempt is a matter of microseconds, in the one that is being gathered, and
+// in the one that is being spread.
+func (b *batching[In, Out]) room() int {
+	batches := 4*b.pipeline.throttle.most() + 2
+	return max(min(b.size, mostBatched/batches)*batches, leastRoom)
+}
+
+// mostBatched is how many jobs a run of batches holds at most, however large they are:
+// the results channel is made for them. Chosen: some 100 MB, of which what is not used is
+// never touched.
+const mostBatched = 1 << 20
 
 func (b *batching[In, Out]) start(ctx context.Context, jobs <-chan parcel) <-chan Result[parcel, Out] {
 	p := b.pipeline

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/sourcegraph/conc"
@@ -27,6 +28,7 @@ type Stage[In, Out any] interface {
 type Chain[In, Out any] struct {
 	start     starter[Out]
 	throttles []*Throttle
+	room      func() int // how many jobs it holds at most, results that are not read included
 }
 
 // A starter starts the stages of a chain. They take jobs until the channel is
@@ -73,6 +75,7 @@ func Then[In, Mid, Out any](first Stage[In, Mid], second Stage[Mid, Out]) *Chain
 			return connect(ctx, one, two, jobs)
 		},
 		throttles: slices.Concat(one.throttles, two.throttles),
+		room:      func() int { return one.room() + two.room() + 2*ahead },
 	}
 }
 
@@ -119,7 +122,7 @@ func addPast[Out any](p *past, r Result[parcel, Out]) Result[parcel, Out] {
 func (c *Chain[In, Out]) chain() *Chain[In, Out] { return c }
 
 func (p *Pipeline[In, Out]) chain() *Chain[In, Out] {
-	return &Chain[In, Out]{start: p.start, throttles: []*Throttle{p.throttle}}
+	return &Chain[In, Out]{start: p.start, throttles: []*Throttle{p.throttle}, room: p.room}
 }
 
 // start runs p for jobs that are parcels.
@@ -141,7 +144,7 @@ func (p *Pipeline[In, Out]) start(ctx context.Context, jobs <-chan parcel) <-cha
 // runAll is Run for jobs that all come back, however the run ends: it goes on
 // until the channel is closed.
 func (p *Pipeline[In, Out]) runAll(ctx context.Context, jobs <-chan In) <-chan Result[In, Out] {
-	r := newRun(ctx, p, jobs)
+	r := newRun(ctx, p, jobs, 0)
 	r.returnRest = true
 	go r.loop()
 	return r.results
@@ -161,26 +164,34 @@ func (c *Chain[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[
 	mustHave("Run", jobs != nil, "jobs channel")
 	intake, end := c.intake(ctx)
 	parcels := make(chan parcel)
+	results := make(chan Result[In, Out], c.room())
+	var inside atomic.Int64 // jobs that were taken and not handed out
 	go func() {
 		defer close(parcels)
-		for intake.Err() == nil && !c.closed() {
+		room := func() bool { return int(inside.Load())+len(results) < cap(results) }
+		for lull := (lull{}); intake.Err() == nil && !c.closed(); {
+			lull.await(room, intake.Done())
+			if intake.Err() != nil {
+				return
+			}
 			select {
 			case in, ok := <-jobs:
 				if !ok {
 					return
 				}
+				inside.Add(1)
 				parcels <- parcel{in: in}
 			case <-intake.Done():
 			}
 		}
 	}()
-	results := make(chan Result[In, Out], ahead)
 	stages := c.start(ctx, parcels)
 	go func() {
 		defer close(results)
 		defer end()
 		for r := range stages {
 			results <- opened[In](r)
+			inside.Add(-1)
 		}
 	}()
 	return results

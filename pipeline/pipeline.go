@@ -132,12 +132,17 @@ func (p *Pipeline[In, Out]) Throttle() *Throttle { return p.throttle }
 // closed, and gives each that it took back as a result. When all are given
 // back, it closes the results; on a throttle that is closed already, at once.
 //
-// Read the results until they are closed, also after cancelling ctx: only so
-// every job is accounted for. A reader who stops reading holds up this run, but
-// no other one on the same throttle. Jobs that were taken and whose results were
-// not yet read are about four times MaxConcurrency at most; six times, and 128
-// more, if attempts take no more than microseconds, or if they are Ordered or
-// Retry.Park is set and some take long.
+// A reader who stops reading holds up this run, but no other one on the same
+// throttle. Jobs that were taken and whose results were not yet read are about four
+// times MaxConcurrency at most; six times, and 128 more, if attempts take no more
+// than microseconds, or if they are Ordered or Retry.Park is set and some take long.
+// If Update raises MaxConcurrency, they are never more than the run had room for when
+// it began, which is at least 1,024.
+//
+// To leave early, cancel ctx and return: nobody needs to read after that, since the
+// channel has room for all results, and nothing of the run is left when the last
+// attempt has ended. Read on until the results are closed to have every job accounted
+// for.
 //
 // When the intake has ended, nobody receives from jobs any more. Let whoever
 // sends them also select on ctx.Done and Throttle.Done, or use Each.
@@ -151,7 +156,7 @@ func (p *Pipeline[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Resu
 		panic("paceline: Run: jobs channel is nil")
 	}
 	p.running.Store(true)
-	r := newRun(ctx, p, jobs)
+	r := newRun(ctx, p, jobs, p.room())
 	go r.loop()
 	return r.results
 }
@@ -179,7 +184,7 @@ func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Se
 	return func(yield func(Result[In, Out]) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		feed := make(chan In, min(p.throttle.most(), maxFeed))
-		r := newRun(ctx, p, feed)
+		r := newRun(ctx, p, feed, 0)
 		r.returnRest = true
 
 		var feeder conc.WaitGroup
