@@ -49,18 +49,17 @@ func Partial(errs []error) error { return newPartial(errs, stage.Classify).asErr
 
 func newPartial(errs []error, classify func(error) Verdict) *partialError {
 	part := &partialError{errs: slices.Clone(errs)}
-	worst := Ignored
 	for _, err := range errs {
 		if err == nil {
 			continue
 		}
 		part.failed++
-		verdict := classify(err)
+		verdict, err := stage.Judge(classify, err)
 		if verdict == Succeeded {
 			verdict = Ignored // for a job that failed all the same
 		}
-		if part.worst == nil || verdict > worst || verdict == worst && stage.RetryAfter(err) > stage.RetryAfter(part.worst) {
-			part.worst, worst = err, verdict
+		if part.worst == nil || verdict > part.verdict || verdict == part.verdict && stage.RetryAfter(err) > stage.RetryAfter(part.worst) {
+			part.worst, part.verdict = err, verdict
 		}
 	}
 	return part
@@ -68,9 +67,10 @@ func newPartial(errs []error, classify func(error) Verdict) *partialError {
 
 // partialError is that of a call of which only some jobs failed.
 type partialError struct {
-	errs   []error
-	failed int
-	worst  error
+	errs    []error
+	failed  int
+	worst   error
+	verdict Verdict // on the worst
 }
 
 func (e *partialError) Error() string {
@@ -278,7 +278,7 @@ func (t *batch[In, Out]) settle(open []*batched[In, Out], part *partialError) er
 		j.done, j.attempts, j.took = true, t.calls, took
 	}
 	left, all := newPartial(again, cfg.Classify), newPartial(part.errs, cfg.Classify)
-	refused := all.failed > 0 && cfg.Classify(all.worst) == Overload
+	refused := all.verdict == Overload
 	switch {
 	case left.failed > 0 && refused: // perhaps of a job that is not tried again
 		return Overloaded(left.asError(), stage.RetryAfter(all.worst))

@@ -104,6 +104,14 @@ func drawConfig(t *rapid.T) pipeline.Config {
 	} else {
 		cfg.Policy = pipeline.AIMD{FailureThreshold: 2, CoolingPeriod: 50 * time.Millisecond}
 	}
+	if verdict := pipeline.Verdict(rapid.IntRange(0, 9).Draw(t, "verdict")); verdict < 6 { // two of them are none
+		cfg.Classify = func(err error) pipeline.Verdict {
+			if err == errService {
+				return verdict
+			}
+			return pipeline.Classify(err)
+		}
+	}
 	for i := range rapid.IntRange(0, 2).Draw(t, "budgets") {
 		cfg.Budgets = append(cfg.Budgets, pipeline.Budget{
 			Name:   fmt.Sprint("budget", i),
@@ -383,7 +391,7 @@ func (v visit) judge(f *faults, r result, s *service, cfg pipeline.Config) {
 			"job %d: panic became %v", r.In, r.Err)
 	case last.answer.ending == exits:
 		f.check(strings.Contains(r.Err.Error(), "Goexit"), "job %d: exit became %v", r.In, r.Err)
-	case cfg.Retry == nil:
+	case cfg.Retry == nil && cfg.Classify == nil:
 		f.check(r.Err == last.err, "job %d: %v became %v", r.In, last.err, r.Err)
 	default:
 		f.check(errors.Is(r.Err, last.err), "job %d: cannot see %v through %v", r.In, last.err, r.Err)

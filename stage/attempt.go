@@ -171,10 +171,8 @@ func (r *rules) judgeSafely(j *Job, overdue bool, retries *controller.Allowance)
 // its attempts, or the retries that all jobs together are allowed.
 func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	m, retryAfter := markOf(j.Err)
-	verdict := r.classify(j.Err)
-	if verdict > controller.Succeeded {
-		verdict = controller.Failed // there is no such verdict, but something went wrong
-	}
+	verdict, err := Judge(r.classify, j.Err)
+	j.Err = err
 	refused := verdict == controller.Overload
 	timedOut := errors.Is(j.Err, context.DeadlineExceeded)
 	if overdue && timedOut && verdict == controller.Failed {
@@ -195,6 +193,16 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 		}
 	}
 	j.counted = r.count(j, verdict)
+}
+
+// Judge returns what classify says of err, and err. A verdict that is none of the four is a
+// failure, since something went wrong, and the error says so.
+func Judge(classify func(error) controller.Verdict, err error) (controller.Verdict, error) {
+	v := classify(err)
+	if v > controller.Succeeded {
+		return controller.Failed, fmt.Errorf("%w; classify: got %v, want ignored, failed, overload or succeeded", err, v)
+	}
+	return v, err
 }
 
 // count returns the verdict for the breaker, which may be told what counts: also
