@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"runtime"
 	"time"
 
 	"github.com/paceline-go/paceline/clock"
@@ -19,16 +18,13 @@ import (
 // MaxConcurrency.
 const leastRoom = 1024
 
-// How long to wait between two looks. Chosen: from what waking a goroutine costs up to what
-// nobody minds after a reader's pause of some seconds.
+// How long to wait between two looks: at first only until others have run, at last as long
+// as nobody minds after a reader's pause of some seconds. In a bubble of testing/synctest,
+// a nanosecond is until a reader who does not pause has read all.
 const (
-	shortestLook = 50 * time.Microsecond
+	shortestLook = time.Nanosecond
 	longestLook  = time.Second
 )
-
-// manyYields is how often others are let run before a look is made to wait: about 10 µs, in
-// which a reader that only counts takes a hundred results.
-const manyYields = 64
 
 // lull is how long to wait for a slow reader: the longer, the longer he has paused.
 type lull struct{ wait time.Duration }
@@ -50,12 +46,6 @@ func (l *lull) looked(read bool) {
 
 // await waits until read says that the reader has read enough, or done is closed.
 func (l *lull) await(read func() bool, done <-chan struct{}) {
-	for range manyYields {
-		if read() {
-			return
-		}
-		runtime.Gosched()
-	}
 	for !read() {
 		timer := l.timer()
 		select {

@@ -80,11 +80,11 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 func (r *run[In, Out]) window() int { return 4 * r.pipeline.throttle.most() }
 
 // backlog is how many results may wait for the reader before the intake stops.
-func (r *run[In, Out]) backlog() int { return 2*r.pipeline.throttle.most() + 8 }
+func (r *run[In, Out]) backlog() int { return 2*r.pipeline.throttle.most() + 8 + 2*r.door.Lead() }
 
 // room returns how many jobs a run of p holds at most, results that are not read included.
 func (p *Pipeline[In, Out]) room() int {
-	return max(6*p.throttle.most()+8+2*stage.MaxLead, leastRoom)
+	return max(6*p.throttle.most()+8+4*stage.MaxLead, leastRoom)
 }
 
 // loop moves jobs until the run is finished. When there is nothing to move it
@@ -92,7 +92,7 @@ func (p *Pipeline[In, Out]) room() int {
 // woken is the dearest part of it.
 func (r *run[In, Out]) loop() {
 	defer r.leave()
-	idle := 0
+	idle := false
 	for !r.finished() {
 		r.heed()
 		moved := r.collect()
@@ -100,13 +100,13 @@ func (r *run[In, Out]) loop() {
 		moved = r.takeIn() || moved
 		switch {
 		case moved:
-			idle = 0
+			idle = false
 		case r.finished():
-		case idle < 1 || idle < manyYields && r.lagging():
-			idle++
+		case !idle:
+			idle = true
 			runtime.Gosched()
 		default:
-			idle = 0
+			idle = false
 			r.wait()
 		}
 	}
