@@ -39,10 +39,12 @@ type Job struct {
 	Ask
 
 	next    *Job // in the list that the job is in
+	prev    *Job // in the queue that the job is in
 	door    *Door
 	scope   *scope
 	started time.Duration // when its last attempt started, since the throttle's epoch
 	message message
+	queued  bool // in a queue
 
 	// Set by the dispatcher when an attempt starts.
 	probe    bool  // of the circuit
@@ -90,6 +92,7 @@ type retrying struct {
 	evidence   controller.Evidence // whether refusals are its own
 	retryAfter time.Duration       // not before
 	due        time.Time           // when it is tried again
+	place      int                 // among those that back off, from 1; 0: it does not
 }
 
 // Reset makes j a job that has not been submitted, with the same Work and Ask.
@@ -141,12 +144,14 @@ func (l *List) Pop() *Job {
 // Empty reports whether the list has no job.
 func (l *List) Empty() bool { return l.first == nil }
 
-// A queue is a list of jobs, first in, first out. Its zero value is empty.
+// A queue is a list of jobs, first in, first out, which may also leave it from the
+// middle. Its zero value is empty.
 type queue struct {
 	first, last *Job
 }
 
 func (q *queue) push(j *Job) {
+	j.queued, j.prev = true, q.last
 	if q.first == nil {
 		q.first = j
 	} else {
@@ -163,6 +168,8 @@ func (q *queue) putFirst(front *queue) {
 	front.last.next = q.first
 	if q.first == nil {
 		q.last = front.last
+	} else {
+		q.first.prev = front.last
 	}
 	q.first = front.first
 	*front = queue{}
@@ -184,9 +191,21 @@ func (q *queue) removeAll(unwanted func(*Job) bool) (removed []*Job) {
 
 func (q *queue) pop() *Job {
 	j := q.first
-	q.first, j.next = j.next, nil
-	if q.first == nil {
-		q.last = nil // or it would be kept alive
-	}
+	q.remove(j)
 	return j
+}
+
+// remove takes out a job that is in q.
+func (q *queue) remove(j *Job) {
+	if j.prev == nil {
+		q.first = j.next
+	} else {
+		j.prev.next = j.next
+	}
+	if j.next == nil {
+		q.last = j.prev
+	} else {
+		j.next.prev = j.prev
+	}
+	j.queued, j.next, j.prev = false, nil, nil
 }
