@@ -312,8 +312,8 @@ func instead(err, own error) error {
 	switch err := err.(type) {
 	case *RetriesExhaustedError:
 		return &RetriesExhaustedError{Attempts: err.Attempts, Err: own}
-	case interface{ Unwrap() []error }: // the last attempt's, and why there was no other
-		return fmt.Errorf("%w; not tried again: %w", own, errors.Join(err.Unwrap()[1:]...))
+	case *stage.StoppedError:
+		return &stage.StoppedError{Last: instead(err.Last, own), Why: err.Why}
 	}
 	return own
 }

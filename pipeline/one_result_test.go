@@ -104,14 +104,6 @@ func drawConfig(t *rapid.T) pipeline.Config {
 	} else {
 		cfg.Policy = pipeline.AIMD{FailureThreshold: 2, CoolingPeriod: 50 * time.Millisecond}
 	}
-	if verdict := pipeline.Verdict(rapid.IntRange(0, 9).Draw(t, "verdict")); verdict < 6 { // two of them are none
-		cfg.Classify = func(err error) pipeline.Verdict {
-			if err == errService {
-				return verdict
-			}
-			return pipeline.Classify(err)
-		}
-	}
 	for i := range rapid.IntRange(0, 2).Draw(t, "budgets") {
 		cfg.Budgets = append(cfg.Budgets, pipeline.Budget{
 			Name:   fmt.Sprint("budget", i),
@@ -139,6 +131,20 @@ func drawConfig(t *rapid.T) pipeline.Config {
 		}
 	}
 	return cfg
+}
+
+// drawClassify sometimes draws a verdict on what fails; two of them are none.
+func drawClassify(t *rapid.T, cfg *pipeline.Config) {
+	verdict := pipeline.Verdict(rapid.IntRange(0, 9).Draw(t, "verdict"))
+	if verdict >= 6 {
+		return
+	}
+	cfg.Classify = func(err error) pipeline.Verdict {
+		if err == errService {
+			return verdict
+		}
+		return pipeline.Classify(err)
+	}
 }
 
 // drawAnswers draws the answers to the first attempts of each job. Those to
@@ -174,6 +180,7 @@ func drawAnswers(t *rapid.T, cfg pipeline.Config, jobs int) func(job, number int
 func TestOneJobOneResult(t *testing.T) {
 	attack(t, func(rt *rapid.T) func(*faults) {
 		cfg := drawConfig(rt)
+		drawClassify(rt, &cfg)
 		var visits []visit
 		jobs := 0
 		for range rapid.IntRange(1, 3).Draw(rt, "visits") {

@@ -87,7 +87,7 @@ func (a *attempts) abort(j *Job) {
 	j.ended = a.now()
 	j.Took = j.ended - j.began
 	if j.Err != ErrGoexit {
-		j.Err = errors.Join(ErrGoexit, j.Err) // without asking the error for its text
+		j.Err = &StoppedError{Last: j.Err, Why: ErrGoexit}
 	}
 	j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
 	j.leave()
@@ -101,13 +101,16 @@ func (a *attempts) skip(j *Job) {
 }
 
 // abandoned returns the error of a job that is not tried any more because its
-// door is cancelled: the cause, and what it failed with if it was ever tried.
-func (j *Job) abandoned() error {
-	cause := context.Cause(j.door.ctx)
+// door is cancelled.
+func (j *Job) abandoned() error { return j.stopped(context.Cause(j.door.ctx)) }
+
+// stopped returns the error of a job that is not tried any more: why, and before it what
+// the last attempt failed with, if there was one.
+func (j *Job) stopped(why error) error {
 	if j.Attempts == 0 {
-		return cause
+		return why
 	}
-	return fmt.Errorf("%w; cancelled while waiting to try again: %w", j.Err, cause)
+	return &StoppedError{Last: j.Err, Why: why}
 }
 
 // enter gives the attempt a slot.
@@ -159,7 +162,7 @@ func (r *rules) judgeSafely(j *Job, overdue bool, retries *controller.Allowance)
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			j.Err = errors.Join(j.Err, NewPanicError(v))
+			j.Err = &StoppedError{Last: j.Err, Why: NewPanicError(v)}
 			j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
 		}
 	}()

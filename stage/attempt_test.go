@@ -166,7 +166,7 @@ func TestAbortedAttemptCallsNothingOfTheUsers(t *testing.T) {
 		if j.again || j.verdict != ignored || j.counted != ignored || j.tokens != Unknown || j.Took != 3*time.Second {
 			t.Errorf("%s: %v, %v, again %v, took %v", name, j.verdict, j.counted, j.again, j.Took)
 		}
-		if joined, ok := j.Err.(interface{ Unwrap() []error }); err != ErrGoexit && (!ok || joined.Unwrap()[0] != ErrGoexit) {
+		if joined, ok := j.Err.(interface{ Unwrap() []error }); err != ErrGoexit && (!ok || joined.Unwrap()[1] != ErrGoexit) {
 			t.Errorf("%s: its error does not say that it was ended", name)
 		}
 	}

@@ -14,7 +14,7 @@ func (d *Dispatcher) dispatch() {
 	for j := d.next(); j != nil; j = d.next() {
 		if d.hopeless(j, 0) {
 			d.take(j)
-			d.finish(j, d.tooLate(j))
+			d.finish(j, j.stopped(d.tooLate(j)))
 			continue
 		}
 		enough := d.restoredBudget()

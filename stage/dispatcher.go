@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"context"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -335,18 +336,37 @@ func (d *Dispatcher) finish(j *Job, err error) {
 // cancel gives back all jobs of a door that are not in flight.
 func (d *Dispatcher) cancel(door *Door) {
 	door.canceled = true
-	for door.queue.first != nil {
-		j := door.queue.pop()
-		door.admitted++
-		d.finish(j, j.abandoned())
+	if c := door.call; c != nil {
+		d.cancelCall(c)
+		return
 	}
-	if door.call != nil {
-		d.cancelCall(door.call)
+	d.finishWaiting([]*Door{door}, func(j *Job) error {
+		if j.door != door {
+			return nil
+		}
+		return context.Cause(door.ctx)
+	})
+}
+
+// finishWaiting gives back those jobs for which there is a reason why they are to wait no
+// longer: of those that back off, and of those that wait at the doors for a first attempt.
+// It returns how many of the latter there were.
+func (d *Dispatcher) finishWaiting(doors []*Door, why func(*Job) error) (fresh int64) {
+	unwanted := func(j *Job) bool { return why(j) != nil }
+	for _, door := range doors {
+		for _, j := range door.queue.removeAll(unwanted) {
+			if door != d.counter {
+				door.admitted++
+			}
+			d.finish(j, why(j))
+			fresh++
+		}
 	}
-	for _, j := range d.retries.remove(func(j *Job) bool { return j.door == door }) {
+	for _, j := range d.retries.remove(unwanted) {
 		d.release(j)
-		d.finish(j, j.abandoned())
+		d.finish(j, j.stopped(why(j)))
 	}
+	return fresh
 }
 
 // sendBack gives doors the jobs that are done with, and wakes the owners that

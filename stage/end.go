@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/paceline-go/paceline/controller"
@@ -72,11 +71,11 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 	}
 	wait = max(retry.Delay(j.Attempts, d.gate.random.Float64()), j.retryAfter)
 	if err := rules.tooDear(j.Ask); err != nil { // not before an update
-		j.again, j.Err = false, fmt.Errorf("%w; %w", err, j.Err)
+		j.again, j.Err = false, j.stopped(err)
 		return 0, false
 	}
 	if d.late(j.door, wait) {
-		j.again, j.Err = false, d.tooLate(j)
+		j.again, j.Err = false, j.stopped(d.tooLate(j))
 		return 0, false
 	}
 	j.holding = !retry.Park && !j.own // or a few bad rows would slow the good ones

@@ -40,6 +40,18 @@ func (e *RetriesExhaustedError) Error() string {
 
 func (e *RetriesExhaustedError) Unwrap() error { return e.Err }
 
+// A StoppedError is that of a job that was tried, and is not tried again although it might
+// be: its run was cancelled, there is no time, the circuit is open, or a function of the
+// configuration has failed.
+type StoppedError struct {
+	Last error // what the last attempt failed with
+	Why  error // why there is no other
+}
+
+func (e *StoppedError) Error() string { return fmt.Sprintf("%v; not tried again: %v", e.Last, e.Why) }
+
+func (e *StoppedError) Unwrap() []error { return []error{e.Last, e.Why} }
+
 // A CostError says that a job costs more than a budget will ever have.
 type CostError struct {
 	Cost, Limit int64
