@@ -162,6 +162,16 @@ func (t *Told) Interval(now time.Time, u Use) (interval time.Duration) {
 	return interval
 }
 
+// Until returns until when what is known of quotas counts at most: then all are whole.
+func (t *Told) Until() (until time.Time) {
+	for i := range t.ledgers {
+		if whole := t.ledgers[i].whole; whole.After(until) {
+			until = whole
+		}
+	}
+	return until
+}
+
 // Holds reports whether anything is known that may hold attempts up.
 func (t *Told) Holds() bool { return len(t.ledgers) > 0 }
 

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -42,6 +43,7 @@ type Dispatcher struct {
 	full     atomic.Bool   // no slot is free: more jobs would change nothing
 	closing  chan struct{} // closed when no new work is taken
 	nudged   atomic.Bool   // there is something to look at, if not in the mailbox
+	bound    atomic.Int64  // until when, since the epoch, the gate holds back what a new one would let through
 
 	// ---
 
@@ -250,6 +252,21 @@ func (d *Dispatcher) handle(mail List) {
 	d.watchDrain()
 	d.report()
 	d.rest()
+	d.bound.Store(int64(d.boundUntil().Sub(d.attempts.epoch)))
+}
+
+// boundUntil returns until when the dispatcher must not be forgotten.
+func (d *Dispatcher) boundUntil() time.Time {
+	if d.jobs > 0 {
+		return d.attempts.epoch.Add(math.MaxInt64)
+	}
+	return d.gate.bound(d.now)
+}
+
+// Bound reports whether the dispatcher is in use, or holds attempts back, or may, that a new
+// one would let through: by a pause, an open circuit, a budget that is used in part.
+func (d *Dispatcher) Bound() bool {
+	return d.awake.Load() || d.attempts.now() < time.Duration(d.bound.Load())
 }
 
 // staff lets the pool have as many workers as the limit says, while there is or

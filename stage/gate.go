@@ -299,6 +299,30 @@ func (g *gate) pause(now time.Time) time.Duration {
 	return max(g.advice.Wait(now), g.told.Pause(now))
 }
 
+// bound returns until when the gate holds back what a new one would let through: by a pause,
+// an open circuit, or what was used of budgets, of the rate and of a server's quotas. A
+// window counts for its whole length from now on.
+func (g *gate) bound(now time.Time) time.Time {
+	until := now.Add(g.advice.Wait(now))
+	if quota := g.told.Until(); quota.After(until) {
+		until = quota
+	}
+	if g.circuit != nil && g.circuit.State(now) == controller.BreakerOpen && g.circuit.Until().After(until) {
+		until = g.circuit.Until()
+	}
+	for _, w := range g.budgets {
+		if empty := now.Add(w.Window); w.Used(now) > 0 && empty.After(until) {
+			until = empty
+		}
+	}
+	if g.rate != nil {
+		if full := now.Add(g.rate.Wait(now, g.rate.Burst)); full.After(until) {
+			until = full
+		}
+	}
+	return until
+}
+
 // interval returns how far apart a server's quotas keep ordinary attempts.
 func (g *gate) interval(now time.Time) time.Duration {
 	if !g.told.Holds() {
