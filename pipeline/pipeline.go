@@ -53,8 +53,9 @@ type Result[In, Out any] struct {
 type Pipeline[In, Out any] struct {
 	throttle *Throttle
 	work     Work[In, Out]
-	cost     func(In) int64   // nil: unknown
-	weight   func(In) float64 // nil: 1
+	cost     func(In) int64                            // nil: unknown
+	weight   func(In) float64                          // nil: 1
+	parts    func(In, error) (completed, failed int64) // of a job that stands for several; nil: none does
 	ordered  bool
 	running  atomic.Bool // Run or Each has been called
 }

@@ -290,6 +290,9 @@ func (r *run[In, Out]) newJob(in In) *job[In, Out] {
 	} else {
 		j = &job[In, Out]{work: r.pipeline.work}
 		j.Work, j.Ask = j, stage.Ordinary
+		if parts := r.pipeline.parts; parts != nil {
+			j.Parts = func(err error) (completed, failed int64) { return parts(j.in, err) }
+		}
 	}
 	j.in, j.sequence = in, r.taken
 	r.taken++

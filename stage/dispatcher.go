@@ -316,7 +316,7 @@ func (d *Dispatcher) submit(j *Job) {
 	}
 	if j.Err != nil { // nobody needs to try it
 		j.door.admitted++
-		d.status.Failed++
+		j.count(&d.status, j.Err)
 		d.finish(j, j.Err)
 		return
 	}
@@ -335,11 +335,8 @@ func (d *Dispatcher) submit(j *Job) {
 // finish gives a job back to its door.
 func (d *Dispatcher) finish(j *Job, err error) {
 	j.Err = err
-	switch {
-	case err == nil:
-		d.status.Completed++
-	case j.Attempts > 0:
-		d.status.Failed++
+	if err == nil || j.Attempts > 0 {
+		j.count(&d.status, err)
 	}
 	d.jobs--
 	if c := j.door.call; c != nil {
@@ -367,8 +364,7 @@ func (d *Dispatcher) cancel(door *Door) {
 
 // finishWaiting gives back those jobs for which there is a reason why they are to wait no
 // longer: of those that back off, and of those that wait at the doors for a first attempt.
-// It returns how many of the latter there were.
-func (d *Dispatcher) finishWaiting(doors []*Door, why func(*Job) error) (fresh int64) {
+func (d *Dispatcher) finishWaiting(doors []*Door, why func(*Job) error) {
 	unwanted := func(j *Job) bool { return why(j) != nil }
 	for _, door := range doors {
 		for _, j := range door.queue.removeAll(unwanted) {
@@ -376,14 +372,12 @@ func (d *Dispatcher) finishWaiting(doors []*Door, why func(*Job) error) (fresh i
 				door.admitted++
 			}
 			d.finish(j, why(j))
-			fresh++
 		}
 	}
 	for _, j := range d.retries.remove(unwanted) {
 		d.release(j)
 		d.finish(j, j.stopped(why(j)))
 	}
-	return fresh
 }
 
 // sendBack gives doors the jobs that are done with, and wakes the owners that

@@ -78,6 +78,10 @@ type Job struct {
 	Took     time.Duration // from the first attempt's start to the last one's end
 	Err      error
 
+	// Parts returns how many jobs that this one stands for have succeeded, and how many have
+	// failed, when it comes back with err; nil: it is one.
+	Parts func(err error) (completed, failed int64)
+
 	retrying
 	further []claim                  // on further budgets
 	common  []controller.Reservation // from the commons
@@ -93,6 +97,20 @@ type retrying struct {
 	retryAfter time.Duration       // not before
 	due        time.Time           // when it is tried again
 	place      int                 // among those that back off, from 1; 0: it does not
+}
+
+// count adds what has become of j, which comes back with err.
+func (j *Job) count(s *controller.Status, err error) {
+	switch {
+	case j.Parts != nil:
+		completed, failed := j.Parts(err)
+		s.Completed += completed
+		s.Failed += failed
+	case err == nil:
+		s.Completed++
+	default:
+		s.Failed++
+	}
 }
 
 // Reset makes j a job that has not been submitted, with the same Work and Ask.
@@ -173,6 +191,12 @@ func (q *queue) putFirst(front *queue) {
 	}
 	q.first = front.first
 	*front = queue{}
+}
+
+func (q *queue) each(f func(*Job)) {
+	for j := q.first; j != nil; j = j.next {
+		f(j)
+	}
 }
 
 // removeAll takes the jobs that are unwanted out of the queue.

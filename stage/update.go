@@ -107,5 +107,12 @@ func (g *gate) updateBudgets(now time.Time, budgets []controller.Budget) {
 // refuse gives back the jobs for which there will never be room any more.
 func (d *Dispatcher) refuse() {
 	rules := d.attempts.rules.Load()
-	d.status.Failed += d.finishWaiting(d.doors, func(j *Job) error { return rules.tooDear(j.Ask) })
+	for _, door := range d.doors {
+		door.queue.each(func(j *Job) {
+			if err := rules.tooDear(j.Ask); err != nil {
+				j.count(&d.status, err) // though it was never tried
+			}
+		})
+	}
+	d.finishWaiting(d.doors, func(j *Job) error { return rules.tooDear(j.Ask) })
 }
