@@ -261,6 +261,8 @@ type batch[In, Out any] struct {
 	begins   time.Duration // its own first attempt, since then
 	calls    int           // attempts that have begun, of what it is a half of included
 	before   int           // of these, attempts of what it is a half of
+	refused  int           // refusals of what it is a half of
+	refusals int           // before the last attempt
 	spent    time.Duration // which took so long
 	split    error         // which failed with this; nil: it is whole
 }
@@ -275,6 +277,7 @@ type batched[In, Out any] struct {
 	err      error // its own, of the last attempt; nil: it has none apart from the others'
 	done     bool  // and no more attempts are of it
 	attempts int   // when it was done
+	refusals int
 	took     time.Duration
 
 	result Result[parcel, Out]
@@ -299,7 +302,7 @@ func (t *batch[In, Out]) halves(r Result[*batch[In, Out], struct{}]) []*batch[In
 	half := func(jobs []*batched[In, Out]) *batch[In, Out] {
 		return &batch[In, Out]{
 			throttle: t.throttle, clock: t.clock, jobs: jobs, began: t.began,
-			calls: t.calls, before: t.calls, spent: t.begins + r.Took, split: r.Err,
+			calls: t.calls, before: t.calls, refused: t.refused + r.Refusals, spent: t.begins + r.Took, split: r.Err,
 		}
 	}
 	open := t.open()
@@ -351,6 +354,7 @@ func (t *batch[In, Out]) attempt(ctx context.Context, work Work[[]In, []Out]) er
 		t.begins = now.Sub(t.began)
 	}
 	t.calls++
+	t.refusals = t.refused + SlotFrom(ctx).Refusals()
 	open := t.open()
 	for _, j := range open {
 		var none Out
@@ -391,7 +395,7 @@ func (t *batch[In, Out]) settle(open []*batched[In, Out], part *partialError) er
 			again[i] = j.err
 			continue
 		}
-		j.done, j.attempts, j.took = true, t.calls, took
+		j.done, j.attempts, j.refusals, j.took = true, t.calls, t.refusals, took
 	}
 	left, all := newPartial(again, cfg.Classify), newPartial(part.errs, cfg.Classify)
 	refused := all.verdict == Overload
@@ -408,7 +412,10 @@ func (t *batch[In, Out]) settle(open []*batched[In, Out], part *partialError) er
 
 // result returns that of one job, given that of the batch.
 func (t *batch[In, Out]) result(j *batched[In, Out], r Result[*batch[In, Out], struct{}]) Result[parcel, Out] {
-	one := Result[parcel, Out]{In: j.parcel, Out: j.out, Err: r.Err, Attempts: t.before + r.Attempts, Took: t.begins + r.Took}
+	one := Result[parcel, Out]{
+		In: j.parcel, Out: j.out, Err: r.Err,
+		Attempts: t.before + r.Attempts, Refusals: t.refused + r.Refusals, Took: t.begins + r.Took,
+	}
 	if one.Attempts > 0 {
 		one.Waited = t.began.Sub(j.taken)
 	}
@@ -417,7 +424,7 @@ func (t *batch[In, Out]) result(j *batched[In, Out], r Result[*batch[In, Out], s
 		one.Took = t.spent
 		one.Err = &stage.StoppedError{Last: t.split, Why: r.Err}
 	case j.done:
-		one.Err, one.Attempts, one.Took = j.err, j.attempts, j.took
+		one.Err, one.Attempts, one.Refusals, one.Took = j.err, j.attempts, j.refusals, j.took
 	case j.err != nil:
 		one.Err = instead(r.Err, j.err)
 	}
@@ -429,7 +436,7 @@ func (t *batch[In, Out]) result(j *batched[In, Out], r Result[*batch[In, Out], s
 func instead(err, own error) error {
 	switch err := err.(type) {
 	case *RetriesExhaustedError:
-		return &RetriesExhaustedError{Attempts: err.Attempts, Err: own}
+		return &RetriesExhaustedError{Attempts: err.Attempts, Refusals: err.Refusals, Err: own}
 	case *stage.StoppedError:
 		return &stage.StoppedError{Last: instead(err.Last, own), Why: err.Why}
 	}

@@ -47,6 +47,7 @@ type parcel struct {
 type past struct {
 	job          parcel // as the stages before got it
 	attempts     int
+	refusals     int
 	waited, took time.Duration
 }
 
@@ -61,7 +62,7 @@ func unwrap[In any](p parcel) In {
 //
 // The results are those of the whole chain: In is the job that first was given,
 // Out is second's, Err is that of the stage in which it failed, and Attempts,
-// Waited and Took are sums. So whoever keeps the In of those with an Err has all
+// Refusals, Waited and Took are sums. So whoever keeps the In of those with an Err has all
 // there is to be done again.
 //
 // Stages may share a throttle. Ordered holds for the results of a stage; a job
@@ -93,7 +94,7 @@ func connect[In, Mid, Out any](ctx context.Context, one *Chain[In, Mid], two *Ch
 	go func() {
 		defer close(between) // after which ends is closed, and then results
 		for r := range done {
-			p := &past{job: r.In, attempts: r.Attempts, waited: r.Waited, took: r.Took}
+			p := &past{job: r.In, attempts: r.Attempts, refusals: r.Refusals, waited: r.Waited, took: r.Took}
 			if r.Err != nil {
 				results <- addPast(p, Result[parcel, Out]{Err: r.Err})
 				continue
@@ -114,6 +115,7 @@ func connect[In, Mid, Out any](ctx context.Context, one *Chain[In, Mid], two *Ch
 func addPast[Out any](p *past, r Result[parcel, Out]) Result[parcel, Out] {
 	r.In = p.job
 	r.Attempts += p.attempts
+	r.Refusals += p.refusals
 	r.Waited += p.waited
 	r.Took += p.took
 	return r
@@ -239,7 +241,7 @@ func (c *Chain[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[R
 func opened[In, Out any](r Result[parcel, Out]) Result[In, Out] {
 	return Result[In, Out]{
 		In: unwrap[In](r.In), Out: r.Out, Err: r.Err,
-		Attempts: r.Attempts, Waited: r.Waited, Took: r.Took,
+		Attempts: r.Attempts, Refusals: r.Refusals, Waited: r.Waited, Took: r.Took,
 	}
 }
 

@@ -376,6 +376,7 @@ func (v visit) payEach(f *faults, p *line, ctx context.Context, take func(result
 func (v visit) judge(f *faults, r result, s *service, cfg pipeline.Config) {
 	log := s.of(r.In)
 	f.check(len(log) == r.Attempts, "job %d: %d attempts, the service counts %d", r.In, r.Attempts, len(log))
+	f.check(r.Refusals >= 0 && r.Refusals <= r.Attempts, "job %d: %d refusals of %d attempts", r.In, r.Refusals, r.Attempts)
 	f.check(r.Waited >= 0, "job %d: waited %v", r.In, r.Waited)
 	if len(log) == 0 {
 		f.check(v.mayNotStart(r.Err), "job %d never started: %v", r.In, r.Err)
@@ -403,6 +404,7 @@ func (v visit) judge(f *faults, r result, s *service, cfg pipeline.Config) {
 	default:
 		f.check(errors.Is(r.Err, last.err), "job %d: cannot see %v through %v", r.In, last.err, r.Err)
 		if errors.As(r.Err, &exhausted) {
+			f.check(exhausted.Refusals == r.Refusals, "job %d: exhausted after %d refusals, not %d", r.In, exhausted.Refusals, r.Refusals)
 			f.check(exhausted.Attempts == len(log), "job %d: exhausted after %d of %d", r.In, exhausted.Attempts, len(log))
 		}
 	}

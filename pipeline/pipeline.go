@@ -42,6 +42,7 @@ type Result[In, Out any] struct {
 	Out      Out           // what Work returned, also beside an error
 	Err      error         // nil: the job succeeded
 	Attempts int           // that were started, refusals included; 0: none was
+	Refusals int           // of these: the service did no work, and they used up none of Retry.MaxAttempts
 	Waited   time.Duration // from the intake to the first attempt
 	Took     time.Duration // from the first attempt's start to the last one's end
 }

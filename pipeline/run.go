@@ -191,7 +191,7 @@ func (r *run[In, Out]) handOut() bool {
 func (j *job[In, Out]) result() Result[In, Out] {
 	return Result[In, Out]{
 		In: j.in, Out: j.out, Err: j.Err,
-		Attempts: j.Attempts, Waited: j.Waited, Took: j.Took,
+		Attempts: j.Attempts, Refusals: j.Refusals, Waited: j.Waited, Took: j.Took,
 	}
 }
 

@@ -118,7 +118,7 @@ func (j *Job) enter() {
 	if j.scope == nil {
 		j.scope = &scope{Context: j.door.ctx, slot: Slot{dispatcher: j.door.dispatcher}}
 	}
-	j.scope.slot.attempt, j.scope.slot.waited, j.scope.slot.mark = j.Attempts, j.Waited, j.mark
+	j.scope.slot.attempt, j.scope.slot.refusals, j.scope.slot.waited, j.scope.slot.mark = j.Attempts, j.Refusals, j.Waited, j.mark
 }
 
 // leave takes what the attempt recorded, and its scope if the work has looked
@@ -177,6 +177,9 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	verdict, err := Judge(r.classify, j.Err)
 	j.Err = err
 	refused := verdict == controller.Overload
+	if refused {
+		j.Refusals++
+	}
 	timedOut := errors.Is(j.Err, context.DeadlineExceeded)
 	if overdue && timedOut && verdict == controller.Failed {
 		verdict = controller.Overload // slow is a sign of overload, but the work may have been done
@@ -246,7 +249,7 @@ func retryable(retry *controller.Retry, err error, m mark) bool {
 // exhaust wraps the error of a job that is not to be tried again.
 func (j *Job) exhaust() {
 	j.again = false
-	j.Err = &RetriesExhaustedError{Attempts: j.Attempts, Err: j.Err}
+	j.Err = &RetriesExhaustedError{Attempts: j.Attempts, Refusals: j.Refusals, Err: j.Err}
 }
 
 // attemptsLeft reports whether j may be tried again. A failure uses up one of its

@@ -48,6 +48,7 @@ func (d *Dispatcher) weigh(j *Job) {
 		return
 	}
 	j.failures++
+	j.Refusals--
 	if j.failures >= retry.MaxAttempts || retry.Budget > 0 && !d.attempts.allowance.Spend() {
 		j.exhaust()
 	}

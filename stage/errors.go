@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sourcegraph/conc/panics"
@@ -31,11 +32,26 @@ func (e *CircuitOpenError) Error() string {
 // used up its attempts, or was refused for too long.
 type RetriesExhaustedError struct {
 	Attempts int // that were started, refusals included
+	Refusals int // of these, which used up none of MaxAttempts
 	Err      error
 }
 
 func (e *RetriesExhaustedError) Error() string {
-	return fmt.Sprintf("paceline: gave up after %d attempts: %v", e.Attempts, e.Err)
+	var tries []string
+	if n := e.Attempts - e.Refusals; n > 0 || e.Refusals == 0 {
+		tries = append(tries, numbered(n, "attempt"))
+	}
+	if e.Refusals > 0 {
+		tries = append(tries, numbered(e.Refusals, "refusal"))
+	}
+	return fmt.Sprintf("paceline: gave up after %s: %v", strings.Join(tries, " and "), e.Err)
+}
+
+func numbered(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func (e *RetriesExhaustedError) Unwrap() error { return e.Err }

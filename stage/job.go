@@ -74,6 +74,7 @@ type Job struct {
 
 	// Set when the job comes back.
 	Attempts int           // that were started
+	Refusals int           // of these, which used up none of the job's attempts
 	Waited   time.Duration // from Submit to the first attempt
 	Took     time.Duration // from the first attempt's start to the last one's end
 	Err      error
@@ -115,7 +116,7 @@ func (j *Job) count(s *controller.Status, err error) {
 
 // Reset makes j a job that has not been submitted, with the same Work and Ask.
 func (j *Job) Reset() {
-	j.Err, j.Attempts, j.Waited, j.Took = nil, 0, 0, 0
+	j.Err, j.Attempts, j.Refusals, j.Waited, j.Took = nil, 0, 0, 0, 0
 	j.again, j.skipped, j.blamed, j.failures, j.refusedAt = false, false, false, 0, 0
 	j.evidence = controller.Evidence{}
 }
