@@ -53,7 +53,7 @@ func TestAbsentReaderStopsTheIntake(t *testing.T) {
 			time.Sleep(10 * time.Minute)
 			synctest.Wait()
 			before := int(taken.Load())
-			f.check(before <= 8*cfg.MaxConcurrency+16, "%d jobs taken, nobody reads, max %d", before, cfg.MaxConcurrency)
+			f.check(before <= 8*cfg.MaxConcurrency+64, "%d jobs taken, nobody reads, max %d", before, cfg.MaxConcurrency)
 			time.Sleep(10 * time.Minute)
 			synctest.Wait()
 			after := int(taken.Load())

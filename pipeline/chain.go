@@ -170,7 +170,10 @@ func (c *Chain[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[
 	var inside atomic.Int64 // jobs that were taken and not handed out
 	go func() {
 		defer close(parcels)
-		room := func() bool { return int(inside.Load())+len(results) < cap(results) }
+		room := func() bool {
+			unread := len(results)
+			return unread < leastBacklog && int(inside.Load())+unread < cap(results)
+		}
 		for lull := (lull{}); intake.Err() == nil && !c.closed(); {
 			lull.await(room, intake.Done())
 			if intake.Err() != nil {

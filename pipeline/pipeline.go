@@ -136,7 +136,7 @@ func (p *Pipeline[In, Out]) Throttle() *Throttle { return p.throttle }
 //
 // A reader who stops reading holds up this run, but no other one on the same
 // throttle. Jobs that were taken and whose results were not yet read are about four
-// times MaxConcurrency at most; six times, and 256 more, if attempts take no more
+// times MaxConcurrency and 64 at most; six times, and 320 more, if attempts take no more
 // than microseconds, or if they are Ordered or Retry.Park is set and some take long.
 // If Update raises MaxConcurrency, they are never more than the run had room for when
 // it began, which is at least 1,024.

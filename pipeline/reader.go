@@ -18,6 +18,13 @@ import (
 // MaxConcurrency.
 const leastRoom = 1024
 
+// leastBacklog is how many results may at least lie unread before the intake stops. Chosen: a
+// reader who does not pause is hardly ever so far behind.
+const leastBacklog = 64
+
+// manyYields is how often others are let run before the reader is waited for.
+const manyYields = 64
+
 // How long to wait between two looks: at first only until others have run, at last as long
 // as nobody minds after a reader's pause of some seconds. In a bubble of testing/synctest,
 // a nanosecond is until a reader who does not pause has read all.

@@ -57,7 +57,8 @@ func (j *job[In, Out]) Attempt(ctx context.Context) (err error) {
 	return err
 }
 
-// newRun returns a run whose results channel has room for so many; its backlog if room is 0.
+// newRun returns a run whose results channel has room for so many; if it is 0, the reader is
+// sure to read on, and a channel that is full stops the intake.
 func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan In, room int) *run[In, Out] {
 	r := &run[In, Out]{
 		pipeline: p,
@@ -68,7 +69,10 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 		ctxDone:  ctx.Done(),
 		closing:  p.throttle.Done(),
 	}
-	r.results = make(chan Result[In, Out], max(room, r.backlog()))
+	if room == 0 {
+		room = 2*p.throttle.most() + 8
+	}
+	r.results = make(chan Result[In, Out], room)
 	if p.ordered {
 		r.done.enlarge(r.window() + 2*stage.MaxLead)
 	}
@@ -80,11 +84,13 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 func (r *run[In, Out]) window() int { return 4 * r.pipeline.throttle.most() }
 
 // backlog is how many results may wait for the reader before the intake stops.
-func (r *run[In, Out]) backlog() int { return 2*r.pipeline.throttle.most() + 8 + 2*r.door.Lead() }
+func (r *run[In, Out]) backlog() int {
+	return max(2*r.pipeline.throttle.most()+8, leastBacklog) + 2*r.door.Lead()
+}
 
 // room returns how many jobs a run of p holds at most, results that are not read included.
 func (p *Pipeline[In, Out]) room() int {
-	return max(6*p.throttle.most()+8+4*stage.MaxLead, leastRoom)
+	return max(6*p.throttle.most()+leastBacklog+4*stage.MaxLead, leastRoom)
 }
 
 // loop moves jobs until the run is finished. When there is nothing to move it
@@ -92,7 +98,7 @@ func (p *Pipeline[In, Out]) room() int {
 // woken is the dearest part of it.
 func (r *run[In, Out]) loop() {
 	defer r.leave()
-	idle := false
+	idle := 0
 	for !r.finished() {
 		r.heed()
 		moved := r.collect()
@@ -100,13 +106,13 @@ func (r *run[In, Out]) loop() {
 		moved = r.takeIn() || moved
 		switch {
 		case moved:
-			idle = false
+			idle = 0
 		case r.finished():
-		case !idle:
-			idle = true
+		case idle < 1 || idle < manyYields && r.lagging():
+			idle++
 			runtime.Gosched()
 		default:
-			idle = false
+			idle = 0
 			r.wait()
 		}
 	}
