@@ -27,6 +27,9 @@ func (d *Dispatcher) dispatch() {
 		}
 		d.start(j)
 	}
+	if d.jobs == 0 {
+		d.tellRestored() // there is nothing left to hold up
+	}
 	d.gate.pacer.Hold(held == byPace)
 	if held == byServer {
 		d.gate.gaps = controller.Gaps{} // those to come are the server's
@@ -193,7 +196,7 @@ func (d *Dispatcher) setAppetite(held hold) {
 	if d.interval > 0 {
 		n = min(n, max(int(time.Millisecond/d.interval), 1))
 	}
-	if d.circuit != controller.BreakerClosed || d.empty >= 0 || held == byRate || held == byServer {
+	if d.circuit != controller.BreakerClosed || d.short.budget >= 0 || held == byRate || held == byServer {
 		n = 1 // one, or nobody would see that no more jobs come
 	}
 	d.appetite.Store(int64(n))

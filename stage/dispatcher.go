@@ -55,10 +55,10 @@ type Dispatcher struct {
 
 	gate    gate
 	circuit controller.CircuitState // as last reported
-	empty   int                     // the budget that was last reported as exhausted; -1: none
-	paused  bool                    // a server has asked for it, as last reported
-	queued  bool                    // may be in the queue of the commons
-	paced   bool                    // the policy's interval is what held up the next attempt last
+	short   shortage
+	paused  bool // a server has asked for it, as last reported
+	queued  bool // may be in the queue of the commons
+	paced   bool // the policy's interval is what held up the next attempt last
 
 	heldBy    hold      // what holds up the next attempt for a while
 	heldSince time.Time // as far as is counted what holds it up
@@ -102,7 +102,7 @@ func NewDispatcher(cfg Config) *Dispatcher {
 		heldSince: now,
 		setting:   c.Setting(),
 		interval:  c.Setting().Interval,
-		empty:     -1,
+		short:     shortage{budget: -1},
 		gate: gate{
 			commons: cfg.Commons,
 			random:  seeded(cfg.Seed),
