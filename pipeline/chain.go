@@ -205,7 +205,8 @@ func (c *Chain[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[
 // Each is to a chain what [Pipeline.Each] is to a pipeline. The intake ends as
 // that of Run does.
 //
-// Each panics if ctx or jobs is nil. A panic of jobs comes out of the loop.
+// Each panics if ctx or jobs is nil. A panic of jobs comes out of the loop, and so does
+// runtime.Goexit.
 func (c *Chain[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[Result[In, Out]] {
 	mustHave("Each", ctx != nil, "context")
 	mustHave("Each", jobs != nil, "jobs")
@@ -215,8 +216,8 @@ func (c *Chain[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[R
 		defer end()
 		parcels := make(chan parcel, ahead)
 
-		var feeder conc.WaitGroup
-		feeder.Go(func() {
+		var feeder feeder
+		feeder.run(func() {
 			defer close(parcels)
 			for in := range jobs {
 				parcels <- parcel{in: in}
@@ -225,7 +226,7 @@ func (c *Chain[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[R
 				}
 			}
 		})
-		defer feeder.Wait()
+		defer feeder.wait()
 		results := c.start(ctx, parcels)
 		defer func() {
 			cancel(errBreak)

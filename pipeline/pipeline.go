@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -174,7 +175,8 @@ var errBreak = errors.New("paceline: left the loop over the results")
 // long as the work and jobs take to return. Each loop over the results is a run
 // of its own.
 //
-// Each panics if ctx or jobs is nil. A panic of jobs comes out of the loop.
+// Each panics if ctx or jobs is nil. A panic of jobs comes out of the loop, and so does
+// runtime.Goexit.
 func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[Result[In, Out]] {
 	if ctx == nil {
 		panic("paceline: Each: context is nil")
@@ -189,8 +191,8 @@ func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Se
 		r := newRun(ctx, p, feed, 0)
 		r.returnRest = true
 
-		var feeder conc.WaitGroup
-		feeder.Go(func() {
+		var feeder feeder
+		feeder.run(func() {
 			defer close(feed)
 			for in := range jobs {
 				feed <- in
@@ -199,7 +201,7 @@ func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Se
 				}
 			}
 		})
-		defer feeder.Wait()
+		defer feeder.wait()
 		go r.loop()
 		defer func() {
 			cancel(errBreak)
@@ -211,6 +213,30 @@ func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Se
 				return
 			}
 		}
+	}
+}
+
+// A feeder is the goroutine that an iterator of jobs runs on.
+type feeder struct {
+	goroutine conc.WaitGroup
+	exited    bool // before it came to its end
+}
+
+func (f *feeder) run(feed func()) {
+	f.goroutine.Go(func() {
+		f.exited = true
+		feed()
+		f.exited = false
+	})
+}
+
+// wait returns when the goroutine has ended. If the iterator panicked, or ended the
+// goroutine, then the same happens to the caller's: or the loop would end as if all jobs
+// had come.
+func (f *feeder) wait() {
+	f.goroutine.Wait()
+	if f.exited {
+		runtime.Goexit()
 	}
 }
 
