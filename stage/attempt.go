@@ -19,9 +19,10 @@ type attempts struct {
 	allowance *controller.Allowance // of retries
 	rules     atomic.Pointer[rules]
 
-	_     [64]byte     // keep what is read apart from what each attempt changes
-	begun atomic.Int64 // attempts
-	_     [56]byte
+	_      [64]byte     // keep what is read apart from what each attempt changes
+	begun  atomic.Int64 // attempts
+	newest atomic.Int64 // start of an attempt, those included that are about to begin
+	_      [48]byte
 }
 
 // rules are the part of the configuration that attempts go by. They are never
@@ -58,7 +59,7 @@ func (a *attempts) run(j *Job, started time.Duration) (ended time.Duration) {
 // pay for its share of a retry. The number is not given before: what is taken
 // back, or skipped, would leave a gap that looks like an attempt.
 func (a *attempts) begin(j *Job, r *rules, started time.Duration) {
-	started = max(started, j.started) // the worker may not have looked at the time since
+	j.seq, started = a.number(max(started, j.started)) // the worker may not have looked at the time since
 	if j.Attempts == 0 {
 		j.began = started
 		j.Waited = started - j.taken
@@ -66,9 +67,25 @@ func (a *attempts) begin(j *Job, r *rules, started time.Duration) {
 	j.started = started
 	j.enter()
 	j.Attempts++
-	j.seq = a.begun.Add(1)
 	if r.retry != nil && r.retry.Budget > 0 {
 		a.allowance.Earn(r.retry.Budget)
+	}
+}
+
+// number gives an attempt its number, and a start that is not before those of lower numbers,
+// whoever else begins at the same time. Those have told theirs before they got their number,
+// and if nobody has got one since we looked, it is ours.
+func (a *attempts) number(started time.Duration) (seq int64, start time.Duration) {
+	for {
+		n := a.begun.Load()
+		newest := a.newest.Load()
+		start = max(started, time.Duration(newest))
+		if newest < int64(start) && !a.newest.CompareAndSwap(newest, int64(start)) {
+			continue
+		}
+		if a.begun.CompareAndSwap(n, n+1) {
+			return n + 1, start
+		}
 	}
 }
 
