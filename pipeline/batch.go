@@ -391,7 +391,7 @@ func (t *batch[In, Out]) settle(open []*batched[In, Out], part *partialError) er
 	again := make([]error, len(open))
 	for i, j := range open {
 		j.err = part.errs[i]
-		if j.err != nil && stage.Retryable(cfg.Retry, j.err) {
+		if j.err != nil && t.retryable(cfg, j.err) {
 			again[i] = j.err
 			continue
 		}
@@ -408,6 +408,12 @@ func (t *batch[In, Out]) settle(open []*batched[In, Out], part *partialError) er
 		return nil // the service did its work
 	}
 	return all
+}
+
+// retryable reports whether a job with an error of its own may be tried again.
+func (t *batch[In, Out]) retryable(cfg *Config, err error) bool {
+	verdict, err := stage.Judge(cfg.Classify, err)
+	return stage.Retryable(cfg.Retry, err, verdict)
 }
 
 // result returns that of one job, given that of the batch.

@@ -77,7 +77,7 @@ func NewKeyed[K comparable](cfg KeyedConfig[K]) (*Keyed[K], error) {
 		shared:  slices.Clone(cfg.Shared),
 		keep:    cfg.Keep,
 		onEvent: cfg.OnEvent,
-		shelf:   shelf[K]{each: cfg.Each, throttles: make(map[K]*kept[K])},
+		shelf:   shelf[K]{each: cfg.Each.clone(), throttles: make(map[K]*kept[K])},
 	}
 	if k.keep == 0 {
 		k.keep = defaultKeep
@@ -262,6 +262,15 @@ func (k *Keyed[K]) all(change func(*shelf[K])) (all []kept[K]) {
 	return all
 }
 
+// Config returns a copy of the configuration of each throttle, as it was given; see
+// Throttle.Config.
+func (k *Keyed[K]) Config() Config {
+	s := &k.shelf
+	s.Lock()
+	defer s.Unlock()
+	return s.each.clone()
+}
+
 // Update puts another configuration in force for the throttles of all keys, those
 // that there are and those to come; see Throttle.Update. The shared budgets stay
 // as they are.
@@ -274,6 +283,7 @@ func (k *Keyed[K]) Update(each Config) error {
 	if err := errors.Join(append(f, err)...); err != nil {
 		return err
 	}
+	each = each.clone()
 	all := k.all(func(s *shelf[K]) {
 		s.each = each
 		s.updates++

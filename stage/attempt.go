@@ -193,7 +193,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	m, retryAfter := markOf(j.Err)
 	verdict, err := Judge(r.classify, j.Err)
 	j.Err = err
-	refused := verdict == controller.Overload
+	said, refused := verdict, verdict == controller.Overload
 	if refused {
 		j.Refusals++
 	}
@@ -209,7 +209,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	}
 	j.verdict, j.retryAfter = verdict, retryAfter
 	j.again, j.wrong = false, j.wentWrong()
-	if j.door.ctx.Err() == nil && !j.once && retryable(r.retry, j.Err, m) {
+	if j.door.ctx.Err() == nil && !j.once && retryable(r.retry, j.Err, m, said) {
 		j.again = r.attemptsLeft(j, refused) && (refused || r.retry.Budget == 0 || retries.Spend())
 		if !j.again {
 			j.exhaust()
@@ -240,14 +240,14 @@ func (r *rules) count(j *Job, verdict controller.Verdict) controller.Verdict {
 	return max(verdict, controller.Failed)
 }
 
-// Retryable reports whether an attempt that ended with err may be followed by
-// another one. A nil retry allows none.
-func Retryable(retry *controller.Retry, err error) bool {
+// Retryable reports whether an attempt that ended with err, on which there is a verdict, may
+// be followed by another one. A nil retry allows none.
+func Retryable(retry *controller.Retry, err error, v controller.Verdict) bool {
 	m, _ := markOf(err)
-	return retryable(retry, err, m)
+	return retryable(retry, err, m, v)
 }
 
-func retryable(retry *controller.Retry, err error, m mark) bool {
+func retryable(retry *controller.Retry, err error, m mark, v controller.Verdict) bool {
 	var panicked *PanicError
 	var last *final
 	switch {
@@ -260,7 +260,7 @@ func retryable(retry *controller.Retry, err error, m mark) bool {
 	case retry.Retryable != nil:
 		return retry.Retryable(err)
 	}
-	return true
+	return v == controller.Failed || v == controller.Overload
 }
 
 // exhaust wraps the error of a job that is not to be tried again.
