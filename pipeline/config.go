@@ -28,7 +28,7 @@ type Config struct {
 	Breaker *Breaker // nil: no circuit breaker
 	Retry   *Retry   // nil: one attempt a job, whatever comes of it
 
-	Policy   Policy              // adapts limit and interval; nil: Seek{}
+	Policy Policy // adapts limit and interval; nil: Seek{}
 
 	// Classify says what an attempt's error tells of the service. What is Failed is tried
 	// again as Retry allows; what is Overload, at no attempt's cost; what is Ignored or

@@ -55,7 +55,7 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 		return byCircuit, g.circuit.Until().Sub(now), 0
 	}
 	if wait = g.advice.Wait(now); g.told.Holds() {
-		wait = max(wait, g.told.Wait(now, g.expected(j)))
+		wait = max(wait, g.told.WaitOf(now, g.expected(j), j.Resource))
 	}
 	if wait > 0 {
 		h = byServer
@@ -109,7 +109,7 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 	if g.rate != nil {
 		g.rate.Take(now, j.Weight)
 	}
-	j.mark = g.told.Start(now, g.expected(j))
+	j.mark = g.told.StartOf(now, g.expected(j), j.Resource)
 	g.gaps.Add(now)
 	jitter := 0.0
 	if g.pacer.Jitter > 0 && interval > 0 {

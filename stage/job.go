@@ -22,6 +22,8 @@ const Unknown int64 = math.MinInt64
 type Ask struct {
 	Cost   int64   // tokens that it is expected to use, or Unknown
 	Weight float64 // how many calls it counts for
+
+	Resource string // of a server's quotas; empty: not known
 }
 
 // Ordinary is the ask of a job that nobody has said anything of.
