@@ -34,6 +34,7 @@ type Config struct {
 type Dispatcher struct {
 	owner    any
 	attempts *attempts
+	watch    func(fn func(controller.Event)) (stop func()) // the controller's, which any goroutine may call
 
 	mailbox  mailbox
 	awake    atomic.Bool   // the goroutine is at work on the mailbox
@@ -97,6 +98,7 @@ func NewDispatcher(cfg Config) *Dispatcher {
 			epoch:     now,
 			allowance: controller.NewAllowance(max(most, fewRetries)),
 		},
+		watch:     c.Watch,
 		closing:   make(chan struct{}),
 		now:       now,
 		heldSince: now,
@@ -161,9 +163,7 @@ func (d *Dispatcher) Snapshot() controller.Snapshot {
 }
 
 // Watch calls fn with each event from now on, until stop is called.
-func (d *Dispatcher) Watch(fn func(controller.Event)) (stop func()) {
-	return d.reporter.controller.Watch(fn)
-}
+func (d *Dispatcher) Watch(fn func(controller.Event)) (stop func()) { return d.watch(fn) }
 
 // call has the dispatcher's goroutine call f.
 func (d *Dispatcher) call(f func()) { d.post(&Job{message: called, call: f}) }

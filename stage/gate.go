@@ -345,7 +345,7 @@ func (g *gate) hintBudgets(now time.Time, h controller.Hint) (known bool) {
 			for _, w := range l.windows {
 				if w.Name == h.Budget {
 					w.Hint(now, h.Remaining, h.Reset)
-					l.call()
+					l.nudgeFirst()
 					known = true
 				}
 			}
