@@ -12,6 +12,10 @@ import "time"
 // use: their jobs' costs, or the mean of what jobs used; as long as neither is known, it
 // holds attempts up only when nothing is left. With the name of a budget, the same holds
 // for that one, beside what the budget counts itself.
+//
+// A quota of one Resource holds up the calls that are said to be of that one. Of which
+// resource others are, nobody knows: they have to wait only when every resource that was
+// told of is used up.
 type Hint struct {
 	RetryAfter time.Duration // nothing is to be sent for so long
 
@@ -20,6 +24,7 @@ type Hint struct {
 	Reset     time.Duration // until the quota is whole again: at a bucket, until it is full; 0: not told
 	Budget    string        // name of the budget that the quota is of; see above
 	Requests  bool          // the quota is one of requests
+	Resource  string        // the only calls that the quota is of, such as those of GitHub's graphql; empty: of all
 }
 
 // longestHint bounds what we believe of a server.

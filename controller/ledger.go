@@ -14,8 +14,9 @@ import (
 // server: the least of what they tell counts, less those of them that have not told yet.
 type ledger struct {
 	name     string
-	requests bool // it counts these; else tokens
-	budget   bool // a budget stands for it
+	resource string // of whose calls it is; empty: of all
+	requests bool   // it counts these; else tokens
+	budget   bool   // a budget stands for it, of all calls
 	limit    int64
 	told     int64     // what remained, by the newest hint
 	whole    time.Time // then nothing is missing any more

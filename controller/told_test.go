@@ -647,26 +647,26 @@ func TestToldOfABudgetHoldsThatBudgetAlone(t *testing.T) {
 	first := told.Start(t0, Use{Requests: 1, Tokens: 10})
 	now := t0.Add(time.Second)
 	told.Start(now, Use{Requests: 1, Tokens: 10})
-	told.HintOf(now, calls, Hint{Limit: 10, Remaining: 1, Reset: time.Minute}, first)
+	told.HintOfBudget(now, calls, Hint{Limit: 10, Remaining: 1, Reset: time.Minute}, first)
 	one := Use{Requests: 1, Tokens: 10}
-	if wait := told.WaitOf(now, calls, one); wait != time.Minute {
+	if wait := told.WaitOfBudget(now, calls, one); wait != time.Minute {
 		t.Errorf("wait for its own: %v, want a minute: the second attempt has taken the last one", wait)
 	}
-	if left := told.LeftOf(now, calls, 7); left != 0 {
+	if left := told.LeftOfBudget(now, calls, 7); left != 0 {
 		t.Errorf("%d are left of it, want none", left)
 	}
-	if wait := told.WaitOf(now, tokens, one); wait != 0 || told.LeftOf(now, tokens, 7) != 7 {
+	if wait := told.WaitOfBudget(now, tokens, one); wait != 0 || told.LeftOfBudget(now, tokens, 7) != 7 {
 		t.Errorf("another budget waits %v", wait)
 	}
 	if told.Wait(now, one) != 0 || told.Pause(now) != 0 || told.Interval(now, one) != 0 {
 		t.Error("a budget's quota holds up what needs none of it")
 	}
-	told.HintOf(now, calls, Hint{Limit: 10, Remaining: 5, Reset: time.Minute}, told.Start(now, one))
-	if left := told.LeftOf(now, calls, 3); left != 3 {
+	told.HintOfBudget(now, calls, Hint{Limit: 10, Remaining: 5, Reset: time.Minute}, told.Start(now, one))
+	if left := told.LeftOfBudget(now, calls, 3); left != 3 {
 		t.Errorf("%d are left, want no more than what is free", left)
 	}
 	calls.Requests = false
-	if told.WaitOf(now, calls, one) != 0 {
+	if told.WaitOfBudget(now, calls, one) != 0 {
 		t.Error("what was told of requests holds up a budget of tokens")
 	}
 }

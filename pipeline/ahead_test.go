@@ -109,6 +109,7 @@ func (r *rehearsal) work(ctx context.Context, job int) (int, error) {
 
 // started returns how many attempts have started once nothing moves any more.
 func (r *rehearsal) started() int {
+	time.Sleep(time.Microsecond) // the reader may lag by a few nanoseconds
 	synctest.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -79,6 +79,15 @@ func WithWeight(ctx context.Context, calls float64) context.Context {
 	return stage.WithAsk(ctx, ask)
 }
 
+// WithResource returns a context for Execute, Acquire and functions from Wrap: a call with
+// it is of that resource of the server, and waits for no quota that is of others only; see
+// [Hint].Resource.
+func WithResource(ctx context.Context, resource string) context.Context {
+	ask := stage.AskFrom(ctx)
+	ask.Resource = resource
+	return stage.WithAsk(ctx, ask)
+}
+
 // RecordSuccess tells of a success that did not pass through t: it counts as a
 // job that took so long and used so many tokens, for the policy, the circuit, the
 // budgets and the progress. Do not use it for what passes through t, which counts

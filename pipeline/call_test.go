@@ -162,7 +162,7 @@ func (c caller) judge(f *faults, log []*attempt, cfg pipeline.Config, job, out i
 	case last == panics:
 		f.check(errors.As(err, &panicked) && out == 0, "call %d: panic became %d, %v", job, out, err)
 	case cfg.Retry == nil:
-		f.check(err == lastErr && out == job*job, "call %d: %v became %d, %v", job, lastErr, out, err)
+		f.check((err == lastErr || cfg.Classify != nil && errors.Is(err, lastErr)) && out == job*job, "call %d: %v became %d, %v", job, lastErr, out, err)
 	default:
 		f.check(errors.Is(err, lastErr), "call %d: cannot see %v through %v", job, lastErr, err)
 	}

@@ -32,9 +32,10 @@ type Config struct {
 
 	Policy Policy // adapts limit and interval; nil: Seek{}
 
-	// Classify says what an attempt's error tells of the service. nil: Fatal, Overloaded
-	// and Transient as marked, all else a failure. What is Overload is tried again without
-	// using up an attempt. What is Ignored is tried again too: only Fatal ends a job.
+	// Classify says what an attempt's error tells of the service. What is Failed is tried
+	// again as Retry allows; what is Overload, at no attempt's cost; what is Ignored or
+	// Succeeded, only if it is marked Transient or Retry.Retryable says so. Another verdict
+	// is a failure. nil: Fatal, Overloaded and Transient as marked, all else a failure.
 	Classify func(error) Verdict
 
 	// OnEvent, OnProgress and Logger are called in order, on a goroutine of their
@@ -90,18 +91,15 @@ func (c Config) withDefaults() Config {
 	if c.MaxPause == 0 {
 		c.MaxPause = defaultMaxPause
 	}
-	c.Budgets = slices.Clone(c.Budgets)
+	c = c.clone()
 	if c.Rate != nil {
-		r := c.Rate.WithDefaults()
-		c.Rate = &r
+		*c.Rate = c.Rate.WithDefaults()
 	}
 	if c.Breaker != nil {
-		b := c.Breaker.WithDefaults()
-		c.Breaker = &b
+		*c.Breaker = c.Breaker.WithDefaults()
 	}
 	if c.Retry != nil {
-		r := c.Retry.WithDefaults()
-		c.Retry = &r
+		*c.Retry = c.Retry.WithDefaults()
 	}
 	if c.Policy == nil {
 		c.Policy = Seek{}
@@ -113,6 +111,21 @@ func (c Config) withDefaults() Config {
 		c.Clock = clock.Real()
 	}
 	return c
+}
+
+// clone returns a copy of c that shares nothing with it that a later change could reach.
+func (c Config) clone() Config {
+	c.Budgets = slices.Clone(c.Budgets)
+	c.Rate, c.Breaker, c.Retry = copied(c.Rate), copied(c.Breaker), copied(c.Retry)
+	return c
+}
+
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
 }
 
 // A ConfigError is one fault of a Config.

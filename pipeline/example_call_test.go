@@ -188,7 +188,7 @@ func ExampleExecute_deadline() {
 	// 1 attempts: <nil>
 	// 1 attempts: <nil>
 	// 0 attempts: paceline: no attempt can end before the deadline in 2s: context deadline exceeded
-	// 1 attempts: busy; paceline: no attempt can end before the deadline in 57s: context deadline exceeded
+	// 1 attempts: busy; not tried again: paceline: no attempt can end before the deadline in 57s: context deadline exceeded
 }
 
 // What a server says of its limits holds for all attempts, not only for the one

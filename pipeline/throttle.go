@@ -22,7 +22,8 @@ import (
 // would wait for itself. Make one with
 // NewThrottle, or let New make it.
 type Throttle struct {
-	cfg        atomic.Pointer[Config] // the one in force
+	cfg        atomic.Pointer[Config] // the one in force, with its defaults
+	given      atomic.Pointer[Config] // the same as it was given
 	dispatcher *stage.Dispatcher
 }
 
@@ -33,14 +34,24 @@ func newThrottle(cfg Config, commons *stage.Commons) (*Throttle, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	t := new(Throttle)
+	t.give(cfg)
 	cfg = cfg.withDefaults()
 	staged := cfg.staged()
-	t := new(Throttle)
 	staged.Commons, staged.Owner = commons, t
 	t.dispatcher = stage.NewDispatcher(staged)
 	t.cfg.Store(&cfg)
 	return t, nil
 }
+
+func (t *Throttle) give(cfg Config) {
+	cfg = cfg.clone()
+	t.given.Store(&cfg)
+}
+
+// Config returns a copy of the configuration in force, as it was given: a zero field stands
+// for its default. Change what is to be changed and give it to Update.
+func (t *Throttle) Config() Config { return t.given.Load().clone() }
 
 // staged returns the configuration of the stages. c must have its defaults.
 func (c Config) staged() stage.Config {
@@ -78,7 +89,11 @@ func (t *Throttle) most() int { return t.cfg.Load().MaxConcurrency }
 // Update replaces the configuration while work goes through. No job is lost, and
 // when Update returns, nothing starts any more that the new one does not allow;
 // attempts that have begun end under the old one. A zero field takes its default,
-// not what it was before.
+// not what it was before; to change one field and keep the others, begin with Config:
+//
+//	cfg := t.Config()
+//	cfg.MaxConcurrency = 20
+//	err := t.Update(cfg)
 //
 // What was learned stays: Seek goes on from where it is, AIMD from its limit,
 // interval and ceiling unless nothing had cut them. What was used of a budget that
@@ -96,8 +111,12 @@ func (t *Throttle) Update(cfg Config) error {
 	if err != nil {
 		return err
 	}
+	given := cfg
 	cfg = cfg.withDefaults()
-	t.dispatcher.Update(cfg.staged(), func() { t.cfg.Store(&cfg) })
+	t.dispatcher.Update(cfg.staged(), func() {
+		t.cfg.Store(&cfg)
+		t.give(given)
+	})
 	return nil
 }
 

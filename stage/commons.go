@@ -85,7 +85,7 @@ func (c *Commons) settle(now time.Time, reserved []controller.Reservation, u use
 		for i, w := range l.windows {
 			w.Settle(now, reserved[i], u.of(w.Budget))
 		}
-		l.call()
+		l.nudgeFirst()
 	})
 }
 
@@ -94,16 +94,16 @@ func (c *Commons) withdraw(d *Dispatcher) {
 	c.with(d.now, func(l *ledger, _ time.Time) { l.leave(d) })
 }
 
-// leave takes d out of the queue and calls who is next.
+// leave takes d out of the queue and nudges who is next.
 func (l *ledger) leave(d *Dispatcher) {
 	if i := slices.Index(l.queue, d); i >= 0 {
 		l.queue = slices.Delete(l.queue, i, i+1)
-		l.call()
+		l.nudgeFirst()
 	}
 }
 
-// call has the first in the queue try again.
-func (l *ledger) call() {
+// nudgeFirst has the first in the queue try again.
+func (l *ledger) nudgeFirst() {
 	l.until = time.Time{} // what it waits for, it will say
 	if len(l.queue) > 0 {
 		l.queue[0].nudge()

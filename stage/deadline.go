@@ -73,17 +73,12 @@ func (d *Dispatcher) sendHome(h hold, wait time.Duration) {
 	if !d.heldUntil.After(before) {
 		return // they have been looked at
 	}
-	hopeless := func(j *Job) bool { return d.hopeless(j, d.waitFor(j)) }
-	for _, j := range d.retries.remove(hopeless) {
-		d.release(j)
-		d.finish(j, d.tooLate(j))
-	}
-	if d.counter == nil {
-		return
-	}
-	for _, j := range d.counter.queue.removeAll(hopeless) {
-		d.finish(j, d.tooLate(j))
-	}
+	d.finishWaiting(d.doors, func(j *Job) error {
+		if !d.hopeless(j, d.waitFor(j)) {
+			return nil
+		}
+		return d.tooLate(j)
+	})
 }
 
 // waitFor returns for how long a job is held up at least, wherever it stands in
@@ -98,12 +93,8 @@ func (d *Dispatcher) waitFor(j *Job) time.Duration {
 	return max(d.heldUntil.Sub(d.now), 0)
 }
 
-// tooLate returns the error of a job for which the time is too short.
+// tooLate says that the time is too short for a job.
 func (d *Dispatcher) tooLate(j *Job) error {
-	err := fmt.Errorf("paceline: no attempt can end before the deadline in %v: %w",
+	return fmt.Errorf("paceline: no attempt can end before the deadline in %v: %w",
 		j.door.deadline.Sub(d.now), context.DeadlineExceeded)
-	if j.Attempts > 0 {
-		return fmt.Errorf("%w; %w", j.Err, err)
-	}
-	return err
 }

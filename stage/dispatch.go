@@ -14,7 +14,7 @@ func (d *Dispatcher) dispatch() {
 	for j := d.next(); j != nil; j = d.next() {
 		if d.hopeless(j, 0) {
 			d.take(j)
-			d.finish(j, d.tooLate(j))
+			d.finish(j, j.stopped(d.tooLate(j)))
 			continue
 		}
 		enough := d.restoredBudget()
@@ -26,6 +26,9 @@ func (d *Dispatcher) dispatch() {
 			break
 		}
 		d.start(j)
+	}
+	if d.jobs == 0 {
+		d.tellRestored() // there is nothing left to hold up
 	}
 	d.gate.pacer.Hold(held == byPace)
 	if held == byServer {
@@ -196,7 +199,7 @@ func (d *Dispatcher) setAppetite(held hold) {
 	if d.interval > 0 {
 		n = min(n, max(int(time.Millisecond/d.interval), 1))
 	}
-	if d.circuit != controller.BreakerClosed || d.empty >= 0 || held == byRate || held == byServer {
+	if d.circuit != controller.BreakerClosed || d.short.budget >= 0 || held == byRate || held == byServer {
 		n = 1 // one, or nobody would see that no more jobs come
 	}
 	d.appetite.Store(int64(n))

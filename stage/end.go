@@ -1,8 +1,6 @@
 package stage
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/paceline-go/paceline/controller"
@@ -52,6 +50,7 @@ func (d *Dispatcher) weigh(j *Job) {
 		return
 	}
 	j.failures++
+	j.Refusals--
 	if j.failures >= retry.MaxAttempts || retry.Budget > 0 && !d.attempts.allowance.Spend() {
 		j.exhaust()
 	}
@@ -74,17 +73,17 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		return 0, false
 	}
 	if asked := max(j.retryAfter, j.askedFor()); asked > rules.maxPause { // also if it is for this job alone
-		j.Err = errors.Join(j.Err, &PauseError{RetryAfter: asked, MaxPause: rules.maxPause})
+		j.Err = j.stopped(&PauseError{RetryAfter: asked, MaxPause: rules.maxPause})
 		j.exhaust()
 		return 0, false
 	}
 	wait = max(retry.Delay(j.Attempts, d.gate.random.Float64()), j.retryAfter)
 	if err := rules.tooDear(j.Ask); err != nil { // not before an update
-		j.again, j.Err = false, fmt.Errorf("%w; %w", err, j.Err)
+		j.again, j.Err = false, j.stopped(err)
 		return 0, false
 	}
 	if d.late(j.door, wait) {
-		j.again, j.Err = false, d.tooLate(j)
+		j.again, j.Err = false, j.stopped(d.tooLate(j))
 		return 0, false
 	}
 	j.holding = !retry.Park && !j.own && !j.alone // or a few bad rows would slow the good ones

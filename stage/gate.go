@@ -59,7 +59,7 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 		return byCircuit, g.circuit.Wait(now), 0
 	}
 	if wait = g.advice.Wait(now); g.told.Holds() {
-		wait = max(wait, g.truce.bound(now, g.told.Wait(now, g.expected(j))))
+		wait = max(wait, g.truce.bound(now, g.told.WaitOf(now, g.expected(j), j.Resource)))
 	}
 	if wait > 0 {
 		h = byServer
@@ -90,7 +90,7 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 func waitOf(t *controller.Told, w *controller.Window, now time.Time, cost int64, u controller.Use) time.Duration {
 	wait := w.Wait(now, cost)
 	if cost > 0 {
-		wait = max(wait, t.WaitOf(now, w.Budget, u))
+		wait = max(wait, t.WaitOfBudget(now, w.Budget, u))
 	}
 	return wait
 }
@@ -124,7 +124,7 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 	if g.rate != nil {
 		g.rate.Take(now, j.Weight)
 	}
-	j.mark.own = g.told.Start(now, g.expected(j))
+	j.mark.own = g.told.StartOf(now, g.expected(j), j.Resource)
 	g.truce.ask(now)
 	g.gaps.Add(now)
 	jitter := 0.0
@@ -303,7 +303,7 @@ func (g *gate) expected(j *Job) controller.Use {
 // free returns the share of a budget that is free.
 func (g *gate) free(now time.Time, budget int) (share float64) {
 	of := func(t *controller.Told, w *controller.Window, now time.Time) float64 {
-		return float64(t.LeftOf(now, w.Budget, w.Remaining(now))) / float64(w.Tokens)
+		return float64(t.LeftOfBudget(now, w.Budget, w.Remaining(now))) / float64(w.Tokens)
 	}
 	if budget < len(g.budgets) {
 		return of(&g.told, g.budgets[budget], now)
@@ -331,15 +331,43 @@ func (g *gate) hint(now time.Time, h controller.Hint, m marks) {
 	}
 	g.truce.ask(now)
 	g.advice.Take(now, h)
-	if h.Reset > 0 && (h.Budget == "" || !g.hintBudgets(now, h, m)) {
-		g.told.Hint(now, h, m.own)
+	if h.Reset == 0 || h.Budget != "" && g.hintBudgets(now, h, m) {
+		return
 	}
+	if h.Resource != "" { // calls of others go on, so there is no silence after which to ask again
+		h.Reset = min(h.Reset, g.truce.longest)
+	}
+	g.told.Hint(now, h, m.own)
 }
 
 // pause returns how long nothing is to be sent because the server has said so, or has said
 // that nothing is left.
 func (g *gate) pause(now time.Time) time.Duration {
 	return max(g.advice.Wait(now), g.truce.bound(now, g.told.Pause(now)))
+}
+
+// bound returns until when the gate holds back what a new one would let through: by a pause,
+// an open circuit, or what was used of budgets, of the rate and of a server's quotas. A
+// window counts for its whole length from now on.
+func (g *gate) bound(now time.Time) time.Time {
+	until := now.Add(g.advice.Wait(now))
+	if quota := now.Add(g.truce.bound(now, g.told.Until().Sub(now))); quota.After(until) {
+		until = quota
+	}
+	if g.circuit != nil && g.circuit.State(now) == controller.BreakerOpen && g.circuit.Until().After(until) {
+		until = g.circuit.Until()
+	}
+	for _, w := range g.budgets {
+		if empty := now.Add(w.Window); w.Used(now) > 0 && empty.After(until) {
+			until = empty
+		}
+	}
+	if g.rate != nil {
+		if full := now.Add(g.rate.Wait(now, g.rate.Burst)); full.After(until) {
+			until = full
+		}
+	}
+	return until
 }
 
 // interval returns how far apart a server's quotas keep ordinary attempts.
@@ -360,7 +388,7 @@ func (g *gate) hintBudgets(now time.Time, h controller.Hint, m marks) (known boo
 	}
 	for _, b := range g.budgets {
 		if b.Name == h.Budget {
-			g.told.HintOf(now, b.Budget, bounded(b), m.own)
+			g.told.HintOfBudget(now, b.Budget, bounded(b), m.own)
 			known = true
 		}
 	}
@@ -368,8 +396,8 @@ func (g *gate) hintBudgets(now time.Time, h controller.Hint, m marks) (known boo
 		g.commons.with(now, func(l *ledger, now time.Time) {
 			for _, w := range l.windows {
 				if w.Name == h.Budget {
-					l.told.HintOf(now, w.Budget, bounded(w), m.common)
-					l.call()
+					l.told.HintOfBudget(now, w.Budget, bounded(w), m.common)
+					l.nudgeFirst()
 					known = true
 				}
 			}
@@ -389,7 +417,7 @@ func (g *gate) repace(now time.Time, from, to time.Duration) {
 func (g *gate) appendStatus(to []controller.BudgetSnapshot, now time.Time) []controller.BudgetSnapshot {
 	add := func(t *controller.Told, windows []*controller.Window, now time.Time) {
 		for _, w := range windows {
-			left := t.LeftOf(now, w.Budget, w.Remaining(now))
+			left := t.LeftOfBudget(now, w.Budget, w.Remaining(now))
 			to = append(to, controller.BudgetSnapshot{Budget: w.Budget, Used: w.Used(now), Remaining: left})
 		}
 	}

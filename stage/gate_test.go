@@ -347,22 +347,22 @@ func TestJobThatNothingHasRoomForIsRefused(t *testing.T) {
 		ask    Ask
 		want   error
 	}{
-		{"no limits", nil, Ask{1 << 60, 1 << 60}, nil},
+		{"no limits", nil, Ask{Cost: 1 << 60, Weight: 1 << 60}, nil},
 		{"unknown cost", []func(*Config){budgeted(tokens)}, Ordinary, nil},
-		{"all of a budget", []func(*Config){budgeted(tokens)}, Ask{10, 1}, nil},
-		{"more than all", []func(*Config){budgeted(tokens)}, Ask{11, 1}, &CostError{11, 10, "tokens"}},
-		{"more than one of two", []func(*Config){budgeted(tokens, dear)}, Ask{6, 1}, &CostError{6, 5, "dear"}},
-		{"more than the commons", []func(*Config){budgeted(tokens), sharing(NewCommons([]controller.Budget{dear}))}, Ask{6, 1}, &CostError{6, 5, "dear"}},
-		{"negative cost", nil, Ask{-1, 1}, &CostError{Cost: -1}},
-		{"all requests", []func(*Config){budgeted(requests)}, Ask{99, 3}, nil},
-		{"more than all requests, rounded up", []func(*Config){budgeted(requests)}, Ask{99, 3.1}, &CostError{4, 3, "requests"}},
-		{"infinitely many requests", []func(*Config){budgeted(requests)}, Ask{0, math.Inf(1)}, &CostError{mostTokens, 3, "requests"}},
-		{"all of the burst", []func(*Config){rated(1, 2.5)}, Ask{0, 2.5}, nil},
-		{"more than the burst", []func(*Config){rated(1, 2.5)}, Ask{0, 2.6}, &WeightError{2.6, 2.5}},
-		{"no weight", []func(*Config){rated(1, 2.5)}, Ask{0, 0}, nil},
-		{"negative weight", []func(*Config){rated(1, 2.5)}, Ask{0, -1}, &WeightError{-1, 2.5}},
-		{"negative weight, no rate", nil, Ask{0, -1}, &WeightError{Weight: -1}},
-		{"no number", nil, Ask{0, math.NaN()}, &WeightError{Weight: math.NaN()}},
+		{"all of a budget", []func(*Config){budgeted(tokens)}, Ask{Cost: 10, Weight: 1}, nil},
+		{"more than all", []func(*Config){budgeted(tokens)}, Ask{Cost: 11, Weight: 1}, &CostError{11, 10, "tokens"}},
+		{"more than one of two", []func(*Config){budgeted(tokens, dear)}, Ask{Cost: 6, Weight: 1}, &CostError{6, 5, "dear"}},
+		{"more than the commons", []func(*Config){budgeted(tokens), sharing(NewCommons([]controller.Budget{dear}))}, Ask{Cost: 6, Weight: 1}, &CostError{6, 5, "dear"}},
+		{"negative cost", nil, Ask{Cost: -1, Weight: 1}, &CostError{Cost: -1}},
+		{"all requests", []func(*Config){budgeted(requests)}, Ask{Cost: 99, Weight: 3}, nil},
+		{"more than all requests, rounded up", []func(*Config){budgeted(requests)}, Ask{Cost: 99, Weight: 3.1}, &CostError{4, 3, "requests"}},
+		{"infinitely many requests", []func(*Config){budgeted(requests)}, Ask{Cost: 0, Weight: math.Inf(1)}, &CostError{mostTokens, 3, "requests"}},
+		{"all of the burst", []func(*Config){rated(1, 2.5)}, Ask{Cost: 0, Weight: 2.5}, nil},
+		{"more than the burst", []func(*Config){rated(1, 2.5)}, Ask{Cost: 0, Weight: 2.6}, &WeightError{2.6, 2.5}},
+		{"no weight", []func(*Config){rated(1, 2.5)}, Ask{Cost: 0, Weight: 0}, nil},
+		{"negative weight", []func(*Config){rated(1, 2.5)}, Ask{Cost: 0, Weight: -1}, &WeightError{-1, 2.5}},
+		{"negative weight, no rate", nil, Ask{Cost: 0, Weight: -1}, &WeightError{Weight: -1}},
+		{"no number", nil, Ask{Cost: 0, Weight: math.NaN()}, &WeightError{Weight: math.NaN()}},
 	} {
 		var cfg Config
 		for _, change := range test.change {

@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/paceline-go/paceline/controller"
@@ -112,18 +111,12 @@ func (g *gate) updateBudgets(now time.Time, budgets []controller.Budget) {
 // refuse gives back the jobs for which there will never be room any more.
 func (d *Dispatcher) refuse() {
 	rules := d.attempts.rules.Load()
-	tooDear := func(j *Job) bool { return rules.tooDear(j.Ask) != nil }
 	for _, door := range d.doors {
-		for _, j := range door.queue.removeAll(tooDear) {
-			if door != d.counter {
-				door.admitted++
+		door.queue.each(func(j *Job) {
+			if err := rules.tooDear(j.Ask); err != nil {
+				j.count(&d.status, err) // though it was never tried
 			}
-			d.status.Failed++
-			d.finish(j, rules.tooDear(j.Ask))
-		}
+		})
 	}
-	for _, j := range d.retries.remove(tooDear) {
-		d.release(j)
-		d.finish(j, fmt.Errorf("%w; %w", rules.tooDear(j.Ask), j.Err))
-	}
+	d.finishWaiting(d.doors, func(j *Job) error { return rules.tooDear(j.Ask) })
 }
