@@ -15,7 +15,8 @@ import "time"
 //
 // A quota of one Resource holds up the calls that are said to be of that one. Of which
 // resource others are, nobody knows: they have to wait only when every resource that was
-// told of is used up.
+// told of is used up. Calls wait in one queue: one that is held up, for whatever reason, holds
+// up those behind it.
 type Hint struct {
 	RetryAfter time.Duration // nothing is to be sent for so long
 

@@ -97,6 +97,32 @@ func TestJobThatIsToWaitLongerThanMaxPauseComesBackAtOnce(t *testing.T) {
 	}
 }
 
+// That calls of others go on does not keep those of a resource waiting for longer.
+func TestUsedUpResourceIsAskedForAgainAfterMaxPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 2, Policy: pipeline.Static{}, MaxPause: time.Hour})
+		s := always(answer{})
+		graphql, core := pipeline.WithResource(t.Context(), "graphql"), pipeline.WithResource(t.Context(), "core")
+		pipeline.Execute(graphql, throttle, func(ctx context.Context) (int, error) {
+			pipeline.SlotFrom(ctx).Hint(pipeline.Hint{Budget: "graphql", Resource: "graphql", Requests: true, Limit: 10, Reset: month})
+			return 0, nil
+		})
+		begin := time.Now()
+		for range 90 {
+			time.Sleep(time.Minute)
+			if _, err := callService(core, throttle, s, 1); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := callService(graphql, throttle, s, 0); err != nil {
+			t.Error(err)
+		}
+		if waited := time.Since(begin); waited != 90*time.Minute {
+			t.Errorf("asked again after %v, want as soon as there is a call", waited)
+		}
+	})
+}
+
 // An empty quota asks for a pause too.
 func TestEmptyQuotaIsAskedForAgainAfterMaxPause(t *testing.T) {
 	for name, hint := range map[string]pipeline.Hint{

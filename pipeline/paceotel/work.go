@@ -217,6 +217,7 @@ var wrappers = map[reflect.Type]bool{
 	reflect.TypeOf(pipeline.Final(errPanic)):                 true,
 	reflect.TypeOf(stage.Busy(errPanic, 0)):                  true, // of pacehttp, and so is the next
 	reflect.TypeOf(stage.Partly(errPanic)):                   true,
+	reflect.TypeOf(pipeline.Split(errPanic)):                 true,
 	reflect.TypeOf(pipeline.Partial([]error{errPanic})):      true, // all of a batch failed
 	reflect.TypeOf(pipeline.Partial([]error{errPanic, nil})): true, // some did
 	reflect.TypeOf(fmt.Errorf("%w", errPanic)):               true,

@@ -413,6 +413,7 @@ func TestErrorsAreToldApartByTheirOwnType(t *testing.T) {
 		pipeline.Fatal(shortage{}),
 		pipeline.Final(pipeline.Overloaded(fmt.Errorf("again: %w", shortage{}), time.Second)),
 		fmt.Errorf("one more: %w", pipeline.Transient(shortage{})),
+		pipeline.Split(shortage{}),
 		stage.Busy(shortage{}, time.Second),
 		pipeline.Final(stage.Partly(shortage{})),
 	}
