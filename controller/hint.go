@@ -28,13 +28,13 @@ type Hint struct {
 	Resource  string        // the only calls that the quota is of, such as those of GitHub's graphql; empty: of all
 }
 
-// longestHint bounds what we believe of a server.
-const longestHint = 10_000 * time.Hour
+// LongestHint bounds what is believed of a server. It keeps times from overflowing.
+const LongestHint = 10_000 * time.Hour
 
 // WithinReason returns h without what makes no sense.
 func (h Hint) WithinReason() Hint {
-	h.RetryAfter = min(max(h.RetryAfter, 0), longestHint)
-	h.Reset = min(max(h.Reset, 0), longestHint)
+	h.RetryAfter = min(max(h.RetryAfter, 0), LongestHint)
+	h.Reset = min(max(h.Reset, 0), LongestHint)
 	h.Limit, h.Remaining = max(h.Limit, 0), max(h.Remaining, 0)
 	return h
 }

@@ -136,7 +136,7 @@ func (l *ledger) wait(now time.Time, n int64) time.Duration {
 	case missing < 1e-6:
 		return 0
 	case rate > 0:
-		return time.Duration(min(math.Ceil(missing/rate*1e9), float64(longestHint)))
+		return time.Duration(min(math.Ceil(missing/rate*1e9), float64(LongestHint)))
 	case now.Before(l.whole):
 		return l.whole.Sub(now)
 	}
@@ -158,5 +158,5 @@ func (l *ledger) interval(now time.Time, n int64) time.Duration {
 	if rate == 0 || l.now(now) >= 2*need {
 		return 0
 	}
-	return time.Duration(min(need/rate*1e9, float64(longestHint)))
+	return time.Duration(min(need/rate*1e9, float64(LongestHint)))
 }

@@ -617,11 +617,11 @@ func FuzzTold(f *testing.F) {
 			}
 			wait := told.Wait(now, u)
 			switch {
-			case wait < 0 || wait > 3*longestHint:
+			case wait < 0 || wait > 3*LongestHint:
 				t.Fatalf("wait %v", wait)
-			case told.Pause(now) < 0 || told.Pause(now) > longestHint:
+			case told.Pause(now) < 0 || told.Pause(now) > LongestHint:
 				t.Fatalf("pause %v", told.Pause(now))
-			case told.Interval(now, u) < 0 || told.Interval(now, u) > longestHint:
+			case told.Interval(now, u) < 0 || told.Interval(now, u) > LongestHint:
 				t.Fatalf("interval %v", told.Interval(now, u))
 			}
 			for _, l := range told.ledgers {

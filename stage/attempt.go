@@ -222,7 +222,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	if !j.once && j.door.ctx.Err() != nil && (timedOut || errors.Is(j.Err, context.Canceled)) {
 		verdict = controller.Ignored
 	}
-	j.verdict, j.retryAfter, j.busy = verdict, min(retryAfter, longestPause), refused && isBusy(j.Err)
+	j.verdict, j.retryAfter, j.busy = verdict, min(retryAfter, controller.LongestHint), refused && isBusy(j.Err)
 	j.again, j.wrong = false, j.wentWrong()
 	if j.door.ctx.Err() == nil && !j.once && retryable(r.retry, j.Err, m, said) {
 		j.again = r.attemptsLeft(j, refused) && (refused || r.retry.Budget == 0 || retries.Spend())

@@ -19,12 +19,8 @@ func (e *PauseError) Error() string {
 	return fmt.Sprintf("paceline: server asked for a pause: got %v, want at most max_pause, %v", e.RetryAfter, e.MaxPause)
 }
 
-// longestPause is what a server is believed at most if no bound is set. It keeps times
-// from overflowing.
-const longestPause = 10_000 * time.Hour
-
 // longestPause returns the longest pause that a server may ask for.
-func (cfg Config) longestPause() time.Duration { return cmp.Or(cfg.MaxPause, longestPause) }
+func (cfg Config) longestPause() time.Duration { return cmp.Or(cfg.MaxPause, controller.LongestHint) }
 
 // A truce bounds for how long nothing starts because a server has said so. When the
 // server has been left alone for so long, one attempt asks again.
