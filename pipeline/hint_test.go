@@ -637,7 +637,7 @@ func TestNewsOfANamedBudgetDoNotLetMoreThroughThanIsLeft(t *testing.T) {
 					defer cancel()
 					var all sync.WaitGroup
 					for range clients {
-						throttle := newThrottle(t, cfg)
+						var throttle *pipeline.Throttle
 						if shared {
 							k := newKeyed(t, pipeline.KeyedConfig[int]{Each: cfg, Shared: budget})
 							throttle = k.Throttle(1)
