@@ -5,21 +5,50 @@ import (
 	"time"
 )
 
-// Breaker describes when to stop asking a service that does not answer. A zero
-// field takes its default. A probe that never ends keeps the circuit half-open;
-// an attempt timeout prevents that.
+// Breaker describes when to stop asking a service that does not answer: after so
+// many failures in a row, or when so large a share of the jobs of late failed. A zero
+// field takes its default.
+//
+// A probe that is out for longer than the circuit was open makes room for another
+// one, so a probe that never ends delays the next, and does not prevent it. Should it
+// end after all, it counts.
 type Breaker struct {
 	Failures int              // jobs in a row that failed, or were refused, that open the circuit: of the attempts of one, the first that fails; default 10
+	Share    float64          // of the jobs within Window that failed or were refused, above 0 and up to 1, that opens it too; default 0.8; negative: only Failures in a row do
+	MinJobs  int              // within Window, before their share says anything; default ten times Failures
+	Window   time.Duration    // in which jobs are counted for Share, to within a tenth; default 1m
 	OpenFor  time.Duration    // how long it stays open the first time; default 30s
 	Probes   int              // attempts that a half-open circuit lets through; default 1
 	Counts   func(error) bool // which errors count, fatal ones included: of one job, the first that does; the last one of a job is its *RetriesExhaustedError, if it is to be one; nil: each failure and overload
 	Wait     bool             // single calls wait for the circuit instead of failing at once
 }
 
+// Defaults of Breaker.
+const (
+	// defaultShare is above what refusals reach that are tried again and then
+	// accepted: of a job one failure counts, and its success, which makes a half.
+	defaultShare = 0.8
+
+	// minJobsFactor keeps a burst of refusals from opening a circuit whose Failures
+	// are set above it.
+	minJobsFactor = 10
+
+	mostJobs = 1 << 20 // keeps their product from overflowing
+)
+
 // WithDefaults returns b with its zero fields set.
 func (b Breaker) WithDefaults() Breaker {
 	if b.Failures == 0 {
 		b.Failures = 10
+	}
+	if b.Share == 0 {
+		b.Share = defaultShare
+	}
+	if b.MinJobs == 0 {
+		b.MinJobs = minJobsFactor * min(max(b.Failures, 1), mostJobs)
+	}
+	if b.Window == 0 {
+		b.Window = time.Minute
 	}
 	if b.OpenFor == 0 {
 		b.OpenFor = 30 * time.Second
@@ -55,8 +84,8 @@ func (s CircuitState) String() string {
 const maxOpenFactor = 5
 
 // A Circuit is a circuit breaker at work (Nygard, Release It!, 2007): closed
-// until so many failures come in a row, then open for a while, then half-open
-// with a few probes. All succeed: closed. One fails: open again for twice as
+// until so many failures come in a row, or are so large a share of all, then open
+// for a while, then half-open with a few probes. All succeed: closed. One fails: open again for twice as
 // long, up to five times the first.
 //
 // An attempt from before the last change says nothing about the state after
@@ -66,9 +95,12 @@ type Circuit struct {
 	cfg        Breaker
 	state      CircuitState
 	generation int
-	failures   int // in a row, while closed
-	started    int // probes that were let through, while half-open
-	succeeded  int // probes that succeeded
+	failures   int       // in a row, while closed
+	tally      tally     // of jobs, while closed
+	started    int       // probes that have a place, while half-open
+	lost       int       // probes whose place another one has taken
+	probed     time.Time // when the last probe started
+	succeeded  int       // probes that succeeded
 	openFor    time.Duration
 	until      time.Time // open until
 }
@@ -91,8 +123,27 @@ func (c *Circuit) State(now time.Time) CircuitState {
 // Until returns the time at which an open circuit becomes half-open.
 func (c *Circuit) Until() time.Time { return c.until }
 
+// Delay keeps an open circuit open for longer.
+func (c *Circuit) Delay(by time.Duration) {
+	if c.state == BreakerOpen {
+		c.until = c.until.Add(by)
+	}
+}
+
 // probeTime is what is said of how long probes will take.
 const probeTime = time.Second
+
+// Wait returns how long nothing may start, unless the end of a probe changes it: 0 if
+// the circuit is Ready.
+func (c *Circuit) Wait(now time.Time) time.Duration {
+	switch {
+	case c.Ready(now):
+		return 0
+	case c.state == BreakerOpen:
+		return c.until.Sub(now)
+	}
+	return c.probed.Add(c.openFor).Sub(now)
+}
 
 // Left returns when to ask again, if the circuit is not Ready: when it becomes
 // half-open, or, since nobody knows when the probes that are out will be back,
@@ -110,17 +161,27 @@ func (c *Circuit) Ready(now time.Time) bool {
 	case BreakerOpen:
 		return false
 	case BreakerHalfOpen:
-		return c.started < c.cfg.Probes
+		return c.started < c.cfg.Probes || c.overdue(now)
 	}
 	return true
 }
+
+// overdue reports whether the probes have been out for longer than the circuit was
+// open. One of them may never end.
+func (c *Circuit) overdue(now time.Time) bool { return now.Sub(c.probed) >= c.openFor }
 
 // Start notes that an attempt starts, and returns its generation. It must be
 // Ready.
 func (c *Circuit) Start(now time.Time) (generation int, probe bool) {
 	probe = c.State(now) == BreakerHalfOpen
-	if probe {
+	switch {
+	case !probe:
+	case c.started < c.cfg.Probes:
 		c.started++
+		c.probed = now
+	default:
+		c.lost++
+		c.probed = now
 	}
 	return c.generation, probe
 }
@@ -177,19 +238,30 @@ func (c *Circuit) reportClosed(now time.Time, v Verdict) (failed bool) {
 		return false
 	case Succeeded:
 		c.failures = 0
+		c.tally.add(now, c.cfg.Window, false)
 		return false
 	}
 	c.failures++
-	if c.failures >= c.cfg.Failures {
+	c.tally.add(now, c.cfg.Window, true)
+	if c.failures >= c.cfg.Failures || c.tooMany(c.tally.sum()) {
 		c.open(now)
 	}
 	return true
 }
 
+// tooMany reports whether too large a share of the jobs failed.
+func (c *Circuit) tooMany(s span) bool {
+	return c.cfg.Share > 0 && s.jobs >= int64(c.cfg.MinJobs) && float64(s.failed) >= c.cfg.Share*float64(s.jobs)
+}
+
 func (c *Circuit) reportProbe(now time.Time, v Verdict) (failed bool) {
 	switch v {
 	case Ignored:
-		c.started--
+		if c.lost > 0 { // nobody knows which one it was
+			c.lost--
+		} else {
+			c.started--
+		}
 		return false
 	case Succeeded:
 		c.succeeded++
@@ -214,5 +286,6 @@ func (c *Circuit) turn(s CircuitState) {
 	if s == BreakerClosed {
 		c.openFor = c.cfg.OpenFor
 	}
-	c.failures, c.started, c.succeeded = 0, 0, 0
+	c.failures, c.started, c.lost, c.succeeded = 0, 0, 0, 0
+	c.tally = tally{}
 }

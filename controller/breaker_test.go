@@ -95,9 +95,133 @@ func TestCircuitHalfOpenLetsOnlyProbesThrough(t *testing.T) {
 			t.Error("the attempt does not know that it is a probe")
 		}
 	}
-	if c.Ready(now.Add(time.Hour)) {
+	if c.Ready(now.Add(time.Minute - 1)) {
 		t.Error("a fourth attempt may start while three probes are out")
 	}
+}
+
+func TestCircuitProbeThatNeverEndsMakesRoomForAnother(t *testing.T) {
+	c, now := halfOpen(t, 1)
+	first, _ := c.Start(now)
+	if wait := c.Wait(now.Add(time.Second)); wait != 59*time.Second {
+		t.Errorf("another one after %v, want as long as it was open", wait)
+	}
+	now = now.Add(time.Minute)
+	if !c.Ready(now) || c.Wait(now) != 0 {
+		t.Fatal("no room for another probe after a minute")
+	}
+	second, _ := c.Start(now)
+	if c.Ready(now.Add(time.Minute - 1)) {
+		t.Error("a third probe may start at once")
+	}
+	c.Report(now, second, Ignored) // its place is not free: it took that of the first
+	if c.Ready(now.Add(time.Minute - 1)) {
+		t.Error("a third probe may start although the first may still be out")
+	}
+	c.Report(now, first, Ignored)
+	if !c.Ready(now) {
+		t.Error("both are back and none may start")
+	}
+}
+
+func TestCircuitSlowProbesCountWhenTheyEnd(t *testing.T) {
+	c, now := halfOpen(t, 1)
+	first, _ := c.Start(now)
+	now = now.Add(time.Minute)
+	c.Start(now) // takes longer still
+	c.Report(now.Add(time.Second), first, Succeeded)
+	wantCircuit(t, c, now.Add(time.Second), BreakerClosed)
+}
+
+func TestCircuitOpensAtAShareOfFailures(t *testing.T) {
+	for name, test := range map[string]struct {
+		cfg  Breaker
+		good int           // of ten jobs
+		gap  time.Duration // between ten jobs
+		open bool
+	}{
+		"90%":                       {good: 1, open: true},
+		"80%":                       {good: 2, open: true},
+		"70%":                       {good: 3},
+		"70%, told so":              {cfg: Breaker{Share: 0.7}, good: 3, open: true},
+		"90%, told not to":          {cfg: Breaker{Share: -1}, good: 1},
+		"90% of too few":            {cfg: Breaker{MinJobs: 1001}, good: 1},
+		"90%, few within a window":  {good: 1, gap: 10 * time.Second},
+		"90%, of a longer window":   {cfg: Breaker{Window: 10 * time.Minute}, good: 1, gap: 10 * time.Second, open: true},
+		"90%, Failures above 1,000": {cfg: Breaker{Failures: 101}, good: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, now := NewCircuit(test.cfg), t0
+			open := false
+			for range 100 {
+				report(c, now, test.good, Succeeded)
+				for range 10 - test.good {
+					if c.Ready(now) {
+						report(c, now, 1, Failed)
+					}
+				}
+				if open = c.State(now) == BreakerOpen; open {
+					break
+				}
+				now = now.Add(test.gap)
+			}
+			if open != test.open {
+				t.Errorf("open %v, want %v", open, test.open)
+			}
+		})
+	}
+}
+
+func TestCircuitForgetsTheShareWhenItCloses(t *testing.T) {
+	c := NewCircuit(Breaker{OpenFor: time.Second})
+	for range 99 {
+		c.Record(t0, Succeeded) // they end the row
+		report(c, t0, 4, Failed)
+		if c.State(t0) == BreakerOpen {
+			break
+		}
+	}
+	wantCircuit(t, c, t0, BreakerOpen)
+	now := t0.Add(time.Second)
+	report(c, now, 1, Succeeded)
+	report(c, now, 9, Failed)
+	wantCircuit(t, c, now, BreakerClosed)
+}
+
+// The reference remembers each job.
+func TestTallyAgreesWithTheModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		type job struct {
+			at     time.Time
+			failed bool
+		}
+		var tally tally
+		var jobs []job
+		now := t0
+		for range rapid.IntRange(1, 100).Draw(t, "jobs") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 3000).Draw(t, "passed")) * ms)
+			failed := rapid.Bool().Draw(t, "failed")
+			tally.add(now, 10*time.Second, failed)
+			jobs = append(jobs, job{now, failed})
+			var least, most span // what is certainly, and at most, counted
+			for _, j := range jobs {
+				one := span{jobs: 1}
+				if j.failed {
+					one.failed = 1
+				}
+				if age := now.Sub(j.at); age <= 9*time.Second {
+					least.jobs, least.failed = least.jobs+1, least.failed+one.failed
+					most.jobs, most.failed = most.jobs+1, most.failed+one.failed
+				} else if age < 10*time.Second {
+					most.jobs, most.failed = most.jobs+1, most.failed+one.failed
+				}
+			}
+			got := tally.sum()
+			if got.jobs < least.jobs || got.jobs > most.jobs || got.failed < least.failed || got.failed > most.failed {
+				t.Fatalf("counted %+v, want %+v to %+v", got, least, most)
+			}
+		}
+	})
 }
 
 func TestCircuitClosesWhenAllProbesSucceed(t *testing.T) {
@@ -302,10 +426,12 @@ func TestCircuitAgreesWithTheModel(t *testing.T) {
 			state          = BreakerClosed
 			era            int
 			row, out, good int
+			lost           int // probes whose place was taken
 			openFor, until = cfg.OpenFor, t0
+			probed         time.Time
 		)
 		turn := func(s CircuitState) {
-			state, row, out, good = s, 0, 0, 0
+			state, row, out, good, lost = s, 0, 0, 0, 0
 			era++
 			if s == BreakerOpen {
 				until = now.Add(openFor)
@@ -346,7 +472,12 @@ func TestCircuitAgreesWithTheModel(t *testing.T) {
 					t.Fatalf("probe %v while %v", probe, state)
 				}
 				inFlight = append(inFlight, attempt{era, generation})
-				out++
+				if state == BreakerHalfOpen && out >= cfg.Probes {
+					lost++
+				} else {
+					out++
+				}
+				probed = now
 			},
 			"end": func(t *rapid.T) {
 				if len(inFlight) == 0 {
@@ -359,6 +490,8 @@ func TestCircuitAgreesWithTheModel(t *testing.T) {
 				c.Report(now, a.generation, v)
 				switch {
 				case a.era != era:
+				case v == Ignored && lost > 0:
+					lost--
 				case v == Ignored:
 					out--
 				default:
@@ -393,7 +526,7 @@ func TestCircuitAgreesWithTheModel(t *testing.T) {
 				if got := c.State(now); got != state {
 					t.Fatalf("the circuit is %v, want %v", got, state)
 				}
-				want := state == BreakerClosed || state == BreakerHalfOpen && out < cfg.Probes
+				want := state == BreakerClosed || state == BreakerHalfOpen && (out < cfg.Probes || now.Sub(probed) >= openFor)
 				if got := c.Ready(now); got != want {
 					t.Fatalf("ready %v, want %v: %v, %d out", got, want, state, out)
 				}

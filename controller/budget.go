@@ -3,9 +3,10 @@ package controller
 import "time"
 
 // Budget is a number of tokens that attempts may use within a rolling window. An
-// attempt reserves its job's cost, or the mean of what jobs used; a success that
-// records nothing has used its cost, a failure that records nothing has used
-// nothing. Without costs and records a budget thus limits nothing, unless it
+// attempt reserves its job's cost, or the mean of what jobs used. One that records
+// nothing has used its cost, also if it failed, timed out or was broken off, since the
+// service may have done the work; a failure without a cost has used the mean. One that
+// was refused, or whose error is Fatal or Ignored, has used nothing. Without costs and records a budget thus limits nothing, unless it
 // counts requests. As long as neither cost nor mean is known, attempts reserve
 // equal shares, and the first ones may use more than there is: tell the costs. It
 // is kept in memory only.
@@ -123,7 +124,8 @@ func (w *Window) Settle(now time.Time, r Reservation, used int64) {
 }
 
 // Hint takes note that a server has only so many tokens left, until reset from
-// now. What was reserved before, it is believed to know of.
+// now. What was reserved before, it is believed to know of, so hints have to come in the
+// order in which the server counted; Told is for those that overtake each other.
 func (w *Window) Hint(now time.Time, remaining int64, reset time.Duration) {
 	w.told, w.left, w.until = true, remaining, now.Add(reset)
 	w.hints++

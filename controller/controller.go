@@ -76,11 +76,14 @@ type Status struct {
 	HeldBy      Hold
 	Held        HeldTimes
 	Budgets     []BudgetSnapshot
-	LastError   error     // of an attempt
-	LastErrorAt time.Time // when it ended
-	Since       time.Time // since when there is something to do
-	Closed      bool      // no new work
-	Drained     bool      // nothing left of the old
+	MeanTokens  int64         // that jobs used of late; 0: not known
+	HoldFor     time.Duration // at least, before the next attempt may start
+	LongHolds   time.Duration // that there were, in all
+	LastError   error         // of an attempt
+	LastErrorAt time.Time     // when it ended
+	Since       time.Time     // since when there is something to do
+	Closed      bool          // no new work
+	Drained     bool          // nothing left of the old
 }
 
 // A Controller owns the policy and the progress. It is an actor: Run takes
@@ -154,7 +157,7 @@ func (c *Controller) observe(r *Report) {
 	c.lastErr = r.Status.LastError
 	if r.Status.Since != c.since {
 		c.since = r.Status.Since
-		c.progress.Begin(c.since) // a rest is no time in which jobs were slow
+		c.progress.Begin(r.worked(c.since)) // a rest is no time in which jobs were slow
 	}
 	events, ends := 0, 0
 	c.updated = 0
@@ -316,7 +319,7 @@ func (c *Controller) advance(r *Report) {
 	if fresh <= 0 {
 		return
 	}
-	c.progress.Add(r.Now, fresh)
+	c.progress.Add(r.worked(r.Now), fresh)
 	if c.notifier.to.onProgress == nil {
 		return
 	}
@@ -368,14 +371,6 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 		s.TokensUsed, s.TokensRemaining = s.Budgets[0].Used, s.Budgets[0].Remaining
 	}
 	return s
-}
-
-// eta is unknown when no more jobs will come.
-func (c *Controller) eta(r *Report) time.Duration {
-	if r.Status.Closed {
-		return -1
-	}
-	return c.progress.ETA(r.Now)
 }
 
 func (c *Controller) state(r *Report) State {

@@ -28,13 +28,14 @@ const (
 	EventDown
 	EventBack
 	EventNothingSucceeded // once: ten attempts went wrong, and none has ever succeeded; without a Logger slog's default one is warned
+	EventPauseBounded     // a server asked for a longer pause than is waited; once in a pause
 )
 
 var eventNames = [...]string{
 	"decelerated", "cooling_started", "reaccelerated", "ceiling_decayed",
 	"circuit_opened", "circuit_half_open", "circuit_closed",
 	"budget_exhausted", "budget_restored", "retry", "closed", "draining", "drained",
-	"paused", "resumed", "down", "back", "nothing_succeeded",
+	"paused", "resumed", "down", "back", "nothing_succeeded", "pause_bounded",
 }
 
 func (k EventKind) String() string {
@@ -51,7 +52,7 @@ type Event struct {
 	At   time.Time
 
 	From, To Setting       // decelerated, reaccelerated, cooling_started, ceiling_decayed, down, back; To.Reason says why
-	Wait     time.Duration // how long it will last: cooling_started, circuit_opened, budget_exhausted, paused; or until the next attempt: retry
+	Wait     time.Duration // how long it will last: cooling_started, circuit_opened, budget_exhausted, paused; what the server asked for: pause_bounded; or until the next attempt: retry
 	Budget   string        // name of the budget: budget_exhausted, budget_restored
 	Attempt  int           // the one that failed, from 0: retry
 	Err      error         // what it failed with: retry; what the last one failed with: circuit_opened, down, nothing_succeeded

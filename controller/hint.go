@@ -10,8 +10,13 @@ import "time"
 // as fast as may be, until it is whole again, or flows back; see Told. One without a name,
 // or of Requests, counts calls. Another counts tokens, by what attempts are expected to
 // use: their jobs' costs, or the mean of what jobs used; as long as neither is known, it
-// holds attempts up only when nothing is left. With the name of a budget, no more than
-// what is left is taken from that one.
+// holds attempts up only when nothing is left. With the name of a budget, the same holds
+// for that one, beside what the budget counts itself.
+//
+// A quota of one Resource holds up the calls that are said to be of that one. Of which
+// resource others are, nobody knows: they have to wait only when every resource that was
+// told of is used up. Calls wait in one queue: one that is held up, for whatever reason, holds
+// up those behind it.
 type Hint struct {
 	RetryAfter time.Duration // nothing is to be sent for so long
 
@@ -20,15 +25,16 @@ type Hint struct {
 	Reset     time.Duration // until the quota is whole again: at a bucket, until it is full; 0: not told
 	Budget    string        // name of the budget that the quota is of; see above
 	Requests  bool          // the quota is one of requests
+	Resource  string        // the only calls that the quota is of, such as those of GitHub's graphql; empty: of all
 }
 
-// longestHint bounds what we believe of a server.
-const longestHint = 10_000 * time.Hour
+// LongestHint bounds what is believed of a server. It keeps times from overflowing.
+const LongestHint = 10_000 * time.Hour
 
 // WithinReason returns h without what makes no sense.
 func (h Hint) WithinReason() Hint {
-	h.RetryAfter = min(max(h.RetryAfter, 0), longestHint)
-	h.Reset = min(max(h.Reset, 0), longestHint)
+	h.RetryAfter = min(max(h.RetryAfter, 0), LongestHint)
+	h.Reset = min(max(h.Reset, 0), LongestHint)
 	h.Limit, h.Remaining = max(h.Limit, 0), max(h.Remaining, 0)
 	return h
 }

@@ -14,7 +14,9 @@ import (
 // server: the least of what they tell counts, less those of them that have not told yet.
 type ledger struct {
 	name     string
-	requests bool // it counts these; else tokens
+	resource string // of whose calls it is; empty: of all
+	requests bool   // it counts these; else tokens
+	budget   bool   // a budget stands for it, of all calls
 	limit    int64
 	told     int64     // what remained, by the newest hint
 	whole    time.Time // then nothing is missing any more
@@ -134,7 +136,7 @@ func (l *ledger) wait(now time.Time, n int64) time.Duration {
 	case missing < 1e-6:
 		return 0
 	case rate > 0:
-		return time.Duration(min(math.Ceil(missing/rate*1e9), float64(longestHint)))
+		return time.Duration(min(math.Ceil(missing/rate*1e9), float64(LongestHint)))
 	case now.Before(l.whole):
 		return l.whole.Sub(now)
 	}
@@ -156,5 +158,5 @@ func (l *ledger) interval(now time.Time, n int64) time.Duration {
 	if rate == 0 || l.now(now) >= 2*need {
 		return 0
 	}
-	return time.Duration(min(need/rate*1e9, float64(longestHint)))
+	return time.Duration(min(need/rate*1e9, float64(LongestHint)))
 }

@@ -17,7 +17,7 @@ type Retry struct {
 	Retryable   func(error) bool // which unmarked errors are tried again; nil: all
 	Park        bool             // free the slot while backing off, as a job does in any case whose refusals are its own
 	Budget      float64          // the share of all attempts that retries may be, 0 to 1, see Allowance; what follows a refusal is free; default 0: no bound
-	GiveUpAfter time.Duration    // how long refusals that are not the job's own are tried again without using up attempts, looked at when one comes: a longer RetryAfter is waited out; default 15m; negative: never give up
+	GiveUpAfter time.Duration    // how long refusals that are not the job's own are tried again without using up attempts, looked at when one comes: a longer RetryAfter is waited out, up to MaxPause; default 15m; negative: never give up
 }
 
 // WithDefaults returns r with its zero fields set.

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -18,6 +19,8 @@ type Mark struct {
 	at     time.Duration // since the first start
 	before Use           // of all that started before the volley
 	own    Use
+
+	resource string // empty: not known
 }
 
 // volleySpan is how far apart attempts that started together are. A network may bring
@@ -28,7 +31,7 @@ const volleySpan = 5 * time.Millisecond
 // mostLedgers bounds the quotas that are kept. Nobody has half as many.
 const mostLedgers = 16
 
-// Told is what a server has told of quotas that no Budget stands for. Each is a ledger,
+// Told is what a server has told of quotas. Each is a ledger,
 // not a schedule: as long as something is left, it may be used as fast as may be, and
 // not more than that.
 //
@@ -43,16 +46,19 @@ type Told struct {
 }
 
 // Start notes that an attempt starts that is expected to use u.
-func (t *Told) Start(now time.Time, u Use) Mark {
+func (t *Told) Start(now time.Time, u Use) Mark { return t.StartOf(now, u, "") }
+
+// StartOf is Start for an attempt of one resource.
+func (t *Told) StartOf(now time.Time, u Use, resource string) Mark {
 	t.begin(now)
 	t.number++
-	m := Mark{number: t.number, volley: 2 * t.number, at: now.Sub(t.first), before: t.all, own: u}
+	m := Mark{number: t.number, volley: 2 * t.number, at: now.Sub(t.first), before: t.all, own: u, resource: resource}
 	if t.volley.number > 0 && m.at-t.volley.at <= volleySpan {
 		m.volley, m.before = t.volley.volley, t.volley.before
 	} else {
 		t.volley = m
 	}
-	t.take(now, u)
+	t.take(now, u, resource)
 	return m
 }
 
@@ -64,7 +70,7 @@ func (t *Told) begin(now time.Time) {
 
 // Back notes that an attempt does not start after all.
 func (t *Told) Back(now time.Time, m Mark) {
-	t.take(now, Use{-m.own.Requests, -m.own.Tokens})
+	t.take(now, Use{-m.own.Requests, -m.own.Tokens}, m.resource)
 }
 
 // Succeed notes that an attempt has succeeded.
@@ -79,13 +85,13 @@ func (t *Told) Succeed(m Mark) {
 // What is a mean is.
 func (t *Told) Settle(now time.Time, m Mark, tokens int64, mean bool) {
 	if more := tokens - m.own.Tokens; more > 0 || mean {
-		t.take(now, Use{Tokens: more})
+		t.take(now, Use{Tokens: more}, m.resource)
 	}
 }
 
-func (t *Told) take(now time.Time, u Use) {
+func (t *Told) take(now time.Time, u Use, resource string) {
 	for i := range t.ledgers {
-		if l := &t.ledgers[i]; l.of(u) != 0 {
+		if l := &t.ledgers[i]; l.of(u) != 0 && (l.resource == "" || resource == "" || l.resource == resource) {
 			l.take(now, l.of(u), t.number, l.of(t.all))
 		}
 	}
@@ -108,11 +114,47 @@ func (t *Told) Hint(now time.Time, h Hint, m Mark) {
 	l.origin.again = again
 }
 
+// HintOfBudget is Hint of a quota that the budget stands for. It holds attempts up as the
+// budget does: whatever their resource, and Wait, Pause and Interval do not count it.
+func (t *Told) HintOfBudget(now time.Time, b Budget, h Hint, m Mark) {
+	h.Budget, h.Requests, h.Resource = b.Name, b.Requests, ""
+	t.Hint(now, h, m)
+	t.ledgers[len(t.ledgers)-1].budget = true
+}
+
+// WaitOfBudget returns how long an attempt has to wait for the quota of a budget.
+func (t *Told) WaitOfBudget(now time.Time, b Budget, u Use) time.Duration {
+	if l := t.of(b); l != nil {
+		return l.wait(now, l.of(u))
+	}
+	return 0
+}
+
+// LeftOfBudget returns what is left of a budget: of what is free, what the server has told
+// of.
+func (t *Told) LeftOfBudget(now time.Time, b Budget, free int64) int64 {
+	if l := t.of(b); l != nil {
+		return int64(min(float64(free), max(l.now(now), 0)))
+	}
+	return free
+}
+
+// of returns the ledger of a budget; nil: there is none.
+func (t *Told) of(b Budget) *ledger {
+	if len(t.ledgers) == 0 || b.Name == "" {
+		return nil
+	}
+	if i := t.findOf(b.Name, ""); i >= 0 && t.ledgers[i].budget && t.ledgers[i].requests == b.Requests {
+		return &t.ledgers[i]
+	}
+	return nil
+}
+
 // ledger returns that of a quota.
 func (t *Told) ledger(h Hint) *ledger {
 	name, requests := h.Budget, h.Requests || h.Budget == ""
-	l := ledger{name: name, requests: requests}
-	if i := t.find(name); i >= 0 {
+	l := ledger{name: name, resource: h.Resource, requests: requests}
+	if i := t.findOf(name, h.Resource); i >= 0 {
 		if t.ledgers[i].requests == requests {
 			l = t.ledgers[i]
 		}
@@ -125,41 +167,69 @@ func (t *Told) ledger(h Hint) *ledger {
 	return &t.ledgers[len(t.ledgers)-1]
 }
 
-func (t *Told) find(name string) int {
-	return slices.IndexFunc(t.ledgers, func(l ledger) bool { return l.name == name })
+func (t *Told) findOf(name, resource string) int {
+	return slices.IndexFunc(t.ledgers, func(l ledger) bool { return l.name == name && l.resource == resource })
 }
 
 // Forget drops a quota, since a budget stands for it.
 func (t *Told) Forget(name string) {
-	if i := t.find(name); i >= 0 {
-		t.ledgers = slices.Delete(t.ledgers, i, i+1)
-	}
+	t.ledgers = slices.DeleteFunc(t.ledgers, func(l ledger) bool { return l.name == name })
 }
 
 // Wait returns how long an attempt has to wait that is expected to use u.
-func (t *Told) Wait(now time.Time, u Use) (wait time.Duration) {
+func (t *Told) Wait(now time.Time, u Use) time.Duration { return t.WaitOf(now, u, "") }
+
+// WaitOf is Wait for an attempt of one resource.
+func (t *Told) WaitOf(now time.Time, u Use, resource string) time.Duration {
+	return t.longest(resource, func(l *ledger) time.Duration { return l.wait(now, l.of(u)) })
+}
+
+// longest returns the longest of what ledgers say to an attempt of a resource. If nobody knows
+// of which it is, that is the one that says the least.
+func (t *Told) longest(resource string, says func(*ledger) time.Duration) (longest time.Duration) {
+	var others map[string]time.Duration
 	for i := range t.ledgers {
-		wait = max(wait, t.ledgers[i].wait(now, t.ledgers[i].of(u)))
+		switch l := &t.ledgers[i]; {
+		case l.budget: // it is asked by itself
+		case l.resource == "" || l.resource == resource:
+			longest = max(longest, says(l))
+		case resource == "":
+			if others == nil {
+				others = make(map[string]time.Duration)
+			}
+			others[l.resource] = max(others[l.resource], says(l))
+		}
 	}
-	return wait
+	least := time.Duration(math.MaxInt64)
+	for _, d := range others {
+		least = min(least, d)
+	}
+	if len(others) == 0 {
+		return longest
+	}
+	return max(longest, least)
 }
 
 // Pause returns for how long the server has said that nothing is left of a quota, 0 if
 // that flows back.
-func (t *Told) Pause(now time.Time) (pause time.Duration) {
-	for i := range t.ledgers {
-		pause = max(pause, t.ledgers[i].pause(now))
-	}
-	return pause
+func (t *Told) Pause(now time.Time) time.Duration {
+	return t.longest("", func(l *ledger) time.Duration { return l.pause(now) })
 }
 
 // Interval returns how far apart quotas that flow back keep attempts that use u each, 0
 // if they do not.
-func (t *Told) Interval(now time.Time, u Use) (interval time.Duration) {
+func (t *Told) Interval(now time.Time, u Use) time.Duration {
+	return t.longest("", func(l *ledger) time.Duration { return l.interval(now, l.of(u)) })
+}
+
+// Until returns until when what is known of quotas counts at most: then all are whole.
+func (t *Told) Until() (until time.Time) {
 	for i := range t.ledgers {
-		interval = max(interval, t.ledgers[i].interval(now, t.ledgers[i].of(u)))
+		if whole := t.ledgers[i].whole; whole.After(until) {
+			until = whole
+		}
 	}
-	return interval
+	return until
 }
 
 // Holds reports whether anything is known that may hold attempts up.

@@ -617,11 +617,11 @@ func FuzzTold(f *testing.F) {
 			}
 			wait := told.Wait(now, u)
 			switch {
-			case wait < 0 || wait > 3*longestHint:
+			case wait < 0 || wait > 3*LongestHint:
 				t.Fatalf("wait %v", wait)
-			case told.Pause(now) < 0 || told.Pause(now) > longestHint:
+			case told.Pause(now) < 0 || told.Pause(now) > LongestHint:
 				t.Fatalf("pause %v", told.Pause(now))
-			case told.Interval(now, u) < 0 || told.Interval(now, u) > longestHint:
+			case told.Interval(now, u) < 0 || told.Interval(now, u) > LongestHint:
 				t.Fatalf("interval %v", told.Interval(now, u))
 			}
 			for _, l := range told.ledgers {
@@ -639,4 +639,34 @@ func FuzzTold(f *testing.F) {
 		}
 		t.Fatal("told to wait again and again")
 	})
+}
+
+func TestToldOfABudgetHoldsThatBudgetAlone(t *testing.T) {
+	var told Told
+	calls, tokens := Budget{Name: "calls", Requests: true}, Budget{Name: "tokens"}
+	first := told.Start(t0, Use{Requests: 1, Tokens: 10})
+	now := t0.Add(time.Second)
+	told.Start(now, Use{Requests: 1, Tokens: 10})
+	told.HintOfBudget(now, calls, Hint{Limit: 10, Remaining: 1, Reset: time.Minute}, first)
+	one := Use{Requests: 1, Tokens: 10}
+	if wait := told.WaitOfBudget(now, calls, one); wait != time.Minute {
+		t.Errorf("wait for its own: %v, want a minute: the second attempt has taken the last one", wait)
+	}
+	if left := told.LeftOfBudget(now, calls, 7); left != 0 {
+		t.Errorf("%d are left of it, want none", left)
+	}
+	if wait := told.WaitOfBudget(now, tokens, one); wait != 0 || told.LeftOfBudget(now, tokens, 7) != 7 {
+		t.Errorf("another budget waits %v", wait)
+	}
+	if told.Wait(now, one) != 0 || told.Pause(now) != 0 || told.Interval(now, one) != 0 {
+		t.Error("a budget's quota holds up what needs none of it")
+	}
+	told.HintOfBudget(now, calls, Hint{Limit: 10, Remaining: 5, Reset: time.Minute}, told.Start(now, one))
+	if left := told.LeftOfBudget(now, calls, 3); left != 3 {
+		t.Errorf("%d are left, want no more than what is free", left)
+	}
+	calls.Requests = false
+	if told.WaitOfBudget(now, calls, one) != 0 {
+		t.Error("what was told of requests holds up a budget of tokens")
+	}
 }

@@ -299,12 +299,19 @@ func TestTokensOfASlotSettleTheBudget(t *testing.T) {
 		used(7)
 		acquire(20).Release(nil) // nothing is known but the estimate
 		used(27)
-		acquire(20).Release(errService) // a failure that recorded nothing used nothing
+		acquire(20).Release(pipeline.Overloaded(errService, 0)) // the service did no work
+		acquire(20).Release(pipeline.Fatal(errService))
 		used(27)
+		acquire(20).Release(errService) // it may have
+		used(47)
+		slot = acquire(20)
+		slot.RecordTokens(0)
+		slot.Release(errService) // it says that it has not
+		used(47)
 		slot = acquire(1)
 		slot.RecordTokens(500)
 		slot.Release(nil)
-		used(527)
+		used(547)
 	})
 }
 

@@ -59,8 +59,8 @@ type (
 	Rate = controller.Rate
 
 	// Breaker stops asking a service that does not answer: after 10 jobs in a row
-	// that failed or were refused, for 30 s, then one probe. Its fields:
-	// [controller.Breaker].
+	// that failed or were refused, or when they are 80% of at least 100 within a
+	// minute, for 30 s, then one probe. Its fields: [controller.Breaker].
 	Breaker = controller.Breaker
 
 	// Retry tries failed jobs again: up to 3 attempts, after a random share of 1 s,
@@ -126,6 +126,10 @@ type (
 	// A WeightError says that a job counts for more calls than the rate's burst has
 	// room for.
 	WeightError = stage.WeightError
+
+	// A PauseError says that a server asked for a longer pause than MaxPause. It stands
+	// beside the error of the job that the server refused.
+	PauseError = stage.PauseError
 
 	// A PanicError is a panic in the work, with its Stack, turned into the job's
 	// error.
@@ -217,10 +221,18 @@ const (
 
 	// EventNothingSucceeded says once that attempts have failed and none has succeeded.
 	EventNothingSucceeded = controller.EventNothingSucceeded
+
+	// EventPauseBounded says that a server asked for a longer pause than MaxPause.
+	EventPauseBounded = controller.EventPauseBounded
 )
 
 // ErrClosed says that a throttle takes no new work.
 var ErrClosed = stage.ErrClosed
+
+// ErrNested says that work, with its context, has called Execute, Acquire, Run or Drain
+// of the throttle that it goes through. It holds a slot while it would wait for another
+// one, or for its own end. Trying again is useless, so it is Fatal.
+var ErrNested = stage.ErrNested
 
 // Fatal marks err: trying again is useless, and it is no sign of overload.
 // Fatal(nil) is nil.
@@ -235,8 +247,8 @@ func Transient(err error) error { return stage.Transient(err) }
 // others are accepted, after the longer of retryAfter
 // and the backoff's delay, which grows with refusals too; 0 or less leaves it to
 // the backoff. Until retryAfter is over, nothing else starts either on the
-// throttle; a service that says a second when it means milliseconds is better
-// taken for 0. An error of your own that has a method RetryAfter() time.Duration
+// throttle, though for no longer than MaxPause; a service that says a second when
+// it means milliseconds is better taken for 0. An error of your own that has a method RetryAfter() time.Duration
 // counts as overloaded too. Overloaded(nil, d) is nil.
 func Overloaded(err error, retryAfter time.Duration) error {
 	return stage.Overloaded(err, retryAfter)

@@ -21,9 +21,15 @@ import (
 // that is one of [Partial]. Then another attempt is only of the jobs whose own error
 // allows one. Results come when the whole batch is done with.
 //
-// To the throttle, a batch is one job: Cost and Weight are those of a whole call,
-// and requests, rates, progress and attempts count calls. There may be as many jobs
-// inside as a run of p may hold batches, and one batch more.
+// An error that is marked by [Split] has the batch done again in halves, until the jobs
+// that spoil it stand alone. These are calls of their own, without a delay, and take none
+// of the attempts that Retry allows. With Ordered, results wait for those before them.
+// Once the throttle is closed, no more halves are tried.
+//
+// Progress, TotalJobs included, counts jobs. In all else, a batch is one job to the
+// throttle: Cost and Weight are those of a whole call, and requests, rates, attempts and
+// what waits are calls. There may be as many jobs
+// inside as a run of p may hold batches, and one batch more, but not more than a million.
 //
 // Batch panics if p is nil, size is less than 1, or wait is 0 or less.
 func Batch[In, Out any](p *Pipeline[[]In, []Out], size int, wait time.Duration) *Chain[In, Out] {
@@ -35,8 +41,23 @@ func Batch[In, Out any](p *Pipeline[[]In, []Out], size int, wait time.Duration) 
 		panic(fmt.Sprintf("paceline: Batch: wait: got %v, want above 0", wait))
 	}
 	b := &batching[In, Out]{pipeline: p, size: size, wait: wait}
-	return &Chain[In, Out]{start: b.start, throttles: []*Throttle{p.throttle}}
+	return &Chain[In, Out]{start: b.start, throttles: []*Throttle{p.throttle}, room: b.room}
 }
+
+// Split marks the error of a call that failed because of some of its jobs, as a server that
+// refuses a whole batch for one bad row does. [Batch] has the rest done in halves, and the
+// job that stands alone gets err. For work that is not of a batch it is Fatal. Split(nil)
+// is nil.
+func Split(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &splitError{stage.Fatal(err)}
+}
+
+type splitError struct{ error }
+
+func (e *splitError) Unwrap() error { return e.error }
 
 // Partial is for work that does many jobs in one call, of which some may fail: errs
 // has one error for each job, nil for those that succeeded. Mark them as you would
@@ -49,18 +70,17 @@ func Partial(errs []error) error { return newPartial(errs, stage.Classify).asErr
 
 func newPartial(errs []error, classify func(error) Verdict) *partialError {
 	part := &partialError{errs: slices.Clone(errs)}
-	worst := Ignored
 	for _, err := range errs {
 		if err == nil {
 			continue
 		}
 		part.failed++
-		verdict := classify(err)
+		verdict, err := stage.Judge(classify, err)
 		if verdict == Succeeded {
 			verdict = Ignored // for a job that failed all the same
 		}
-		if part.worst == nil || verdict > worst || verdict == worst && stage.RetryAfter(err) > stage.RetryAfter(part.worst) {
-			part.worst, worst = err, verdict
+		if part.worst == nil || verdict > part.verdict || verdict == part.verdict && stage.RetryAfter(err) > stage.RetryAfter(part.worst) {
+			part.worst, part.verdict = err, verdict
 		}
 	}
 	return part
@@ -68,9 +88,10 @@ func newPartial(errs []error, classify func(error) Verdict) *partialError {
 
 // partialError is that of a call of which only some jobs failed.
 type partialError struct {
-	errs   []error
-	failed int
-	worst  error
+	errs    []error
+	failed  int
+	worst   error
+	verdict Verdict // on the worst
 }
 
 func (e *partialError) Error() string {
@@ -93,11 +114,26 @@ func (e *partialError) asError() error {
 // batching is what a chain of Batch does.
 //
 //	jobs ──▶ gather ──▶ run of batches ──▶ spread ──▶ results
+//	           ▲                             │
+//	           └─────────── halves ──────────┘
 type batching[In, Out any] struct {
 	pipeline *Pipeline[[]In, []Out]
 	size     int
 	wait     time.Duration
 }
+
+// room returns how many jobs a run holds at most: in the batches that a run of p takes as
+// long as no attempt is a matter of microseconds, in the one that is being gathered, and
+// in the one that is being spread.
+func (b *batching[In, Out]) room() int {
+	batches := 4*b.pipeline.throttle.most() + 2
+	return max(min(b.size, mostBatched/batches)*batches, leastRoom)
+}
+
+// mostBatched is how many jobs a run of batches holds at most, however large they are:
+// the results channel is made for them. Chosen: some 100 MB, of which what is not used is
+// never touched.
+const mostBatched = 1 << 20
 
 func (b *batching[In, Out]) start(ctx context.Context, jobs <-chan parcel) <-chan Result[parcel, Out] {
 	p := b.pipeline
@@ -114,57 +150,102 @@ func (b *batching[In, Out]) start(ctx context.Context, jobs <-chan parcel) <-cha
 	if p.weight != nil {
 		calls.weight = func(t *batch[In, Out]) float64 { return p.weight(t.rest()) }
 	}
+	calls.parts = (*batch[In, Out]).parts
 	batches := make(chan *batch[In, Out])
+	halves := make(chan []*batch[In, Out])
 	results := make(chan Result[parcel, Out], ahead)
 	done := calls.runAll(ctx, batches)
-	go b.gather(ctx, jobs, batches)
-	go func() {
-		defer close(results)
-		for r := range done {
-			for i := range r.In.jobs {
-				results <- r.In.result(i, r)
-			}
-		}
-	}()
+	go b.gather(ctx, jobs, batches, halves)
+	go b.spread(done, halves, results)
 	return results
 }
 
-// gather makes batches of jobs until there are no more, and ends them.
-func (b *batching[In, Out]) gather(ctx context.Context, jobs <-chan parcel, batches chan<- *batch[In, Out]) {
+// gather makes batches of jobs, and hands them over, until there are no more and all that
+// were handed over have come back: for each, halves gets those that it was split into.
+func (b *batching[In, Out]) gather(
+	ctx context.Context, jobs <-chan parcel, batches chan<- *batch[In, Out], halves <-chan []*batch[In, Out],
+) {
 	defer close(batches)
 	throttle := b.pipeline.throttle
 	clk := throttle.cfg.Load().Clock
-	for first := range jobs {
-		t := &batch[In, Out]{throttle: throttle, clock: clk}
-		t.add(first)
-		timer := clk.Timer(b.wait)
-		b.fill(t, jobs, batches, timer.C, ctx.Done())
-		timer.Stop()
-	}
-}
-
-// fill adds jobs to a batch until it is handed over.
-func (b *batching[In, Out]) fill(
-	t *batch[In, Out], jobs <-chan parcel, batches chan<- *batch[In, Out], due <-chan time.Time, cancelled <-chan struct{},
-) {
-	var ready chan<- *batch[In, Out]
-	for {
-		if len(t.jobs) == b.size {
-			jobs, ready = nil, batches
+	cancelled := ctx.Done()
+	var split []*batch[In, Out] // to be handed over first
+	var t *batch[In, Out]       // is being filled; nil: none is
+	var timer *clock.Timer      // of t
+	inside := 0
+	for jobs != nil || t != nil || len(split) > 0 || inside > 0 {
+		in, out, next := jobs, batches, t
+		var due <-chan time.Time
+		switch {
+		case len(split) > 0:
+			next = split[0]
+		case t == nil:
+			out = nil
+		case len(t.jobs) < b.size && jobs != nil && !t.due && cancelled != nil:
+			out, due = nil, timer.C
+		}
+		if t != nil && len(t.jobs) == b.size {
+			in = nil
 		}
 		select {
-		case ready <- t:
-			return
-		case p, ok := <-jobs:
-			if !ok {
-				jobs, ready = nil, batches
+		case out <- next:
+			inside++
+			if next != t {
+				split = split[1:]
 				continue
+			}
+			timer.Stop()
+			t = nil
+		case p, ok := <-in:
+			if !ok {
+				jobs = nil
+				continue
+			}
+			if t == nil {
+				t, timer = &batch[In, Out]{throttle: throttle, clock: clk}, clk.Timer(b.wait)
 			}
 			t.add(p)
 		case <-due:
-			ready = batches
+			t.due = true
 		case <-cancelled:
-			cancelled, ready = nil, batches
+			cancelled = nil
+		case more := <-halves:
+			inside--
+			split = append(split, more...)
+		}
+	}
+}
+
+// spread hands out the results of the jobs of batches, and the halves of those that are
+// split.
+func (b *batching[In, Out]) spread(
+	done <-chan Result[*batch[In, Out], struct{}], halves chan<- []*batch[In, Out], results chan<- Result[parcel, Out],
+) {
+	defer close(results)
+	var inOrder []*batched[In, Out] // whose results wait for those before them
+	for r := range done {
+		t := r.In
+		if b.pipeline.ordered && t.split == nil {
+			inOrder = append(inOrder, t.jobs...)
+		}
+		split := t.halves(r)
+		var known []*batched[In, Out]
+		for _, j := range t.jobs {
+			if split == nil || j.done {
+				j.result, j.known = t.result(j, r), true
+				known = append(known, j)
+			}
+		}
+		halves <- split
+		if b.pipeline.ordered {
+			n := 0
+			for n < len(inOrder) && inOrder[n].known {
+				n++
+			}
+			known, inOrder = inOrder[:n], inOrder[n:]
+		}
+		for _, j := range known {
+			results <- j.result
 		}
 	}
 }
@@ -174,9 +255,16 @@ func (b *batching[In, Out]) fill(
 type batch[In, Out any] struct {
 	throttle *Throttle
 	clock    clock.Clock // the throttle's
-	jobs     []batched[In, Out]
-	began    time.Time // the first attempt
-	calls    int       // attempts that have begun
+	jobs     []*batched[In, Out]
+	due      bool          // the first of them has waited
+	began    time.Time     // the first attempt, of what it is a half of if it is one
+	begins   time.Duration // its own first attempt, since then
+	calls    int           // attempts that have begun, of what it is a half of included
+	before   int           // of these, attempts of what it is a half of
+	refused  int           // refusals of what it is a half of
+	refusals int           // before the last attempt
+	spent    time.Duration // which took so long
+	split    error         // which failed with this; nil: it is whole
 }
 
 // batched is a job of a batch.
@@ -189,18 +277,59 @@ type batched[In, Out any] struct {
 	err      error // its own, of the last attempt; nil: it has none apart from the others'
 	done     bool  // and no more attempts are of it
 	attempts int   // when it was done
+	refusals int
 	took     time.Duration
+
+	result Result[parcel, Out]
+	known  bool // the result
 }
 
 func (t *batch[In, Out]) add(p parcel) {
-	t.jobs = append(t.jobs, batched[In, Out]{parcel: p, in: unwrap[In](p), taken: t.clock.Now()})
+	t.jobs = append(t.jobs, &batched[In, Out]{parcel: p, in: unwrap[In](p), taken: t.clock.Now()})
+}
+
+// splits reports whether a batch that ends with err is to be done in halves.
+func (t *batch[In, Out]) splits(err error) bool {
+	var s *splitError
+	return errors.As(err, &s) && len(t.open()) > 1
+}
+
+// halves returns those of a batch that is to be split, else nil.
+func (t *batch[In, Out]) halves(r Result[*batch[In, Out], struct{}]) []*batch[In, Out] {
+	if !t.splits(r.Err) {
+		return nil
+	}
+	half := func(jobs []*batched[In, Out]) *batch[In, Out] {
+		return &batch[In, Out]{
+			throttle: t.throttle, clock: t.clock, jobs: jobs, began: t.began,
+			calls: t.calls, before: t.calls, refused: t.refused + r.Refusals, spent: t.begins + r.Took, split: r.Err,
+		}
+	}
+	open := t.open()
+	n := len(open) / 2
+	return []*batch[In, Out]{half(open[:n]), half(open[n:])}
+}
+
+// parts returns how many of its jobs have succeeded and failed when a batch ends with err.
+func (t *batch[In, Out]) parts(err error) (completed, failed int64) {
+	split := t.splits(err)
+	for _, j := range t.jobs {
+		switch {
+		case split && !j.done:
+		case j.done && j.err == nil, !j.done && err == nil:
+			completed++
+		default:
+			failed++
+		}
+	}
+	return completed, failed
 }
 
 // open returns the jobs that are not done.
 func (t *batch[In, Out]) open() (open []*batched[In, Out]) {
-	for i := range t.jobs {
-		if !t.jobs[i].done {
-			open = append(open, &t.jobs[i])
+	for _, j := range t.jobs {
+		if !j.done {
+			open = append(open, j)
 		}
 	}
 	return open
@@ -219,9 +348,13 @@ func (t *batch[In, Out]) rest() []In {
 // attempt calls the work for the jobs that are not done, and returns what the
 // throttle is to take it for.
 func (t *batch[In, Out]) attempt(ctx context.Context, work Work[[]In, []Out]) error {
-	if t.calls++; t.calls == 1 {
-		t.began = t.clock.Now()
+	if now := t.clock.Now(); t.calls == 0 {
+		t.began = now
+	} else if t.calls == t.before {
+		t.begins = now.Sub(t.began)
 	}
+	t.calls++
+	t.refusals = t.refused + SlotFrom(ctx).Refusals()
 	open := t.open()
 	for _, j := range open {
 		var none Out
@@ -258,14 +391,14 @@ func (t *batch[In, Out]) settle(open []*batched[In, Out], part *partialError) er
 	again := make([]error, len(open))
 	for i, j := range open {
 		j.err = part.errs[i]
-		if j.err != nil && stage.Retryable(cfg.Retry, j.err) {
+		if j.err != nil && t.retryable(cfg, j.err) {
 			again[i] = j.err
 			continue
 		}
-		j.done, j.attempts, j.took = true, t.calls, took
+		j.done, j.attempts, j.refusals, j.took = true, t.calls, t.refusals, took
 	}
 	left, all := newPartial(again, cfg.Classify), newPartial(part.errs, cfg.Classify)
-	refused := all.failed > 0 && cfg.Classify(all.worst) == Overload
+	refused := all.verdict == Overload
 	switch {
 	case left.failed > 0 && refused: // perhaps of a job that is not tried again
 		return Overloaded(left.asError(), stage.RetryAfter(all.worst))
@@ -277,16 +410,27 @@ func (t *batch[In, Out]) settle(open []*batched[In, Out], part *partialError) er
 	return all
 }
 
+// retryable reports whether a job with an error of its own may be tried again.
+func (t *batch[In, Out]) retryable(cfg *Config, err error) bool {
+	verdict, err := stage.Judge(cfg.Classify, err)
+	return stage.Retryable(cfg.Retry, err, verdict)
+}
+
 // result returns that of one job, given that of the batch.
-func (t *batch[In, Out]) result(i int, r Result[*batch[In, Out], struct{}]) Result[parcel, Out] {
-	j := &t.jobs[i]
-	one := Result[parcel, Out]{In: j.parcel, Out: j.out, Err: r.Err, Attempts: r.Attempts, Took: r.Took}
-	if r.Attempts > 0 {
+func (t *batch[In, Out]) result(j *batched[In, Out], r Result[*batch[In, Out], struct{}]) Result[parcel, Out] {
+	one := Result[parcel, Out]{
+		In: j.parcel, Out: j.out, Err: r.Err,
+		Attempts: t.before + r.Attempts, Refusals: t.refused + r.Refusals, Took: t.begins + r.Took,
+	}
+	if one.Attempts > 0 {
 		one.Waited = t.began.Sub(j.taken)
 	}
 	switch {
+	case r.Attempts == 0 && t.split != nil:
+		one.Took = t.spent
+		one.Err = &stage.StoppedError{Last: t.split, Why: r.Err}
 	case j.done:
-		one.Err, one.Attempts, one.Took = j.err, j.attempts, j.took
+		one.Err, one.Attempts, one.Refusals, one.Took = j.err, j.attempts, j.refusals, j.took
 	case j.err != nil:
 		one.Err = instead(r.Err, j.err)
 	}
@@ -298,9 +442,9 @@ func (t *batch[In, Out]) result(i int, r Result[*batch[In, Out], struct{}]) Resu
 func instead(err, own error) error {
 	switch err := err.(type) {
 	case *RetriesExhaustedError:
-		return &RetriesExhaustedError{Attempts: err.Attempts, Err: own}
-	case interface{ Unwrap() []error }: // the last attempt's, and why there was no other
-		return fmt.Errorf("%w; not tried again: %w", own, errors.Join(err.Unwrap()[1:]...))
+		return &RetriesExhaustedError{Attempts: err.Attempts, Refusals: err.Refusals, Err: own}
+	case *stage.StoppedError:
+		return &stage.StoppedError{Last: instead(err.Last, own), Why: err.Why}
 	}
 	return own
 }

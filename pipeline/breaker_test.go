@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -146,6 +147,99 @@ func TestCallersMistakesDoNotOpenTheCircuit(t *testing.T) {
 			if took := time.Since(begin); took != 0 {
 				t.Errorf("ending %d held a run up for %v", e, took)
 			}
+		}
+	})
+}
+
+func TestBreakerOpensWhenNearlyAllCallsFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log eventLog
+		throttle := newThrottle(t, pipeline.Config{
+			MaxConcurrency: 10, Policy: pipeline.Static{}, OnEvent: log.add,
+			Breaker: &pipeline.Breaker{OpenFor: time.Hour},
+		})
+		s := &service{answer: func(job, _ int) answer {
+			if job%10 == 0 {
+				return answer{}
+			}
+			return answer{ending: fails}
+		}}
+		tried := 0
+		for job := range 10_000 {
+			_, err := callService(t.Context(), throttle, s, job)
+			if errors.As(err, new(*pipeline.CircuitOpenError)) {
+				break
+			}
+			tried++
+		}
+		if tried != 100 {
+			t.Errorf("%d calls were tried, want 100 until it is known that nine of ten fail", tried)
+		}
+		synctest.Wait()
+		if got := log.String(); got != "circuit_opened nothing_succeeded" && got != "circuit_opened" {
+			t.Errorf("events %v", got)
+		}
+	})
+}
+
+func TestProbeThatNeverEndsHoldsTheCircuitNoLongerThanItWasOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := &service{answer: func(job, _ int) answer {
+			switch job {
+			case 0:
+				return answer{ending: fails}
+			case 1:
+				return answer{takes: 1000 * time.Hour} // the probe
+			}
+			return answer{takes: time.Second}
+		}}
+		p := newLine(t, s, pipeline.Config{
+			MaxConcurrency: 3, InitialConcurrency: 3, Policy: pipeline.Static{},
+			Breaker: &pipeline.Breaker{Failures: 1, OpenFor: time.Minute},
+		})
+		begin := time.Now()
+		jobs := make(chan int, 6)
+		jobs <- 0
+		results := p.Run(ctx, jobs)
+		<-results
+		for job := 1; job < 6; job++ {
+			jobs <- job
+		}
+		for range 4 {
+			<-results
+		}
+		want := seconds(0, 60, 120, 121, 121, 122)
+		if got := s.starts(begin); !slices.Equal(got, want) {
+			t.Errorf("attempts at %v, want %v", got, want)
+		}
+		cancel()
+		for range results {
+		}
+	})
+}
+
+func TestCallThatWaitsForAProbeIsNotSentHomeEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{answer: func(job, _ int) answer {
+			switch job {
+			case 0:
+				return answer{ending: fails}
+			case 1:
+				return answer{takes: 5 * time.Second} // the probe
+			}
+			return answer{takes: time.Second}
+		}}
+		throttle := newThrottle(t, pipeline.Config{
+			Policy:  pipeline.Static{},
+			Breaker: &pipeline.Breaker{Failures: 1, OpenFor: time.Minute, Wait: true},
+		})
+		callService(t.Context(), throttle, s, 0)
+		time.Sleep(time.Minute)
+		go callService(t.Context(), throttle, s, 1)
+		synctest.Wait()
+		if _, err := callService(within(t, 10*time.Second), throttle, s, 2); err != nil {
+			t.Errorf("the probe is back after 5s, the deadline is at 10s: %v", err)
 		}
 	})
 }

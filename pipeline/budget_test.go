@@ -57,10 +57,8 @@ func TestBudgetIsNeverOvershotByMoreThanTheEstimatesErrors(t *testing.T) {
 				switch {
 				case a.answer.tokens > 0:
 					return min(a.answer.tokens, cost(a.job))
-				case a.answer.ending == succeeds:
-					return cost(a.job)
 				}
-				return 0
+				return cost(a.job) // also if it failed
 			}
 			for _, b := range cfg.Budgets {
 				for i, first := range s.log {
@@ -123,14 +121,67 @@ func TestTokensUsedBeyondTheEstimateArePaidBack(t *testing.T) {
 	})
 }
 
-func TestFailuresThatUseNothingCostNothing(t *testing.T) {
+func TestAttemptsForWhichNoWorkWasDoneCostNothing(t *testing.T) {
+	for _, how := range []ending{refuses, failsFatally} {
+		synctest.Test(t, func(t *testing.T) {
+			s := always(answer{ending: how})
+			p := newLine(t, s, pipeline.Config{Policy: pipeline.Static{}, Budgets: []pipeline.Budget{{Tokens: 10, Window: time.Hour}}})
+			begin := time.Now()
+			collect(p.Cost(constant(10)).Run(t.Context(), feed(20)))
+			if took := time.Since(begin); took != 0 {
+				t.Errorf("20 jobs that ended with %v took %v", how, took)
+			}
+		})
+	}
+}
+
+// A service that times out, or breaks off, has begun the work and counts it.
+func TestAttemptsThatFailOrTimeOutUseTheirCost(t *testing.T) {
+	for name, a := range map[string]answer{
+		"fails":            {ending: fails, takes: time.Second},
+		"fails for a time": {ending: failsTransiently, takes: time.Second},
+		"times out":        {ending: hangs},
+		"is too late":      {ending: timesOut, takes: 20 * time.Second},
+		"breaks off":       {ending: cancels, takes: time.Second},
+		"panics":           {ending: panics, takes: time.Second},
+		"ends the worker":  {ending: exits, takes: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const budget, cost = 90_000, 1000
+				s := always(a)
+				p := newLine(t, s, pipeline.Config{
+					MaxConcurrency: 50, InitialConcurrency: 50, Policy: pipeline.Static{}, AttemptTimeout: 10 * time.Second,
+					Retry:   &pipeline.Retry{GiveUpAfter: -1, MaxAttempts: 10},
+					Budgets: []pipeline.Budget{{Tokens: budget, Window: time.Minute}},
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+				defer cancel()
+				begin := time.Now()
+				collect(p.Cost(constant(cost)).Run(ctx, feed(1000)))
+				starts := s.starts(begin)
+				for i, at := range starts {
+					if i >= budget/cost && at-starts[i-budget/cost] < time.Minute {
+						t.Fatalf("attempt %d starts at %v, %d attempts before it at %v", i, at, budget/cost, starts[i-budget/cost])
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestBatchThatIsDoneInPartUsesItsCost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := always(answer{ending: fails})
-		p := newLine(t, s, pipeline.Config{Policy: pipeline.Static{}, Budgets: []pipeline.Budget{{Tokens: 10, Window: time.Hour}}})
-		begin := time.Now()
-		collect(p.Cost(constant(10)).Run(t.Context(), feed(20)))
-		if took := time.Since(begin); took != 0 {
-			t.Errorf("20 failed jobs took %v", took)
+		for _, bad := range []error{pipeline.Fatal(errService), pipeline.Overloaded(errService, 0), errService} {
+			throttle := newThrottle(t, pipeline.Config{
+				Policy: pipeline.Static{}, Budgets: []pipeline.Budget{{Tokens: 100, Window: time.Minute}},
+			})
+			pipeline.Execute(pipeline.WithCost(t.Context(), 10), throttle, func(context.Context) (int, error) {
+				return 0, pipeline.Partial([]error{nil, bad})
+			})
+			if used := throttle.Snapshot().TokensUsed; used != 10 {
+				t.Errorf("%v: %d tokens used, want 10", bad, used)
+			}
 		}
 	})
 }

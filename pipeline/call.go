@@ -18,11 +18,12 @@ import (
 // *RetriesExhaustedError, *PanicError, *CostError, *WeightError, the cause of
 // ctx, ErrClosed. It is a *CircuitOpenError at once if the circuit is open, unless
 // Breaker.Wait is set; beside fn's last error, if it was to be tried again. And it
-// is context.DeadlineExceeded at once when it is known that no attempt can end
-// before the deadline of ctx.
+// is context.DeadlineExceeded at once when nothing can start before the deadline of
+// ctx, or when a call that had as much time or more has met its deadline within the last
+// ten seconds and none has been so quick within a minute.
 //
-// fn must not call Execute with the same throttle: it holds a slot while it would
-// wait for another. Execute panics if ctx, t or fn is nil.
+// fn cannot call Execute with its context and the same throttle, since it holds a slot
+// while it would wait for another: that is ErrNested. Execute panics if ctx, t or fn is nil.
 func Execute[T any](ctx context.Context, t *Throttle, fn func(context.Context) (T, error)) (T, error) {
 	mustHave("Execute", ctx != nil, "context")
 	mustHave("Execute", t != nil, "throttle")
@@ -53,7 +54,7 @@ func Wrap[In, Out any](t *Throttle, work Work[In, Out]) Work[In, Out] {
 // that succeeded. Nothing is tried again, and an AttemptTimeout is for the caller
 // to keep. ctx is for the waiting only.
 //
-// The error is the cause of ctx, ErrClosed, *CircuitOpenError, *CostError,
+// The error is the cause of ctx, ErrClosed, ErrNested, *CircuitOpenError, *CostError,
 // *WeightError or context.DeadlineExceeded, as from Execute; the slot is nil then.
 // Acquire panics if ctx is nil.
 func (t *Throttle) Acquire(ctx context.Context) (*Slot, error) {
@@ -75,6 +76,15 @@ func WithCost(ctx context.Context, tokens int64) context.Context {
 func WithWeight(ctx context.Context, calls float64) context.Context {
 	ask := stage.AskFrom(ctx)
 	ask.Weight = calls
+	return stage.WithAsk(ctx, ask)
+}
+
+// WithResource returns a context for Execute, Acquire and functions from Wrap: a call with
+// it is of that resource of the server, and waits for no quota that is of others only; see
+// [Hint].Resource.
+func WithResource(ctx context.Context, resource string) context.Context {
+	ask := stage.AskFrom(ctx)
+	ask.Resource = resource
 	return stage.WithAsk(ctx, ask)
 }
 

@@ -162,7 +162,7 @@ func (c caller) judge(f *faults, log []*attempt, cfg pipeline.Config, job, out i
 	case last == panics:
 		f.check(errors.As(err, &panicked) && out == 0, "call %d: panic became %d, %v", job, out, err)
 	case cfg.Retry == nil:
-		f.check(err == lastErr && out == job*job, "call %d: %v became %d, %v", job, lastErr, out, err)
+		f.check((err == lastErr || cfg.Classify != nil && errors.Is(err, lastErr)) && out == job*job, "call %d: %v became %d, %v", job, lastErr, out, err)
 	default:
 		f.check(errors.Is(err, lastErr), "call %d: cannot see %v through %v", job, lastErr, err)
 	}
@@ -727,14 +727,14 @@ func TestAskIsForOneCallAlone(t *testing.T) {
 			Budgets: []pipeline.Budget{{Tokens: 100, Window: time.Hour}},
 			Rate:    &pipeline.Rate{PerSecond: 1e-3, Burst: 10},
 		}
-		outer, inner := newThrottle(t, cfg), newThrottle(t, cfg)
+		outer, inner, innermost := newThrottle(t, cfg), newThrottle(t, cfg), newThrottle(t, cfg)
 		for _, timeout := range []time.Duration{0, time.Hour} {
 			cfg.AttemptTimeout = timeout
 			ctx := pipeline.WithWeight(pipeline.WithCost(t.Context(), 40), 4)
 			begin := time.Now()
 			_, err := pipeline.Execute(ctx, outer, func(ctx context.Context) (int, error) {
 				return pipeline.Execute(context.WithoutCancel(ctx), inner, func(ctx context.Context) (int, error) {
-					slot, err := inner.Acquire(ctx)
+					slot, err := innermost.Acquire(ctx)
 					if err == nil {
 						slot.Release(nil)
 					}
@@ -748,10 +748,10 @@ func TestAskIsForOneCallAlone(t *testing.T) {
 		if o, i := outer.Snapshot().TokensUsed, inner.Snapshot().TokensUsed; o != 80 || i != 0 {
 			t.Errorf("used %d outside and %d inside, want 80 and 0", o, i)
 		}
-		// Two calls of weight 4 have gone through the outer one, four of an ordinary
-		// weight through the inner one.
+		// Two calls of weight 4 have gone through the outer one, two of an ordinary
+		// weight through the others.
 		var all sync.WaitGroup
-		for throttle, want := range map[*pipeline.Throttle]time.Duration{outer: 8000 * time.Second, inner: 4000 * time.Second} {
+		for throttle, want := range map[*pipeline.Throttle]time.Duration{outer: 8000 * time.Second, inner: 2000 * time.Second, innermost: 2000 * time.Second} {
 			all.Go(func() {
 				begin := time.Now()
 				slot, err := throttle.Acquire(pipeline.WithWeight(t.Context(), 10))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/sourcegraph/conc"
@@ -27,6 +28,7 @@ type Stage[In, Out any] interface {
 type Chain[In, Out any] struct {
 	start     starter[Out]
 	throttles []*Throttle
+	room      func() int // how many jobs it holds at most, results that are not read included
 }
 
 // A starter starts the stages of a chain. They take jobs until the channel is
@@ -45,6 +47,7 @@ type parcel struct {
 type past struct {
 	job          parcel // as the stages before got it
 	attempts     int
+	refusals     int
 	waited, took time.Duration
 }
 
@@ -59,7 +62,7 @@ func unwrap[In any](p parcel) In {
 //
 // The results are those of the whole chain: In is the job that first was given,
 // Out is second's, Err is that of the stage in which it failed, and Attempts,
-// Waited and Took are sums. So whoever keeps the In of those with an Err has all
+// Refusals, Waited and Took are sums. So whoever keeps the In of those with an Err has all
 // there is to be done again.
 //
 // Stages may share a throttle. Ordered holds for the results of a stage; a job
@@ -73,6 +76,7 @@ func Then[In, Mid, Out any](first Stage[In, Mid], second Stage[Mid, Out]) *Chain
 			return connect(ctx, one, two, jobs)
 		},
 		throttles: slices.Concat(one.throttles, two.throttles),
+		room:      func() int { return one.room() + two.room() + 2*ahead },
 	}
 }
 
@@ -90,7 +94,7 @@ func connect[In, Mid, Out any](ctx context.Context, one *Chain[In, Mid], two *Ch
 	go func() {
 		defer close(between) // after which ends is closed, and then results
 		for r := range done {
-			p := &past{job: r.In, attempts: r.Attempts, waited: r.Waited, took: r.Took}
+			p := &past{job: r.In, attempts: r.Attempts, refusals: r.Refusals, waited: r.Waited, took: r.Took}
 			if r.Err != nil {
 				results <- addPast(p, Result[parcel, Out]{Err: r.Err})
 				continue
@@ -111,6 +115,7 @@ func connect[In, Mid, Out any](ctx context.Context, one *Chain[In, Mid], two *Ch
 func addPast[Out any](p *past, r Result[parcel, Out]) Result[parcel, Out] {
 	r.In = p.job
 	r.Attempts += p.attempts
+	r.Refusals += p.refusals
 	r.Waited += p.waited
 	r.Took += p.took
 	return r
@@ -119,7 +124,7 @@ func addPast[Out any](p *past, r Result[parcel, Out]) Result[parcel, Out] {
 func (c *Chain[In, Out]) chain() *Chain[In, Out] { return c }
 
 func (p *Pipeline[In, Out]) chain() *Chain[In, Out] {
-	return &Chain[In, Out]{start: p.start, throttles: []*Throttle{p.throttle}}
+	return &Chain[In, Out]{start: p.start, throttles: []*Throttle{p.throttle}, room: p.room}
 }
 
 // start runs p for jobs that are parcels.
@@ -141,7 +146,7 @@ func (p *Pipeline[In, Out]) start(ctx context.Context, jobs <-chan parcel) <-cha
 // runAll is Run for jobs that all come back, however the run ends: it goes on
 // until the channel is closed.
 func (p *Pipeline[In, Out]) runAll(ctx context.Context, jobs <-chan In) <-chan Result[In, Out] {
-	r := newRun(ctx, p, jobs)
+	r := newRun(ctx, p, jobs, 0)
 	r.returnRest = true
 	go r.loop()
 	return r.results
@@ -161,26 +166,37 @@ func (c *Chain[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[
 	mustHave("Run", jobs != nil, "jobs channel")
 	intake, end := c.intake(ctx)
 	parcels := make(chan parcel)
+	results := make(chan Result[In, Out], c.room())
+	var inside atomic.Int64 // jobs that were taken and not handed out
 	go func() {
 		defer close(parcels)
-		for intake.Err() == nil && !c.closed() {
+		room := func() bool {
+			unread := len(results)
+			return unread < leastBacklog && int(inside.Load())+unread < cap(results)
+		}
+		for lull := (lull{}); intake.Err() == nil && !c.closed(); {
+			lull.await(room, intake.Done())
+			if intake.Err() != nil {
+				return
+			}
 			select {
 			case in, ok := <-jobs:
 				if !ok {
 					return
 				}
+				inside.Add(1)
 				parcels <- parcel{in: in}
 			case <-intake.Done():
 			}
 		}
 	}()
-	results := make(chan Result[In, Out], ahead)
 	stages := c.start(ctx, parcels)
 	go func() {
 		defer close(results)
 		defer end()
 		for r := range stages {
 			results <- opened[In](r)
+			inside.Add(-1)
 		}
 	}()
 	return results
@@ -189,7 +205,8 @@ func (c *Chain[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[
 // Each is to a chain what [Pipeline.Each] is to a pipeline. The intake ends as
 // that of Run does.
 //
-// Each panics if ctx or jobs is nil. A panic of jobs comes out of the loop.
+// Each panics if ctx or jobs is nil. A panic of jobs comes out of the loop, and so does
+// runtime.Goexit.
 func (c *Chain[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[Result[In, Out]] {
 	mustHave("Each", ctx != nil, "context")
 	mustHave("Each", jobs != nil, "jobs")
@@ -199,8 +216,8 @@ func (c *Chain[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[R
 		defer end()
 		parcels := make(chan parcel, ahead)
 
-		var feeder conc.WaitGroup
-		feeder.Go(func() {
+		var feeder feeder
+		feeder.run(func() {
 			defer close(parcels)
 			for in := range jobs {
 				parcels <- parcel{in: in}
@@ -209,7 +226,7 @@ func (c *Chain[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[R
 				}
 			}
 		})
-		defer feeder.Wait()
+		defer feeder.wait()
 		results := c.start(ctx, parcels)
 		defer func() {
 			cancel(errBreak)
@@ -228,7 +245,7 @@ func (c *Chain[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[R
 func opened[In, Out any](r Result[parcel, Out]) Result[In, Out] {
 	return Result[In, Out]{
 		In: unwrap[In](r.In), Out: r.Out, Err: r.Err,
-		Attempts: r.Attempts, Waited: r.Waited, Took: r.Took,
+		Attempts: r.Attempts, Refusals: r.Refusals, Waited: r.Waited, Took: r.Took,
 	}
 }
 

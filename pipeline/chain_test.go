@@ -277,10 +277,12 @@ func TestASlowLastStageStopsTheIntakeOfAChain(t *testing.T) {
 		if before < most || before > bound {
 			t.Errorf("%d jobs taken behind a slow stage, want %d to %d", before, most, bound)
 		}
-		time.Sleep(50 * time.Minute) // one round of the slow stage
+		// As many as leave come in, and once some more, when a stage happens to work further ahead.
+		const rounds = 10
+		time.Sleep(rounds * time.Hour)
 		synctest.Wait()
-		if more := taken.Load() - before; more > 3*size+2*most {
-			t.Errorf("%d more jobs taken for %d that the slow stage has done", more, most)
+		if more := taken.Load() - before; more > rounds*most+bound/4 {
+			t.Errorf("%d more jobs taken for %d that the slow stage has done", more, rounds*most)
 		}
 		cancel()
 		if n := int64(len(collect(results))); n != taken.Load() {

@@ -9,10 +9,10 @@ import (
 	"github.com/paceline-go/paceline/pipeline"
 )
 
-// TestTimeComesFromTheClockThatWasPassedIn: years of the bubble's time change
-// nothing, and a moment of the mock's starts the next attempt to the
-// nanosecond.
-func TestTimeComesFromTheClockThatWasPassedIn(t *testing.T) {
+// TestTimeIsAParameter: time comes from the clock that was passed in. Years of the
+// bubble's time change nothing, and a moment of the mock's starts the next attempt to
+// the nanosecond.
+func TestTimeIsAParameter(t *testing.T) {
 	for name, test := range map[string]struct {
 		cfg    pipeline.Config
 		answer answer

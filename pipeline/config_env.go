@@ -52,8 +52,8 @@ func ConfigFromEnv(prefix string) (Config, error) {
 type variables struct {
 	MaxConcurrency, InitialConcurrency             any
 	MinDispatchInterval, MaxDispatchInterval       any
-	Jitter, JitterFraction                         any
-	AttemptTimeout                                 any
+	Jitter, JitterFraction, Spread                 any
+	AttemptTimeout, MaxPause                       any
 	TotalJobs, TotalTasks                          any
 	Seed                                           any
 	Policy                                         any
@@ -72,7 +72,7 @@ type variables struct {
 	} `envPrefix:"RATE_" mapstructure:",omitzero"`
 
 	Breaker struct {
-		Failures, OpenFor, Probes, Wait any
+		Failures, Share, MinJobs, Window, OpenFor, Probes, Wait any
 	} `envPrefix:"BREAKER_" mapstructure:",omitzero"`
 
 	CircuitBreaker struct {

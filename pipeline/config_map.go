@@ -35,8 +35,8 @@ import (
 // says false is ignored). The defaults are those of Config.
 //
 // What is written is meant. An unknown key is an error, and so is a zero that in
-// a Config would stand for the default; a zero open_for, base_delay, max_delay
-// or max_dispatch_interval is as short as can be. A key that is nil is not given.
+// a Config would stand for the default; a zero open_for, window, base_delay,
+// max_delay or max_dispatch_interval is as short as can be. A key that is nil is not given.
 // Every fault is told at once, each by a *ConfigError with the key as it was
 // written.
 func ConfigFromMap(m map[string]any) (Config, error) {
@@ -70,18 +70,22 @@ var (
 	neverZero = map[string]string{
 		"max_concurrency":     "want at least 1",
 		"initial_concurrency": "want at least 1",
+		"max_pause":           "want above 0, or below 0 for no bound",
+		"spread":              "want above 0, at most 1, or below 0 for none",
 		"failure_threshold":   "want at least 1",
 		"failure_window":      "want above 0",
 		"cooling_period":      "want above 0",
 		"safe_ceiling_decay":  "want above 0",
 		"rate.burst":          "want at least 1",
 		"breaker.failures":    "want at least 1",
+		"breaker.share":       "want above 0, at most 1, or below 0 for none",
+		"breaker.min_jobs":    "want at least 1",
 		"breaker.probes":      "want at least 1",
 		"retry.max_attempts":  "want at least 1",
 		"retry.multiplier":    "want at least 1",
 		"retry.give_up_after": "want above 0, or below 0 for never",
 	}
-	shortest = []string{"max_dispatch_interval", "breaker.open_for", "retry.base_delay", "retry.max_delay"}
+	shortest = []string{"max_dispatch_interval", "breaker.open_for", "breaker.window", "retry.base_delay", "retry.max_delay"}
 )
 
 // A document has a field for each key at the top of a map.

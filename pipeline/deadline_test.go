@@ -71,27 +71,93 @@ func TestBackoffThatEndsBeforeTheDeadlineIsSlept(t *testing.T) {
 	})
 }
 
-func TestNoCallStartsThatCannotEndBeforeItsDeadline(t *testing.T) {
+func TestNoCallStartsWhoseLikeHasMetItsDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := always(answer{takes: 10 * time.Second})
-		throttle := newThrottle(t, pipeline.Config{})
+		s := always(answer{takes: 10 * time.Second, ending: succeeds})
+		throttle := newThrottle(t, pipeline.Config{Policy: pipeline.Static{}})
 		if _, err := callService(t.Context(), throttle, s, 0); err != nil {
 			t.Fatal(err)
 		}
+		call := func(time time.Duration) error {
+			ctx := within(t, time)
+			_, err := pipeline.Execute(ctx, throttle, func(ctx context.Context) (int, error) {
+				s.work(ctx, 1)
+				return 0, ctx.Err()
+			})
+			return err
+		}
 		begin := time.Now()
-		for range 3 { // which must not make it forget
-			_, err := callService(within(t, 9*time.Second), throttle, s, 1)
-			if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 0 || s.count() != 1 {
+		if err := call(9 * time.Second); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 9*time.Second {
+			t.Errorf("the first with so little time: %v after %v; nothing is known of it yet", err, time.Since(begin))
+		}
+		begin = time.Now()
+		for range 3 {
+			if err := call(9 * time.Second); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 0 || s.count() != 2 {
 				t.Errorf("%v after %v, %d attempts", err, time.Since(begin), s.count())
 			}
 		}
-		if _, err := callService(within(t, 11*time.Second), throttle, s, 2); err != nil {
+		time.Sleep(10 * time.Second) // the service may have recovered
+		call(9 * time.Second)
+		if s.count() != 3 {
+			t.Errorf("%d attempts: none is let through to see", s.count())
+		}
+		if err := call(9 * time.Second); err == nil || s.count() != 3 {
+			t.Errorf("%v, %d attempts: another one is let through at once", err, s.count())
+		}
+		if err := call(11 * time.Second); err != nil {
 			t.Errorf("there was time: %v", err)
 		}
-		time.Sleep(61 * time.Second) // the service may have recovered
-		callService(within(t, 9*time.Second), throttle, s, 3)
-		if s.count() != 3 {
-			t.Errorf("%d attempts: what was a minute ago is not forgotten", s.count())
+	})
+}
+
+// One that takes long says nothing of another kind that has less time.
+func TestLongCallsDoNotLockShortOnesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 20, InitialConcurrency: 20, Policy: pipeline.Static{}})
+		long, short := always(answer{takes: 20 * time.Second}), always(answer{takes: 50 * time.Millisecond})
+		if _, err := callService(t.Context(), throttle, long, 0); err != nil {
+			t.Fatal(err)
+		}
+		for range 10 { // minutes, with a long one in each
+			go callService(t.Context(), throttle, long, 0)
+			time.Sleep(30 * time.Second)
+			for range 10 {
+				if _, err := callService(within(t, 5*time.Second), throttle, short, 1); err != nil {
+					t.Fatalf("50 ms of work with a deadline of 5s: %v", err)
+				}
+			}
+			time.Sleep(30 * time.Second)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // nor of a pipeline's jobs
+		throttle := newThrottle(t, pipeline.Config{Policy: pipeline.Static{}})
+		if _, err := callService(t.Context(), throttle, always(answer{takes: 20 * time.Second}), 0); err != nil {
+			t.Fatal(err)
+		}
+		p := pipeline.Attach(throttle, always(answer{takes: 50 * time.Millisecond}).work)
+		for _, r := range collect(p.Run(within(t, 5*time.Second), feed(10))) {
+			if r.Err != nil {
+				t.Errorf("50 ms of work with a deadline of 5s: %v", r.Err)
+			}
+		}
+	})
+}
+
+// Long ones that have too little time do not lock short ones out either.
+func TestCallsThatMeetTheirDeadlinesDoNotLockQuickOnesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 5, InitialConcurrency: 5, Policy: pipeline.Static{}})
+		long, short := always(answer{ending: hangs}), always(answer{takes: 50 * time.Millisecond})
+		lost := 0
+		for range 60 {
+			go callService(within(t, 5*time.Second), throttle, long, 0)
+			time.Sleep(6 * time.Second)
+			if _, err := callService(within(t, 5*time.Second), throttle, short, 1); err != nil {
+				lost++
+			}
+		}
+		if lost > 0 {
+			t.Errorf("%d of 60 quick calls were lost", lost)
 		}
 	})
 }
@@ -99,13 +165,15 @@ func TestNoCallStartsThatCannotEndBeforeItsDeadline(t *testing.T) {
 func TestCallThatHasWaitedTooLongFailsWhenItsTurnComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 1})
-		s := always(answer{takes: 10 * time.Second})
+		s := always(answer{takes: 4 * time.Second})
+		callService(t.Context(), throttle, s, 0)
+		callService(within(t, 3*time.Second), throttle, s, 0) // meets its deadline
 		begin := time.Now()
 		var first sync.WaitGroup
 		first.Go(func() { callService(t.Context(), throttle, s, 0) })
 		synctest.Wait()
-		_, err := callService(within(t, 15*time.Second), throttle, s, 1)
-		if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 10*time.Second || s.count() != 1 {
+		_, err := callService(within(t, 6*time.Second), throttle, s, 1) // has two when it is its turn
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 4*time.Second || s.count() != 3 {
 			t.Errorf("%v after %v, %d attempts", err, time.Since(begin), s.count())
 		}
 		first.Wait()
@@ -120,7 +188,12 @@ func TestQuickestIsNotTheLatest(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := callService(within(t, 5*time.Second), throttle, always(answer{}), 1); err != nil {
+		hanging := always(answer{ending: hangs})
+		callService(within(t, 5*time.Second), throttle, hanging, 0) // meets its deadline
+		if callService(within(t, time.Second), throttle, hanging, 0); hanging.count() != 1 {
+			t.Error("an attempt has started with less time than the quickest took")
+		}
+		if _, err := callService(within(t, 4*time.Second), throttle, always(answer{}), 1); err != nil {
 			t.Errorf("it may be as quick again: %v", err)
 		}
 		if _, err := callService(within(t, time.Second), throttle, always(answer{}), 1); err != nil {
@@ -132,18 +205,17 @@ func TestQuickestIsNotTheLatest(t *testing.T) {
 func TestPipelineHoldsWhatCannotEndBeforeItsDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := always(answer{takes: 10 * time.Second})
-		p := newLine(t, s, pipeline.Config{MaxConcurrency: 2})
-		collect(p.Run(t.Context(), feed(1)))
+		p := newLine(t, s, pipeline.Config{MaxConcurrency: 2, InitialConcurrency: 2, Policy: pipeline.Static{}})
 		jobs := feed(100)
-		all := collect(p.Run(within(t, 9*time.Second), jobs))
-		if s.count() != 1 {
-			t.Errorf("%d attempts, want that of the first run", s.count())
+		all := collect(p.Run(within(t, 25*time.Second), jobs))
+		if s.count() != 4 {
+			t.Errorf("%d attempts, want two at once in 25s that take 10s", s.count())
 		}
-		if len(all)+len(jobs) != 100 || len(all) > 10 {
+		if len(all)+len(jobs) != 100 || len(all) > 14 {
 			t.Errorf("%d jobs burned, %d left, of 100", len(all), len(jobs))
 		}
 		for _, r := range all {
-			if r.Attempts != 0 || r.Err != context.DeadlineExceeded {
+			if r.Err != nil && (r.Attempts != 0 || r.Err != context.DeadlineExceeded) {
 				t.Errorf("%d attempts, %v", r.Attempts, r.Err)
 			}
 		}
@@ -160,16 +232,9 @@ func TestPipelineTriesAgainWhenTheQuickestIsForgotten(t *testing.T) {
 			}
 			return answer{takes: time.Second}
 		}}
-		throttle := newThrottle(t, pipeline.Config{MaxConcurrency: 1})
-		if _, err := callService(t.Context(), throttle, s, 0); err != nil {
-			t.Fatal(err)
-		}
-		jobs := make(chan int, 1)
-		jobs <- 1
-		close(jobs)
 		begin := time.Now()
-		all := collect(pipeline.Attach(throttle, s.work).Run(within(t, 5*time.Minute), jobs))
-		if took := time.Since(begin); len(all) != 1 || all[0].Err != nil || took > 2*time.Minute {
+		all := collect(newLine(t, s, pipeline.Config{MaxConcurrency: 1}).Run(within(t, 15*time.Minute), feed(2)))
+		if took := time.Since(begin); len(all) != 2 || all[1].Err != nil || took > 12*time.Minute {
 			t.Errorf("after %v: %+v", took, all)
 		}
 	})
@@ -335,7 +400,7 @@ func TestCallIsNotSentHomeForWhatHoldsUpAnother(t *testing.T) {
 }
 
 // TestNoAttemptStartsTooLate attacks with calls and pipelines of all deadlines:
-// none starts when the quickest success of late would not end in time, none
+// none of a run starts when its quickest success of late would not end in time, none
 // comes back later than its deadline, and none that has time is refused.
 func TestNoAttemptStartsTooLate(t *testing.T) {
 	type visitor struct {
@@ -405,27 +470,30 @@ func TestNoAttemptStartsTooLate(t *testing.T) {
 				})
 			}
 			all.Wait()
-			f.quickest(s, deadlines)
+			f.quickest(s, deadlines, func(job int) bool { return visitors[job/100].jobs > 0 })
 			snap := throttle.Snapshot()
 			f.check(snap.InFlight == 0 && snap.Waiting == 0, "afterwards: %+v", snap)
 		}
 	})
 }
 
-// quickest checks that no attempt has started that even the quickest success of
-// the last span before it could not have ended in time. Those that ended at the
-// very moment do not count, nor does an attempt that starts at its very deadline:
-// who of two was first is not known.
-func (f *faults) quickest(s *service, deadlines map[int]time.Time) {
+// quickest checks that no attempt of a run has started that even the quickest success of
+// that run before it could not have ended in time. Those that ended at the very moment do
+// not count, nor does an attempt that starts at its very deadline: who of two was first is
+// not known.
+func (f *faults) quickest(s *service, deadlines map[int]time.Time, ofRun func(job int) bool) {
 	for _, a := range s.log {
+		if !ofRun(a.job) {
+			continue
+		}
 		least := time.Duration(0)
 		for _, b := range s.log { // fewer than a span
-			if b.err == nil && b.end.Before(a.start) && (least == 0 || b.end.Sub(b.start) < least) {
+			if b.job/100 == a.job/100 && b.err == nil && b.end.Before(a.start) && (least == 0 || b.end.Sub(b.start) < least) {
 				least = b.end.Sub(b.start)
 			}
 		}
 		for _, b := range s.log {
-			if b.err == nil && b.end.Equal(a.start) {
+			if b.job/100 == a.job/100 && b.err == nil && b.end.Equal(a.start) {
 				least = min(least, b.end.Sub(b.start))
 			}
 		}

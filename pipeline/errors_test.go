@@ -13,15 +13,18 @@ import (
 
 func TestErrorsTellWhatToDo(t *testing.T) {
 	for want, err := range map[string]error{
-		"paceline: throttle is closed":                                pipeline.ErrClosed,
-		"paceline: circuit is open for another 3s":                    &pipeline.CircuitOpenError{RetryAfter: 3 * time.Second},
-		"paceline: gave up after 3 attempts: service failed":          &pipeline.RetriesExhaustedError{Attempts: 3, Err: errService},
-		`paceline: cost: got 7, want at most 5, all of budget "tpm"`:  &pipeline.CostError{Cost: 7, Limit: 5, Budget: "tpm"},
-		"paceline: cost: got -1, want at least 0":                     &pipeline.CostError{Cost: -1},
-		"paceline: panic: oops":                                       &pipeline.PanicError{Value: "oops"},
-		"jitter: got 2, want 0 to 1":                                  &pipeline.ConfigError{Field: "jitter", Value: 2, Reason: "want 0 to 1"},
-		"service failed":                                              pipeline.Fatal(errService),
-		"initial_concurrency: got 9, want at most max_concurrency, 5": invalid(pipeline.Config{InitialConcurrency: 9}),
+		"paceline: throttle is closed":                                      pipeline.ErrClosed,
+		"paceline: circuit is open for another 3s":                          &pipeline.CircuitOpenError{RetryAfter: 3 * time.Second},
+		"paceline: gave up after 3 attempts and 2 refusals: service failed": &pipeline.RetriesExhaustedError{Attempts: 5, Refusals: 2, Err: errService},
+		"paceline: gave up after 1 attempt and 1 refusal: service failed":   &pipeline.RetriesExhaustedError{Attempts: 2, Refusals: 1, Err: errService},
+		"paceline: gave up after 2 refusals: service failed":                &pipeline.RetriesExhaustedError{Attempts: 2, Refusals: 2, Err: errService},
+		"paceline: gave up after 3 attempts: service failed":                &pipeline.RetriesExhaustedError{Attempts: 3, Err: errService},
+		`paceline: cost: got 7, want at most 5, all of budget "tpm"`:        &pipeline.CostError{Cost: 7, Limit: 5, Budget: "tpm"},
+		"paceline: cost: got -1, want at least 0":                           &pipeline.CostError{Cost: -1},
+		"paceline: panic: oops":                                             &pipeline.PanicError{Value: "oops"},
+		"jitter: got 2, want 0 to 1":                                        &pipeline.ConfigError{Field: "jitter", Value: 2, Reason: "want 0 to 1"},
+		"service failed":                                                    pipeline.Fatal(errService),
+		"initial_concurrency: got 9, want at most max_concurrency, 5":       invalid(pipeline.Config{InitialConcurrency: 9}),
 	} {
 		if got := err.Error(); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -78,7 +81,7 @@ func TestMarksAreFoundInsideWrappedErrors(t *testing.T) {
 					}
 					return 0, nil
 				}
-				p, err := pipeline.New(work, pipeline.Config{Retry: &pipeline.Retry{
+				p, err := pipeline.New(work, pipeline.Config{Spread: -1, Retry: &pipeline.Retry{
 					Backoff: pipeline.Fixed, Retryable: func(error) bool { return false },
 				}})
 				if err != nil {

@@ -111,6 +111,7 @@ func ExampleCircuitOpenError() {
 	now := clock.NewMock()
 	t, err := pipeline.NewThrottle(pipeline.Config{
 		Breaker: &pipeline.Breaker{Failures: 2, OpenFor: 10 * time.Second, Probes: 2},
+		Spread:  -1, // exactly 10s, not up to half a second longer
 		Clock:   now,
 	})
 	if err != nil {
@@ -157,8 +158,8 @@ func ExampleCircuitOpenError() {
 	// <nil>: circuit closed
 }
 
-// No attempt starts when less time is left than the quickest one of late took, and
-// nobody waits in vain for another one.
+// No attempt starts when one with as much time has just met its deadline and none of
+// late was so quick, and nobody waits in vain for another one.
 func ExampleExecute_deadline() {
 	now := clock.NewMock()
 	t, err := pipeline.NewThrottle(pipeline.Config{
@@ -180,12 +181,14 @@ func ExampleExecute_deadline() {
 		fmt.Println(attempts, "attempts:", err)
 	}
 	call(time.Minute, nil)
+	call(2*time.Second, nil) // too late for its deadline
 	call(2*time.Second, nil)
 	call(time.Minute, errors.New("busy"))
 	// Output:
 	// 1 attempts: <nil>
+	// 1 attempts: <nil>
 	// 0 attempts: paceline: no attempt can end before the deadline in 2s: context deadline exceeded
-	// 1 attempts: busy; paceline: no attempt can end before the deadline in 57s: context deadline exceeded
+	// 1 attempts: busy; not tried again: paceline: no attempt can end before the deadline in 57s: context deadline exceeded
 }
 
 // What a server says of its limits holds for all attempts, not only for the one
@@ -194,6 +197,7 @@ func ExampleHint() {
 	now := clock.NewMock()
 	t, err := pipeline.NewThrottle(pipeline.Config{
 		Budgets: []pipeline.Budget{{Name: "tokens", Tokens: 90_000, Window: time.Minute}},
+		Spread:  -1, // a pause is as long as it was asked for
 		Clock:   now,
 	})
 	if err != nil {

@@ -116,7 +116,7 @@ func single(ctx context.Context, throttle *pipeline.Throttle, row Row) error {
 }
 
 func anyClient(throttle *pipeline.Throttle) *http.Client {
-	client := &http.Client{Transport: &pacehttp.Transport{Throttle: throttle}}
+	client := pacehttp.NewClient(throttle, &http.Client{Timeout: 10 * time.Second})
 	return client
 }
 

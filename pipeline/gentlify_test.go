@@ -29,6 +29,7 @@ func promiseContext(t *testing.T) context.Context {
 // promiseThrottle returns a throttle that is closed when the test ends.
 func promiseThrottle(t *testing.T, cfg pipeline.Config) *pipeline.Throttle {
 	t.Helper()
+	cfg.Spread = exact(cfg.Spread)
 	th, err := pipeline.NewThrottle(cfg)
 	if err != nil {
 		t.Fatalf("NewThrottle: %v", err)

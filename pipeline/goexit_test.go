@@ -202,3 +202,38 @@ func TestErrorsThatExitSpoilTheirJobsAlone(t *testing.T) {
 		})
 	}
 }
+
+// An iterator that ends its goroutine half-way ends that of the loop, too: or nobody would
+// know that not all jobs have come.
+func TestGoexitOfTheJobsOfEachComesOut(t *testing.T) {
+	for name, stage := range stages {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := stage(t, time.Millisecond, pipeline.Config{})
+				jobs := func(yield func(int) bool) {
+					for job := range 500 {
+						if !yield(job) {
+							return
+						}
+					}
+					runtime.Goexit()
+				}
+				results, ended := 0, make(chan bool, 1)
+				go func() {
+					returned := false
+					defer func() { ended <- returned }()
+					for range s.Each(t.Context(), jobs) {
+						results++
+					}
+					returned = true
+				}()
+				if <-ended || results != 500 {
+					t.Errorf("the loop ended as if all had come, after %d of 1,000 results", results)
+				}
+				if stacks := ours(); len(stacks) > 0 {
+					t.Errorf("%d goroutines are left, the first:\n%s", len(stacks), stacks[0])
+				}
+			})
+		})
+	}
+}

@@ -65,7 +65,7 @@ func TestHeldByServer(t *testing.T) {
 		wantStarts(t, starts, seconds(0, 7))
 	})
 	synctest.Test(t, func(t *testing.T) {
-		throttle, err := pipeline.NewThrottle(pipeline.Config{Policy: pipeline.Static{}})
+		throttle, err := pipeline.NewThrottle(pipeline.Config{Spread: -1, Policy: pipeline.Static{}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestHeldByServer(t *testing.T) {
 // TestAttemptsAreCountedByVerdict, those that were recorded too, and what they used.
 func TestAttemptsAreCountedByVerdict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		throttle, err := pipeline.NewThrottle(pipeline.Config{Policy: pipeline.Static{}, Retry: &pipeline.Retry{MaxAttempts: 4}})
+		throttle, err := pipeline.NewThrottle(pipeline.Config{Spread: -1, Policy: pipeline.Static{}, Retry: &pipeline.Retry{MaxAttempts: 4}})
 		if err != nil {
 			t.Fatal(err)
 		}

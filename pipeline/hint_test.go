@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -571,6 +572,112 @@ func TestHintOutsideAnAttemptDoesNothing(t *testing.T) {
 		pipeline.SlotFrom(pipeline.WithCost(t.Context(), 1)).Hint(pipeline.Hint{Reset: time.Minute})
 		if left := throttle.Snapshot().PausedFor; left != 0 {
 			t.Errorf("paused for %v", left)
+		}
+	})
+}
+
+// A quota is a server that gives so many calls in each window and tells what is left,
+// as most do: it counts a call when it comes, and answers when that is done.
+type quota struct {
+	mu      sync.Mutex
+	limit   int64
+	window  time.Duration
+	takes   func() time.Duration
+	begin   time.Time
+	used    int64
+	calls   int
+	refused int
+}
+
+func (q *quota) call(ctx context.Context, hint pipeline.Hint) error {
+	q.mu.Lock()
+	if now := time.Now(); now.Sub(q.begin) >= q.window {
+		q.begin, q.used = now.Truncate(q.window), 0
+	}
+	q.calls++
+	end := q.begin.Add(q.window)
+	hint.Limit = q.limit
+	if q.used >= q.limit {
+		q.refused++
+		q.mu.Unlock()
+		hint.Reset = time.Until(end)
+		pipeline.SlotFrom(ctx).Hint(hint)
+		return pipeline.Overloaded(errService, 0)
+	}
+	q.used++
+	hint.Remaining = q.limit - q.used
+	takes := q.takes()
+	q.mu.Unlock()
+	time.Sleep(takes)
+	if hint.Reset = time.Until(end); hint.Reset > 0 {
+		pipeline.SlotFrom(ctx).Hint(hint)
+	}
+	return nil
+}
+
+// The name of a budget says which quota is meant. It must not make the news of it any
+// worse: what started after the attempt that brings them is not in them.
+func TestNewsOfANamedBudgetDoNotLetMoreThroughThanIsLeft(t *testing.T) {
+	for clients, most := range map[int]float64{
+		1: 0,
+		2: 0.03, // they do not know of each other's
+	} {
+		for _, shared := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d clients of one quota, shared %v", clients, shared), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					random := rand.New(rand.NewPCG(1, 2))
+					q := &quota{limit: 100, window: 10 * time.Second, takes: func() time.Duration {
+						return 100*time.Millisecond + time.Duration(random.ExpFloat64()*float64(time.Second))
+					}}
+					budget := []pipeline.Budget{{Name: "calls", Tokens: 100_000, Window: time.Minute, Requests: true}} // more than there is
+					cfg := pipeline.Config{
+						MaxConcurrency: 50, InitialConcurrency: 50, Policy: pipeline.Static{}, Retry: &pipeline.Retry{}, Seed: 1,
+					}
+					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+					defer cancel()
+					var all sync.WaitGroup
+					for range clients {
+						var throttle *pipeline.Throttle
+						if shared {
+							k := newKeyed(t, pipeline.KeyedConfig[int]{Each: cfg, Shared: budget})
+							throttle = k.Throttle(1)
+						} else {
+							cfg.Budgets = budget
+							throttle = newThrottle(t, cfg)
+						}
+						p := pipeline.Attach(throttle, func(ctx context.Context, _ int) (int, error) {
+							return 0, q.call(ctx, pipeline.Hint{Budget: "calls"})
+						})
+						all.Go(func() { collect(p.Run(ctx, endlessly(ctx))) })
+					}
+					all.Wait()
+					if share := float64(q.refused) / float64(q.calls); share > most || q.calls < 60*80 {
+						t.Errorf("%d of %d calls were refused, %.2f%%, want at most %v%%", q.refused, q.calls, 100*share, 100*most)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestNewsOfANamedBudgetDoNotCountWhatIsInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle(t, pipeline.Config{
+			MaxConcurrency: 5, InitialConcurrency: 5, Policy: pipeline.Static{},
+			Budgets: []pipeline.Budget{{Name: "calls", Tokens: 100, Window: time.Minute, Requests: true}},
+		})
+		first := mustAcquire(t, throttle)
+		defer first.Release(nil)
+		time.Sleep(time.Second)
+		defer mustAcquire(t, throttle).Release(nil)
+		first.Hint(pipeline.Hint{Budget: "calls", Limit: 2, Remaining: 1, Reset: 30 * time.Second}) // the second call takes it
+		if left := throttle.Snapshot().Budgets[0].Remaining; left != 0 {
+			t.Errorf("%d are left, want none", left)
+		}
+		begin := time.Now()
+		defer mustAcquire(t, throttle).Release(nil)
+		if passed := time.Since(begin); passed != 30*time.Second {
+			t.Errorf("a third call starts after %v, want 30s", passed)
 		}
 	})
 }

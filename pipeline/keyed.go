@@ -20,9 +20,11 @@ import (
 // any goroutine.
 //
 // There are never two throttles for a key: one that is in use, or that anybody
-// holds, stays the one. Of those that nobody uses, Keep are kept, the latest used.
-// Older ones are forgotten with all that they have learned, and that includes
-// what was used of their own budgets.
+// holds, stays the one. Of those that nobody uses, Keep are kept, the latest used,
+// and beside them those that hold something back that a new one would let through,
+// until that is over: a pause, an open circuit, what was used of their own budgets,
+// of their rate and of a server's quota. Others are forgotten with all that they have
+// learned.
 type Keyed[K comparable] struct {
 	shared  []Budget
 	commons *stage.Commons // the shared budgets at work; nil: there are none
@@ -37,7 +39,7 @@ type Keyed[K comparable] struct {
 type KeyedConfig[K comparable] struct {
 	Each    Config         // of each of them; its own budgets and rate are for one key
 	Shared  []Budget       // that all draw on, beside their own; names must differ
-	Keep    int            // throttles to keep that nobody uses, at least 1; default 1,024
+	Keep    int            // throttles to keep that nobody uses and that hold nothing back, at least 1; default 1,024
 	OnEvent func(K, Event) // beside Each.OnEvent, and like it, with the key
 }
 
@@ -52,6 +54,7 @@ type shelf[K comparable] struct {
 	closed    bool
 	throttles map[K]*kept[K]
 	latest    list.List // of the kept that are held, the latest used in front
+	bound     list.List // of the kept that are held beside them; the one that is looked at next in front
 }
 
 // kept is a throttle on the shelf: held, or, if others have pushed it out, there
@@ -60,7 +63,8 @@ type kept[K comparable] struct {
 	key      K
 	throttle weak.Pointer[Throttle]
 	held     *Throttle     // nil: pushed out
-	place    *list.Element // in latest
+	place    *list.Element // in latest, or in bound
+	bound    bool          // it is there
 }
 
 // NewKeyed returns a Keyed without any throttle yet. Its error lists every fault
@@ -73,7 +77,7 @@ func NewKeyed[K comparable](cfg KeyedConfig[K]) (*Keyed[K], error) {
 		shared:  slices.Clone(cfg.Shared),
 		keep:    cfg.Keep,
 		onEvent: cfg.OnEvent,
-		shelf:   shelf[K]{each: cfg.Each, throttles: make(map[K]*kept[K])},
+		shelf:   shelf[K]{each: cfg.Each.clone(), throttles: make(map[K]*kept[K])},
 	}
 	if k.keep == 0 {
 		k.keep = defaultKeep
@@ -172,16 +176,41 @@ func (k *Keyed[K]) config(each Config, key K) Config {
 // hold puts a throttle in front, and pushes out the one that was not used for the
 // longest time if there are too many.
 func (k *Keyed[K]) hold(e *kept[K], t *Throttle) {
-	latest := &k.shelf.latest
-	if e.held != nil {
-		latest.MoveToFront(e.place)
+	s := &k.shelf
+	switch {
+	case e.held == nil:
+		e.held, e.place = t, s.latest.PushFront(e)
+	case e.bound:
+		s.bound.Remove(e.place)
+		e.bound, e.place = false, s.latest.PushFront(e)
+	default:
+		s.latest.MoveToFront(e.place)
+	}
+	s.pushOut(k.keep)
+}
+
+// looks is how many of those that are bound are looked at for each that comes: more than one,
+// so that they do not pile up when they are free.
+const looks = 2
+
+// pushOut lets go of throttles that are too many, but for those that are bound.
+func (s *shelf[K]) pushOut(keep int) {
+	for range min(looks, s.bound.Len()) {
+		s.release(s.bound.Remove(s.bound.Front()).(*kept[K]))
+	}
+	if s.latest.Len() > keep {
+		s.release(s.latest.Remove(s.latest.Back()).(*kept[K]))
+	}
+}
+
+// release lets go of a throttle that is in no list any more, or puts it among those that are
+// bound.
+func (s *shelf[K]) release(e *kept[K]) {
+	if e.bound = e.held.dispatcher.Bound(); e.bound {
+		e.place = s.bound.PushBack(e)
 		return
 	}
-	e.held, e.place = t, latest.PushFront(e)
-	if latest.Len() > k.keep {
-		oldest := latest.Remove(latest.Back()).(*kept[K])
-		oldest.held, oldest.place = nil, nil
-	}
+	e.held, e.place = nil, nil
 }
 
 // gone is a throttle that nobody has any more. It must not hold its Keyed, which
@@ -233,6 +262,15 @@ func (k *Keyed[K]) all(change func(*shelf[K])) (all []kept[K]) {
 	return all
 }
 
+// Config returns a copy of the configuration of each throttle, as it was given; see
+// Throttle.Config.
+func (k *Keyed[K]) Config() Config {
+	s := &k.shelf
+	s.Lock()
+	defer s.Unlock()
+	return s.each.clone()
+}
+
 // Update puts another configuration in force for the throttles of all keys, those
 // that there are and those to come; see Throttle.Update. The shared budgets stay
 // as they are.
@@ -245,6 +283,7 @@ func (k *Keyed[K]) Update(each Config) error {
 	if err := errors.Join(append(f, err)...); err != nil {
 		return err
 	}
+	each = each.clone()
 	all := k.all(func(s *shelf[K]) {
 		s.each = each
 		s.updates++

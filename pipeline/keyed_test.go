@@ -22,6 +22,7 @@ type keyed = pipeline.Keyed[int]
 
 func newKeyed(t testing.TB, cfg pipeline.KeyedConfig[int]) *keyed {
 	t.Helper()
+	cfg.Each.Spread = exact(cfg.Each.Spread)
 	k, err := pipeline.NewKeyed(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +64,11 @@ func pushOut(t *testing.T, k *keyed, keep, used int) {
 	for other := range 4 * keep {
 		k.Throttle(-1 - other)
 	}
-	if !until(func() bool { return count(k) <= keep+used }) {
+	look := func() bool {
+		k.Throttle(-1) // one that was in use when it was pushed out is looked at again when a key is used
+		return count(k) <= keep+used
+	}
+	if !until(look) {
 		t.Errorf("%d throttles are kept, want %d, and %d that are used", count(k), keep, used)
 	}
 }
@@ -204,6 +209,13 @@ func TestThrottleThatIsUsedStaysTheOne(t *testing.T) {
 			}
 			cancel()
 			<-ended
+			if len(test.each.Budgets) > 0 { // it is used, and so it stays
+				pushOut(t, k, keep, 1)
+				if snap := k.Throttle(key).Snapshot(); snap.Tokens != 1 {
+					t.Errorf("another throttle has taken its place: %+v", snap)
+				}
+				return
+			}
 			pushOut(t, k, keep, 0)
 			if snap := k.Throttle(key).Snapshot(); snap.Failed+snap.Completed != 0 {
 				t.Errorf("it is still the one: %+v", snap)
@@ -226,7 +238,7 @@ func TestThrottlesThatNobodyUsesAreForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !until(func() bool { return count(k) <= 11 }) {
+	if !until(func() bool { k.Throttle(keys - 1); return count(k) <= 11 }) {
 		t.Errorf("%d throttles are there, want 10 and the one in hand", count(k))
 	}
 	kept := maps.Collect(k.All())
@@ -504,7 +516,7 @@ func endlessly(ctx context.Context) <-chan int {
 func TestWaitingKeyIsWokenWhenAnotherSettlesForLess(t *testing.T) {
 	for name, give := range map[string]func(slot *pipeline.Slot){
 		"less":    func(slot *pipeline.Slot) { slot.RecordTokens(40); slot.Release(nil) },
-		"nothing": func(slot *pipeline.Slot) { slot.Release(errService) },
+		"nothing": func(slot *pipeline.Slot) { slot.Release(pipeline.Overloaded(errService, 0)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -628,7 +640,7 @@ func TestEventsOfAKeyedCarryTheirKey(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			closed := []string{"closed", "drained"}
-			want := map[int][]string{1: {"paused"}, 2: closed, 3: closed, 4: closed}
+			want := map[int][]string{1: {"paused", "resumed"}, 2: closed, 3: closed, 4: closed}
 			if !maps.EqualFunc(told, want, slices.Equal[[]string]) {
 				t.Errorf("Each.OnEvent panics: %v: told %v, want %v", panicking, told, want)
 			}

@@ -44,7 +44,7 @@ func TestFinalIsJudgedButNotTriedAgain(t *testing.T) {
 		{pipeline.Fatal(failure), pipeline.AttemptCounts{Ignored: 1}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			throttle, err := pipeline.NewThrottle(pipeline.Config{Policy: pipeline.Static{}, Retry: &pipeline.Retry{}})
+			throttle, err := pipeline.NewThrottle(pipeline.Config{Policy: pipeline.Static{}, Spread: -1, Retry: &pipeline.Retry{}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -133,6 +133,20 @@ func drawConfig(t *rapid.T) pipeline.Config {
 	return cfg
 }
 
+// drawClassify sometimes draws a verdict on what fails; two of them are none.
+func drawClassify(t *rapid.T, cfg *pipeline.Config) {
+	verdict := pipeline.Verdict(rapid.IntRange(0, 9).Draw(t, "verdict"))
+	if verdict >= 6 {
+		return
+	}
+	cfg.Classify = func(err error) pipeline.Verdict {
+		if err == errService {
+			return verdict
+		}
+		return pipeline.Classify(err)
+	}
+}
+
 // drawAnswers draws the answers to the first attempts of each job. Those to
 // later ones are successes.
 func drawAnswers(t *rapid.T, cfg pipeline.Config, jobs int) func(job, number int) answer {
@@ -166,6 +180,7 @@ func drawAnswers(t *rapid.T, cfg pipeline.Config, jobs int) func(job, number int
 func TestOneJobOneResult(t *testing.T) {
 	attack(t, func(rt *rapid.T) func(*faults) {
 		cfg := drawConfig(rt)
+		drawClassify(rt, &cfg)
 		var visits []visit
 		jobs := 0
 		for range rapid.IntRange(1, 3).Draw(rt, "visits") {
@@ -361,6 +376,7 @@ func (v visit) payEach(f *faults, p *line, ctx context.Context, take func(result
 func (v visit) judge(f *faults, r result, s *service, cfg pipeline.Config) {
 	log := s.of(r.In)
 	f.check(len(log) == r.Attempts, "job %d: %d attempts, the service counts %d", r.In, r.Attempts, len(log))
+	f.check(r.Refusals >= 0 && r.Refusals <= r.Attempts, "job %d: %d refusals of %d attempts", r.In, r.Refusals, r.Attempts)
 	f.check(r.Waited >= 0, "job %d: waited %v", r.In, r.Waited)
 	if len(log) == 0 {
 		f.check(v.mayNotStart(r.Err), "job %d never started: %v", r.In, r.Err)
@@ -383,11 +399,12 @@ func (v visit) judge(f *faults, r result, s *service, cfg pipeline.Config) {
 			"job %d: panic became %v", r.In, r.Err)
 	case last.answer.ending == exits:
 		f.check(strings.Contains(r.Err.Error(), "Goexit"), "job %d: exit became %v", r.In, r.Err)
-	case cfg.Retry == nil:
+	case cfg.Retry == nil && cfg.Classify == nil:
 		f.check(r.Err == last.err, "job %d: %v became %v", r.In, last.err, r.Err)
 	default:
 		f.check(errors.Is(r.Err, last.err), "job %d: cannot see %v through %v", r.In, last.err, r.Err)
 		if errors.As(r.Err, &exhausted) {
+			f.check(exhausted.Refusals == r.Refusals, "job %d: exhausted after %d refusals, not %d", r.In, exhausted.Refusals, r.Refusals)
 			f.check(exhausted.Attempts == len(log), "job %d: exhausted after %d of %d", r.In, exhausted.Attempts, len(log))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,8 @@ type Work[In, Out any] func(ctx context.Context, in In) (Out, error)
 //   - nil: the job succeeded;
 //   - a *RetriesExhaustedError around the last attempt's error: it was tried as
 //     often, or refused as long, as Retry allows;
+//   - the same with a *PauseError beside that error: the service asked it to wait for
+//     longer than MaxPause;
 //   - the work's own error: Fatal, not Retryable, a cancelled context, or there
 //     is no Retry;
 //   - a *PanicError: the work, or a function of the configuration, panicked;
@@ -34,6 +37,8 @@ type Work[In, Out any] func(ctx context.Context, in In) (Out, error)
 //     the last attempt's error, if it was waiting to be tried again;
 //   - context.DeadlineExceeded beside the last attempt's error: there was no time
 //     for another one before the context's deadline;
+//   - ErrNested: it was run by the work of another job of the same throttle (Attempts
+//     is 0);
 //   - ErrClosed: Each took it, but the throttle was closed (Attempts is 0).
 //
 // errors.Is and errors.As see through all of them.
@@ -42,6 +47,7 @@ type Result[In, Out any] struct {
 	Out      Out           // what Work returned, also beside an error
 	Err      error         // nil: the job succeeded
 	Attempts int           // that were started, refusals included; 0: none was
+	Refusals int           // of these: the service did no work, and they used up none of Retry.MaxAttempts
 	Waited   time.Duration // from the intake to the first attempt
 	Took     time.Duration // from the first attempt's start to the last one's end
 }
@@ -53,8 +59,9 @@ type Result[In, Out any] struct {
 type Pipeline[In, Out any] struct {
 	throttle *Throttle
 	work     Work[In, Out]
-	cost     func(In) int64   // nil: unknown
-	weight   func(In) float64 // nil: 1
+	cost     func(In) int64                            // nil: unknown
+	weight   func(In) float64                          // nil: 1
+	parts    func(In, error) (completed, failed int64) // of a job that stands for several; nil: none does
 	ordered  bool
 	running  atomic.Bool // Run or Each has been called
 }
@@ -132,15 +139,23 @@ func (p *Pipeline[In, Out]) Throttle() *Throttle { return p.throttle }
 // closed, and gives each that it took back as a result. When all are given
 // back, it closes the results; on a throttle that is closed already, at once.
 //
-// Read the results until they are closed, also after cancelling ctx: only so
-// every job is accounted for. A reader who stops reading holds up this run, but
-// no other one on the same throttle. Jobs that were taken and whose results were
-// not yet read are about four times MaxConcurrency at most; six times, and 128
-// more, if attempts take no more than microseconds, or if they are Ordered or
-// Retry.Park is set and some take long.
+// A reader who stops reading holds up this run, but no other one on the same
+// throttle. Jobs that were taken and whose results were not yet read are about four
+// times MaxConcurrency and 64 at most; six times, and 320 more, if attempts take no more
+// than microseconds, or if they are Ordered or Retry.Park is set and some take long.
+// If Update raises MaxConcurrency, they are never more than the run had room for when
+// it began, which is at least 1,024.
+//
+// To leave early, cancel ctx and return: nobody needs to read after that, since the
+// channel has room for all results, and nothing of the run is left when the last
+// attempt has ended. Read on until the results are closed to have every job accounted
+// for.
 //
 // When the intake has ended, nobody receives from jobs any more. Let whoever
 // sends them also select on ctx.Done and Throttle.Done, or use Each.
+//
+// Work that goes through the same throttle must not run p with its own context: the
+// jobs would wait for its slot, so they come back with ErrNested.
 //
 // Run panics if ctx or jobs is nil.
 func (p *Pipeline[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[In, Out] {
@@ -151,7 +166,7 @@ func (p *Pipeline[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Resu
 		panic("paceline: Run: jobs channel is nil")
 	}
 	p.running.Store(true)
-	r := newRun(ctx, p, jobs)
+	r := newRun(ctx, p, jobs, p.room())
 	go r.loop()
 	return r.results
 }
@@ -167,7 +182,8 @@ var errBreak = errors.New("paceline: left the loop over the results")
 // long as the work and jobs take to return. Each loop over the results is a run
 // of its own.
 //
-// Each panics if ctx or jobs is nil. A panic of jobs comes out of the loop.
+// Each panics if ctx or jobs is nil. A panic of jobs comes out of the loop, and so does
+// runtime.Goexit.
 func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[Result[In, Out]] {
 	if ctx == nil {
 		panic("paceline: Each: context is nil")
@@ -179,11 +195,11 @@ func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Se
 	return func(yield func(Result[In, Out]) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		feed := make(chan In, min(p.throttle.most(), maxFeed))
-		r := newRun(ctx, p, feed)
+		r := newRun(ctx, p, feed, 0)
 		r.returnRest = true
 
-		var feeder conc.WaitGroup
-		feeder.Go(func() {
+		var feeder feeder
+		feeder.run(func() {
 			defer close(feed)
 			for in := range jobs {
 				feed <- in
@@ -192,7 +208,7 @@ func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Se
 				}
 			}
 		})
-		defer feeder.Wait()
+		defer feeder.wait()
 		go r.loop()
 		defer func() {
 			cancel(errBreak)
@@ -204,6 +220,30 @@ func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Se
 				return
 			}
 		}
+	}
+}
+
+// A feeder is the goroutine that an iterator of jobs runs on.
+type feeder struct {
+	goroutine conc.WaitGroup
+	exited    bool // before it came to its end
+}
+
+func (f *feeder) run(feed func()) {
+	f.goroutine.Go(func() {
+		f.exited = true
+		feed()
+		f.exited = false
+	})
+}
+
+// wait returns when the goroutine has ended. If the iterator panicked, or ended the
+// goroutine, then the same happens to the caller's: or the loop would end as if all jobs
+// had come.
+func (f *feeder) wait() {
+	f.goroutine.Wait()
+	if f.exited {
+		runtime.Goexit()
 	}
 }
 

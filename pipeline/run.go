@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"time"
 
 	"github.com/paceline-go/paceline/stage"
 )
@@ -14,7 +15,8 @@ import (
 //
 //   - jobs inside, or done but not in order yet, are at most window, and twice
 //     the door's lead;
-//   - while a result waits for the reader, no job is taken.
+//   - while as many results as backlog says wait for the reader, no job is taken;
+//   - if the reader may leave, the results channel has room for all that is inside.
 //
 // Everything in it belongs to that goroutine.
 type run[In, Out any] struct {
@@ -22,6 +24,8 @@ type run[In, Out any] struct {
 	ctx        context.Context
 	jobs       <-chan In
 	returnRest bool // when the intake is over, return what is still in jobs, instead of leaving it there
+	mayLeave   bool // the reader, once the context is done
+	lull       lull // of the reader
 	results    chan Result[In, Out]
 	door       *stage.Door
 
@@ -53,18 +57,28 @@ func (j *job[In, Out]) Attempt(ctx context.Context) (err error) {
 	return err
 }
 
-func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan In) *run[In, Out] {
+// newRun returns a run whose results channel has room for so many; if it is 0, the reader is
+// sure to read on, and a channel that is full stops the intake.
+func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan In, room int) *run[In, Out] {
 	r := &run[In, Out]{
 		pipeline: p,
 		ctx:      ctx,
 		jobs:     jobs,
-		results:  make(chan Result[In, Out], 2*p.throttle.most()+8),
+		mayLeave: room > 0,
 		door:     p.throttle.dispatcher.Open(ctx),
 		ctxDone:  ctx.Done(),
 		closing:  p.throttle.Done(),
 	}
+	if room == 0 {
+		room = 2*p.throttle.most() + 8
+	}
+	r.results = make(chan Result[In, Out], room)
 	if p.ordered {
 		r.done.enlarge(r.window() + 2*stage.MaxLead)
+	}
+	if p.throttle.dispatcher.Nested(ctx) {
+		r.returnRest = true
+		r.stop(stage.ErrNested)
 	}
 	return r
 }
@@ -73,12 +87,22 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 // changes with the throttle's configuration.
 func (r *run[In, Out]) window() int { return 4 * r.pipeline.throttle.most() }
 
+// backlog is how many results may wait for the reader before the intake stops.
+func (r *run[In, Out]) backlog() int {
+	return max(2*r.pipeline.throttle.most()+8, leastBacklog) + 2*r.door.Lead()
+}
+
+// room returns how many jobs a run of p holds at most, results that are not read included.
+func (p *Pipeline[In, Out]) room() int {
+	return max(6*p.throttle.most()+leastBacklog+4*stage.MaxLead, leastRoom)
+}
+
 // loop moves jobs until the run is finished. When there is nothing to move it
 // first lets others run, who may bring something, since going to sleep and being
 // woken is the dearest part of it.
 func (r *run[In, Out]) loop() {
 	defer r.leave()
-	idle := false
+	idle := 0
 	for !r.finished() {
 		r.heed()
 		moved := r.collect()
@@ -86,13 +110,13 @@ func (r *run[In, Out]) loop() {
 		moved = r.takeIn() || moved
 		switch {
 		case moved:
-			idle = false
+			idle = 0
 		case r.finished():
-		case !idle:
-			idle = true
+		case idle < 1 || idle < manyYields && r.lagging():
+			idle++
 			runtime.Gosched()
 		default:
-			idle = false
+			idle = 0
 			r.wait()
 		}
 	}
@@ -177,7 +201,7 @@ func (r *run[In, Out]) handOut() bool {
 func (j *job[In, Out]) result() Result[In, Out] {
 	return Result[In, Out]{
 		In: j.in, Out: j.out, Err: j.Err,
-		Attempts: j.Attempts, Waited: j.Waited, Took: j.Took,
+		Attempts: j.Attempts, Refusals: j.Refusals, Waited: j.Waited, Took: j.Took,
 	}
 }
 
@@ -209,14 +233,26 @@ func (r *run[In, Out]) takeIn() bool {
 
 // room returns how many jobs may be taken now.
 func (r *run[In, Out]) room() int {
-	if r.jobs == nil || r.done.next() != nil {
+	if r.jobs == nil || r.done.next() != nil || r.lagging() {
 		return 0
 	}
 	room := r.space()
+	if r.mayLeave {
+		room = min(room, r.unclaimed())
+	}
 	if r.over == nil {
 		room = min(room, r.door.Room())
 	}
 	return room
+}
+
+// unclaimed returns how many more jobs the results channel has room for.
+func (r *run[In, Out]) unclaimed() int { return cap(r.results) - len(r.results) - r.held }
+
+// lagging reports whether the reader has to read before more jobs are taken. If he may
+// leave, nothing tells when he does.
+func (r *run[In, Out]) lagging() bool {
+	return r.mayLeave && r.jobs != nil && (len(r.results) >= r.backlog() || r.unclaimed() <= 0)
 }
 
 // space returns how many more jobs the run may hold.
@@ -264,6 +300,9 @@ func (r *run[In, Out]) newJob(in In) *job[In, Out] {
 	} else {
 		j = &job[In, Out]{work: r.pipeline.work}
 		j.Work, j.Ask = j, stage.Ordinary
+		if parts := r.pipeline.parts; parts != nil {
+			j.Parts = func(err error) (completed, failed int64) { return parts(j.in, err) }
+		}
 	}
 	j.in, j.sequence = in, r.taken
 	r.taken++
@@ -306,13 +345,22 @@ func (r *run[In, Out]) wait() {
 	if j := r.done.next(); j != nil {
 		results, result = r.results, j.result()
 	}
+	lagging := r.lagging()
 	// Whatever else keeps the intake shut, a result or the reader will open it.
-	hungry := jobs == nil && r.jobs != nil && results == nil && r.space() > 0
+	hungry := jobs == nil && r.jobs != nil && results == nil && !lagging && r.space() > 0
 	if !r.door.Sleep(hungry) {
 		return
 	}
 	defer r.door.Awake()
+	var look <-chan time.Time
+	if lagging {
+		timer := r.lull.timer()
+		defer timer.Stop()
+		look = timer.C
+	}
 	select {
+	case <-look:
+		r.lull.looked(!r.lagging())
 	case results <- result:
 		r.handedOut()
 	case in, ok := <-jobs:

@@ -254,9 +254,18 @@ func feed(n int) <-chan int {
 	return jobs
 }
 
+// exact returns the spread of a test that asks for none: pauses end when they are to.
+func exact(spread float64) float64 {
+	if spread == 0 {
+		return -1
+	}
+	return spread
+}
+
 // newLine returns a pipeline through a throttle of its own.
 func newLine(t testing.TB, s *service, cfg pipeline.Config) *line {
 	t.Helper()
+	cfg.Spread = exact(cfg.Spread)
 	p, err := pipeline.New(s.work, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -275,6 +284,7 @@ func collect(results <-chan result) (all []result) {
 // newThrottle returns a throttle.
 func newThrottle(t testing.TB, cfg pipeline.Config) *pipeline.Throttle {
 	t.Helper()
+	cfg.Spread = exact(cfg.Spread)
 	throttle, err := pipeline.NewThrottle(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -187,3 +187,70 @@ func TestJobsWhoseCostIsNotKnownCountAsDone(t *testing.T) {
 		}
 	})
 }
+
+func TestETAKnowsForHowLongNothingStarts(t *testing.T) {
+	about := func(t *testing.T, got, want time.Duration) {
+		t.Helper()
+		if got < want || got > want+want/20 {
+			t.Errorf("ETA %v, want %v and little more", got, want)
+		}
+	}
+	t.Run("a budget that is used up", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			for _, budget := range []pipeline.Budget{
+				{Tokens: 100, Window: time.Hour, Requests: true}, {Tokens: 1000, Window: time.Hour},
+			} {
+				begin := time.Now()
+				p := newLine(t, always(answer{takes: 100 * time.Millisecond}), pipeline.Config{
+					MaxConcurrency: 5, InitialConcurrency: 5, Policy: pipeline.Static{}, TotalJobs: 1000, Budgets: []pipeline.Budget{budget},
+				}).Cost(constant(10))
+				results := p.Run(t.Context(), feed(1000))
+				go func() {
+					for range results {
+					}
+				}()
+				for _, at := range []time.Duration{10 * time.Second, time.Minute, 59 * time.Minute, 3*time.Hour + time.Minute, 8*time.Hour + time.Minute} {
+					time.Sleep(at - time.Since(begin))
+					left := 9*time.Hour - at
+					if eta := p.Throttle().Snapshot().ETA; eta < left || eta > left+time.Hour {
+						t.Errorf("after %v: ETA %v, want %v", at, eta, left)
+					}
+				}
+				time.Sleep(2 * time.Hour)
+			}
+		})
+	})
+	holds := func(name string, ending ending, after time.Duration, cfg pipeline.Config) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &service{answer: func(job, number int) answer {
+					if job == 100 && number == 0 {
+						return answer{ending: ending, after: after, takes: 100 * time.Millisecond}
+					}
+					return answer{takes: 100 * time.Millisecond}
+				}}
+				cfg.MaxConcurrency, cfg.Policy, cfg.TotalJobs = 1, pipeline.Static{}, 1000
+				p := newLine(t, s, cfg)
+				results := p.Run(t.Context(), feed(1000))
+				done := make(chan bool)
+				go func() {
+					for range results {
+					}
+					close(done)
+				}()
+				time.Sleep(10*time.Second + 200*time.Millisecond) // ten a second
+				rest := 90 * time.Second
+				for _, passed := range []time.Duration{0, time.Minute, 58 * time.Minute} {
+					time.Sleep(passed)
+					snap := p.Throttle().Snapshot()
+					about(t, snap.ETA, max(snap.PausedFor, snap.CircuitOpenFor)+rest-2*time.Second)
+				}
+				time.Sleep(time.Minute + 30*time.Second)              // of which 30s are work
+				about(t, p.Throttle().Snapshot().ETA, 59*time.Second) // 301 are done
+				<-done
+			})
+		})
+	}
+	holds("a pause", refuses, time.Hour, pipeline.Config{})
+	holds("a circuit", fails, 0, pipeline.Config{Breaker: &pipeline.Breaker{Failures: 1, OpenFor: time.Hour}})
+}

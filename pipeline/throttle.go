@@ -18,11 +18,12 @@ import (
 // comes from, passes all of them.
 //
 // A throttle that nothing goes through runs nothing, so it need not be closed.
-// Its methods may be called from any goroutine; but Drain called by the work
-// would wait for itself, and so would Snapshot called by a Policy. Make one with
+// Its methods may be called from any goroutine; but Snapshot called by a Policy
+// would wait for itself. Make one with
 // NewThrottle, or let New make it.
 type Throttle struct {
-	cfg        atomic.Pointer[Config] // the one in force
+	cfg        atomic.Pointer[Config] // the one in force, with its defaults
+	given      atomic.Pointer[Config] // the same as it was given
 	dispatcher *stage.Dispatcher
 }
 
@@ -33,14 +34,24 @@ func newThrottle(cfg Config, commons *stage.Commons) (*Throttle, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	t := new(Throttle)
+	t.give(cfg)
 	cfg = cfg.withDefaults()
 	staged := cfg.staged()
-	t := new(Throttle)
 	staged.Commons, staged.Owner = commons, t
 	t.dispatcher = stage.NewDispatcher(staged)
 	t.cfg.Store(&cfg)
 	return t, nil
 }
+
+func (t *Throttle) give(cfg Config) {
+	cfg = cfg.clone()
+	t.given.Store(&cfg)
+}
+
+// Config returns a copy of the configuration in force, as it was given: a zero field stands
+// for its default. Change what is to be changed and give it to Update.
+func (t *Throttle) Config() Config { return t.given.Load().clone() }
 
 // staged returns the configuration of the stages. c must have its defaults.
 func (c Config) staged() stage.Config {
@@ -64,7 +75,9 @@ func (c Config) staged() stage.Config {
 		Breaker:        c.Breaker,
 		Retry:          c.Retry,
 		Jitter:         c.Jitter,
+		Spread:         max(c.Spread, 0),
 		AttemptTimeout: c.AttemptTimeout,
+		MaxPause:       max(c.MaxPause, 0),
 		Classify:       c.Classify,
 		Seed:           c.Seed,
 	}
@@ -76,12 +89,17 @@ func (t *Throttle) most() int { return t.cfg.Load().MaxConcurrency }
 // Update replaces the configuration while work goes through. No job is lost, and
 // when Update returns, nothing starts any more that the new one does not allow;
 // attempts that have begun end under the old one. A zero field takes its default,
-// not what it was before.
+// not what it was before; to change one field and keep the others, begin with Config:
+//
+//	cfg := t.Config()
+//	cfg.MaxConcurrency = 20
+//	err := t.Update(cfg)
 //
 // What was learned stays: Seek goes on from where it is, AIMD from its limit,
 // interval and ceiling unless nothing had cut them. What was used of a budget that
 // keeps its name stays used; if the window's length changes, as if used just now.
-// Circuit and rate stay in the state that they are in. A job that backs off keeps
+// Circuit and rate stay in the state that they are in. A pause that a server asked for
+// is lifted. A job that backs off keeps
 // its next attempt; but one that a smaller budget will never have room for ends
 // with a *CostError, and one that is too heavy for a smaller burst with a
 // *WeightError.
@@ -93,8 +111,12 @@ func (t *Throttle) Update(cfg Config) error {
 	if err != nil {
 		return err
 	}
+	given := cfg
 	cfg = cfg.withDefaults()
-	t.dispatcher.Update(cfg.staged(), func() { t.cfg.Store(&cfg) })
+	t.dispatcher.Update(cfg.staged(), func() {
+		t.cfg.Store(&cfg)
+		t.give(given)
+	})
 	return nil
 }
 
@@ -142,5 +164,6 @@ func (t *Throttle) Done() <-chan struct{} { return t.dispatcher.Closing() }
 // with: those in flight, those that wait for a first attempt, and those that
 // back off. It does not wait for results to be read, nor for callbacks. If ctx
 // is done before, it returns the cause; what was taken is finished all the same,
-// unless you cancel the runs.
+// unless you cancel the runs. With the context of work that goes through t it closes
+// and returns ErrNested, since it would wait for that work.
 func (t *Throttle) Drain(ctx context.Context) error { return t.dispatcher.Drain(ctx) }

@@ -20,6 +20,7 @@ import (
 // mustUpdate puts cfg in force.
 func mustUpdate(t *testing.T, throttle *pipeline.Throttle, cfg pipeline.Config) {
 	t.Helper()
+	cfg.Spread = exact(cfg.Spread)
 	if err := throttle.Update(cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func (d *Dispatcher) takeBack() {
 func (d *Dispatcher) follow(j *Job) {
 	took := j.ended - j.started
 	if j.verdict == controller.Succeeded {
-		d.quickest.Add(d.now, took)
+		d.learnTime(j, took)
 	}
 	if j.verdict != controller.Succeeded || took <= 0 || took >= quick {
 		d.streak = 0

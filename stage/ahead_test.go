@@ -28,7 +28,7 @@ func pulsing(p *pulse) func(*Config) { return func(cfg *Config) { cfg.Clock = p 
 
 // after returns a job whose attempt ended so, after a while.
 func after(d time.Duration, v controller.Verdict) *Job {
-	return &Job{verdict: v, started: second, ended: second + d}
+	return &Job{door: new(Door), verdict: v, started: second, ended: second + d}
 }
 
 func TestOnlyQuickSuccessesInARowAreCounted(t *testing.T) {
@@ -59,12 +59,13 @@ func TestOnlyQuickSuccessesInARowAreCounted(t *testing.T) {
 // How long an attempt takes at least is learned from successes only: a refusal
 // may be as quick as it likes.
 func TestQuickestIsASuccess(t *testing.T) {
-	d := &Dispatcher{now: opening}
-	d.follow(after(second, succeeded))
-	d.follow(after(1, overload))
-	d.follow(after(1, failed))
-	d.follow(after(1, ignored))
-	if got := d.quickest.Least(opening); got != second {
+	d, door := &Dispatcher{now: opening}, new(Door)
+	for v, took := range map[controller.Verdict]time.Duration{succeeded: second, overload: 1, failed: 1, ignored: 1} {
+		j := after(took, v)
+		j.door = door
+		d.follow(j)
+	}
+	if got := door.quickest.Least(opening); got != second {
 		t.Errorf("at least %v, want 1s", got)
 	}
 }
@@ -80,7 +81,7 @@ func TestNothingIsHandedOverAheadUnlessAllIsWell(t *testing.T) {
 		{"too few", func(*Config) {}, func(d *Dispatcher) { d.streak-- }, 0},
 		{"paced", paced(1), func(*Dispatcher) {}, 0},
 		{"a quota of the server", func(*Config) {}, func(d *Dispatcher) {
-			d.hint(controller.Hint{Remaining: 1, Reset: minute}, controller.Mark{})
+			d.hint(controller.Hint{Remaining: 1, Reset: minute}, marks{})
 		}, 0},
 		{"a rate", rated(1e9, 1e9), func(*Dispatcher) {}, 0},
 		{"a call", func(*Config) {}, func(d *Dispatcher) { d.calls = 1 }, 0},
@@ -149,7 +150,7 @@ func (r *rehearsal) rest(t *testing.T) {
 	}
 }
 
-// numbers returns which jobs have started, checking that they did so in order.
+// inOrder returns which jobs have started, checking that they did so in order.
 func (r *rehearsal) inOrder(t *testing.T) int {
 	t.Helper()
 	names := r.names()
@@ -180,11 +181,11 @@ func TestWhatIsHandedOverAheadIsTakenBack(t *testing.T) {
 		{"the circuit opens", breakingBy(open), func(r *rehearsal) { r.cue <- errService }, 0, 0},
 		{"something was recorded", breakingBy(open), func(r *rehearsal) { r.Record(errService, 0, 0); r.cue <- nil }, 1, 0},
 		{"the server asks for a pause", func(*Config) {}, func(r *rehearsal) {
-			r.Hint(controller.Hint{RetryAfter: minute}, controller.Mark{})
+			r.Hint(controller.Hint{RetryAfter: minute}, marks{})
 			r.cue <- nil
 		}, 0, 0},
 		{"the server tells what is left of a budget", func(*Config) {}, func(r *rehearsal) {
-			r.Hint(controller.Hint{Budget: "second", Remaining: 0, Reset: minute}, controller.Mark{}) // it knows nothing of what waits here
+			r.Hint(controller.Hint{Budget: "second", Remaining: 0, Reset: minute}, marks{}) // it knows nothing of what waits here
 			r.cue <- nil
 		}, 0, 0},
 		{"another configuration", func(*Config) {}, func(r *rehearsal) {
@@ -324,7 +325,7 @@ func TestRetryThatIsTakenBackIsMadeLater(t *testing.T) {
 	})
 }
 
-// takeBack by itself: each attempt goes back to where it came from.
+// The method takeBack by itself: each attempt goes back to where it came from.
 func TestTakeBackReturnsAttemptsToWhereTheyCameFrom(t *testing.T) {
 	s := newStand(t, 4)
 	d := s.Dispatcher
@@ -377,12 +378,12 @@ func TestWhatIsTakenBackKeepsItsTurn(t *testing.T) {
 		{"a lower limit", func(d *Dispatcher) { d.set(controller.Setting{Limit: 3, Interval: 100 * ms}) }, []time.Duration{second, 1100 * ms}},
 		{"a lower limit, and faster", func(d *Dispatcher) { d.set(controller.Setting{Limit: 3, Interval: 50 * ms}) }, []time.Duration{second, 1050 * ms}},
 		{"a quota that is used up", func(d *Dispatcher) {
-			d.hint(controller.Hint{Remaining: 0, Reset: 700 * ms}, controller.Mark{})
+			d.hint(controller.Hint{Remaining: 0, Reset: 700 * ms}, marks{})
 		}, []time.Duration{1700 * ms, 1800 * ms}},
 		{"a quota that it knows is used up", func(d *Dispatcher) {
 			d.hint(controller.Hint{Remaining: 0, Reset: 700 * ms}, first.mark)
 		}, []time.Duration{1700 * ms, 1800 * ms}},
-		{"a pause", func(d *Dispatcher) { d.hint(controller.Hint{RetryAfter: second}, controller.Mark{}) }, []time.Duration{2 * second, 2100 * ms}},
+		{"a pause", func(d *Dispatcher) { d.hint(controller.Hint{RetryAfter: second}, marks{}) }, []time.Duration{2 * second, 2100 * ms}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newStand(t, 4)

@@ -19,15 +19,17 @@ type attempts struct {
 	allowance *controller.Allowance // of retries
 	rules     atomic.Pointer[rules]
 
-	_     [64]byte     // keep what is read apart from what each attempt changes
-	begun atomic.Int64 // attempts
-	_     [56]byte
+	_      [64]byte     // keep what is read apart from what each attempt changes
+	begun  atomic.Int64 // attempts
+	newest atomic.Int64 // start of an attempt, those included that are about to begin
+	_      [48]byte
 }
 
 // rules are the part of the configuration that attempts go by. They are never
 // changed, only replaced as a whole.
 type rules struct {
 	timeout  time.Duration // of one attempt; 0: none
+	maxPause time.Duration // the longest that a server may ask for
 	classify func(error) controller.Verdict
 	counts   func(error) bool    // which errors the breaker counts; nil: those that are failures
 	wait     bool                // calls wait for the circuit
@@ -58,7 +60,7 @@ func (a *attempts) run(j *Job, started time.Duration) (ended time.Duration) {
 // pay for its share of a retry. The number is not given before: what is taken
 // back, or skipped, would leave a gap that looks like an attempt.
 func (a *attempts) begin(j *Job, r *rules, started time.Duration) {
-	started = max(started, j.started) // the worker may not have looked at the time since
+	j.seq, started = a.number(max(started, j.started)) // the worker may not have looked at the time since
 	if j.Attempts == 0 {
 		j.began = started
 		j.Waited = started - j.taken
@@ -66,9 +68,25 @@ func (a *attempts) begin(j *Job, r *rules, started time.Duration) {
 	j.started = started
 	j.enter()
 	j.Attempts++
-	j.seq = a.begun.Add(1)
 	if r.retry != nil && r.retry.Budget > 0 {
 		a.allowance.Earn(r.retry.Budget)
+	}
+}
+
+// number gives an attempt its number, and a start that is not before those of lower numbers,
+// whoever else begins at the same time. Those have told theirs before they got their number,
+// and if nobody has got one since we looked, it is ours.
+func (a *attempts) number(started time.Duration) (seq int64, start time.Duration) {
+	for {
+		n := a.begun.Load()
+		newest := a.newest.Load()
+		start = max(started, time.Duration(newest))
+		if newest < int64(start) && !a.newest.CompareAndSwap(newest, int64(start)) {
+			continue
+		}
+		if a.begun.CompareAndSwap(n, n+1) {
+			return n + 1, start
+		}
 	}
 }
 
@@ -78,18 +96,30 @@ func (a *attempts) end(j *Job, r *rules, overdue bool) {
 	j.ended = a.now()
 	j.Took = j.ended - j.began
 	r.judgeSafely(j, overdue, a.allowance)
+	if j.scope.used.Load() {
+		j.scope.slot.judged(j.verdict)
+	}
 	j.leave()
 }
 
 // abort ends an attempt whose goroutine was ended by the work or a callback. It
-// calls no code of the user's, lest that does it again.
+// calls no code of the user's on this goroutine, because that may end it again.
 func (a *attempts) abort(j *Job) {
 	j.ended = a.now()
 	j.Took = j.ended - j.began
 	if j.Err != ErrGoexit {
-		j.Err = errors.Join(ErrGoexit, j.Err) // without asking the error for its text
+		j.Err = &StoppedError{Last: j.Err, Why: ErrGoexit}
 	}
 	j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
+	j.spared = false
+	if j.scope.used.Load() {
+		told, slot := make(chan struct{}), &j.scope.slot
+		go func() { // of its own, which may be ended again
+			defer close(told)
+			slot.judged(controller.Ignored)
+		}()
+		<-told
+	}
 	j.leave()
 }
 
@@ -101,13 +131,16 @@ func (a *attempts) skip(j *Job) {
 }
 
 // abandoned returns the error of a job that is not tried any more because its
-// door is cancelled: the cause, and what it failed with if it was ever tried.
-func (j *Job) abandoned() error {
-	cause := context.Cause(j.door.ctx)
+// door is cancelled.
+func (j *Job) abandoned() error { return j.stopped(context.Cause(j.door.ctx)) }
+
+// stopped returns the error of a job that is not tried any more: why, and before it what
+// the last attempt failed with, if there was one.
+func (j *Job) stopped(why error) error {
 	if j.Attempts == 0 {
-		return cause
+		return why
 	}
-	return fmt.Errorf("%w; cancelled while waiting to try again: %w", j.Err, cause)
+	return &StoppedError{Last: j.Err, Why: why}
 }
 
 // enter gives the attempt a slot.
@@ -115,7 +148,7 @@ func (j *Job) enter() {
 	if j.scope == nil {
 		j.scope = &scope{Context: j.door.ctx, slot: Slot{dispatcher: j.door.dispatcher}}
 	}
-	j.scope.slot.attempt, j.scope.slot.waited, j.scope.slot.mark = j.Attempts, j.Waited, j.mark
+	j.scope.slot.attempt, j.scope.slot.refusals, j.scope.slot.waited, j.scope.slot.mark = j.Attempts, j.Refusals, j.Waited, j.mark
 }
 
 // leave takes what the attempt recorded, and its scope if the work has looked
@@ -157,9 +190,10 @@ func (r *rules) judgeSafely(j *Job, overdue bool, retries *controller.Allowance)
 		j.verdict, j.counted, j.again = controller.Succeeded, controller.Succeeded, false
 		return
 	}
+	j.spared = false // unless it is known
 	defer func() {
 		if v := recover(); v != nil {
-			j.Err = errors.Join(j.Err, NewPanicError(v))
+			j.Err = &StoppedError{Last: j.Err, Why: NewPanicError(v)}
 			j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
 		}
 	}()
@@ -171,11 +205,13 @@ func (r *rules) judgeSafely(j *Job, overdue bool, retries *controller.Allowance)
 // its attempts, or the retries that all jobs together are allowed.
 func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	m, retryAfter := markOf(j.Err)
-	verdict := r.classify(j.Err)
-	if verdict > controller.Succeeded {
-		verdict = controller.Failed // there is no such verdict, but something went wrong
+	verdict, err := Judge(r.classify, j.Err)
+	j.Err = err
+	said, refused := verdict, verdict == controller.Overload
+	if refused {
+		j.Refusals++
 	}
-	refused := verdict == controller.Overload
+	j.spared = spared(verdict, j.Err)
 	timedOut := errors.Is(j.Err, context.DeadlineExceeded)
 	if overdue && timedOut && verdict == controller.Failed {
 		verdict = controller.Overload // slow is a sign of overload, but the work may have been done
@@ -186,15 +222,39 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	if !j.once && j.door.ctx.Err() != nil && (timedOut || errors.Is(j.Err, context.Canceled)) {
 		verdict = controller.Ignored
 	}
-	j.verdict, j.retryAfter = verdict, retryAfter
+	j.verdict, j.retryAfter, j.busy = verdict, min(retryAfter, controller.LongestHint), refused && isBusy(j.Err)
 	j.again, j.wrong = false, j.wentWrong()
-	if j.door.ctx.Err() == nil && !j.once && retryable(r.retry, j.Err, m) {
+	if j.door.ctx.Err() == nil && !j.once && retryable(r.retry, j.Err, m, said) {
 		j.again = r.attemptsLeft(j, refused) && (refused || r.retry.Budget == 0 || retries.Spend())
 		if !j.again {
 			j.exhaust()
 		}
 	}
 	j.counted = r.count(j, verdict)
+}
+
+// spared reports whether the service did no work for an attempt with that verdict: it
+// refused it, or could do nothing with it. What was broken off it may have done.
+func spared(v controller.Verdict, err error) bool {
+	some, panicked := (*partly)(nil), (*PanicError)(nil)
+	switch {
+	case errors.As(err, &some):
+		return false
+	case v == controller.Ignored:
+		brokenOff := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &panicked)
+		return !brokenOff
+	}
+	return v == controller.Overload
+}
+
+// Judge returns what classify says of err, and err. A verdict that is none of the four is a
+// failure, since something went wrong, and the error says so.
+func Judge(classify func(error) controller.Verdict, err error) (controller.Verdict, error) {
+	v := classify(err)
+	if v > controller.Succeeded {
+		return controller.Failed, fmt.Errorf("%w; classify: got %v, want ignored, failed, overload or succeeded", err, v)
+	}
+	return v, err
 }
 
 // count returns the verdict for the breaker, which may be told what counts: also
@@ -209,14 +269,14 @@ func (r *rules) count(j *Job, verdict controller.Verdict) controller.Verdict {
 	return max(verdict, controller.Failed)
 }
 
-// Retryable reports whether an attempt that ended with err may be followed by
-// another one. A nil retry allows none.
-func Retryable(retry *controller.Retry, err error) bool {
+// Retryable reports whether an attempt that ended with err, on which there is a verdict, may
+// be followed by another one. A nil retry allows none.
+func Retryable(retry *controller.Retry, err error, v controller.Verdict) bool {
 	m, _ := markOf(err)
-	return retryable(retry, err, m)
+	return retryable(retry, err, m, v)
 }
 
-func retryable(retry *controller.Retry, err error, m mark) bool {
+func retryable(retry *controller.Retry, err error, m mark, v controller.Verdict) bool {
 	var panicked *PanicError
 	var last *final
 	switch {
@@ -229,13 +289,13 @@ func retryable(retry *controller.Retry, err error, m mark) bool {
 	case retry.Retryable != nil:
 		return retry.Retryable(err)
 	}
-	return true
+	return v == controller.Failed || v == controller.Overload
 }
 
 // exhaust wraps the error of a job that is not to be tried again.
 func (j *Job) exhaust() {
 	j.again = false
-	j.Err = &RetriesExhaustedError{Attempts: j.Attempts, Err: j.Err}
+	j.Err = &RetriesExhaustedError{Attempts: j.Attempts, Refusals: j.Refusals, Err: j.Err}
 }
 
 // attemptsLeft reports whether j may be tried again. A failure uses up one of its

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,7 +167,7 @@ func TestAbortedAttemptCallsNothingOfTheUsers(t *testing.T) {
 		if j.again || j.verdict != ignored || j.counted != ignored || j.tokens != Unknown || j.Took != 3*time.Second {
 			t.Errorf("%s: %v, %v, again %v, took %v", name, j.verdict, j.counted, j.again, j.Took)
 		}
-		if joined, ok := j.Err.(interface{ Unwrap() []error }); err != ErrGoexit && (!ok || joined.Unwrap()[0] != ErrGoexit) {
+		if joined, ok := j.Err.(interface{ Unwrap() []error }); err != ErrGoexit && (!ok || joined.Unwrap()[1] != ErrGoexit) {
 			t.Errorf("%s: its error does not say that it was ended", name)
 		}
 	}
@@ -182,5 +183,30 @@ func TestGoexitOfTheWorkLeavesItsErrorBehind(t *testing.T) {
 	<-ended
 	if j.Err != ErrGoexit {
 		t.Errorf("got %v, want that of Goexit and none of an earlier attempt", j.Err)
+	}
+}
+
+// A policy takes it that of two attempts the one with the higher number did not start first.
+func TestNumbersOfAttemptsAreInTheOrderOfTheirStarts(t *testing.T) {
+	a := &attempts{clock: clock.Real(), epoch: time.Now()}
+	const workers, each = 8, 5_000
+	starts := make([]time.Duration, 1+workers*each)
+	var all sync.WaitGroup
+	for range workers {
+		all.Go(func() {
+			for range each {
+				j := Job{door: doorOf(false)}
+				started := a.now()
+				runtime.Gosched() // so that others come between
+				a.begin(&j, &rules{}, started)
+				starts[j.seq] = j.started
+			}
+		})
+	}
+	all.Wait()
+	for seq := 2; seq < len(starts); seq++ {
+		if starts[seq] == 0 || starts[seq] < starts[seq-1] {
+			t.Fatalf("attempt %d started at %v, attempt %d at %v", seq-1, starts[seq-1], seq, starts[seq])
+		}
 	}
 }

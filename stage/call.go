@@ -2,7 +2,6 @@ package stage
 
 import (
 	"context"
-	"fmt"
 )
 
 // A call is a job by itself, which comes through no pipeline. It waits for its
@@ -62,6 +61,9 @@ func (d *Dispatcher) newCall(ctx context.Context, j Job) *call {
 		c.turn <- false
 	case d.Closed():
 		c.Err = ErrClosed
+		c.turn <- false
+	case d.Nested(ctx):
+		c.Err = ErrNested
 		c.turn <- false
 	default:
 		d.post(&c.Job)
@@ -147,25 +149,27 @@ func (d *Dispatcher) turnAway() {
 		return
 	}
 	c := d.gate.circuit
-	err := &CircuitOpenError{RetryAfter: c.Left(d.now)}
-	for d.counter.queue.first != nil {
-		d.finish(d.counter.queue.pop(), err)
-	}
-	hopeless := func(j *Job) bool {
-		return j.door.call != nil && (j.due.Before(c.Until()) || !j.due.After(d.now))
-	}
-	for _, j := range d.retries.remove(hopeless) {
-		d.release(j)
-		d.finish(j, fmt.Errorf("%w; %w", err, j.Err))
-	}
+	open := &CircuitOpenError{RetryAfter: c.Left(d.now)}
+	d.finishWaiting([]*Door{d.counter}, func(j *Job) error {
+		later := j.again && !j.due.Before(c.Until()) && j.due.After(d.now)
+		if j.door.call == nil || later {
+			return nil
+		}
+		return open
+	})
 }
 
 // cancelCall gives a call back that is not in flight.
 func (d *Dispatcher) cancelCall(c *call) {
-	if d.counter == nil {
+	j := &c.Job
+	switch {
+	case j.queued:
+		d.counter.queue.remove(j)
+	case j.place > 0:
+		d.retries.drop(j)
+		d.release(j)
+	default:
 		return
 	}
-	for _, j := range d.counter.queue.removeAll(func(j *Job) bool { return j == &c.Job }) {
-		d.finish(j, j.abandoned())
-	}
+	d.finish(j, j.abandoned())
 }

@@ -73,7 +73,7 @@ func TestCallComesBackWhenItsContextEnds(t *testing.T) {
 			go func() { _ = s.Do(s.t.Context(), Ordinary, s.work("other", minute)) }()
 			synctest.Wait()
 		}, nil, []error{errGaveUp}},
-		{"held up", nil, func(s *stand) { s.Hint(controller.Hint{RetryAfter: minute}, controller.Mark{}) }, nil, []error{errGaveUp}},
+		{"held up", nil, func(s *stand) { s.Hint(controller.Hint{RetryAfter: minute}, marks{}) }, nil, []error{errGaveUp}},
 		{"backing off", []func(*Config){retryingBy(controller.Retry{BaseDelay: minute})}, nil,
 			func(s *stand) WorkFunc { return s.work("call", 0, io.EOF) }, []error{errGaveUp, io.EOF}},
 		{"parked", []func(*Config){retryingBy(controller.Retry{BaseDelay: minute, Park: true})}, nil,

@@ -19,10 +19,11 @@ type Commons struct {
 
 type ledger struct {
 	windows []*controller.Window
-	queue   []*Dispatcher // that wait, in turn
-	until   time.Time     // the first of them has to wait, if nothing changes before
-	budget  int           // that it waits for
-	now     time.Time     // the latest that anybody has come with
+	told    controller.Told // of them by the server
+	queue   []*Dispatcher   // that wait, in turn
+	until   time.Time       // the first of them has to wait, if nothing changes before
+	budget  int             // that it waits for
+	now     time.Time       // the latest that anybody has come with
 }
 
 // NewCommons returns budgets of which nothing has been used.
@@ -48,11 +49,11 @@ func (c *Commons) with(now time.Time, f func(l *ledger, now time.Time)) {
 
 // reserve takes costs, one for each budget, or else none and puts d into the
 // queue. It returns how long d has to wait, if nothing changes before, and for
-// which budget.
-func (c *Commons) reserve(now time.Time, d *Dispatcher, costs []int64, to []controller.Reservation) (ok bool, wait time.Duration, budget int) {
+// which budget; or the mark of an attempt that takes u of them.
+func (c *Commons) reserve(now time.Time, d *Dispatcher, costs []int64, u controller.Use, to []controller.Reservation) (m controller.Mark, ok bool, wait time.Duration, budget int) {
 	c.with(now, func(l *ledger, now time.Time) {
 		for i, w := range l.windows {
-			if left := w.Wait(now, costs[i]); left > wait {
+			if left := waitOf(&l.told, w, now, costs[i], u); left > wait {
 				wait, budget = left, i
 			}
 		}
@@ -71,10 +72,11 @@ func (c *Commons) reserve(now time.Time, d *Dispatcher, costs []int64, to []cont
 		for i, w := range l.windows {
 			to[i] = w.Reserve(now, costs[i])
 		}
+		m = l.told.Start(now, u)
 		l.leave(d)
 		ok = true
 	})
-	return ok, wait, budget
+	return m, ok, wait, budget
 }
 
 // settle books what was really used, which may free what others wait for.
@@ -83,7 +85,7 @@ func (c *Commons) settle(now time.Time, reserved []controller.Reservation, u use
 		for i, w := range l.windows {
 			w.Settle(now, reserved[i], u.of(w.Budget))
 		}
-		l.call()
+		l.nudgeFirst()
 	})
 }
 
@@ -92,16 +94,16 @@ func (c *Commons) withdraw(d *Dispatcher) {
 	c.with(d.now, func(l *ledger, _ time.Time) { l.leave(d) })
 }
 
-// leave takes d out of the queue and calls who is next.
+// leave takes d out of the queue and nudges who is next.
 func (l *ledger) leave(d *Dispatcher) {
 	if i := slices.Index(l.queue, d); i >= 0 {
 		l.queue = slices.Delete(l.queue, i, i+1)
-		l.call()
+		l.nudgeFirst()
 	}
 }
 
-// call has the first in the queue try again.
-func (l *ledger) call() {
+// nudgeFirst has the first in the queue try again.
+func (l *ledger) nudgeFirst() {
 	l.until = time.Time{} // what it waits for, it will say
 	if len(l.queue) > 0 {
 		l.queue[0].nudge()

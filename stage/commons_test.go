@@ -68,7 +68,7 @@ func (m *market) ask(t *rapid.T, c *customer) {
 	}
 	overtakes := false
 	m.with(m.now, func(l *ledger, _ time.Time) { overtakes = len(l.queue) > 0 && l.queue[0] != &c.Dispatcher })
-	ok, wait, budget := m.reserve(m.now, &c.Dispatcher, costs, to)
+	_, ok, wait, budget := m.reserve(m.now, &c.Dispatcher, costs, controller.Use{}, to)
 	if !ok {
 		if wait < 0 || budget < 0 || budget >= len(m.budgets) {
 			t.Fatalf("wait %v for budget %d", wait, budget)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/paceline-go/paceline/controller"
 )
 
 // late reports whether no attempt that starts after a while can end before the
@@ -13,10 +15,35 @@ func (d *Dispatcher) late(door *Door, wait time.Duration) bool {
 	if deadline.IsZero() || d.now.Sub(deadline) > time.Second {
 		return false // it is of another clock
 	}
-	if door.call == nil || !door.call.once { // what is done in a slot may end when it likes
-		wait += d.quickest.Least(d.now)
+	switch {
+	case door.call == nil:
+		wait += door.quickest.Least(d.now)
+	case !door.call.once: // what is done in a slot may end when it likes
+		wait += d.haste.Needs(d.now)
 	}
 	return !deadline.After(d.now) || deadline.Before(d.now.Add(wait))
+}
+
+// learnTime notes how long a success took: of the jobs of a run, which are of one kind
+// and have one deadline, or of calls.
+func (d *Dispatcher) learnTime(j *Job, took time.Duration) {
+	if j.door.call == nil {
+		j.door.quickest.Add(d.now, took)
+	} else {
+		d.haste.Succeed(d.now, took)
+	}
+}
+
+// learnMiss notes that the attempt of a call has met its deadline.
+func (d *Dispatcher) learnMiss(j *Job) {
+	c, deadline := j.door.call, j.door.deadline
+	if c == nil || c.once || j.skipped || deadline.IsZero() {
+		return
+	}
+	epoch := d.attempts.epoch
+	if had := deadline.Sub(epoch.Add(j.started)); had > 0 && j.ended-j.started >= had {
+		d.haste.Miss(d.now, had)
+	}
 }
 
 // hopeless reports whether a single call or a retry is held up beyond its
@@ -39,22 +66,19 @@ func (d *Dispatcher) sendHome(h hold, wait time.Duration) {
 		return
 	case h == byBudget, h == byCommons: // what is reserved may come back at any time
 		return
+	case h == byCircuit && d.circuit == controller.BreakerHalfOpen: // so may a probe
+		return
 	}
 	d.heldBy, d.heldUntil = h, d.now.Add(wait)
 	if !d.heldUntil.After(before) {
 		return // they have been looked at
 	}
-	hopeless := func(j *Job) bool { return d.hopeless(j, d.waitFor(j)) }
-	for _, j := range d.retries.remove(hopeless) {
-		d.release(j)
-		d.finish(j, d.tooLate(j))
-	}
-	if d.counter == nil {
-		return
-	}
-	for _, j := range d.counter.queue.removeAll(hopeless) {
-		d.finish(j, d.tooLate(j))
-	}
+	d.finishWaiting(d.doors, func(j *Job) error {
+		if !d.hopeless(j, d.waitFor(j)) {
+			return nil
+		}
+		return d.tooLate(j)
+	})
 }
 
 // waitFor returns for how long a job is held up at least, wherever it stands in
@@ -69,12 +93,8 @@ func (d *Dispatcher) waitFor(j *Job) time.Duration {
 	return max(d.heldUntil.Sub(d.now), 0)
 }
 
-// tooLate returns the error of a job for which the time is too short.
+// tooLate says that the time is too short for a job.
 func (d *Dispatcher) tooLate(j *Job) error {
-	err := fmt.Errorf("paceline: no attempt can end before the deadline in %v: %w",
+	return fmt.Errorf("paceline: no attempt can end before the deadline in %v: %w",
 		j.door.deadline.Sub(d.now), context.DeadlineExceeded)
-	if j.Attempts > 0 {
-		return fmt.Errorf("%w; %w", j.Err, err)
-	}
-	return err
 }

@@ -50,15 +50,20 @@ func TestLateIsAnAttemptThatCannotEndInTime(t *testing.T) {
 		{name: "over for so long that it is of another clock", deadline: -second - 1, needs: time.Hour},
 	} {
 		d := &Dispatcher{now: opening}
+		single, run := &Door{call: &call{Job: Job{once: test.slot}}}, &Door{}
 		if test.needs > 0 {
-			d.quickest.Add(opening, test.needs)
+			d.haste.Succeed(opening, test.needs)
+			d.haste.Miss(opening, test.needs)
+			run.quickest.Add(opening, test.needs)
 		}
-		door := &Door{call: &call{Job: Job{once: test.slot}}}
 		if test.deadline != 0 {
-			door.deadline = opening.Add(test.deadline)
+			single.deadline, run.deadline = opening.Add(test.deadline), opening.Add(test.deadline)
 		}
-		if got := d.late(door, test.wait); got != test.want {
-			t.Errorf("%s: got %v", test.name, got)
+		if got := d.late(single, test.wait); got != test.want {
+			t.Errorf("%s: a call: got %v", test.name, got)
+		}
+		if got := d.late(run, test.wait); got != test.want && !test.slot {
+			t.Errorf("%s: a run: got %v", test.name, got)
 		}
 	}
 }
@@ -91,7 +96,7 @@ func TestCallThatIsHeldUpBeyondItsDeadlineComesBackAtOnce(t *testing.T) {
 		after  time.Duration // the call comes back
 		open   bool          // with a *CircuitOpenError
 	}{
-		{"server", func(*Config) {}, func(s *stand) { empty(s); s.Hint(controller.Hint{RetryAfter: minute}, controller.Mark{}) }, 0, false},
+		{"server", func(*Config) {}, func(s *stand) { empty(s); s.Hint(controller.Hint{RetryAfter: minute}, marks{}) }, 0, false},
 		{"rate", rated(1.0/60, 1), empty, 0, false},
 		{"pace", paced(minute), empty, 0, false},
 		{"circuit, to be waited for", breakingBy(controller.Breaker{Failures: 1, OpenFor: minute, Wait: true}), fail, 0, false},
@@ -139,7 +144,7 @@ func TestHopelessAreSentHomeWhenAHoldBegins(t *testing.T) {
 			synctest.Wait()
 		}
 		call(soon, "retry", s.work("retry", 0, io.EOF))
-		s.Hint(controller.Hint{RetryAfter: 5 * second}, controller.Mark{})
+		s.Hint(controller.Hint{RetryAfter: 5 * second}, marks{})
 		call(t.Context(), "patient", s.work("patient", 0))
 		call(soon, "impatient", s.work("impatient", 0))
 		s.started("retry 0s")
@@ -147,7 +152,7 @@ func TestHopelessAreSentHomeWhenAHoldBegins(t *testing.T) {
 		if len(back) > 0 {
 			t.Errorf("%s was sent home, though there is time", <-back)
 		}
-		s.Hint(controller.Hint{RetryAfter: minute}, controller.Mark{})
+		s.Hint(controller.Hint{RetryAfter: minute}, marks{})
 		synctest.Wait()
 		if len(back) != 2 {
 			t.Errorf("%d came back at once, want the two that have no time", len(back))
@@ -164,24 +169,21 @@ func TestHopelessAreSentHomeWhenAHoldBegins(t *testing.T) {
 func TestJobsWithoutTimeWaitForTheirContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 1)
-		if err := s.Do(t.Context(), Ordinary, s.work("call", minute)); err != nil {
-			t.Fatal(err) // an attempt takes a minute, which is known now
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 10*second)
+		ctx, cancel := context.WithTimeout(t.Context(), 70*second)
 		defer cancel()
 		v := s.open(ctx)
-		jobs := v.send(s.work("late", 0))
-		time.Sleep(9 * second)
-		if v.collect(); len(v.jobs) > 0 {
-			t.Errorf("came back: %v", v.jobs[0].Err)
+		jobs := v.send(s.work("first", minute), s.work("late", 0)) // an attempt takes a minute, as the first one shows
+		time.Sleep(69 * second)
+		if v.collect(); len(v.jobs) != 1 {
+			t.Errorf("%d came back, want the first", len(v.jobs))
 		}
 		<-ctx.Done()
 		v.Cancel()
-		v.leave(1)
-		if jobs[0].Err != context.DeadlineExceeded || jobs[0].Attempts != 0 {
-			t.Errorf("%d attempts, %v", jobs[0].Attempts, jobs[0].Err)
+		v.leave(2)
+		if jobs[1].Err != context.DeadlineExceeded || jobs[1].Attempts != 0 {
+			t.Errorf("%d attempts, %v", jobs[1].Attempts, jobs[1].Err)
 		}
-		s.started("call 0s")
+		s.started("first 0s")
 	})
 }
 
@@ -190,18 +192,17 @@ func TestJobsWithoutTimeWaitForTheirContext(t *testing.T) {
 func TestLateJobIsTriedWhenNobodyKnowsAnyMoreHowLongItTakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 1)
-		if err := s.Do(t.Context(), Ordinary, s.work("call", 10*minute)); err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 5*minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 15*minute)
 		defer cancel()
 		v := s.open(ctx)
-		v.send(s.work("late", 0))
-		v.leave(1)
-		if err := v.jobs[0].Err; err != nil {
-			t.Error(err)
+		v.send(s.work("slow", 10*minute), s.work("late", 0))
+		v.leave(2)
+		for _, j := range v.jobs {
+			if j.Err != nil {
+				t.Error(j.Err)
+			}
 		}
-		s.started("call 0s", "late 11m0.000000001s")
+		s.started("slow 0s", "late 11m0.000000001s")
 	})
 }
 
@@ -250,6 +251,7 @@ func TestTimeMayTurnOutToBeTooShortWhileWaiting(t *testing.T) {
 			go func() { back <- s.Do(ctx, Ordinary, work) }()
 			synctest.Wait()
 		}
+		s.do(func() { s.haste.Miss(s.now, 5*second) })
 		call(soon, s.work("retry", 0, io.EOF))
 		call(t.Context(), s.work("slow", 8*second))
 		call(soon, s.work("queued", 0))
@@ -277,7 +279,7 @@ func TestRetryThatIsSentHomeLeavesItsSlot(t *testing.T) {
 		v := s.open(t.Context())
 		v.send(s.work("job", second), s.work("job", second))
 		s.started("retry 0s", "job 0s")
-		s.Hint(controller.Hint{RetryAfter: minute}, controller.Mark{})
+		s.Hint(controller.Hint{RetryAfter: minute}, marks{})
 		time.Sleep(2 * second)
 		if len(back) != 1 {
 			t.Error("it is not sent home")

@@ -14,7 +14,7 @@ func (d *Dispatcher) dispatch() {
 	for j := d.next(); j != nil; j = d.next() {
 		if d.hopeless(j, 0) {
 			d.take(j)
-			d.finish(j, d.tooLate(j))
+			d.finish(j, j.stopped(d.tooLate(j)))
 			continue
 		}
 		enough := d.restoredBudget()
@@ -27,6 +27,9 @@ func (d *Dispatcher) dispatch() {
 		}
 		d.start(j)
 	}
+	if d.jobs == 0 {
+		d.tellRestored() // there is nothing left to hold up
+	}
 	d.gate.pacer.Hold(held == byPace)
 	if held == byServer {
 		d.gate.gaps = controller.Gaps{} // those to come are the server's
@@ -36,7 +39,7 @@ func (d *Dispatcher) dispatch() {
 	}
 	d.pool.publish()
 	d.turnAway()
-	d.watchHold(held)
+	d.watchHold(held, heldFor)
 	d.sendHome(held, heldFor)
 	d.stepAside(held)
 	d.setAlarm()
@@ -133,7 +136,7 @@ func (d *Dispatcher) waiting() *Job {
 			if !d.late(door, 0) {
 				return j
 			}
-			d.alarm.want(d.now, d.quickest.Left(d.now)) // then we know no more that it is too late
+			d.alarm.want(d.now, door.quickest.Left(d.now)) // then we know no more that it is too late
 		}
 		d.turn++
 	}
@@ -162,6 +165,9 @@ func (d *Dispatcher) start(j *Job) {
 	j.inFlight = int32(min(d.running, d.setting.Limit))
 	j.paced = d.paced
 	if c := j.door.call; c != nil {
+		if !c.once && !j.door.deadline.IsZero() {
+			d.haste.Start(d.now, j.door.deadline.Sub(d.now))
+		}
 		c.turn <- true
 		return
 	}
@@ -194,7 +200,7 @@ func (d *Dispatcher) setAppetite(held hold) {
 	if d.interval > 0 {
 		n = min(n, max(int(time.Millisecond/d.interval), 1))
 	}
-	if d.circuit != controller.BreakerClosed || d.empty >= 0 || held == byRate || held == byServer {
+	if d.circuit != controller.BreakerClosed || d.short.budget >= 0 || held == byRate || held == byServer {
 		n = 1 // one, or nobody would see that no more jobs come
 	}
 	d.appetite.Store(int64(n))

@@ -1,6 +1,8 @@
 package stage
 
 import (
+	"context"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -21,7 +23,9 @@ type Config struct {
 	Breaker        *controller.Breaker
 	Retry          *controller.Retry
 	Jitter         float64
+	Spread         float64 // lengthens pauses and the circuit's open time by up to this share
 	AttemptTimeout time.Duration
+	MaxPause       time.Duration // the longest that a server may ask for; 0: no bound
 	Classify       func(error) controller.Verdict
 	Seed           uint64 // 0: random
 }
@@ -32,6 +36,7 @@ type Config struct {
 type Dispatcher struct {
 	owner    any
 	attempts *attempts
+	watch    func(fn func(controller.Event)) (stop func()) // the controller's, which any goroutine may call
 
 	mailbox  mailbox
 	awake    atomic.Bool   // the goroutine is at work on the mailbox
@@ -41,6 +46,7 @@ type Dispatcher struct {
 	full     atomic.Bool   // no slot is free: more jobs would change nothing
 	closing  chan struct{} // closed when no new work is taken
 	nudged   atomic.Bool   // there is something to look at, if not in the mailbox
+	bound    atomic.Int64  // until when, since the epoch, the gate holds back what a new one would let through
 
 	// ---
 
@@ -52,34 +58,38 @@ type Dispatcher struct {
 
 	gate    gate
 	circuit controller.CircuitState // as last reported
-	empty   int                     // the budget that was last reported as exhausted; -1: none
-	paused  bool                    // a server has asked for it, as last reported
-	queued  bool                    // may be in the queue of the commons
-	paced   bool                    // the policy's interval is what held up the next attempt last
+	short   shortage
+	paused  bool // a server has asked for it, as last reported
+	bounded bool // for longer than we wait, as last reported
+	queued  bool // may be in the queue of the commons
+	paced   bool // the policy's interval is what held up the next attempt last
 
 	heldBy    hold      // what holds up the next attempt for a while
 	heldSince time.Time // as far as is counted what holds it up
 	heldUntil time.Time // who cannot wait so long has been sent home; zero: nothing does
 
-	doors    []*Door
-	turn     int     // the door that is asked next
-	counter  *Door   // the one of doors where calls wait; nil: there was none yet
-	calls    int     // in here, wherever
-	retries  retries // jobs that wait for another attempt
-	peers    controller.Peers
-	jobs     int // in here, wherever, calls included
-	running  int // attempts in flight, or handed over ahead
-	quickest controller.Quickest
-	streak   int     // quick successes in a row
-	ahead    int     // attempts that may be handed over before a slot is free
-	holding  int     // slots held by jobs that back off
-	refused  int     // of them by jobs whose last attempt was refused
-	retired  []*pool // that have become too small, with what they had begun
-	alarm    alarm   // wakes the dispatcher when something is due
-	status   controller.Status
-	silence  silence
-	leavers  []chan struct{} // doors that wait until nothing runs
-	drains   []chan struct{} // Drain calls that wait for the same
+	spell spell
+
+	doors   []*Door
+	turn    int     // the door that is asked next
+	counter *Door   // the one of doors where calls wait; nil: there was none yet
+	calls   int     // in here, wherever
+	retries retries // jobs that wait for another attempt
+	peers   controller.Peers
+	crowded int                  // refusals in a row of a service that has too much to do
+	jobs    int                  // in here, wherever, calls included
+	running int                  // attempts in flight, or handed over ahead
+	haste   controller.Deadlines // of calls
+	streak  int                  // quick successes in a row
+	ahead   int                  // attempts that may be handed over before a slot is free
+	holding int                  // slots held by jobs that back off
+	refused int                  // of them by jobs whose last attempt was refused
+	retired []*pool              // that have become too small, with what they had begun
+	alarm   alarm                // wakes the dispatcher when something is due
+	status  controller.Status
+	silence silence
+	leavers []chan struct{} // doors that wait until nothing runs
+	drains  []chan struct{} // Drain calls that wait for the same
 }
 
 // NewDispatcher returns a dispatcher at rest.
@@ -94,12 +104,13 @@ func NewDispatcher(cfg Config) *Dispatcher {
 			epoch:     now,
 			allowance: controller.NewAllowance(max(most, fewRetries)),
 		},
+		watch:     c.Watch,
 		closing:   make(chan struct{}),
 		now:       now,
 		heldSince: now,
 		setting:   c.Setting(),
 		interval:  c.Setting().Interval,
-		empty:     -1,
+		short:     shortage{budget: -1},
 		gate: gate{
 			commons: cfg.Commons,
 			random:  seeded(cfg.Seed),
@@ -129,6 +140,7 @@ func (d *Dispatcher) newPool(most int) *pool {
 func newRules(cfg Config) *rules {
 	r := &rules{
 		timeout:  cfg.AttemptTimeout,
+		maxPause: cfg.longestPause(),
 		classify: cfg.Classify,
 		retry:    cfg.Retry,
 		budgets:  cfg.Budgets,
@@ -158,9 +170,7 @@ func (d *Dispatcher) Snapshot() controller.Snapshot {
 }
 
 // Watch calls fn with each event from now on, until stop is called.
-func (d *Dispatcher) Watch(fn func(controller.Event)) (stop func()) {
-	return d.reporter.controller.Watch(fn)
-}
+func (d *Dispatcher) Watch(fn func(controller.Event)) (stop func()) { return d.watch(fn) }
 
 // call has the dispatcher's goroutine call f.
 func (d *Dispatcher) call(f func()) { d.post(&Job{message: called, call: f}) }
@@ -249,6 +259,21 @@ func (d *Dispatcher) handle(mail List) {
 	d.watchDrain()
 	d.report()
 	d.rest()
+	d.bound.Store(int64(d.boundUntil().Sub(d.attempts.epoch)))
+}
+
+// boundUntil returns until when the dispatcher must not be forgotten.
+func (d *Dispatcher) boundUntil() time.Time {
+	if d.jobs > 0 {
+		return d.attempts.epoch.Add(math.MaxInt64)
+	}
+	return d.gate.bound(d.now)
+}
+
+// Bound reports whether the dispatcher is in use, or holds attempts back, or may, that a new
+// one would let through: by a pause, an open circuit, a budget that is used in part.
+func (d *Dispatcher) Bound() bool {
+	return d.awake.Load() || d.attempts.now() < time.Duration(d.bound.Load())
 }
 
 // staff lets the pool have as many workers as the limit says, while there is or
@@ -298,7 +323,7 @@ func (d *Dispatcher) submit(j *Job) {
 	}
 	if j.Err != nil { // nobody needs to try it
 		j.door.admitted++
-		d.status.Failed++
+		j.count(&d.status, j.Err)
 		d.finish(j, j.Err)
 		return
 	}
@@ -317,11 +342,8 @@ func (d *Dispatcher) submit(j *Job) {
 // finish gives a job back to its door.
 func (d *Dispatcher) finish(j *Job, err error) {
 	j.Err = err
-	switch {
-	case err == nil:
-		d.status.Completed++
-	case j.Attempts > 0:
-		d.status.Failed++
+	if err == nil || j.Attempts > 0 {
+		j.count(&d.status, err)
 	}
 	d.jobs--
 	if c := j.door.call; c != nil {
@@ -335,17 +357,33 @@ func (d *Dispatcher) finish(j *Job, err error) {
 // cancel gives back all jobs of a door that are not in flight.
 func (d *Dispatcher) cancel(door *Door) {
 	door.canceled = true
-	for door.queue.first != nil {
-		j := door.queue.pop()
-		door.admitted++
-		d.finish(j, j.abandoned())
+	if c := door.call; c != nil {
+		d.cancelCall(c)
+		return
 	}
-	if door.call != nil {
-		d.cancelCall(door.call)
+	d.finishWaiting([]*Door{door}, func(j *Job) error {
+		if j.door != door {
+			return nil
+		}
+		return context.Cause(door.ctx)
+	})
+}
+
+// finishWaiting gives back those jobs for which there is a reason why they are to wait no
+// longer: of those that back off, and of those that wait at the doors for a first attempt.
+func (d *Dispatcher) finishWaiting(doors []*Door, why func(*Job) error) {
+	unwanted := func(j *Job) bool { return why(j) != nil }
+	for _, door := range doors {
+		for _, j := range door.queue.removeAll(unwanted) {
+			if door != d.counter {
+				door.admitted++
+			}
+			d.finish(j, why(j))
+		}
 	}
-	for _, j := range d.retries.remove(func(j *Job) bool { return j.door == door }) {
+	for _, j := range d.retries.remove(unwanted) {
 		d.release(j)
-		d.finish(j, j.abandoned())
+		d.finish(j, j.stopped(why(j)))
 	}
 }
 

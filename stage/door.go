@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/paceline-go/paceline/controller"
 )
 
 // A Door is a way into a dispatcher: jobs go in, and come back when they are
@@ -23,6 +25,7 @@ type Door struct {
 	waiting  atomic.Int64  // jobs that were submitted and have not been started
 
 	// These belong to the dispatcher.
+	quickest controller.Quickest // of its jobs
 	queue    queue
 	recalled queue // jobs on their way back into it
 	admitted int64 // jobs that have left the queue and are not yet taken off waiting

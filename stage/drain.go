@@ -21,8 +21,13 @@ func (d *Dispatcher) Close() {
 func (d *Dispatcher) Closing() <-chan struct{} { return d.closing }
 
 // Drain closes, and waits until nothing is left inside or ctx is done; then it
-// returns the cause.
+// returns the cause. Work that calls it, with its context, would wait for itself: it gets
+// ErrNested.
 func (d *Dispatcher) Drain(ctx context.Context) error {
+	if d.Nested(ctx) {
+		d.Close()
+		return ErrNested
+	}
 	drained := make(chan struct{})
 	d.call(func() {
 		d.close()

@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/paceline-go/paceline/controller"
@@ -15,7 +14,9 @@ func (d *Dispatcher) end(j *Job) {
 	}
 	d.hear(j)
 	d.weigh(j)
+	d.overlook(j)
 	d.follow(j)
+	d.learnMiss(j)
 	d.gate.settle(d.now, j)
 	d.watchCircuit(j.Err)
 	d.heed(j)
@@ -49,6 +50,7 @@ func (d *Dispatcher) weigh(j *Job) {
 		return
 	}
 	j.failures++
+	j.Refusals--
 	if j.failures >= retry.MaxAttempts || retry.Budget > 0 && !d.attempts.allowance.Spend() {
 		j.exhaust()
 	}
@@ -70,16 +72,21 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		j.exhaust()
 		return 0, false
 	}
+	if asked := max(j.retryAfter, j.askedFor()); asked > rules.maxPause { // also if it is for this job alone
+		j.Err = j.stopped(&PauseError{RetryAfter: asked, MaxPause: rules.maxPause})
+		j.exhaust()
+		return 0, false
+	}
 	wait = max(retry.Delay(j.Attempts, d.gate.random.Float64()), j.retryAfter)
 	if err := rules.tooDear(j.Ask); err != nil { // not before an update
-		j.again, j.Err = false, fmt.Errorf("%w; %w", err, j.Err)
+		j.again, j.Err = false, j.stopped(err)
 		return 0, false
 	}
 	if d.late(j.door, wait) {
-		j.again, j.Err = false, d.tooLate(j)
+		j.again, j.Err = false, j.stopped(d.tooLate(j))
 		return 0, false
 	}
-	j.holding = !retry.Park && !j.own // or a few bad rows would slow the good ones
+	j.holding = !retry.Park && !j.own && !j.alone // or a few bad rows would slow the good ones
 	return wait, true
 }
 
@@ -97,7 +104,7 @@ func (d *Dispatcher) tell(j *Job) {
 		Took:       j.ended - j.started,
 		Tokens:     max(j.tokens, 0),
 		Seq:        j.seq,
-		RetryAfter: j.askedFor(),
+		RetryAfter: min(j.askedFor(), d.gate.truce.longest),
 		InFlight:   j.inFlight,
 		Attempt:    int32(j.Attempts),
 		Own:        j.own,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sourcegraph/conc/panics"
@@ -13,6 +14,11 @@ import (
 
 // ErrClosed says that a throttle takes no new work.
 var ErrClosed = errors.New("paceline: throttle is closed")
+
+// ErrNested says that work, with its context, has asked the throttle that it goes
+// through for another slot, while it holds one. If all did that, all would wait for each
+// other. It is Fatal.
+var ErrNested = Fatal(errors.New("paceline: nested call: the work holds a slot of the throttle that it would wait for"))
 
 // ErrGoexit is the error of a job whose work, or a function of the configuration,
 // has ended the goroutine that it was called on.
@@ -31,14 +37,41 @@ func (e *CircuitOpenError) Error() string {
 // used up its attempts, or was refused for too long.
 type RetriesExhaustedError struct {
 	Attempts int // that were started, refusals included
+	Refusals int // of these, which used up none of MaxAttempts
 	Err      error
 }
 
 func (e *RetriesExhaustedError) Error() string {
-	return fmt.Sprintf("paceline: gave up after %d attempts: %v", e.Attempts, e.Err)
+	var tries []string
+	if n := e.Attempts - e.Refusals; n > 0 || e.Refusals == 0 {
+		tries = append(tries, numbered(n, "attempt"))
+	}
+	if e.Refusals > 0 {
+		tries = append(tries, numbered(e.Refusals, "refusal"))
+	}
+	return fmt.Sprintf("paceline: gave up after %s: %v", strings.Join(tries, " and "), e.Err)
+}
+
+func numbered(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func (e *RetriesExhaustedError) Unwrap() error { return e.Err }
+
+// A StoppedError is that of a job that was tried, and is not tried again although it might
+// be: its run was cancelled, there is no time, the circuit is open, or a function of the
+// configuration has failed.
+type StoppedError struct {
+	Last error // what the last attempt failed with
+	Why  error // why there is no other
+}
+
+func (e *StoppedError) Error() string { return fmt.Sprintf("%v; not tried again: %v", e.Last, e.Why) }
+
+func (e *StoppedError) Unwrap() []error { return []error{e.Last, e.Why} }
 
 // A CostError says that a job costs more than a budget will ever have.
 type CostError struct {

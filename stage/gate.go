@@ -16,6 +16,7 @@ type gate struct {
 	former  *controller.Circuit // the one that there was before
 	advice  controller.Advice
 	told    controller.Told
+	truce   truce
 	budgets []*controller.Window
 	commons *Commons // budgets that are not ours alone; nil: none
 	usage   controller.Usage
@@ -24,6 +25,7 @@ type gate struct {
 	pacer   controller.Pacer
 	gaps    controller.Gaps
 	random  *rand.Rand
+	spread  spread
 	costs   []int64 // scratch
 }
 
@@ -32,6 +34,9 @@ type claim struct {
 	window *controller.Window
 	controller.Reservation
 }
+
+// marks are an attempt's for hints of what is ours alone, and of the commons.
+type marks struct{ own, common controller.Mark }
 
 // hold says why an attempt has to wait.
 type hold uint8
@@ -47,21 +52,20 @@ const (
 )
 
 // check returns what holds up an attempt, and for how long unless something
-// changes before. A half-open circuit whose probes are all out holds without a
-// time. If nothing does, what the attempt needs of the commons is its own, and
+// changes before. If nothing does, what the attempt needs of the commons is its own, and
 // it has to pass.
 func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duration) (h hold, wait time.Duration, budget int) {
 	if g.circuit != nil && !g.circuit.Ready(now) {
-		return byCircuit, g.circuit.Until().Sub(now), 0
+		return byCircuit, g.circuit.Wait(now), 0
 	}
 	if wait = g.advice.Wait(now); g.told.Holds() {
-		wait = max(wait, g.told.Wait(now, g.expected(j)))
+		wait = max(wait, g.truce.bound(now, g.told.WaitOf(now, g.expected(j), j.Resource)))
 	}
 	if wait > 0 {
 		h = byServer
 	}
 	for i, b := range g.budgets {
-		if w := b.Wait(now, g.cost(j, b.Budget)); w > wait {
+		if w := waitOf(&g.told, b, now, g.cost(j, b.Budget), g.expected(j)); w > wait {
 			h, wait, budget = byBudget, w, i
 		}
 	}
@@ -81,6 +85,16 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 	return h, wait, budget
 }
 
+// waitOf returns how long an attempt has to wait for a budget, by what we count and by
+// what the server has told. One that costs nothing does not wait for the server.
+func waitOf(t *controller.Told, w *controller.Window, now time.Time, cost int64, u controller.Use) time.Duration {
+	wait := w.Wait(now, cost)
+	if cost > 0 {
+		wait = max(wait, t.WaitOfBudget(now, w.Budget, u))
+	}
+	return wait
+}
+
 // draw takes what the attempt needs of the commons.
 func (g *gate) draw(now time.Time, d *Dispatcher, j *Job) (h hold, wait time.Duration, budget int) {
 	g.costs = g.costs[:0]
@@ -90,8 +104,9 @@ func (g *gate) draw(now time.Time, d *Dispatcher, j *Job) (h hold, wait time.Dur
 	if j.common == nil {
 		j.common = make([]controller.Reservation, len(g.costs))
 	}
-	ok, wait, i := g.commons.reserve(now, d, g.costs, j.common)
+	m, ok, wait, i := g.commons.reserve(now, d, g.costs, g.expected(j), j.common)
 	if ok {
+		j.mark.common = m
 		return free, 0, 0
 	}
 	return byCommons, wait, len(g.budgets) + i
@@ -109,7 +124,8 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 	if g.rate != nil {
 		g.rate.Take(now, j.Weight)
 	}
-	j.mark = g.told.Start(now, g.expected(j))
+	j.mark.own = g.told.StartOf(now, g.expected(j), j.Resource)
+	g.truce.ask(now)
 	g.gaps.Add(now)
 	jitter := 0.0
 	if g.pacer.Jitter > 0 && interval > 0 {
@@ -129,8 +145,30 @@ func (g *gate) giveBack(now time.Time, j *Job, interval time.Duration) {
 	if g.rate != nil {
 		g.rate.Give(j.Weight)
 	}
-	g.told.Back(now, j.mark)
+	g.unmark(now, j)
 	g.account(now, j, nothing)
+}
+
+// unmark notes that an attempt with marks does not start after all.
+func (g *gate) unmark(now time.Time, j *Job) {
+	g.told.Back(now, j.mark.own)
+	if g.commons != nil {
+		g.commons.with(now, func(l *ledger, now time.Time) { l.told.Back(now, j.mark.common) })
+	}
+}
+
+// closeMarks notes what an attempt with marks has used.
+func (g *gate) closeMarks(now time.Time, j *Job, used int64) {
+	note := func(t *controller.Told, now time.Time, m controller.Mark) {
+		t.Settle(now, m, used, j.Cost == Unknown)
+		if j.verdict == controller.Succeeded {
+			t.Succeed(m)
+		}
+	}
+	note(&g.told, now, j.mark.own)
+	if g.commons != nil {
+		g.commons.with(now, func(l *ledger, now time.Time) { note(&l.told, now, j.mark.common) })
+	}
 }
 
 // settle books what an attempt really used, and what it says of the service.
@@ -139,18 +177,15 @@ func (g *gate) settle(now time.Time, j *Job) {
 		g.report(now, j)
 	}
 	if j.skipped {
-		g.told.Back(now, j.mark)
+		g.unmark(now, j)
 		g.account(now, j, nothing)
 		return
 	}
-	used := j.used()
+	used := g.used(j)
 	if j.verdict == controller.Succeeded || j.tokens != Unknown {
 		g.usage.Add(used)
 	}
-	g.told.Settle(now, j.mark, used, j.Cost == Unknown)
-	if j.verdict == controller.Succeeded {
-		g.told.Succeed(j.mark)
-	}
+	g.closeMarks(now, j, used)
 	g.account(now, j, use{tokens: used, requests: j.requests()})
 }
 
@@ -164,6 +199,7 @@ func (g *gate) report(now time.Time, j *Job) {
 	if g.circuit.Report(now, j.generation, v) {
 		j.blamed = true
 	}
+	g.spread.overOpen(now, g.circuit)
 }
 
 // use is what an attempt used.
@@ -218,18 +254,21 @@ func (g *gate) record(now time.Time, u use) {
 // from overflowing.
 const mostTokens = 1 << 42
 
-// used returns what an attempt used: what it recorded, or else what a success
-// was expected to cost. An attempt that failed without recording used nothing.
-func (j *Job) used() int64 {
+// used returns what an attempt used: what it recorded, or else what it was expected
+// to. Nothing is expected of one for which the service did no work, nor of a success
+// whose cost nobody has told: then others say nothing either, or say it later.
+func (g *gate) used(j *Job) int64 {
 	switch {
 	case j.tokens != Unknown && (j.tokens < 0 || j.tokens > mostTokens):
 		return mostTokens
 	case j.tokens != Unknown:
 		return j.tokens
-	case j.verdict == controller.Succeeded && j.Cost != Unknown:
-		return j.Cost
+	case j.verdict == controller.Succeeded:
+		return max(j.Cost, 0)
+	case j.spared:
+		return 0
 	}
-	return 0
+	return g.expected(j).Tokens
 }
 
 // requests returns how many requests the attempt counts for.
@@ -263,14 +302,14 @@ func (g *gate) expected(j *Job) controller.Use {
 
 // free returns the share of a budget that is free.
 func (g *gate) free(now time.Time, budget int) (share float64) {
-	of := func(w *controller.Window, now time.Time) float64 {
-		return float64(w.Remaining(now)) / float64(w.Tokens)
+	of := func(t *controller.Told, w *controller.Window, now time.Time) float64 {
+		return float64(t.LeftOfBudget(now, w.Budget, w.Remaining(now))) / float64(w.Tokens)
 	}
 	if budget < len(g.budgets) {
-		return of(g.budgets[budget], now)
+		return of(&g.told, g.budgets[budget], now)
 	}
 	g.commons.with(now, func(l *ledger, now time.Time) {
-		share = of(l.windows[budget-len(g.budgets)], now)
+		share = of(&l.told, l.windows[budget-len(g.budgets)], now)
 	})
 	return share
 }
@@ -285,18 +324,50 @@ func (g *gate) name(budget int) string {
 
 // hint takes what a server said to the attempt with the mark: of a budget that we know, or
 // else of a quota that is kept in a ledger.
-func (g *gate) hint(now time.Time, h controller.Hint, m controller.Mark) {
+func (g *gate) hint(now time.Time, h controller.Hint, m marks) {
 	h = h.WithinReason()
-	g.advice.Take(now, h)
-	if h.Reset > 0 && (h.Budget == "" || !g.hintBudgets(now, h)) {
-		g.told.Hint(now, h, m)
+	if h.RetryAfter = min(h.RetryAfter, g.truce.longest); h.RetryAfter > 0 {
+		h.RetryAfter += g.spread.overPause(h.RetryAfter, g.advice.Wait(now) == 0)
 	}
+	g.truce.ask(now)
+	g.advice.Take(now, h)
+	if h.Reset == 0 || h.Budget != "" && g.hintBudgets(now, h, m) {
+		return
+	}
+	if h.Resource != "" { // calls of others go on, so there is no silence after which to ask again
+		h.Reset = min(h.Reset, g.truce.longest)
+	}
+	g.told.Hint(now, h, m.own)
 }
 
 // pause returns how long nothing is to be sent because the server has said so, or has said
 // that nothing is left.
 func (g *gate) pause(now time.Time) time.Duration {
-	return max(g.advice.Wait(now), g.told.Pause(now))
+	return max(g.advice.Wait(now), g.truce.bound(now, g.told.Pause(now)))
+}
+
+// bound returns until when the gate holds back what a new one would let through: by a pause,
+// an open circuit, or what was used of budgets, of the rate and of a server's quotas. A
+// window counts for its whole length from now on.
+func (g *gate) bound(now time.Time) time.Time {
+	until := now.Add(g.advice.Wait(now))
+	if quota := now.Add(g.truce.bound(now, g.told.Until().Sub(now))); quota.After(until) {
+		until = quota
+	}
+	if g.circuit != nil && g.circuit.State(now) == controller.BreakerOpen && g.circuit.Until().After(until) {
+		until = g.circuit.Until()
+	}
+	for _, w := range g.budgets {
+		if empty := now.Add(w.Window); w.Used(now) > 0 && empty.After(until) {
+			until = empty
+		}
+	}
+	if g.rate != nil {
+		if full := now.Add(g.rate.Wait(now, g.rate.Burst)); full.After(until) {
+			until = full
+		}
+	}
+	return until
 }
 
 // interval returns how far apart a server's quotas keep ordinary attempts.
@@ -309,10 +380,15 @@ func (g *gate) interval(now time.Time) time.Duration {
 }
 
 // hintBudgets tells the budgets that the server names.
-func (g *gate) hintBudgets(now time.Time, h controller.Hint) (known bool) {
+func (g *gate) hintBudgets(now time.Time, h controller.Hint, m marks) (known bool) {
+	bounded := func(w *controller.Window) controller.Hint {
+		h := h
+		h.Reset = min(h.Reset, max(w.Window, g.truce.longest))
+		return h
+	}
 	for _, b := range g.budgets {
 		if b.Name == h.Budget {
-			b.Hint(now, h.Remaining, h.Reset)
+			g.told.HintOfBudget(now, b.Budget, bounded(b), m.own)
 			known = true
 		}
 	}
@@ -320,8 +396,8 @@ func (g *gate) hintBudgets(now time.Time, h controller.Hint) (known bool) {
 		g.commons.with(now, func(l *ledger, now time.Time) {
 			for _, w := range l.windows {
 				if w.Name == h.Budget {
-					w.Hint(now, h.Remaining, h.Reset)
-					l.call()
+					l.told.HintOfBudget(now, w.Budget, bounded(w), m.common)
+					l.nudgeFirst()
 					known = true
 				}
 			}
@@ -339,14 +415,15 @@ func (g *gate) repace(now time.Time, from, to time.Duration) {
 
 // appendStatus appends the budgets' part of a snapshot.
 func (g *gate) appendStatus(to []controller.BudgetSnapshot, now time.Time) []controller.BudgetSnapshot {
-	add := func(windows []*controller.Window, now time.Time) {
+	add := func(t *controller.Told, windows []*controller.Window, now time.Time) {
 		for _, w := range windows {
-			to = append(to, controller.BudgetSnapshot{Budget: w.Budget, Used: w.Used(now), Remaining: w.Remaining(now)})
+			left := t.LeftOfBudget(now, w.Budget, w.Remaining(now))
+			to = append(to, controller.BudgetSnapshot{Budget: w.Budget, Used: w.Used(now), Remaining: left})
 		}
 	}
-	add(g.budgets, now)
+	add(&g.told, g.budgets, now)
 	if g.commons != nil {
-		g.commons.with(now, func(l *ledger, now time.Time) { add(l.windows, now) })
+		g.commons.with(now, func(l *ledger, now time.Time) { add(&l.told, l.windows, now) })
 	}
 	return to
 }

@@ -8,16 +8,16 @@ import (
 
 // Hint takes what a server said of its limits, to the attempt with the mark. When it
 // returns, nothing is let through against it any more.
-func (d *Dispatcher) Hint(h controller.Hint, m controller.Mark) {
+func (d *Dispatcher) Hint(h controller.Hint, m marks) {
 	d.do(func() { d.hint(h, m) })
 }
 
 // heed takes the hint of an error that says when to come again, unless that
-// error tells nothing of the service, or is the job's own and no reason for others
-// to wait.
+// error tells nothing of the service, or is the job's own or by chance, and no reason for
+// others to wait.
 func (d *Dispatcher) heed(j *Job) {
-	if j.unwelcome() && !j.own && j.retryAfter > 0 {
-		d.hint(controller.Hint{RetryAfter: j.retryAfter}, controller.Mark{})
+	if j.unwelcome() && !j.own && !j.alone && j.retryAfter > 0 {
+		d.hint(controller.Hint{RetryAfter: j.retryAfter}, marks{})
 	}
 }
 
@@ -33,14 +33,19 @@ func (j *Job) askedFor() time.Duration {
 	if !j.unwelcome() {
 		return 0
 	}
+	if j.alone {
+		return j.hinted
+	}
 	return max(j.retryAfter, j.hinted)
 }
 
-func (d *Dispatcher) hint(h controller.Hint, m controller.Mark) {
-	if h.Budget != "" || m == (controller.Mark{}) {
+func (d *Dispatcher) hint(h controller.Hint, m marks) {
+	if h.Budget != "" || m == (marks{}) {
 		d.takeBack() // what it has reserved, the server does not know of
 	}
+	h = h.WithinReason()
 	d.gate.hint(d.now, h, m)
+	d.boundPause(max(h.RetryAfter, d.gate.told.Pause(d.now)))
 	if d.gate.advice.Wait(d.now) > 0 || d.gate.told.Overdrawn(d.now) {
 		d.takeBack()
 	}
@@ -50,6 +55,7 @@ func (d *Dispatcher) hint(h controller.Hint, m controller.Mark) {
 // over.
 func (d *Dispatcher) watchPause() {
 	left := d.gate.pause(d.now)
+	d.bounded = d.bounded && left > 0
 	if paused := left > 0; paused == d.paused {
 		return
 	}

@@ -19,7 +19,7 @@ func TestWhatIsLeftStartsAtOnceAndNoMoreUntilItIsWhole(t *testing.T) {
 		v := s.open(t.Context())
 		v.send(s.work("job", 0))
 		time.Sleep(2 * second)
-		s.Hint(controller.Hint{Remaining: 2, Reset: 10 * second}, controller.Mark{})
+		s.Hint(controller.Hint{Remaining: 2, Reset: 10 * second}, marks{})
 		v.send(s.work("job", 0), s.work("job", 0), s.work("job", 0), s.work("job", 0))
 		time.Sleep(9 * second)
 		s.Record(io.EOF, 0, 0) // after which the controller has nothing more to say
@@ -79,7 +79,7 @@ func TestWhatIsLeftOfTokensHoldsByWhatJobsCost(t *testing.T) {
 					return nil
 				}))
 				synctest.Wait()
-				s.Hint(tokens(test.left), controller.Mark{})
+				s.Hint(tokens(test.left), marks{})
 				for range 5 {
 					v.sendJobs(&Job{Work: s.work("job", second), Ask: Ask{Cost: test.cost, Weight: 1}})
 				}
@@ -98,7 +98,7 @@ func TestEndOfAPauseIsTold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Hint(controller.Hint{RetryAfter: 10 * second}, controller.Mark{})
+		s.Hint(controller.Hint{RetryAfter: 10 * second}, marks{})
 		time.Sleep(10 * second)
 		s.heard("0s paused wait=10s", "10s resumed")
 		slot.Release(nil)
@@ -124,12 +124,12 @@ func TestGapIsNotTheServers(t *testing.T) {
 		if got := gap(); got != second {
 			t.Errorf("of their own: %v, want 1s", got)
 		}
-		s.Hint(controller.Hint{Remaining: 1, Reset: minute}, controller.Mark{})
+		s.Hint(controller.Hint{Remaining: 1, Reset: minute}, marks{})
 		calls()
 		if got := gap(); got != second {
 			t.Errorf("after a quota: %v, want 1s", got)
 		}
-		s.Hint(controller.Hint{RetryAfter: 9 * second}, controller.Mark{})
+		s.Hint(controller.Hint{RetryAfter: 9 * second}, marks{})
 		calls()
 		if got := gap(); got != second {
 			t.Errorf("after a pause: %v, want 1s", got)
@@ -144,7 +144,7 @@ func TestIntervalHoldsBesideAQuota(t *testing.T) {
 		v := s.open(t.Context())
 		v.send(s.work("job", 0))
 		synctest.Wait()
-		s.Hint(controller.Hint{Remaining: 2, Reset: 10 * second}, controller.Mark{})
+		s.Hint(controller.Hint{Remaining: 2, Reset: 10 * second}, marks{})
 		v.send(s.work("job", 0), s.work("job", 0), s.work("job", 0), s.work("job", 0))
 		v.leave(5)
 		s.started("job 0s", "job 3s", "job 6s", "job 10s", "job 13s")

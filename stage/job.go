@@ -22,6 +22,8 @@ const Unknown int64 = math.MinInt64
 type Ask struct {
 	Cost   int64   // tokens that it is expected to use, or Unknown
 	Weight float64 // how many calls it counts for
+
+	Resource string // of a server's quotas; empty: not known
 }
 
 // Ordinary is the ask of a job that nobody has said anything of.
@@ -39,10 +41,12 @@ type Job struct {
 	Ask
 
 	next    *Job // in the list that the job is in
+	prev    *Job // in the queue that the job is in
 	door    *Door
 	scope   *scope
 	started time.Duration // when its last attempt started, since the throttle's epoch
 	message message
+	queued  bool // in a queue
 
 	// Set by the dispatcher when an attempt starts.
 	probe    bool  // of the circuit
@@ -50,6 +54,7 @@ type Job struct {
 	once     bool  // never tried again
 	paced    bool  // the interval held it back
 	blamed   bool  // a failure of it has counted for the circuit
+	alone    bool  // what its last refusal asks for is for it alone; set when the attempt has ended
 	own      bool  // its last refusal is its own; set when the attempt has ended
 	inFlight int32 // attempts, this one included
 
@@ -58,23 +63,30 @@ type Job struct {
 	counted controller.Verdict // for the breaker
 	again   bool               // try it again
 	wrong   bool               // it has nothing to show; only looked at before anything has succeeded
+	busy    bool               // it was refused by a service that has too much to do
 	skipped bool               // it did not start after all
+	spared  bool               // the service did no work for it
 	seq     int64              // attempts that had begun when this one did, itself included
 	ended   time.Duration
 	tokens  int64         // that the attempt recorded, or Unknown
 	hinted  time.Duration // by its slot: not before
 
-	generation int             // of the circuit
-	mark       controller.Mark // for hints
-	first      claim           // on the first budget
-	taken      time.Duration   // when it was submitted
-	began      time.Duration   // when its first attempt started
+	generation int           // of the circuit
+	mark       marks         // for hints
+	first      claim         // on the first budget
+	taken      time.Duration // when it was submitted
+	began      time.Duration // when its first attempt started
 
 	// Set when the job comes back.
 	Attempts int           // that were started
+	Refusals int           // of these, which used up none of the job's attempts
 	Waited   time.Duration // from Submit to the first attempt
 	Took     time.Duration // from the first attempt's start to the last one's end
 	Err      error
+
+	// Parts returns how many jobs that this one stands for have succeeded, and how many have
+	// failed, when it comes back with err; nil: it is one.
+	Parts func(err error) (completed, failed int64)
 
 	retrying
 	further []claim                  // on further budgets
@@ -90,11 +102,26 @@ type retrying struct {
 	evidence   controller.Evidence // whether refusals are its own
 	retryAfter time.Duration       // not before
 	due        time.Time           // when it is tried again
+	place      int                 // among those that back off, from 1; 0: it does not
+}
+
+// count adds what has become of j, which comes back with err.
+func (j *Job) count(s *controller.Status, err error) {
+	switch {
+	case j.Parts != nil:
+		completed, failed := j.Parts(err)
+		s.Completed += completed
+		s.Failed += failed
+	case err == nil:
+		s.Completed++
+	default:
+		s.Failed++
+	}
 }
 
 // Reset makes j a job that has not been submitted, with the same Work and Ask.
 func (j *Job) Reset() {
-	j.Err, j.Attempts, j.Waited, j.Took = nil, 0, 0, 0
+	j.Err, j.Attempts, j.Refusals, j.Waited, j.Took = nil, 0, 0, 0, 0
 	j.again, j.skipped, j.blamed, j.failures, j.refusedAt = false, false, false, 0, 0
 	j.evidence = controller.Evidence{}
 }
@@ -141,12 +168,14 @@ func (l *List) Pop() *Job {
 // Empty reports whether the list has no job.
 func (l *List) Empty() bool { return l.first == nil }
 
-// A queue is a list of jobs, first in, first out. Its zero value is empty.
+// A queue is a list of jobs, first in, first out, which may also leave it from the
+// middle. Its zero value is empty.
 type queue struct {
 	first, last *Job
 }
 
 func (q *queue) push(j *Job) {
+	j.queued, j.prev = true, q.last
 	if q.first == nil {
 		q.first = j
 	} else {
@@ -163,9 +192,17 @@ func (q *queue) putFirst(front *queue) {
 	front.last.next = q.first
 	if q.first == nil {
 		q.last = front.last
+	} else {
+		q.first.prev = front.last
 	}
 	q.first = front.first
 	*front = queue{}
+}
+
+func (q *queue) each(f func(*Job)) {
+	for j := q.first; j != nil; j = j.next {
+		f(j)
+	}
 }
 
 // removeAll takes the jobs that are unwanted out of the queue.
@@ -184,9 +221,21 @@ func (q *queue) removeAll(unwanted func(*Job) bool) (removed []*Job) {
 
 func (q *queue) pop() *Job {
 	j := q.first
-	q.first, j.next = j.next, nil
-	if q.first == nil {
-		q.last = nil // or it would be kept alive
-	}
+	q.remove(j)
 	return j
+}
+
+// remove takes out a job that is in q.
+func (q *queue) remove(j *Job) {
+	if j.prev == nil {
+		q.first = j.next
+	} else {
+		j.prev.next = j.next
+	}
+	if j.next == nil {
+		q.last = j.prev
+	} else {
+		j.next.prev = j.prev
+	}
+	j.queued, j.next, j.prev = false, nil, nil
 }

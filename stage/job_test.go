@@ -55,6 +55,21 @@ func TestQueueIsFirstInFirstOut(t *testing.T) {
 					t.Fatal("what was moved is still where it was")
 				}
 			},
+			"remove one": func(t *rapid.T) {
+				if len(model) == 0 {
+					t.Skip()
+				}
+				i := rapid.IntRange(0, len(model)-1).Draw(t, "which")
+				j := model[i]
+				if !j.queued {
+					t.Fatal("a job in the queue does not know that it is")
+				}
+				q.remove(j)
+				if j.next != nil || j.prev != nil || j.queued {
+					t.Fatal("a removed job still has others with it")
+				}
+				model = slices.Delete(model, i, i+1)
+			},
 			"remove": func(t *rapid.T) {
 				odd := func(j *Job) bool { return j.Attempts%2 == 1 }
 				removed := q.removeAll(odd)

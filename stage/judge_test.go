@@ -109,7 +109,13 @@ func TestJudge(t *testing.T) {
 		{name: "classified as something unknown", err: io.EOF, retry: &once, classify: func(error) controller.Verdict { return 9 },
 			want: judgement{failed, failed, false, true}},
 		{name: "classified as ignored", err: io.EOF, retry: &thrice, classify: func(error) controller.Verdict { return ignored },
+			want: judgement{ignored, ignored, false, false}},
+		{name: "classified as ignored, but transient", err: Transient(io.EOF), retry: &thrice, classify: func(error) controller.Verdict { return ignored },
 			want: judgement{ignored, ignored, true, false}},
+		{name: "classified as ignored, but retryable", err: io.EOF, retry: &choosy, classify: func(error) controller.Verdict { return ignored },
+			want: judgement{ignored, ignored, true, false}},
+		{name: "classified as a success", err: io.EOF, retry: &thrice, classify: func(error) controller.Verdict { return succeeded },
+			want: judgement{succeeded, succeeded, false, false}},
 		{name: "refusal that is classified as a failure", err: Overloaded(io.EOF, 0), retry: &once, classify: func(error) controller.Verdict { return failed },
 			want: judgement{failed, failed, false, true}},
 

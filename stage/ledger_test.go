@@ -62,7 +62,7 @@ func TestWhoWaitsForTheCommonsStandsInAQueue(t *testing.T) {
 				costs := []int64{rapid.Int64Range(0, most).Draw(t, "tokens"), rapid.Int64Range(0, 2).Draw(t, "requests")}
 				fits := [2]bool{used[0]+costs[0] <= most, used[1]+costs[1] <= most/2}
 				r := reservation{costs, make([]controller.Reservation, 2)}
-				ok, wait, budget := c.reserve(now, d, costs, r.reserved)
+				_, ok, wait, budget := c.reserve(now, d, costs, controller.Use{}, r.reserved)
 				first := len(queue) == 0 || queue[0] == d
 				if want := fits == [2]bool{true, true} && first; ok != want {
 					t.Fatalf("reserved: %v, fits %v, %d in the queue", ok, fits, len(queue))
@@ -124,7 +124,7 @@ func TestHintForTheCommonsCallsWhoIsNext(t *testing.T) {
 	if h, wait, _ := g.check(opening, waits, asks(1), 0); h != byCommons || wait != time.Hour {
 		t.Fatalf("held by %v for %v", h, wait)
 	}
-	g.hint(opening, controller.Hint{Budget: "shared", Remaining: 0, Reset: 2 * time.Hour}, controller.Mark{})
+	g.hint(opening, controller.Hint{Budget: "shared", Remaining: 0, Reset: 2 * time.Hour}, marks{})
 	if !wasCalled(waits) {
 		t.Error("it has another time to wait, and is not told")
 	}
@@ -183,7 +183,8 @@ func TestWhoGivesUpLeavesTheQueueOfTheCommons(t *testing.T) {
 func TestWhoStandsBehindIsToldForHowLongThoseBeforeWait(t *testing.T) {
 	c := NewCommons([]controller.Budget{{Tokens: 10, Window: minute}, {Tokens: 10, Window: time.Hour}})
 	reserve := func(d *Dispatcher, now time.Time, short, long int64) (bool, time.Duration, int) {
-		return c.reserve(now, d, []int64{short, long}, make([]controller.Reservation, 2))
+		_, ok, wait, budget := c.reserve(now, d, []int64{short, long}, controller.Use{}, make([]controller.Reservation, 2))
+		return ok, wait, budget
 	}
 	first, second := patient(), patient()
 	reserve(first, opening, 10, 10)

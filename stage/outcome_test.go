@@ -79,7 +79,7 @@ func TestWhatIsTakenBackLeavesNoGapInTheNumbers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &witness{}
 		r := rehearse(t, t.Context(), w.seen())
-		r.Hint(controller.Hint{RetryAfter: minute}, controller.Mark{})
+		r.Hint(controller.Hint{RetryAfter: minute}, marks{})
 		if n := r.Dispatcher.pool.waiting(); n != 0 {
 			t.Fatalf("%d attempts were not taken back", n)
 		}
@@ -151,7 +151,7 @@ func TestOutcomeTellsWhetherTheIntervalHeldTheAttemptBack(t *testing.T) {
 					v.send(s.work("job", test.takes))
 					synctest.Wait()
 					if i == 0 && test.told != (controller.Hint{}) {
-						s.Hint(test.told, controller.Mark{})
+						s.Hint(test.told, marks{})
 					}
 					time.Sleep(test.sleep)
 				}

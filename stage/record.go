@@ -32,8 +32,10 @@ func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
 	j.ended = d.now.Sub(d.attempts.epoch)
 	d.hear(j)
 	d.weigh(j)
+	d.overlook(j)
 	if d.gate.circuit != nil {
 		d.gate.circuit.Record(d.now, j.counted)
+		d.gate.spread.overOpen(d.now, d.gate.circuit)
 	}
 	d.watchCircuit(j.Err)
 	if j.verdict == controller.Succeeded {
@@ -52,7 +54,7 @@ func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
 		Took:       took,
 		Tokens:     tokens,
 		Seq:        d.attempts.begun.Load(), // it has no number of its own
-		RetryAfter: j.askedFor(),
+		RetryAfter: min(j.askedFor(), d.gate.truce.longest),
 		InFlight:   int32(d.running + 1),
 		Verdict:    j.verdict,
 		Final:      true,

@@ -38,6 +38,9 @@ func (r *retries) due(now time.Time, slot bool) *Job {
 	return first
 }
 
+// drop removes a job, wherever it stands.
+func (r *retries) drop(j *Job) { heap.Remove(r.of(j), j.place-1) }
+
 // remove removes and returns the jobs that are unwanted.
 func (r *retries) remove(unwanted func(*Job) bool) []*Job {
 	return append(r.holding.remove(unwanted), r.parked.remove(unwanted)...)
@@ -47,9 +50,11 @@ func (h *retryHeap) remove(unwanted func(*Job) bool) (removed []*Job) {
 	kept := (*h)[:0]
 	for _, j := range *h {
 		if unwanted(j) {
+			j.place = 0
 			removed = append(removed, j)
 		} else {
 			kept = append(kept, j)
+			j.place = len(kept)
 		}
 	}
 	clear((*h)[len(kept):])
@@ -69,12 +74,21 @@ func (h retryHeap) first() *Job {
 
 func (h retryHeap) Len() int           { return len(h) }
 func (h retryHeap) Less(i, k int) bool { return h[i].due.Before(h[k].due) }
-func (h retryHeap) Swap(i, k int)      { h[i], h[k] = h[k], h[i] }
-func (h *retryHeap) Push(j any)        { *h = append(*h, j.(*Job)) }
+
+func (h retryHeap) Swap(i, k int) {
+	h[i], h[k] = h[k], h[i]
+	h[i].place, h[k].place = i+1, k+1
+}
+
+func (h *retryHeap) Push(j any) {
+	*h = append(*h, j.(*Job))
+	j.(*Job).place = len(*h)
+}
 
 func (h *retryHeap) Pop() any {
 	last := len(*h) - 1
 	j := (*h)[last]
+	j.place = 0
 	(*h)[last] = nil
 	*h = (*h)[:last]
 	return j

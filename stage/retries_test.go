@@ -41,6 +41,17 @@ func TestRetriesGoOnInTheOrderInWhichTheyAreDue(t *testing.T) {
 				r.add(j)
 				model = append(model, j)
 			},
+			"drop one": func(t *rapid.T) {
+				if len(model) == 0 {
+					t.Skip()
+				}
+				i := rapid.IntRange(0, len(model)-1).Draw(t, "which")
+				r.drop(model[i])
+				if model[i].place != 0 {
+					t.Fatal("a dropped job still has a place")
+				}
+				model = slices.Delete(model, i, i+1)
+			},
 			"take what is due": func(t *rapid.T) {
 				now, slot := at.Draw(t, "now"), rapid.Bool().Draw(t, "slot")
 				j := r.due(now, slot)

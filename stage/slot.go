@@ -15,17 +15,23 @@ import (
 type Slot struct {
 	dispatcher *Dispatcher // nil: the slot is nobody's
 	attempt    int
-	mark       controller.Mark // of its start
+	refusals   int
+	mark       marks // of its start
 	waited     time.Duration
 	tokens     atomic.Int64
 	recorded   atomic.Bool
 	hinted     atomic.Int64 // the last RetryAfter
-	release    func(error)  // nil: it is not held by hand
+	onVerdict  atomic.Pointer[verdictFunc]
+	release    func(error) // nil: it is not held by hand
 	released   atomic.Bool
 }
 
 // Attempt returns the number of the attempt: 0 on the job's first.
 func (s *Slot) Attempt() int { return s.attempt }
+
+// Refusals returns how many of the job's attempts before this one were refused, and used up
+// none of those that Retry allows.
+func (s *Slot) Refusals() int { return s.refusals }
 
 // Waited returns how long the job waited, from the intake to its first attempt.
 func (s *Slot) Waited() time.Duration { return s.waited }
@@ -59,6 +65,52 @@ func (s *Slot) Hint(h controller.Hint) {
 	s.dispatcher.Hint(h, s.mark)
 }
 
+// A verdictFunc is told of the attempt's verdict, and then the next one is.
+type verdictFunc struct {
+	tell func(controller.Verdict)
+	next *verdictFunc
+}
+
+// wasJudged is in the place of the functions of an attempt that was judged.
+var wasJudged = new(verdictFunc)
+
+// OnVerdict calls f once, when the attempt has ended, with what the throttle makes of
+// it: that may be another verdict than Classify's on the error of the work, such as with
+// an AttemptTimeout, a Batch, or a run that was cancelled. f is called before the slot
+// is free again, so it should be quick; a panic in it is dropped. OnVerdict returns
+// false if f will not be called: outside an attempt, or when it has ended. It panics if
+// f is nil.
+func (s *Slot) OnVerdict(f func(controller.Verdict)) bool {
+	if f == nil {
+		panic("paceline: OnVerdict: function is nil")
+	}
+	if s.dispatcher == nil {
+		return false
+	}
+	l := &verdictFunc{tell: f}
+	for {
+		l.next = s.onVerdict.Load()
+		if l.next == wasJudged {
+			return false
+		}
+		if s.onVerdict.CompareAndSwap(l.next, l) {
+			return true
+		}
+	}
+}
+
+// judged tells those that want it the verdict.
+func (s *Slot) judged(v controller.Verdict) {
+	for l := s.onVerdict.Swap(wasJudged); l != nil && l != wasJudged; l = l.next {
+		l.safely(v)
+	}
+}
+
+func (l *verdictFunc) safely(v controller.Verdict) {
+	defer func() { _ = recover() }()
+	l.tell(v)
+}
+
 // Release gives back a slot from Acquire, with the error of what was done in it,
 // nil if that succeeded. A second call does nothing, nor does one of a slot that
 // is not from Acquire.
@@ -69,6 +121,12 @@ func (s *Slot) Release(err error) {
 }
 
 type slotKey struct{}
+
+// slotOf asks for a slot of one dispatcher, also behind those of others.
+type slotOf struct{ dispatcher *Dispatcher }
+
+// Nested reports whether ctx is that of an attempt which holds one of d's slots.
+func (d *Dispatcher) Nested(ctx context.Context) bool { return ctx.Value(slotOf{d}) != nil }
 
 // SlotFrom returns the slot of the attempt that ctx belongs to. Outside an
 // attempt it returns one that records nothing. It never returns nil.
@@ -108,7 +166,7 @@ func (s *scope) Err() error {
 func (s *scope) Value(key any) any {
 	s.used.Store(true)
 	switch key {
-	case slotKey{}:
+	case slotKey{}, slotOf{s.slot.dispatcher}:
 		return &s.slot
 	case askKey{}:
 		return nil // it was meant for this job, not for others that its work may do

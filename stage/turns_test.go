@@ -33,7 +33,7 @@ func TestDoorsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 1)
 		a, b, c := s.open(t.Context()), s.open(t.Context()), s.open(t.Context())
-		s.Hint(controller.Hint{RetryAfter: second}, controller.Mark{}) // until all are there
+		s.Hint(controller.Hint{RetryAfter: second}, marks{}) // until all are there
 		a.send(s.work("a1", second), s.work("a2", second), s.work("a3", second), s.work("a4", second))
 		b.send(s.work("b1", second))
 		c.send(s.work("c1", second), s.work("c2", second))
@@ -54,7 +54,7 @@ func TestCallsStandInOneQueueThatTakesTurnsWithTheDoors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 1)
 		v := s.open(t.Context())
-		s.Hint(controller.Hint{RetryAfter: second}, controller.Mark{})
+		s.Hint(controller.Hint{RetryAfter: second}, marks{})
 		v.send(s.work("a1", second), s.work("a2", second), s.work("a3", second))
 		synctest.Wait()
 		for _, name := range []string{"x", "y", "z"} {
@@ -82,7 +82,7 @@ func TestTurnsAreFair(t *testing.T) {
 		var got, want []string
 		synctest.Test(t, func(t *testing.T) {
 			s := newStand(t, limit)
-			s.Hint(controller.Hint{RetryAfter: second}, controller.Mark{}) // until all are there
+			s.Hint(controller.Hint{RetryAfter: second}, marks{}) // until all are there
 			all := 0
 			var visitors []*visitor
 			for door, n := range jobs {
@@ -255,7 +255,7 @@ func TestOneJobIsWantedWhileTheGateIsShut(t *testing.T) {
 		{"circuit", breakingBy(controller.Breaker{Failures: 1}), func(s *stand) { use(s, 0, io.EOF) }, 0},
 		{"budget", budgeted(controller.Budget{Tokens: 10, Window: minute}), func(s *stand) { use(s, 10, nil) }, 0},
 		{"rate", rated(1, 1), func(s *stand) { use(s, 0, nil) }, 0},
-		{"server", func(*Config) {}, func(s *stand) { s.Hint(controller.Hint{RetryAfter: minute}, controller.Mark{}) }, 0},
+		{"server", func(*Config) {}, func(s *stand) { s.Hint(controller.Hint{RetryAfter: minute}, marks{}) }, 0},
 		{"pace", paced(second), func(s *stand) { use(s, 0, nil) }, 0},
 		{"quick pace", paced(250 * time.Microsecond), func(s *stand) { use(s, 0, nil) }, 4}, // what a millisecond needs
 	} {

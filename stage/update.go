@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/paceline-go/paceline/controller"
@@ -9,7 +8,8 @@ import (
 
 // Update replaces the configuration, but for the clock, the seed and the
 // commons. No job is lost, what was learned stays where it can, and what has
-// been used of a budget of the same name stays used. then is called before
+// been used of a budget of the same name stays used. A pause that a server asked for
+// is lifted. then is called before
 // anything starts under the new configuration.
 func (d *Dispatcher) Update(cfg Config, then func()) {
 	d.do(func() {
@@ -30,6 +30,7 @@ func (d *Dispatcher) update(cfg Config) {
 	d.forgetExhausted()
 	d.attempts.rules.Store(newRules(cfg))
 	d.gate.update(d.now, cfg)
+	d.liftPause()
 	d.reporter.update(d.now, cfg.Controller)
 	d.refuse()
 }
@@ -50,6 +51,8 @@ func (d *Dispatcher) enlarge(most int) {
 // update replaces what the gate goes by.
 func (g *gate) update(now time.Time, cfg Config) {
 	g.share = cfg.Controller.Bounds.MaxLimit
+	g.truce.longest = cfg.longestPause()
+	g.spread.most, g.spread.random = cfg.Spread, g.random
 	g.pacer.Jitter = cfg.Jitter
 	g.updateBudgets(now, cfg.Budgets)
 	switch {
@@ -94,13 +97,13 @@ func (g *gate) updateBudgets(now time.Time, budgets []controller.Budget) {
 	}
 	g.budgets = nil
 	for _, b := range budgets {
-		g.told.Forget(b.Name)
 		k := kind{b.Name, b.Requests}
 		if kept := before[k]; len(kept) > 0 {
 			kept[0].Update(now, b)
 			g.budgets, before[k] = append(g.budgets, kept[0]), kept[1:]
 			continue
 		}
+		g.told.Forget(b.Name)
 		g.budgets = append(g.budgets, controller.NewWindow(b))
 	}
 }
@@ -108,18 +111,12 @@ func (g *gate) updateBudgets(now time.Time, budgets []controller.Budget) {
 // refuse gives back the jobs for which there will never be room any more.
 func (d *Dispatcher) refuse() {
 	rules := d.attempts.rules.Load()
-	tooDear := func(j *Job) bool { return rules.tooDear(j.Ask) != nil }
 	for _, door := range d.doors {
-		for _, j := range door.queue.removeAll(tooDear) {
-			if door != d.counter {
-				door.admitted++
+		door.queue.each(func(j *Job) {
+			if err := rules.tooDear(j.Ask); err != nil {
+				j.count(&d.status, err) // though it was never tried
 			}
-			d.status.Failed++
-			d.finish(j, rules.tooDear(j.Ask))
-		}
+		})
 	}
-	for _, j := range d.retries.remove(tooDear) {
-		d.release(j)
-		d.finish(j, fmt.Errorf("%w; %w", rules.tooDear(j.Ask), j.Err))
-	}
+	d.finishWaiting(d.doors, func(j *Job) error { return rules.tooDear(j.Ask) })
 }

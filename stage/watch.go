@@ -29,48 +29,82 @@ func (d *Dispatcher) watchCircuit(err error) {
 }
 
 // restored is the share of a budget that has to be free for it to count as
-// restored. A budget that attempts use up as it trickles in stays exhausted.
+// restored. A budget that attempts use up as it trickles in stays exhausted,
+// unless one of them is held up for long.
 const restored = 0.1
+
+// longStall is how long a budget has to hold an attempt up for that to be an event
+// of its own, with an end of its own. Chosen: what a user who looks on notices.
+const longStall = time.Second
 
 // restoredBudget reports whether the budget that was exhausted, if one was, has
 // enough again.
 func (d *Dispatcher) restoredBudget() bool {
-	return d.empty < 0 || d.gate.free(d.now, d.empty) >= restored
+	return d.short.budget < 0 || d.gate.free(d.now, d.short.budget) >= restored
 }
 
 // tellBudget notes that a budget holds attempts up, or that it does so no more.
 // Whether it has enough again was to be asked before an attempt took its part.
 func (d *Dispatcher) tellBudget(h hold, wait time.Duration, budget int, enough bool) {
+	e := &d.short
 	switch {
-	case h == byCommons && wait == 0:
-		return // it is another one's turn, who has not come yet
+	case h == byCommons && wait == 0: // it is another one's turn, who has not come yet
 	case h != byBudget && h != byCommons:
-		budget = -1
+		if enough {
+			d.forgetExhausted()
+		} else if e.stalled(d.now) {
+			d.tellRestored()
+		}
+		e.since = time.Time{}
+	case budget != e.budget:
+		d.forgetExhausted()
+		d.tellExhausted(budget, wait)
+	case e.since.IsZero() && (!e.told || wait >= longStall):
+		d.tellRestored()
+		d.tellExhausted(budget, wait)
+	case e.since.IsZero():
+		e.since = d.now
 	}
-	if budget == d.empty || budget < 0 && !enough {
-		return
-	}
-	d.forgetExhausted()
-	if budget >= 0 {
-		d.note(controller.Event{Kind: controller.EventBudgetExhausted, Budget: d.gate.name(budget), Wait: wait})
-	}
-	d.empty = budget
 }
 
-// forgetExhausted notes that a budget holds nothing up any more.
-func (d *Dispatcher) forgetExhausted() {
-	if d.empty >= 0 {
-		d.note(controller.Event{Kind: controller.EventBudgetRestored, Budget: d.gate.name(d.empty)})
-		d.empty = -1
+// A shortage is of a budget that has held attempts up and has not enough again.
+type shortage struct {
+	budget int       // -1: none
+	since  time.Time // when it began to hold the next attempt up; zero: it does not now
+	told   bool      // and its end is not
+}
+
+// stalled reports whether the budget has held an attempt up for long.
+func (e *shortage) stalled(now time.Time) bool {
+	return !e.since.IsZero() && now.Sub(e.since) >= longStall
+}
+
+func (d *Dispatcher) tellExhausted(budget int, wait time.Duration) {
+	d.short = shortage{budget: budget, since: d.now, told: true}
+	d.note(controller.Event{Kind: controller.EventBudgetExhausted, Budget: d.gate.name(budget), Wait: wait})
+}
+
+// tellRestored notes that the budget holds nothing up any more, if it is not known yet.
+func (d *Dispatcher) tellRestored() {
+	if e := &d.short; e.told {
+		e.told = false
+		d.note(controller.Event{Kind: controller.EventBudgetRestored, Budget: d.gate.name(e.budget)})
 	}
+}
+
+// forgetExhausted notes that no budget is exhausted any more.
+func (d *Dispatcher) forgetExhausted() {
+	d.tellRestored()
+	d.short = shortage{budget: -1}
 }
 
 // watchHold counts for how long what held up the next attempt has done so, and
 // notes what does now.
-func (d *Dispatcher) watchHold(held hold) {
+func (d *Dispatcher) watchHold(held hold, wait time.Duration) {
 	d.countHold()
 	if !d.reporter.pending() { // else nobody has asked what does
 		d.status.HeldBy = d.holder(held)
+		d.spell.watch(d.now, held, wait)
 	}
 }
 
@@ -134,6 +168,8 @@ func (d *Dispatcher) report() {
 	d.status.InFlight = d.running - d.pool.waiting()
 	d.status.Waiting = d.jobs - d.status.InFlight
 	d.status.PausedFor, d.status.Interval = d.gate.pause(d.now), d.gate.interval(d.now)
+	d.status.MeanTokens, _ = d.gate.usage.Mean()
+	d.status.HoldFor, d.status.LongHolds = d.spell.left(d.now), d.spell.long(d.now)
 	d.status.Budgets = d.gate.appendStatus(d.reporter.budgets(), d.now)
 	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status)
 }

@@ -127,16 +127,52 @@ func TestBudgetsTellWhenTheyHoldAttemptsUp(t *testing.T) {
 	})
 }
 
-// A budget that trickles in and is used up as it does stays exhausted.
+// Four stalls are four events, each with its end.
+func TestEachLongStallOfABudgetIsToldWithItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1, budgeted(controller.Budget{Name: "b", Tokens: 100, Window: 100 * second}))
+		v := s.open(t.Context())
+		for range 250 {
+			v.sendJobs(&Job{Work: s.work("job", second), Ask: Ask{Cost: 2, Weight: 1}})
+		}
+		v.leave(250)
+		s.heard("50s budget_exhausted wait=50s budget=b", "1m40s budget_restored budget=b",
+			"2m30s budget_exhausted wait=50s budget=b", "3m20s budget_restored budget=b",
+			"4m10s budget_exhausted wait=50s budget=b", "5m0s budget_restored budget=b",
+			"5m50s budget_exhausted wait=50s budget=b", "6m40s budget_restored budget=b")
+	})
+}
+
+// A budget that trickles in and is used up as it does stays exhausted, until there is nothing
+// to hold up any more.
 func TestBudgetThatTricklesInStaysExhausted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 1, budgeted(controller.Budget{Name: "b", Tokens: 100, Window: 100 * second}))
 		v := s.open(t.Context())
-		for range 150 {
-			v.sendJobs(&Job{Work: s.work("job", second), Ask: Ask{Cost: 2, Weight: 1}})
+		for i := range 300 {
+			takes := second
+			if i >= 100 {
+				takes = 900 * time.Millisecond // so that each is held up for a while
+			}
+			v.sendJobs(&Job{Work: s.work("job", takes), Ask: Ask{Cost: 1, Weight: 1}})
 		}
-		v.leave(150)
-		s.heard("50s budget_exhausted wait=50s budget=b") // and then each second or so
+		v.leave(300)
+		s.heard("1m40.9s budget_exhausted wait=100ms budget=b", "4m59.9s budget_restored budget=b")
+	})
+}
+
+// A hold whose jobs are cancelled is over, too.
+func TestStallOfABudgetEndsWithItsJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 1, budgeted(controller.Budget{Name: "b", Tokens: 1, Window: minute}))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*second)
+		defer cancel()
+		for range 2 {
+			go s.Do(ctx, Ask{Cost: 1, Weight: 1}, s.work("call", 0))
+			time.Sleep(second)
+		}
+		time.Sleep(minute)
+		s.heard("1s budget_exhausted wait=59s budget=b", "10s budget_restored budget=b")
 	})
 }
 
@@ -160,11 +196,11 @@ func TestPauseIsToldOnceAndItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 1)
 		v := s.open(t.Context())
-		s.Hint(controller.Hint{RetryAfter: 10 * second}, controller.Mark{})
+		s.Hint(controller.Hint{RetryAfter: 10 * second}, marks{})
 		v.send(s.work("job", 0))
 		time.Sleep(5 * second)
-		s.Hint(controller.Hint{RetryAfter: 10 * second}, controller.Mark{}) // until 15s
-		s.Hint(controller.Hint{RetryAfter: second}, controller.Mark{})      // no longer than before
+		s.Hint(controller.Hint{RetryAfter: 10 * second}, marks{}) // until 15s
+		s.Hint(controller.Hint{RetryAfter: second}, marks{})      // no longer than before
 		if snap := s.Snapshot(); snap.PausedFor != 10*second {
 			t.Errorf("paused for %v", snap.PausedFor)
 		}

@@ -18,13 +18,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/etl/data"
 	"github.com/paceline-go/paceline/pipeline"
 )
@@ -43,25 +42,25 @@ func main() {
 }
 
 // run returns the exit status: 0 if each text has a vector or is at fault itself, 1
-// if one is not, 2 for a wrong command line.
+// if one is not, 2 for a wrong command line, 130 after Ctrl-C.
 func run(args []string, stdout, stderr io.Writer) int {
 	s, err := parse(args, stderr)
 	if err != nil {
-		return 2
+		return command.Usage(err)
 	}
-	interrupt, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	interrupt, stop := command.Context()
 	defer stop()
-	context.AfterFunc(interrupt, stop) // the next one meets Go's own handler
+	command.Announce(interrupt, stderr)
 	sum, err := s.embed(interrupt, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "batch:", err)
-		return 1
+		return command.Status(interrupt, 1)
 	}
 	sum.print(stdout, s.like)
 	if !sum.complete() {
-		return 1
+		return command.Status(interrupt, 1)
 	}
-	return 0
+	return command.Status(interrupt, 0)
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {

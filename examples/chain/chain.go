@@ -75,7 +75,10 @@ func (s settings) chain(interrupt context.Context, out io.Writer) (*summary, err
 	}
 	sum.took, sum.heap = watch.stop()
 	sum.taken, sum.interrupted = jobs.taken, interrupt.Err() != nil
-	if err := errors.Join(err, jobs.err, dead.keep(s.replay)); err != nil {
+	if jobs.err != nil { // the letters that are there stay as they are
+		return nil, errors.Join(err, jobs.err)
+	}
+	if err := errors.Join(err, dead.keep(s.replay)); err != nil {
 		return nil, err
 	}
 	sum.rows, err = db.count()

@@ -115,3 +115,20 @@ func TestAWrongCommandLineIsRefused(t *testing.T) {
 		t.Errorf("got status %d and %q, want 1, since there are no letters", status, &stderr)
 	}
 }
+
+func TestAMalformedLetterIsSaidOnce(t *testing.T) {
+	dir := t.TempDir()
+	dead := filepath.Join(dir, "dead.jsonl")
+	const text = "no letter\n"
+	if err := os.WriteFile(dead, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	status := run([]string{"-replay", "-dead", dead, "-db", filepath.Join(dir, "chain.db")}, io.Discard, &stderr)
+	if status != 1 || strings.Count(stderr.String(), "letter 1:") != 1 {
+		t.Errorf("got status %d and %q, want 1, and the letter named once", status, &stderr)
+	}
+	if left, err := os.ReadFile(dead); err != nil || string(left) != text {
+		t.Errorf("got %q and %v, want the file as it was", left, err)
+	}
+}

@@ -14,14 +14,13 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
+
+	"github.com/paceline-go/paceline/examples/command"
 )
 
 // settings are the command line, and what tests make quicker.
@@ -38,25 +37,25 @@ func main() {
 }
 
 // run returns the exit status: 0 if each city is in the database or a dead letter, 1
-// if one is not, 2 for a wrong command line.
+// if one is not, 2 for a wrong command line, 130 after Ctrl-C.
 func run(args []string, stdout, stderr io.Writer) int {
 	s, err := parse(args, stderr)
 	if err != nil {
-		return 2
+		return command.Usage(err)
 	}
-	interrupt, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	interrupt, stop := command.Context()
 	defer stop()
-	context.AfterFunc(interrupt, stop) // the next one meets Go's own handler
+	command.Announce(interrupt, stderr)
 	sum, err := s.chain(interrupt, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "chain:", err)
-		return 1
+		return command.Status(interrupt, 1)
 	}
 	sum.print(stdout)
 	if !sum.complete() {
-		return 1
+		return command.Status(interrupt, 1)
 	}
-	return 0
+	return command.Status(interrupt, 0)
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {

@@ -9,6 +9,10 @@
 //	                     │
 //	                  pacepage ──► http://localhost:8090/
 //
+// The third service would answer more in a minute than its quota has tokens for. So its
+// calls stop now and then until the quota has room again, in the first minute for some
+// ten seconds; the page says that a budget holds them up.
+//
 // Run it from the root of the repo, open the page, and stop it with Ctrl-C:
 //
 //	go run ./examples/dashboard
@@ -16,13 +20,12 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/paceline-go/paceline/examples/command"
 )
 
 // settings are the command line.
@@ -38,25 +41,25 @@ func main() {
 }
 
 // run returns the exit status: 0 only if every job that was taken came back, 1 if
-// one did not, 2 for a wrong command line.
+// one did not, 2 for a wrong command line, 130 after Ctrl-C.
 func run(args []string, stdout, stderr io.Writer) int {
 	s, err := parse(args, stderr)
 	if err != nil {
-		return 2
+		return command.Usage(err)
 	}
-	interrupt, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	interrupt, stop := command.Context()
 	defer stop()
-	context.AfterFunc(interrupt, stop) // the next one meets Go's own handler
+	command.Announce(interrupt, stderr)
 	sum, err := s.dashboard(interrupt, regions, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "dashboard:", err)
-		return 1
+		return command.Status(interrupt, 1)
 	}
 	sum.print(stdout)
 	if !sum.complete() {
-		return 1
+		return command.Status(interrupt, 1)
 	}
-	return 0
+	return command.Status(interrupt, 0)
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {

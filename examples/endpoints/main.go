@@ -14,13 +14,12 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/paceline-go/paceline/examples/command"
 )
 
 // inFlight is how many calls are in flight, at most. The rate is meant to be
@@ -38,25 +37,24 @@ func main() {
 }
 
 // run returns the exit status: 0 only if every call was answered and none
-// refused, 1 if one was not, 2 for a wrong command line.
+// refused, 1 if one was not, 2 for a wrong command line, 130 after Ctrl-C.
 func run(args []string, stdout, stderr io.Writer) int {
 	s, err := parse(args, stderr)
 	if err != nil {
-		return 2
+		return command.Usage(err)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := command.Context()
 	defer stop()
-	context.AfterFunc(ctx, stop) // the next one meets Go's own handler
 	sum, err := s.endpoints(ctx, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "endpoints:", err)
-		return 1
+		return command.Status(ctx, 1)
 	}
 	sum.print(stdout)
 	if !sum.complete() {
-		return 1
+		return command.Status(ctx, 1)
 	}
-	return 0
+	return command.Status(ctx, 0)
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {

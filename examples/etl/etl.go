@@ -24,7 +24,7 @@ const (
 func etl(abort, intake context.Context, o options, out io.Writer) (*summary, error) {
 	clk := clock.Real()
 	in := openSource(o.in)
-	found, err := in.survey()
+	found, err := in.survey(o.strict)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,8 @@ type job struct {
 	failures  []failure   // likewise
 	loaded    int
 	failed    int
-	left      int // taken, but let go of when the run was aborted
+	reasons   []string // of the first failures
+	left      int      // taken, but let go of when the run was aborted
 }
 
 func (j *job) announce(url string, embedded bool) (err error) {
@@ -114,7 +115,10 @@ func (j *job) announce(url string, embedded bool) (err error) {
 	if embedded {
 		url += " (embedded)"
 	}
-	line(j.out, "from", "%s, %s rows", j.in.name, thousands(j.found.rows))
+	line(j.out, "from", "%s, %s", j.in.name, plural(j.found.rows, "row"))
+	if n := j.found.broken; n > 0 {
+		line(j.out, "", "%s cannot be used, and will count as failed", plural(n, "row"))
+	}
 	line(j.out, "through", "%s", url)
 	line(j.out, "into", "%s, which holds %s", j.target.path, thousands(j.before))
 	if j.before == j.found.rows {
@@ -128,15 +132,15 @@ func (j *job) announce(url string, embedded bool) (err error) {
 type result = pipeline.Result[record, service.Answer]
 
 func (j *job) run(abort, intake context.Context, cfg pipeline.Config) error {
-	abort, cancel := context.WithCancel(abort)
-	defer cancel()
+	work, letGo := context.WithCancel(context.Background())
+	defer letGo()
 	intake, stop := context.WithCancel(intake)
 	defer stop()
-	defer context.AfterFunc(abort, stop)()
+	defer context.AfterFunc(work, stop)()
 
 	ended := make(chan struct{})
 	defer close(ended)
-	cfg.TotalJobs = j.found.rows - j.before
+	cfg.TotalJobs = j.found.rows - j.found.broken - j.before
 	cfg.OnEvent = func(e pipeline.Event) {
 		select {
 		case j.events <- e:
@@ -149,12 +153,18 @@ func (j *job) run(abort, intake context.Context, cfg pipeline.Config) error {
 	}
 	j.line = paceterm.Options{Plain: 2 * time.Second}.Draw(j.out, p.Throttle())
 	defer j.line.Stop()
+	cancel := func() {
+		j.line.Stop() // before: a row that is let go of is not done
+		letGo()
+	}
+	defer context.AfterFunc(abort, cancel)()
 	jobs, extracted := make(chan record), make(chan extraction, 1)
 	go func() {
 		defer close(jobs)
 		extracted <- extract(intake, j.in, j.target.loadedFrom, jobs)
 	}()
-	if err := j.load(abort, cancel, intake.Done(), p.Cost(cost).Run(abort, jobs)); err != nil {
+	aborted := func() bool { return abort.Err() != nil || work.Err() != nil }
+	if err := j.load(aborted, cancel, intake.Done(), p.Cost(cost).Run(work, jobs)); err != nil {
 		return err
 	}
 	j.extracted = <-extracted
@@ -165,7 +175,7 @@ func (j *job) run(abort, intake context.Context, cfg pipeline.Config) error {
 // load is the loop of the run: what comes out goes into the database, and what the
 // throttle tells into the history. If the database fails, it aborts the run and
 // waits for its end.
-func (j *job) load(abort context.Context, cancel func(), stopping <-chan struct{}, results <-chan result) (failed error) {
+func (j *job) load(aborted func() bool, cancel func(), stopping <-chan struct{}, results <-chan result) (failed error) {
 	tick := j.clock.Ticker(beat)
 	defer tick.Stop()
 	var graceOver <-chan time.Time
@@ -174,7 +184,7 @@ func (j *job) load(abort context.Context, cancel func(), stopping <-chan struct{
 		select {
 		case res, more := <-results:
 			if open = more; more && failed == nil {
-				err = j.take(res, abort.Err() != nil)
+				err = j.take(res, aborted())
 			}
 		case <-tick.C:
 			if failed == nil {
@@ -184,7 +194,7 @@ func (j *job) load(abort context.Context, cancel func(), stopping <-chan struct{
 			j.hear(e)
 		case <-stopping:
 			stopping = nil
-			j.announceStop(abort.Err() != nil)
+			j.announceStop(aborted())
 			graceOver = j.clock.After(grace)
 		case <-graceOver:
 			cancel()
@@ -233,7 +243,7 @@ func (j *job) take(res result, aborted bool) error {
 	case aborted:
 		j.left++
 	default:
-		j.failures = append(j.failures, failure{res.In.row, res.In.id, res.Attempts, res.Err})
+		j.failures = append(j.failures, failure{res.In.row, res.In.line, res.In.id, res.Attempts, fmt.Errorf("line %d: %w", res.In.line, res.Err)})
 	}
 	if len(j.rows)+len(j.failures) < batch {
 		return nil
@@ -257,5 +267,10 @@ func (j *job) save(rows []loadedRow, failures []failure) error {
 	}
 	j.loaded += len(rows) - len(doubled)
 	j.failed += len(failures) + len(doubled)
+	for _, f := range append(failures, doubled...) {
+		if len(j.reasons) < mostReasons {
+			j.reasons = append(j.reasons, f.err.Error())
+		}
+	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -211,8 +213,8 @@ func TestASignalEndsTheIntakeAndTheNextRunGoesOn(t *testing.T) {
 	p.readUntil(t, "stopping: no further row is read")
 	p.answer()
 	p.readUntil(t, "none loaded twice; the next run goes on from here")
-	if err := p.Wait(); p.ProcessState.ExitCode() != 1 {
-		t.Errorf("got %v, want exit status 1", err)
+	if err := p.Wait(); p.ProcessState.ExitCode() != 130 {
+		t.Errorf("got %v, want exit status 130", err)
 	}
 	if sum := f.finish(t); sum.extracted.before < rows/3 || sum.audit.runs != 2 {
 		t.Errorf("got %d found by the second of %d runs, want at least %d", sum.extracted.before, sum.audit.runs, rows/3)
@@ -311,6 +313,76 @@ func TestRowsThatCannotBeUsedFail(t *testing.T) {
 	}
 }
 
+func TestOneMalformedRecordIsARowThatFailed(t *testing.T) {
+	f := newFixture(t)
+	f.write(t, 6, "too,few", "after,2000,1,1", "\"open,2001,1,1", "last,2002,1,1")
+	var out bytes.Buffer
+	sum, err := etl(t.Context(), t.Context(), f.options, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum.print(&out)
+	if sum.loaded != 8 || sum.failed != 2 || sum.audit.failed != 2 || sum.complete() {
+		t.Errorf("got %d loaded and %d failed, want 8 and 2", sum.loaded, sum.failed)
+	}
+	for _, want := range []string{
+		"2 rows cannot be used", " 8 of 8 ",
+		"not done   2 of 10 rows failed, all others are loaded",
+		"failed     line 8: got 2 fields, want 4 as in the header",
+		"failed     line 10: got a quote",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("got\n%s\nwant it to say %q", &out, want)
+		}
+	}
+
+	f.strict = true
+	f.db += "2"
+	sum, err = etl(t.Context(), t.Context(), f.options, &out)
+	if sum != nil || err == nil || !strings.Contains(err.Error(), "line 8: got 2 fields") {
+		t.Errorf("strict: got %v and %v, want it to stop at line 8", sum, err)
+	}
+	if _, err := os.Stat(f.db); err == nil {
+		t.Error("strict: it began to load")
+	}
+}
+
+func TestTheVerdictComesFirst(t *testing.T) {
+	f := newFixture(t)
+	sum := f.finish(t)
+	var out bytes.Buffer
+	sum.print(&out)
+	if first, _, _ := strings.Cut(strings.TrimSpace(out.String()), "\n"); first != "done       every record is accounted for: none lost, none loaded twice" {
+		t.Errorf("got %q first, want the verdict", first)
+	}
+}
+
+func TestProgressCountsNoRowThatWasLetGo(t *testing.T) {
+	f := newFixture(t)
+	abort, cancel := context.WithCancel(t.Context())
+	f.before(func(call int64, _ http.ResponseWriter, r *http.Request) bool {
+		if call == rows/2 {
+			cancel()
+		}
+		if call >= rows/2 {
+			<-r.Context().Done()
+		}
+		return call >= rows/2
+	})
+	var out bytes.Buffer
+	sum, err := etl(abort, abort, f.options, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := regexp.MustCompile(`(\d+) of 48 `).FindAllStringSubmatch(out.String(), -1)
+	if len(said) == 0 {
+		t.Fatalf("got %q, want it to tell what was done", &out)
+	}
+	if got, err := strconv.Atoi(said[len(said)-1][1]); err != nil || got > sum.loaded || sum.left == 0 {
+		t.Errorf("got %d done of %d loaded, with %d let go of", got, sum.loaded, sum.left)
+	}
+}
+
 func TestExitStatus(t *testing.T) {
 	f := newFixture(t)
 	args := []string{"-in", f.in, "-db", f.db, "-url", f.url}
@@ -326,7 +398,7 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"-budget", "-1"}, 2, "-budget: got -1, want at least 0"},
 		{[]string{"-retries", "0"}, 2, "-retries: got 0, want at least 1"},
 		{[]string{"cities.csv"}, 2, `arguments: got ["cities.csv"], want flags alone`},
-		{[]string{"-h"}, 2, "-fresh"},
+		{[]string{"-h"}, 0, "-fresh"},
 	} {
 		var out bytes.Buffer
 		if got := run(c.args, &out, &out); got != c.want || !strings.Contains(out.String(), c.says) {
@@ -342,7 +414,7 @@ func TestTheEmbeddedServiceTakesLessThanAMinute(t *testing.T) {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	found, err := openSource("").survey()
+	found, err := openSource("").survey(false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,11 +7,11 @@ import (
 	"context"
 	"crypto/sha256"
 	_ "embed"
-	"encoding/csv"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -23,6 +23,7 @@ var cities []byte
 // record is one row of the input.
 type record struct {
 	row        int // from 1, the header not counted
+	line       int // of the input, on which it begins, from 1
 	id         string
 	name       string
 	country    string
@@ -44,29 +45,44 @@ func openSource(path string) source {
 			return io.NopCloser(bytes.NewReader(cities)), nil
 		}}
 	}
-	return source{path, func() (io.ReadCloser, error) { return os.Open(path) }}
+	return source{path, func() (io.ReadCloser, error) {
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s: got no regular file, want one: it is read twice", path)
+		}
+		return os.Open(path)
+	}}
 }
 
 // survey is what the first reading finds.
 type survey struct {
 	rows   int
+	broken int    // of them, not usable
 	sha256 string // of the content, by which a later run knows that it goes on with the same
 }
 
-func (s source) survey() (survey, error) {
+// survey reads all of it. If it is strict, the first row that cannot be used is an error.
+func (s source) survey(strict bool) (survey, error) {
 	var found survey
+	var fault error
 	hash := sha256.New()
-	err := s.read(hash, func(columns, []string) bool {
+	err := s.read(hash, func(_ record, err error) bool {
 		found.rows++
-		return true
+		if err != nil {
+			found.broken++
+		}
+		if err != nil && strict {
+			fault = fmt.Errorf("input %s: %w", s.name, err)
+		}
+		return fault == nil
 	})
 	found.sha256 = hex.EncodeToString(hash.Sum(nil))
-	return found, err
+	return found, errors.Join(err, fault)
 }
 
 // failure is a row that did not make it into the table.
 type failure struct {
 	row      int
+	line     int
 	id       string
 	attempts int
 	err      error
@@ -84,14 +100,13 @@ type extraction struct {
 // ends.
 func extract(intake context.Context, s source, loaded func(id string) (row int, err error), jobs chan<- record) extraction {
 	var x extraction
-	err := s.read(io.Discard, func(header columns, fields []string) bool {
+	err := s.read(io.Discard, func(rec record, err error) bool {
 		if intake.Err() != nil {
 			return false
 		}
 		x.read++
-		rec, err := header.record(x.read, fields)
 		if err != nil {
-			x.broken = append(x.broken, failure{row: x.read, id: rec.id, err: err})
+			x.broken = append(x.broken, failure{row: rec.row, line: rec.line, id: rec.id, err: err})
 			return true
 		}
 		switch row, err := loaded(rec.id); {
@@ -102,7 +117,7 @@ func extract(intake context.Context, s source, loaded func(id string) (row int, 
 			x.before++
 			return true
 		case row != 0:
-			x.broken = append(x.broken, failure{row: rec.row, id: rec.id, err: twice(rec.id, row)})
+			x.broken = append(x.broken, failure{row: rec.row, line: rec.line, id: rec.id, err: fmt.Errorf("line %d: %w", rec.line, twice(rec.id, row))})
 			return true
 		}
 		select {
@@ -120,12 +135,13 @@ func extract(intake context.Context, s source, loaded func(id string) (row int, 
 }
 
 func twice(id string, row int) error {
-	return fmt.Errorf("id %s: got it again, want it once: it was loaded from row %d", id, row)
+	return fmt.Errorf("id %s: got it again, want it once: row %d has it", id, row)
 }
 
-// read passes on the rows of the input until each returns false. What is read
-// goes to copy too, as it is before decompression.
-func (s source) read(copy io.Writer, each func(columns, []string) bool) error {
+// read passes on the rows of the input until each returns false: each as a record, or
+// with the reason why it is none. What is read goes to copy too, as it is before
+// decompression.
+func (s source) read(copy io.Writer, each func(record, error) bool) error {
 	file, err := s.open()
 	if err != nil {
 		return fmt.Errorf("input: %w", err)
@@ -135,9 +151,8 @@ func (s source) read(copy io.Writer, each func(columns, []string) bool) error {
 	if err != nil {
 		return fmt.Errorf("input %s: %w", s.name, err)
 	}
-	rows := csv.NewReader(text)
-	rows.ReuseRecord = true
-	names, err := rows.Read()
+	rows := newRecords(text)
+	names, _, err := rows.next()
 	if err != nil {
 		return fmt.Errorf("input %s: header: %w", s.name, err)
 	}
@@ -145,15 +160,22 @@ func (s source) read(copy io.Writer, each func(columns, []string) bool) error {
 	if err != nil {
 		return fmt.Errorf("input %s: %w", s.name, err)
 	}
-	for {
-		fields, err := rows.Read()
+	for row := 1; ; row++ {
+		fields, line, err := rows.next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err != nil {
-			return fmt.Errorf("input %s: %w", s.name, err)
+		rec := record{row: row, line: line}
+		switch bad := (*malformedError)(nil); {
+		case err == nil:
+			err = header.fill(&rec, fields)
+		case !errors.As(err, &bad):
+			return fmt.Errorf("input %s: line %d: %w", s.name, line, err)
 		}
-		if !each(header, fields) {
+		if err != nil {
+			err = fmt.Errorf("line %d: %w", line, err)
+		}
+		if !each(rec, err) {
 			return nil
 		}
 	}
@@ -170,39 +192,54 @@ func decompress(r io.Reader) (io.Reader, error) {
 }
 
 // columns are the positions of the fields in a row; -1 where the input has none.
-type columns struct{ id, name, country, lat, lon, population int }
+type columns struct{ id, name, country, lat, lon, population, all int }
 
 func newColumns(names []string) (columns, error) {
 	at := func(name string) int { return slices.Index(names, name) }
-	c := columns{at("id"), at("name"), at("country"), at("lat"), at("lon"), at("population")}
+	c := columns{at("id"), at("name"), at("country"), at("lat"), at("lon"), at("population"), len(names)}
 	if c.id < 0 || c.lat < 0 || c.lon < 0 {
-		return c, fmt.Errorf("header: got %q, want at least id, lat and lon", names)
+		got := fmt.Sprintf("%q", names)
+		if len(got) > 200 { // it may be no text at all
+			got = got[:200] + "…"
+		}
+		return c, fmt.Errorf("header: got %s, want at least id, lat and lon", got)
 	}
 	return c, nil
 }
 
-func (c columns) record(row int, fields []string) (record, error) {
+// fill takes over the fields of a row.
+func (c columns) fill(rec *record, fields []string) (err error) {
+	if len(fields) != c.all {
+		return fmt.Errorf("got %s, want %d as in the header", plural(len(fields), "field"), c.all)
+	}
 	field := func(column int) string {
 		if column < 0 {
 			return ""
 		}
 		return fields[column]
 	}
-	rec := record{row: row, id: field(c.id), name: field(c.name), country: field(c.country)}
+	rec.id, rec.name, rec.country = field(c.id), field(c.name), field(c.country)
 	if rec.id == "" {
-		return rec, fmt.Errorf("row %d: got an empty id, want one", row)
+		return errors.New("id: got none, want one")
 	}
-	var err error
-	if rec.lat, err = strconv.ParseFloat(field(c.lat), 64); err != nil {
-		return rec, fmt.Errorf("row %d: lat: got %q, want degrees", row, field(c.lat))
+	if rec.lat, err = degrees(field(c.lat)); err != nil {
+		return fmt.Errorf("lat: %w", err)
 	}
-	if rec.lon, err = strconv.ParseFloat(field(c.lon), 64); err != nil {
-		return rec, fmt.Errorf("row %d: lon: got %q, want degrees", row, field(c.lon))
+	if rec.lon, err = degrees(field(c.lon)); err != nil {
+		return fmt.Errorf("lon: %w", err)
 	}
 	if text := field(c.population); text != "" {
 		if rec.population, err = strconv.ParseInt(text, 10, 64); err != nil {
-			return rec, fmt.Errorf("row %d: population: got %q, want a whole number", row, text)
+			return fmt.Errorf("population: got %q, want a whole number", text)
 		}
 	}
-	return rec, nil
+	return nil
+}
+
+func degrees(text string) (float64, error) {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+		return 0, fmt.Errorf("got %q, want degrees", text)
+	}
+	return n, nil
 }

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/paceline-go/paceline/pipeline"
@@ -13,13 +17,79 @@ const (
 	pause     = time.Second // events of a kind that are less apart are one step
 )
 
-// history is what the throttle did, in the order of its events.
+// history is what the throttle did: its changes of pace in all, and its other events in
+// their order.
 type history struct {
+	changes changes
 	steps   []*step
 	newest  map[subject]*step
 	retries int
 	trouble error // that the newest retry is for
 	beyond  int   // events after the last step that was kept
+}
+
+// changes are all changes of limit and interval. There may be dozens a second, each
+// of them small.
+type changes struct {
+	times       int
+	first, last pipeline.Setting
+	low, high   pipeline.Setting // the lowest and highest of each
+	reasons     map[pipeline.Reason]int
+}
+
+func (c *changes) add(e pipeline.Event) {
+	if !differ(e.From, e.To) {
+		return
+	}
+	if c.times == 0 {
+		c.first, c.low, c.high = e.From, e.From, e.From
+		c.reasons = map[pipeline.Reason]int{}
+	}
+	c.times++
+	c.last = e.To
+	c.low.Limit, c.high.Limit = min(c.low.Limit, e.To.Limit), max(c.high.Limit, e.To.Limit)
+	c.low.Interval, c.high.Interval = min(c.low.Interval, e.To.Interval), max(c.high.Interval, e.To.Interval)
+	c.reasons[e.To.Reason]++
+}
+
+func (c *changes) print(out io.Writer) {
+	if c.times == 0 {
+		return
+	}
+	var spans []string
+	if c.low.Limit != c.high.Limit {
+		spans = append(spans, "limit "+span(c.first.Limit, c.last.Limit, c.low.Limit, c.high.Limit))
+	}
+	if low, high := short(c.low.Interval), short(c.high.Interval); low != high {
+		spans = append(spans, "interval "+span(short(c.first.Interval), short(c.last.Interval), low, high))
+	}
+	line(out, "pace", "changed %s: %s", plural(c.times, "time"), strings.Join(spans, ", "))
+	reasons := slices.SortedFunc(maps.Keys(c.reasons), func(a, b pipeline.Reason) int {
+		return cmp.Or(c.reasons[b]-c.reasons[a], int(a)-int(b))
+	})
+	var texts []string
+	for _, r := range reasons {
+		if r != pipeline.NoReason {
+			texts = append(texts, fmt.Sprintf("%v %s", r, thousands(c.reasons[r])))
+		}
+	}
+	if len(texts) > 0 {
+		line(out, "", "why: %s", strings.Join(texts, ", "))
+	}
+}
+
+// span tells where something began and ended, and how far it went if that was further.
+func span[T cmp.Ordered](first, last, low, high T) string {
+	text := fmt.Sprintf("%v → %v", first, last)
+	if low < min(first, last) || high > max(first, last) {
+		text += fmt.Sprintf(" (from %v to %v)", low, high)
+	}
+	return text
+}
+
+// differ reports whether two settings look different where they are told.
+func differ(a, b pipeline.Setting) bool {
+	return a.Limit != b.Limit || short(a.Interval) != short(b.Interval)
 }
 
 // step is one event, or several of one kind that followed each other.
@@ -28,13 +98,12 @@ type step struct {
 	times       int
 }
 
-// subject is what an event is about. The pace may change while a budget runs
+// subject is what an event is about. The circuit may open while a budget runs
 // out again and again; told in turns, neither could be read.
 type subject int
 
 const (
-	pace subject = iota
-	ceiling
+	ceiling subject = iota
 	circuit
 	budget
 	backend
@@ -43,8 +112,6 @@ const (
 
 func subjectOf(kind pipeline.EventKind) subject {
 	switch kind {
-	case pipeline.EventDecelerated, pipeline.EventReaccelerated:
-		return pace
 	case pipeline.EventCeilingDecayed:
 		return ceiling
 	case pipeline.EventCircuitOpened, pipeline.EventCircuitHalfOpen, pipeline.EventCircuitClosed:
@@ -62,6 +129,9 @@ func (h *history) add(e pipeline.Event) {
 	case pipeline.EventRetry:
 		h.retries++
 		h.trouble = e.Err
+		return
+	case pipeline.EventDecelerated, pipeline.EventReaccelerated:
+		h.changes.add(e)
 		return
 	case pipeline.EventCoolingStarted, pipeline.EventBudgetRestored: // as the event before has told
 		return
@@ -85,14 +155,12 @@ func (h *history) add(e pipeline.Event) {
 }
 
 func (h *history) print(out io.Writer, started time.Time) {
+	h.changes.print(out)
 	if h.retries == 0 && len(h.steps) == 0 {
 		return
 	}
 	line(out, "throttle", "retried %s", plural(h.retries, "time"))
 	for _, s := range h.steps {
-		if s.idle() {
-			continue
-		}
 		fmt.Fprintf(out, "  %6.2fs  %s\n", s.first.At.Sub(started).Seconds(), s)
 	}
 	if h.beyond > 0 {
@@ -100,25 +168,13 @@ func (h *history) print(out io.Writer, started time.Time) {
 	}
 }
 
-// changes reports whether the line shows a limit or an interval that differs from before.
-func (s *step) changes() bool {
-	from, to := s.first.From, s.last.To
-	return from.Limit != to.Limit || short(from.Interval) != short(to.Interval)
-}
-
-// idle reports whether there is nothing to tell, because all is as it was before.
-func (s *step) idle() bool { return subjectOf(s.first.Kind) == pace && !s.changes() }
-
 func (s *step) String() string {
 	text := s.first.Kind.String()
 	if s.times > 1 {
 		text += fmt.Sprintf(" %d times in %v", s.times, short(s.last.At.Sub(s.first.At)))
 	}
-	if from, to := s.first.From, s.last.To; s.changes() {
-		text += fmt.Sprintf(": limit %d → %d, interval %v → %v", from.Limit, to.Limit, short(from.Interval), short(to.Interval))
-	}
-	if why := s.last.To.Reason; why != pipeline.NoReason && subjectOf(s.first.Kind) != backend {
-		text += fmt.Sprintf(" (%v)", why)
+	if from, to := s.first.From, s.last.To; from.Limit != to.Limit {
+		text += fmt.Sprintf(": limit %d → %d", from.Limit, to.Limit)
 	}
 	if s.last.Err != nil {
 		text += fmt.Sprintf(": %v", s.last.Err)

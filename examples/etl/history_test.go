@@ -9,7 +9,7 @@ import (
 	"github.com/paceline-go/paceline/pipeline"
 )
 
-func TestHistoryGathersWhatFollowsEachOther(t *testing.T) {
+func TestChangesOfPaceAreSummedUp(t *testing.T) {
 	start := time.Unix(100, 0)
 	at := func(s float64) time.Time { return start.Add(time.Duration(s * float64(time.Second))) }
 	setting := func(limit int, interval time.Duration) pipeline.Setting {
@@ -37,14 +37,13 @@ func TestHistoryGathersWhatFollowsEachOther(t *testing.T) {
 	}
 	var out strings.Builder
 	h.print(&out, start)
-	want := `throttle   retried 2 times
-    1.00s  decelerated: limit 64 → 32, interval 0s → 2ms
-    2.00s  reaccelerated 2 times in 500ms: limit 32 → 34, interval 2ms → 0s
+	want := `pace       changed 4 times: limit 64 → 17, interval 0s → 0s (from 0s to 2ms)
+           why: refused at this many 1
+throttle   retried 2 times
     2.20s  budget_exhausted 2 times in 400ms
     3.70s  budget_exhausted for 200ms
     4.00s  circuit_opened for 1s
-    6.00s  decelerated: limit 34 → 17, interval 0s → 0s (refused at this many)
-    7.00s  down: limit 17 → 1, interval 0s → 0s: 503
+    7.00s  down: limit 17 → 1: 503
     8.00s  back
 `
 	if out.String() != want {
@@ -55,10 +54,36 @@ func TestHistoryGathersWhatFollowsEachOther(t *testing.T) {
 func TestHistoryOfALongRunIsBounded(t *testing.T) {
 	var h history
 	for range 10_000 {
-		h.add(pipeline.Event{Kind: pipeline.EventDecelerated})
-		h.add(pipeline.Event{Kind: pipeline.EventReaccelerated})
+		h.add(pipeline.Event{Kind: pipeline.EventCircuitOpened})
+		h.add(pipeline.Event{Kind: pipeline.EventCircuitClosed})
 	}
 	if len(h.steps) != mostSteps || h.beyond == 0 {
 		t.Errorf("got %d steps and %d events beyond, want %d and the rest", len(h.steps), h.beyond, mostSteps)
+	}
+}
+
+func TestTheFirstPaceIsNoSlowingDown(t *testing.T) {
+	var h history
+	h.add(pipeline.Event{
+		Kind: pipeline.EventDecelerated, From: pipeline.Setting{Limit: 1},
+		To: pipeline.Setting{Limit: 6, Interval: 4300 * time.Microsecond, Reason: pipeline.ReasonStart},
+	})
+	var out strings.Builder
+	h.print(&out, time.Time{})
+	if got, want := out.String(), "pace       changed 1 time: limit 1 → 6, interval 0s → 4.3ms\n           why: start 1\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestNoLineTellsOfNothing(t *testing.T) {
+	same := pipeline.Setting{Limit: 64, Interval: 1_900_000, Reason: pipeline.ReasonTrial}
+	almost := same
+	almost.Interval++
+	var h history
+	h.add(pipeline.Event{Kind: pipeline.EventDecelerated, From: same, To: almost})
+	h.add(pipeline.Event{Kind: pipeline.EventReaccelerated, From: almost, To: same})
+	var out strings.Builder
+	if h.print(&out, time.Time{}); out.Len() != 0 {
+		t.Errorf("got %q, want nothing", out.String())
 	}
 }

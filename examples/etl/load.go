@@ -19,7 +19,7 @@ import (
 const schema = `
 CREATE TABLE IF NOT EXISTS input (sha256 TEXT PRIMARY KEY, name TEXT NOT NULL, rows INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS run (id INTEGER PRIMARY KEY, started TEXT NOT NULL, inserted INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE IF NOT EXISTS failed (row INTEGER PRIMARY KEY, id TEXT NOT NULL, attempts INTEGER NOT NULL, error TEXT NOT NULL);
+CREATE TABLE failed (row INTEGER PRIMARY KEY, line INTEGER NOT NULL, id TEXT NOT NULL, attempts INTEGER NOT NULL, error TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS city (
 	id          TEXT PRIMARY KEY,
 	row         INTEGER NOT NULL UNIQUE,
@@ -99,13 +99,13 @@ func (s *store) begin(fresh bool, in source, found survey, started time.Time) er
 				return err
 			}
 		}
+		if _, err := tx.Exec("DROP TABLE IF EXISTS failed"); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(schema); err != nil {
 			return err
 		}
 		if err := sameInput(tx, in, found); err != nil {
-			return err
-		}
-		if _, err := tx.Exec("DELETE FROM failed"); err != nil {
 			return err
 		}
 		row := tx.QueryRow("INSERT INTO run (started) VALUES (?) RETURNING id", started.UTC().Format(time.RFC3339))
@@ -151,7 +151,7 @@ func (s *store) save(rows []loadedRow, failures []failure) (doubled []failure, e
 			return err
 		}
 		for _, f := range append(failures, doubled...) {
-			if _, err := tx.Exec("INSERT INTO failed VALUES (?, ?, ?, ?)", f.row, f.id, f.attempts, f.err.Error()); err != nil {
+			if _, err := tx.Exec("INSERT INTO failed VALUES (?, ?, ?, ?, ?)", f.row, f.line, f.id, f.attempts, f.err.Error()); err != nil {
 				return fmt.Errorf("failure of row %d: %w", f.row, err)
 			}
 		}
@@ -188,7 +188,7 @@ func (s *store) insert(tx *sql.Tx, rows []loadedRow) (doubled []failure, err err
 		if err := tx.QueryRow("SELECT row FROM city WHERE id = ?", r.id).Scan(&taken); err != nil {
 			return nil, fmt.Errorf("row %d: %w", r.row, err)
 		}
-		doubled = append(doubled, failure{row: r.row, id: r.id, err: twice(r.id, taken)})
+		doubled = append(doubled, failure{row: r.row, line: r.line, id: r.id, err: fmt.Errorf("line %d: %w", r.line, twice(r.id, taken))})
 	}
 	return doubled, nil
 }

@@ -7,9 +7,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
+
+	"github.com/paceline-go/paceline/examples/command"
 )
 
 // options are the command line.
@@ -18,6 +18,7 @@ type options struct {
 	url         string
 	db          string
 	fresh       bool
+	strict      bool
 	concurrency int
 	budget      int64
 	retries     int
@@ -29,46 +30,28 @@ func main() {
 }
 
 // run returns the exit status: 0 only if every record of the input is in the
-// database, 1 if one is not, 2 for a wrong command line.
+// database, 1 if one is not, 2 for a wrong command line, 130 after Ctrl-C.
 func run(args []string, stdout, stderr io.Writer) int {
 	opts, err := parse(args, stderr)
 	if err != nil {
-		return 2
+		return command.Usage(err)
 	}
-	abort, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	intake, stop := context.WithCancel(abort)
-	defer stop()
-
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	go onSignals(abort, signals, stop, cancel)
+	abort, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	intake, stop := context.WithCancelCause(abort)
+	defer stop(nil)
+	defer command.OnSignal(stop, cancel)()
 
 	sum, err := etl(abort, intake, opts, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "etl:", err)
-		return 1
+		return command.Status(intake, 1)
 	}
 	sum.print(stdout)
 	if !sum.complete() {
-		return 1
+		return command.Status(intake, 1)
 	}
-	return 0
-}
-
-// onSignals takes one step for each signal: the first ends the intake, the
-// second the run. A third meets Go's own handler.
-func onSignals(ctx context.Context, signals chan os.Signal, steps ...func()) {
-	for _, step := range steps {
-		select {
-		case <-signals:
-			step()
-		case <-ctx.Done():
-			return
-		}
-	}
-	signal.Stop(signals)
+	return command.Status(intake, 0)
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -79,6 +62,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.url, "url", "", "the service to ask, such as http://localhost:8080 (default: one that is embedded)")
 	f.StringVar(&o.db, "db", filepath.Join(os.TempDir(), "paceline-etl.db"), "SQLite `file` to load into; a run goes on from what it holds")
 	f.BoolVar(&o.fresh, "fresh", false, "empty the database first")
+	f.BoolVar(&o.strict, "strict", false, "load nothing if a row of the input cannot be used (default: it counts as failed, and the others are loaded)")
 	f.IntVar(&o.concurrency, "concurrency", 64, "calls in flight, at most")
 	f.Int64Var(&o.budget, "budget", 0, "`tokens` per minute to use up, at most (default: what the embedded service grants; without a limit for -url)")
 	f.IntVar(&o.retries, "retries", 8, "attempts at a record, refusals not counted, before it is given up")

@@ -15,7 +15,8 @@ type summary struct {
 	extracted extraction
 	loaded    int // by this run
 	failed    int
-	left      int // taken, and let go of
+	reasons   []string // of the first failures
+	left      int      // taken, and let go of
 
 	attempts, refused, down, rejected, broken, tokens int64
 
@@ -38,7 +39,7 @@ func (j *job) summary(o options, backend *service.Server) (*summary, error) {
 	}
 	t := &j.asker.tally
 	s := &summary{
-		rows: j.found.rows, extracted: j.extracted, loaded: j.loaded, failed: j.failed, left: j.left,
+		rows: j.found.rows, extracted: j.extracted, loaded: j.loaded, failed: j.failed, reasons: j.reasons, left: j.left,
 		attempts: t.attempts.Load(), refused: t.refused.Load(), down: t.down.Load(),
 		rejected: t.rejected.Load(), broken: t.failed.Load(), tokens: t.tokens.Load(),
 		took: j.ended.Sub(j.started), best: -1, started: j.started, history: j.history,
@@ -59,10 +60,17 @@ func (s *summary) complete() bool {
 	return a.rows == s.rows && a.places == a.rows && a.inserted == a.rows && a.failed == 0
 }
 
+// mostReasons bounds how many failures are listed.
+const mostReasons = 5
+
+// print says first what came of it, and then how.
 func (s *summary) print(out io.Writer) {
 	fmt.Fprintln(out)
+	s.printVerdict(out)
 	line(out, "rows", "%s of %s read: %s loaded, %s were there before, %s failed, %s let go of",
 		thousands(s.extracted.read), thousands(s.rows), thousands(s.loaded), thousands(s.extracted.before), thousands(s.failed), thousands(s.left))
+	s.printFailures(out)
+	s.printProof(out)
 	if s.attempts > 0 {
 		s.printAttempts(out)
 	}
@@ -71,7 +79,36 @@ func (s *summary) print(out io.Writer) {
 	}
 	s.printTime(out)
 	s.history.print(out, s.started)
-	s.printProof(out)
+}
+
+// printVerdict goes by what the database itself counts.
+func (s *summary) printVerdict(out io.Writer) {
+	a := s.audit
+	switch {
+	case s.complete():
+		line(out, "done", "every record is accounted for: none lost, none loaded twice")
+	case a.inserted != a.rows || a.places != a.rows:
+		line(out, "NOT DONE", "a row was inserted twice, or lost again")
+	case a.rows+a.failed < s.rows:
+		line(out, "not done", "%s of %s rows are left; none loaded twice; the next run goes on from here", thousands(s.rows-a.rows), thousands(s.rows))
+	case a.rows == 0:
+		line(out, "NOT DONE", "each of %s failed; the next run tries again", plural(s.rows, "row"))
+	default:
+		line(out, "not done", "%s of %s failed, all others are loaded; none loaded twice; the next run tries again", thousands(a.failed), plural(s.rows, "row"))
+	}
+}
+
+func (s *summary) printFailures(out io.Writer) {
+	for _, reason := range s.reasons {
+		line(out, "failed", "%s", reason)
+	}
+	if s.failed > 0 {
+		more := ""
+		if n := s.failed - len(s.reasons); n > 0 {
+			more = fmt.Sprintf("and %s more; ", thousands(n))
+		}
+		line(out, "", "%sthe table failed has all of them, with line and reason", more)
+	}
 }
 
 // line prints under a word on the left, or, without one, under the line before.
@@ -101,7 +138,7 @@ func (s *summary) printTime(out io.Writer) {
 		line(out, "time", "%.1fs", s.took.Seconds())
 		return
 	}
-	line(out, "time", "%.1fs; who knew the service exactly would take %.1fs, %.0f%% of that",
+	line(out, "time", "%.1fs; with the limits of the service known exactly, it would take %.1fs, %.0f%% of that",
 		s.took.Seconds(), s.best.Seconds(), 100*s.best.Seconds()/s.took.Seconds())
 }
 
@@ -109,20 +146,10 @@ func (s *summary) printTime(out io.Writer) {
 func (s *summary) printProof(out io.Writer) {
 	a := s.audit
 	line(out, "database", "%s", s.path)
-	line(out, "", "counts %s rows, from %s different rows of the input, inserted %s times by %s",
-		thousands(a.rows), thousands(a.places), thousands(a.inserted), plural(a.runs, "run"))
+	line(out, "", "counts %s, from %s of the input, inserted %s by %s",
+		plural(a.rows, "row"), plural(a.places, "different row"), plural(a.inserted, "time"), plural(a.runs, "run"))
 	line(out, "", "%s of %s to do: %s failed, %s not yet tried to the end",
 		thousands(s.rows-a.rows), thousands(s.rows), thousands(a.failed), thousands(s.rows-a.rows-a.failed))
-	switch {
-	case s.complete():
-		line(out, "", "every record is accounted for: none lost, none loaded twice")
-	case a.inserted != a.rows || a.places != a.rows:
-		line(out, "", "NOT ACCOUNTED FOR: a row was inserted twice, or lost again")
-	case a.failed > 0:
-		line(out, "", "none loaded twice; the table failed says why rows failed, and the next run tries them again")
-	default:
-		line(out, "", "none loaded twice; the next run goes on from here")
-	}
 }
 
 func thousands[N int | int64](n N) string { return humanize.Comma(int64(n)) }

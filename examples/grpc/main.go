@@ -18,9 +18,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"github.com/paceline-go/paceline/examples/command"
 )
 
 // options are the command line.
@@ -34,28 +34,27 @@ type options struct {
 }
 
 func main() {
-	interrupt, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(interrupt, stop) // the next one meets Go's own handler
+	interrupt, _ := command.Context()
 	os.Exit(run(interrupt, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // run returns the exit status: 0 only if every service's health is known, 1 if one's
-// is not, 2 for a wrong command line.
+// is not, 2 for a wrong command line, 130 after Ctrl-C.
 func run(interrupt context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
 	if err != nil {
-		return 2
+		return command.Usage(err)
 	}
 	sum, err := o.check(interrupt, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "grpc:", err)
-		return 1
+		return command.Status(interrupt, 1)
 	}
 	sum.print(stdout)
 	if !sum.complete() {
-		return 1
+		return command.Status(interrupt, 1)
 	}
-	return 0
+	return command.Status(interrupt, 0)
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {

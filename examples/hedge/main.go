@@ -22,11 +22,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
+	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/etl/data"
 	"github.com/paceline-go/paceline/examples/service"
 	"github.com/paceline-go/paceline/pipeline"
@@ -59,20 +58,20 @@ func main() {
 }
 
 // run returns the exit status: 0 if each way has come to its end, 1 if not, 2 for a
-// wrong command line.
+// wrong command line, 130 after Ctrl-C.
 func run(args []string, stdout, stderr io.Writer) int {
 	s, err := parse(args, stderr)
 	if err != nil {
-		return 2
+		return command.Usage(err)
 	}
-	interrupt, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	interrupt, stop := command.Context()
 	defer stop()
-	context.AfterFunc(interrupt, stop) // the next one meets Go's own handler
+	command.Announce(interrupt, stderr)
 	if err := s.compare(interrupt, stdout); err != nil {
 		fmt.Fprintln(stderr, "hedge:", err)
-		return 1
+		return command.Status(interrupt, 1)
 	}
-	return 0
+	return command.Status(interrupt, 0)
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {

@@ -224,8 +224,8 @@ func TestASignalEndsTheIntakeAndTheNextRunGoesOn(t *testing.T) {
 	p.readUntil(t, "stopping: no further prompt is sent")
 	p.answer()
 	p.readUntil(t, "the next run goes on from here")
-	if err := p.Wait(); p.ProcessState.ExitCode() != 1 {
-		t.Errorf("got %v, want exit status 1", err)
+	if err := p.Wait(); p.ProcessState.ExitCode() != 130 {
+		t.Errorf("got %v, want exit status 130", err)
 	}
 	f.hook.Store(nil)
 	if sum := f.finish(t); sum.before < wanted/4 || sum.before == wanted {

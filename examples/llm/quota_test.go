@@ -8,7 +8,7 @@ import (
 	"github.com/paceline-go/paceline/clock"
 )
 
-// run runs against a backend of the bubble that the test is in.
+// runIn runs against a backend of the bubble that the test is in.
 func runIn(t *testing.T, o options, b *backend) *summary {
 	t.Helper()
 	var out bytes.Buffer

@@ -19,8 +19,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/paceline-go/paceline/examples/command"
 )
 
 // options are the command line.
@@ -35,17 +35,16 @@ type options struct {
 }
 
 func main() {
-	interrupt, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(interrupt, stop) // the next one meets Go's own handler
+	interrupt, _ := command.Context()
 	os.Exit(run(interrupt, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // run returns the exit status: 0 only if every day was answered, 1 if one was not, 2
-// for a wrong command line.
+// for a wrong command line, 130 after Ctrl-C.
 func run(interrupt context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
 	if err != nil {
-		return 2
+		return command.Usage(err)
 	}
 	out, spans := stdout, io.Discard
 	if o.traces > 0 {
@@ -54,12 +53,12 @@ func run(interrupt context.Context, args []string, stdout, stderr io.Writer) int
 	sum, err := o.observe(interrupt, out, spans)
 	if err != nil {
 		fmt.Fprintln(stderr, "metrics:", err)
-		return 1
+		return command.Status(interrupt, 1)
 	}
 	if !sum.complete() {
-		return 1
+		return command.Status(interrupt, 1)
 	}
-	return 0
+	return command.Status(interrupt, 0)
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {

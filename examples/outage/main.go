@@ -18,12 +18,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/pipeline"
 )
 
@@ -68,25 +67,24 @@ func main() {
 }
 
 // run returns the exit status: 0 only if every prompt is accounted for, 1 if one
-// is not, 2 for a wrong command line.
+// is not, 2 for a wrong command line, 130 after Ctrl-C.
 func run(args []string, stdout, stderr io.Writer) int {
 	s, err := parse(args, stderr)
 	if err != nil {
-		return 2
+		return command.Usage(err)
 	}
-	interrupt, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	interrupt, stop := command.Context()
 	defer stop()
-	context.AfterFunc(interrupt, stop) // the next one meets Go's own handler
 	told, err := s.story(interrupt, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "outage:", err)
-		return 1
+		return command.Status(interrupt, 1)
 	}
 	told.print(stdout)
 	if !told.complete() {
-		return 1
+		return command.Status(interrupt, 1)
 	}
-	return 0
+	return command.Status(interrupt, 0)
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {

@@ -18,12 +18,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // quick are settings with which the story takes some seconds. The retries of two
 // calls are over long before the outage, and that before the circuit is half-open.
+// Refusals take longer than answers: an answer that a refusal overtakes would end the
+// row of failures, and the circuit open later.
 func quick() settings {
 	s := defaults()
 	s.rate, s.burst = 500, 100
 	s.baseDelay, s.pause, s.beat = 5*time.Millisecond, time.Millisecond, 20*time.Millisecond
 	s.openFor = 600 * time.Millisecond
-	s.schedule = schedule{perSecond: 1000, burst: 100, downAfter: 8, downFor: 400 * time.Millisecond}
+	s.schedule = schedule{perSecond: 1000, burst: 100, refusal: 5 * time.Millisecond, downAfter: 8, downFor: 400 * time.Millisecond}
 	return s
 }
 

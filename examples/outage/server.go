@@ -24,7 +24,8 @@ const embeddedKey = "embedded"
 type schedule struct {
 	perSecond float64       // calls, on average
 	burst     int           // calls at once after a pause
-	latency   time.Duration // of an answer; refusals come at once
+	latency   time.Duration // of an answer
+	refusal   time.Duration // of a refusal; 0: at once
 	downAfter int           // answers; then it is out of service
 	downFor   time.Duration
 }
@@ -85,6 +86,7 @@ func (v *service) complete(w http.ResponseWriter, r *http.Request) {
 	malformed := json.NewDecoder(r.Body).Decode(&req)
 	prompt := req.prompt()
 	if refusal := v.admit(time.Now(), r.Header.Get("Authorization"), prompt, malformed); refusal != nil {
+		time.Sleep(v.schedule.refusal)
 		refusal.write(w)
 		return
 	}

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/paceline-go/paceline/examples/etl/data"
@@ -54,6 +57,25 @@ func TestEachRowIsStoredOrRefusedForWhatItIs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTheSumOfTheCallsIsRight(t *testing.T) {
+	sum := summary{calls: pipeline.AttemptCounts{Succeeded: 161, Overloaded: 4, Failed: 7, Ignored: 1}, limit: 10, took: time.Second}
+	var out bytes.Buffer
+	sum.print(&out)
+	_, calls, _ := strings.Cut(out.String(), "calls")
+	calls, _, _ = strings.Cut(calls, ";")
+	var numbers []int
+	for _, digits := range regexp.MustCompile(`\d+`).FindAllString(calls, -1) {
+		n, err := strconv.Atoi(digits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		numbers = append(numbers, n)
+	}
+	if len(numbers) != 5 || numbers[0] != 173 || numbers[1]+numbers[2]+numbers[3]+numbers[4] != 173 {
+		t.Errorf("got %q, want parts that make up the 173 calls", calls)
 	}
 }
 

@@ -50,8 +50,9 @@ func (s *summary) print(out io.Writer) {
 	}
 	line("stored", "%s rows in %.1f s, %s a second; the table has %s",
 		comma(s.stored), s.took.Seconds(), comma(int(float64(s.stored)/s.took.Seconds())), comma(s.counted))
-	line("calls", "%d: %d succeeded, %d were refused, %d failed; at the end %d at once",
-		s.calls.Succeeded+s.calls.Overloaded+s.calls.Failed+s.calls.Ignored, s.calls.Succeeded, s.calls.Overloaded, s.calls.Failed, s.limit)
+	c := s.calls
+	line("calls", "%d: %d succeeded, %d were refused, %d failed, %d had rows that the database does not take; at the end %d at once",
+		c.Succeeded+c.Overloaded+c.Failed+c.Ignored, c.Succeeded, c.Overloaded, c.Failed, c.Ignored, s.limit)
 	for _, what := range s.dead {
 		line("dead", "%s", what)
 	}

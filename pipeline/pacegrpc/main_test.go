@@ -86,6 +86,9 @@ func throttle(t *testing.T, cfg pipeline.Config) *pipeline.Throttle {
 	if cfg.Policy == nil {
 		cfg.Policy = pipeline.Static{}
 	}
+	if cfg.Spread == 0 {
+		cfg.Spread = -1 // so that pauses end when they are to
+	}
 	throttle, err := pipeline.NewThrottle(cfg)
 	if err != nil {
 		t.Fatal(err)

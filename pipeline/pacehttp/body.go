@@ -3,6 +3,7 @@ package pacehttp
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"runtime/debug"
@@ -36,15 +37,35 @@ func outlive(attempt, caller context.Context) (ctx context.Context, cancel conte
 	return ctx, cancel, context.AfterFunc(attempt, func() { cancel(context.Cause(attempt)) })
 }
 
-// attach makes the body of a response end the request's context when it was read or
+// limited returns a cancel that is called after timeout unless it was before; 0: never.
+func limited(timeout time.Duration, cancel context.CancelCauseFunc) context.CancelCauseFunc {
+	if timeout <= 0 {
+		return cancel
+	}
+	timer := clock.Real().AfterFunc(timeout, func() { cancel(tooLong(timeout)) })
+	return func(cause error) {
+		timer.Stop()
+		cancel(cause)
+	}
+}
+
+// lateness returns err, or what it comes from: that the request took longer than it may.
+func lateness(ctx context.Context, err error) error {
+	if late := tooLong(0); errors.As(context.Cause(ctx), &late) {
+		return late
+	}
+	return err
+}
+
+// attach makes the body of a response end ctx, the request's context, when it was read or
 // is closed.
-func attach(res *http.Response, cancel context.CancelCauseFunc) {
+func attach(ctx context.Context, res *http.Response, cancel context.CancelCauseFunc) {
 	if res.Body == nil || res.Body == http.NoBody {
 		res.Body = http.NoBody
 		cancel(nil)
 		return
 	}
-	b := &body{res.Body, cancel}
+	b := &body{res.Body, ctx, cancel}
 	if w, ok := res.Body.(io.Writer); ok { // 101 Switching Protocols: the connection is the caller's
 		res.Body = struct {
 			io.ReadCloser
@@ -57,11 +78,15 @@ func attach(res *http.Response, cancel context.CancelCauseFunc) {
 
 type body struct {
 	io.ReadCloser
+	ctx    context.Context
 	cancel context.CancelCauseFunc
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = lateness(b.ctx, err)
+	}
 	if err != nil {
 		b.cancel(nil)
 	}

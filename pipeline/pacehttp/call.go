@@ -17,8 +17,10 @@ import (
 // failed attempt; a decoder's error is too, if Retry.Retryable takes it for one. The slot
 // is held until read has returned; AttemptTimeout and a client's Timeout are for one attempt.
 //
-// read is only called for a response below 400. It need not read all, nor close it; it must
-// not keep it. What it returned last is what Do returns.
+// read is only called for a response below 400, or one that a [Judge] says is Done. It need
+// not read all, nor close it; it must not keep it. What it returned last is what Do returns.
+// A request that is not idempotent is not sent again for an error of read, nor once it was
+// redirected: it may have been done.
 //
 // The error is that of the last attempt: read's own, a [*StatusError], the client's; or
 // it is from Execute. Do panics if t, req or read is nil.
@@ -27,13 +29,14 @@ func Do[T any](t *pipeline.Throttle, client *http.Client, req *http.Request, rea
 	mustHave("Do", read != nil, "function")
 	s := &sending{req: req, safe: Idempotent(req)}
 	defer s.end()
+	client = s.watch(client)
 	return pipeline.Execute(req.Context(), t, func(ctx context.Context) (out T, err error) {
 		req, err := s.next(ctx)
 		if err != nil {
 			return out, err
 		}
-		out, err = Attempt(client, req, read)
-		return out, s.judge(err)
+		out, undone, err := attempt(client, req, read)
+		return out, s.judge(err, undone)
 	})
 }
 
@@ -50,6 +53,14 @@ func Do[T any](t *pipeline.Throttle, client *http.Client, req *http.Request, rea
 func Attempt[T any](client *http.Client, req *http.Request, read func(*http.Response) (T, error)) (out T, err error) {
 	mustHave("Attempt", req != nil, "request")
 	mustHave("Attempt", read != nil, "function")
+	out, _, err = attempt(client, req, read)
+	return out, err
+}
+
+// attempt is Attempt, and reports whether it is known that the server which answered last,
+// or was to be sent to, did nothing with the request. Once it has accepted it, it is not,
+// whatever read fails with: that may be of another request.
+func attempt[T any](client *http.Client, req *http.Request, read func(*http.Response) (T, error)) (out T, undone bool, err error) {
 	if client == nil {
 		client = http.DefaultClient
 	}
@@ -58,28 +69,27 @@ func Attempt[T any](client *http.Client, req *http.Request, read func(*http.Resp
 	begin := clock.Real().Now()
 	res, err := client.Do(req.WithContext(ctx))
 	if err != nil {
-		return out, Mark(ended(req.Context(), err), nil)
+		return out, isUnsent(err), Mark(ended(req.Context(), err), nil)
 	}
-	tell(ctx, res, clock.Real().Since(begin))
-	if res.StatusCode >= 400 {
-		timer := clock.Real().AfterFunc(patience, cancel) // its text is not worth more
-		err := Check(res)
-		timer.Stop()
+	h := &hearing{ctx: ctx, res: res, took: clock.Real().Since(begin)}
+	if m := h.meaning(judgeOf(ctx, nil)); m.Kind != Done {
+		err := newStatusError(res, h.last(cancel), m)
 		drain(res.Body, cancel)
-		return out, err
+		return out, m.Undone, err
 	}
 	if _, ok := res.Body.(io.Writer); ok { // 101 Switching Protocols: the connection is read's
 		defer res.Body.Close()
-		return read(res)
+		out, err = read(res)
+		return out, false, err
 	}
 	w := &watched{ReadCloser: res.Body}
 	res.Body = w
 	defer w.end(cancel)
 	out, err = read(res)
 	if w.err != nil && w.err != io.EOF {
-		return out, broken(ended(req.Context(), w.err))
+		return out, false, broken(ended(req.Context(), w.err))
 	}
-	return out, err
+	return out, false, err
 }
 
 // broken returns the error for a body that could not be read to its end.

@@ -301,11 +301,12 @@ func TestAttemptsAsTheWorkOfAPipeline(t *testing.T) {
 
 func TestCallsWithoutWhatTheyNeedPanic(t *testing.T) {
 	for name, call := range map[string]func(){
-		"paceline: Do: request is nil":       func() { pacehttp.Do(newThrottle(t, quick()), nil, nil, readAll) },
-		"paceline: Do: function is nil":      func() { pacehttp.Do[int](newThrottle(t, quick()), nil, request(t, "GET", "/", ""), nil) },
-		"paceline: Execute: throttle is nil": func() { pacehttp.Do(nil, nil, request(t, "GET", "/", ""), readAll) },
-		"paceline: Attempt: request is nil":  func() { pacehttp.Attempt(nil, nil, readAll) },
-		"paceline: Attempt: function is nil": func() { pacehttp.Attempt[int](nil, request(t, "GET", "/", ""), nil) },
+		"paceline: Do: request is nil":         func() { pacehttp.Do(newThrottle(t, quick()), nil, nil, readAll) },
+		"paceline: Do: function is nil":        func() { pacehttp.Do[int](newThrottle(t, quick()), nil, request(t, "GET", "/", ""), nil) },
+		"paceline: Execute: throttle is nil":   func() { pacehttp.Do(nil, nil, request(t, "GET", "/", ""), readAll) },
+		"paceline: Attempt: request is nil":    func() { pacehttp.Attempt(nil, nil, readAll) },
+		"paceline: Attempt: function is nil":   func() { pacehttp.Attempt[int](nil, request(t, "GET", "/", ""), nil) },
+		"paceline: NewClient: throttle is nil": func() { pacehttp.NewClient(nil, nil) },
 	} {
 		func() {
 			defer func() {

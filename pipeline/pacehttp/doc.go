@@ -2,11 +2,12 @@
 // package pipeline, which finds out how hard it may press the server, listens to
 // what the server says of its limits, and tries again what may be tried again.
 //
-//	client.Transport = &pacehttp.Transport{Throttle: throttle, Base: client.Transport}
+//	client := pacehttp.NewClient(throttle, &http.Client{Timeout: 10 * time.Second})
 //
-// There are three ways in:
+// There are four ways in:
 //
-//	Transport ──▶ any client, any SDK: each request waits for its turn
+//	NewClient ──▶ a client whose requests wait for their turn; its Timeout is for one attempt
+//	Transport ──▶ the same, below any client and any SDK
 //	Do        ──▶ one call, with the reading of its response as part of it
 //	Attempt   ──▶ the same once, as the work of a pipeline or of Execute
 //
@@ -15,30 +16,46 @@
 //
 // # What a response means
 //
-//	429, 529                          refused: tried again, at no attempt's cost
-//	403 with Retry-After or a quota
-//	that is used up                   refused
-//	503                               refused; all know when to come again if it says so
-//	408, 425, other 5xx               failed: tried again
-//	other 4xx, 501, 505               the request's own fault: not tried again
-//	below 400                         done
+//	429; 418, 420, 430 with Retry-After;
+//	403 with Retry-After, with a quota that is
+//	used up, or of a limit of Google's or GitHub's;
+//	400 of AWS's throttling; 503 with one of these  OverQuota: this client is refused
+//	529, other 503, 429 that says "overloaded"      Busy: the server refuses anybody
+//	408, 425, other 5xx                             Failure
+//	another 4xx with Retry-After                    NotYet: later, without holding up others
+//	other 4xx, 501, 505; 429 of a request that
+//	is more than the limit, or of no money left     OwnFault
+//	below 400                                       Done
 //
-// X-Should-Retry, as OpenAI and Anthropic send it, overrules this, and a 429 that
-// says insufficient_quota (OpenAI) is not tried again: there waiting does not help.
+// What is refused is tried again at no attempt's cost, and a failure, or what is to come
+// later, at the cost of one; own faults are not. Which of these it was is in
+// [StatusError].Meaning.
+//
+// The Retry-After of a refusal is for all requests. But what is Busy may be by chance: then
+// its request alone waits, and the default policy learns the share of such refusals, which is
+// no reason to slow down. Once three come in a row, it is for all.
+//
+// X-Should-Retry, as OpenAI and Anthropic send it, overrules the status. A server that has
+// ways of its own is read by a [Judge], which is given to a Transport, or with a context to
+// Do and Attempt (WithJudge): it says otherwise, and bounds or ignores a pause.
 //
 // # What is sent again
 //
-// By Transport and Do: a request whose method is idempotent (RFC 9110, section 9.2.2) or which has an
-// Idempotency-Key; any other only if the server has said that it did nothing with
-// it (429, 425, 529, 403 as above, 503 with a Retry-After, X-Should-Retry: true), or no connection
-// was made. A body is sent again with http.Request.GetBody, which http.NewRequest sets
-// for readers of bytes and strings; without it nothing is sent twice. Attempt and Mark leave
-// that to whoever repeats the job.
+// By Transport and Do: a request whose method is idempotent (RFC 9110, section 9.2.2) or
+// which has an Idempotency-Key; any other only if the server has said that it did nothing
+// with it (425, 529, 503 with a Retry-After, OverQuota and NotYet as above,
+// X-Should-Retry: true), or no connection was made. For Do, a request that was redirected, or
+// answered with less than 400, may have been done, whatever the next hop says or read makes
+// of it; for Transport, each hop is a request of its own.
+//
+// A body is sent again with http.Request.GetBody, which http.NewRequest sets for readers of
+// bytes and strings; without it nothing is sent twice. Attempt and Mark leave that to
+// whoever repeats the job.
 //
 // # What is listened to
 //
-// Retry-After (RFC 9110, section 10.2.3), Retry-After-Ms; RateLimit and
-// RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11, and the older forms of
-// it); X-RateLimit-Limit, -Remaining, -Reset as GitHub and others send them; with a
-// suffix as OpenAI and Azure do; Anthropic's. See Hints.
+// Retry-After (RFC 9110, section 10.2.3), Retry-After-Ms, Retry-After-NAME, X-Amz-Retry-After;
+// RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11, and the older forms
+// of it); X-RateLimit-Limit, -Remaining, -Reset as GitHub and others send them; with a
+// suffix as OpenAI, Azure and @nestjs/throttler do; Anthropic's; hapi-rate-limit's. See Hints.
 package pacehttp

@@ -1,6 +1,7 @@
 package pacehttp_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,7 +40,33 @@ func readReport(res *http.Response) (r report, err error) {
 	return r, err
 }
 
-// One line makes a client behave: http.Client here, or that of any SDK.
+// One line makes a client behave. Its timeout is for each attempt.
+func ExampleNewClient() {
+	server := weather()
+	defer server.Close()
+	throttle, err := pipeline.NewThrottle(pipeline.Config{Retry: &pipeline.Retry{BaseDelay: time.Millisecond}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	client := pacehttp.NewClient(throttle, &http.Client{Timeout: 10 * time.Second})
+
+	res, err := client.Get(server.URL + "/Oslo")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	fmt.Println(res.Status, string(body), err)
+	fmt.Printf("%+v\n", throttle.Snapshot().Attempts)
+	// Output:
+	// 200 OK {"city": "Oslo", "celsius": 5} <nil>
+	// {Succeeded:1 Failed:0 Overloaded:1 Ignored:0}
+}
+
+// A Transport is for the client of an SDK, which has its own ways to be given one.
 func ExampleTransport() {
 	server := weather()
 	defer server.Close()
@@ -49,8 +76,7 @@ func ExampleTransport() {
 		return
 	}
 
-	client := &http.Client{}
-	client.Transport = &pacehttp.Transport{Throttle: throttle, Base: client.Transport}
+	client := &http.Client{Transport: &pacehttp.Transport{Throttle: throttle, Timeout: 10 * time.Second}}
 
 	res, err := client.Get(server.URL + "/Oslo")
 	if err != nil {
@@ -116,6 +142,42 @@ func ExampleAttempt() {
 	// Lima 5 <nil>
 	// Nairobi 8 <nil>
 	// Ushuaia 8 <nil>
+}
+
+// A Judge reads a server that reports its limit with 200, and waits for no longer than a minute.
+func ExampleJudge() {
+	var requests atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) == 1 {
+			io.WriteString(w, `{"errors": [{"message": "Throttled"}]}`)
+			return
+		}
+		io.WriteString(w, `{"data": 42}`)
+	}))
+	defer server.Close()
+	throttle, err := pipeline.NewThrottle(pipeline.Config{Retry: &pipeline.Retry{BaseDelay: time.Millisecond}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	judge := func(res *http.Response, head func() []byte, usual pacehttp.Meaning) pacehttp.Meaning {
+		if bytes.Contains(head(), []byte(`"Throttled"`)) {
+			usual.Kind, usual.Undone = pacehttp.OverQuota, true
+		}
+		usual.Pause = min(usual.Pause, time.Minute)
+		return usual
+	}
+
+	client := &http.Client{Transport: &pacehttp.Transport{Throttle: throttle, Judge: judge}}
+	res, err := client.Post(server.URL, "application/json", strings.NewReader(`{"query": "answer"}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	fmt.Println(string(body), err)
+	// Output: {"data": 42} <nil>
 }
 
 // An SDK has an error of its own, from which its response can be had. Mark says what it

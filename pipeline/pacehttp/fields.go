@@ -59,7 +59,20 @@ func moment(s string) (time.Time, bool) {
 	if at, err := time.Parse(time.RFC3339, s); err == nil {
 		return at, true
 	}
-	at, err := http.ParseTime(s)
+	return date(s)
+}
+
+// date reads a date: as HTTP has it, as Go writes it with time.RFC1123, which says UTC for
+// GMT, or as JavaScript turns one into a string.
+func date(s string) (time.Time, bool) {
+	if text, ok := strings.CutSuffix(s, " UTC"); ok {
+		s = text + " GMT"
+	}
+	if at, err := http.ParseTime(s); err == nil {
+		return at, true
+	}
+	text, _, _ := strings.Cut(s, " (") // the zone's name
+	at, err := time.Parse("Mon Jan 02 2006 15:04:05 GMT-0700", text)
 	return at, err == nil
 }
 
@@ -76,13 +89,24 @@ func span(s string) (time.Duration, bool) {
 	return d, err == nil && d > 0 && d <= longest
 }
 
-// serverTime returns what the server's clock showed when it answered, or else now:
-// points in time that it names are of its own clock.
+// serverTime returns what the server's clock shows, or else now: points in time that it
+// names are of its own clock. Its Date is of when it answered, which was longer ago if a
+// cache has kept the answer.
 func serverTime(h http.Header, now time.Time) time.Time {
 	if at, err := http.ParseTime(h.Get("Date")); err == nil {
-		return at
+		return at.Add(age(h))
 	}
 	return now
+}
+
+// age returns for how long a response was kept by caches (RFC 9111, section 5.1); 0: it comes
+// from the server itself.
+func age(h http.Header) time.Duration {
+	v, ok := decimal(h.Get("Age"))
+	if !ok {
+		return 0
+	}
+	return time.Duration(min(v, longest.Seconds()) * float64(time.Second))
 }
 
 // longestField is what is read of a structured field, in bytes. None that is sent has a

@@ -25,6 +25,8 @@ const mostHints = 16
 //   - for RateLimit: the name of the policy;
 //   - for X-RateLimit-Remaining-NAME and Anthropic-RateLimit-NAME-Remaining: NAME in
 //     lower case: requests, tokens, input-tokens, output-tokens …;
+//   - for X-RateLimit-UserRemaining, -PathRemaining and -UserPathRemaining: user, path and
+//     userpath;
 //   - for RateLimit-Remaining, X-RateLimit-Remaining and X-Rate-Limit-Remaining: what
 //     X-RateLimit-Resource says (GitHub: core, search …), else requests.
 //
@@ -32,24 +34,34 @@ const mostHints = 16
 // in whole seconds, is left out: it may be a bucket that fills within milliseconds. What
 // makes no sense, is negative, or is more than 31 days ahead, is ignored. So is
 // a quota that does not say until when it holds, one of concurrent requests, and one of
-// nothing whose request was accepted.
+// nothing whose request was accepted. Of a response that a cache has kept (Age above 0),
+// quotas are ignored, and its age is taken off what is left of Retry-After.
 func Hints(res *http.Response, now time.Time, took time.Duration) []pipeline.Hint {
 	if res == nil || len(res.Header) == 0 {
 		return nil
 	}
-	var hints []pipeline.Hint
-	if res.StatusCode >= 400 {
-		if r := rule(res, now, ""); r.kind != fatal && r.asked > 0 {
-			hints = append(hints, pipeline.Hint{RetryAfter: r.asked})
-		}
+	m := rule(res, now, "")
+	if m.Kind == Busy {
+		m.Kind = OverQuota // as if it was not by chance: that only the throttle knows, from its error
 	}
-	return append(hints, quotas(res.Header, res.StatusCode < 400, now, took)...)
+	return hints(res, m, now, took)
+}
+
+// hints returns those of a response that means m.
+func hints(res *http.Response, m Meaning, now time.Time, took time.Duration) (all []pipeline.Hint) {
+	if m.pausesAll() {
+		all = append(all, pipeline.Hint{RetryAfter: m.Pause})
+	}
+	if m.IgnoreQuotas {
+		return all
+	}
+	return append(all, quotas(res.Header, res.StatusCode < 400, now, took)...)
 }
 
 // quotas reads what is left of each quota, the one that holds up the most last: of two
 // of the same name, the last one counts.
 func quotas(h http.Header, accepted bool, now time.Time, took time.Duration) []pipeline.Hint {
-	if !tellsQuotas(h) {
+	if !tellsQuotas(h) || age(h) > 0 { // what a cache has kept is of another request, perhaps of another client
 		return nil
 	}
 	r := reader{header: h, now: serverTime(h, now), took: max(took, 0), accepted: accepted}
@@ -61,6 +73,7 @@ func quotas(h http.Header, accepted bool, now time.Time, took time.Duration) []p
 		}
 	}
 	r.named()
+	r.hapi()
 	slices.SortStableFunc(r.hints, func(a, b pipeline.Hint) int {
 		return int(min(max(pace(a)-pace(b), -1), 1))
 	})
@@ -109,6 +122,9 @@ func (r *reader) add(name string, requests bool, limit, remaining, reset string)
 	quota, said := amount(limit) // 0: not told
 	if said && quota == 0 && r.accepted {
 		return false // it lets through what it says it does not
+	}
+	if left > quota {
+		quota = 0 // that was no quota, but perhaps a rate
 	}
 	r.hints = append(r.hints, pipeline.Hint{
 		Budget: name, Requests: requests, Limit: quota, Remaining: left, Reset: until,
@@ -195,30 +211,70 @@ func (r *reader) named() {
 			limit, reset = anthropic+name+"-Limit", anthropic+name+"-Reset"
 		}
 		name = strings.ToLower(name)
-		r.add(name, strings.Contains(name, "requests"), r.header.Get(limit), r.header.Get(key), r.header.Get(reset))
+		r.add(name, ofRequests(name), r.header.Get(limit), r.header.Get(key), r.header.Get(reset))
+	}
+}
+
+// ofRequests reports whether a quota with a name is one of requests. Those of
+// @nestjs/throttler are, which has names for windows.
+func ofRequests(name string) bool {
+	switch name {
+	case "default", "short", "medium", "long":
+		return true
+	}
+	return strings.Contains(name, "requests")
+}
+
+// hapi reads the quotas of hapi-rate-limit: of a user, of a path, and of a user on a path.
+// What is left is -1 when a request was refused.
+func (r *reader) hapi() {
+	for _, name := range [...]string{"user", "path", "userpath"} {
+		prefix := "X-Ratelimit-" + strings.ToUpper(name[:1]) + name[1:]
+		left := r.header.Get(prefix + "remaining")
+		if left == "" {
+			continue
+		}
+		if _, negative := amount(strings.TrimPrefix(left, "-")); negative && left[0] == '-' {
+			left = "0"
+		}
+		r.add(name, true, r.header.Get(prefix+"limit"), left, r.header.Get(prefix+"reset"))
 	}
 }
 
 // askedFor returns how long the server wants to be left alone: Retry-After-Ms as
-// OpenAI and Azure send it, in milliseconds, or Retry-After, in seconds or as a date.
+// OpenAI and Azure send it, or X-Amz-Retry-After, in milliseconds, or Retry-After, in seconds or as a date.
+// Who has several limits may send Retry-After-NAME for each (@nestjs/throttler): the longest
+// counts.
 // 0: it does not say, or makes no sense.
 func askedFor(h http.Header, now time.Time) time.Duration {
-	for _, key := range [...]string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} {
+	for _, key := range [...]string{"Retry-After-Ms", "X-Ms-Retry-After-Ms", "X-Amz-Retry-After"} {
 		if v, ok := decimal(h.Get(key)); ok {
 			if d, ok := within(v, time.Millisecond); ok {
-				return d
+				return max(d-age(h), 0)
 			}
 		}
 	}
-	value := h.Get("Retry-After")
-	if v, ok := decimal(value); ok {
-		d, ok := within(v, time.Second)
-		if !ok {
-			return 0
+	const key = "Retry-After"
+	var asked time.Duration
+	for name := range h {
+		if name == key || strings.HasPrefix(name, key+"-") && name != "Retry-After-Ms" {
+			asked = max(asked, retryAfter(h, name, now))
 		}
-		return d
 	}
-	if at, err := http.ParseTime(value); err == nil {
+	return asked
+}
+
+// retryAfter reads a field that has seconds or a date, less what has passed of them in a
+// cache.
+func retryAfter(h http.Header, name string, now time.Time) time.Duration {
+	value := h.Get(name)
+	if v, ok := decimal(value); ok {
+		if d, ok := within(v, time.Second); ok {
+			return max(d-age(h), 0)
+		}
+		return 0
+	}
+	if at, ok := date(value); ok {
 		if d := at.Sub(serverTime(h, now)); d > 0 && d <= longest {
 			return d
 		}

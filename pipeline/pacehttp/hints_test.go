@@ -224,6 +224,115 @@ var realHeaders = []struct {
 		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 10, Remaining: 3, Reset: 1500 * time.Millisecond}},
 	},
 	{
+		name: "rate-limiter-flexible, a date of JavaScript", source: "rate-limiter-flexible 11.4.0, README", status: 200,
+		header: `Date: Fri, 27 Nov 2026 14:24:50 GMT
+			X-RateLimit-Limit: 5
+			X-RateLimit-Remaining: 2
+			X-RateLimit-Reset: Fri Nov 27 2026 14:24:53 GMT+0000 (Coordinated Universal Time)`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 5, Remaining: 2, Reset: 3 * time.Second}},
+	},
+	{
+		name: "a date of JavaScript, elsewhere", source: "Date.prototype.toString", status: 200,
+		header: `Date: Fri, 27 Nov 2026 14:24:50 GMT
+			X-RateLimit-Limit: 5
+			X-RateLimit-Remaining: 2
+			X-RateLimit-Reset: Fri Nov 27 2026 16:24:53 GMT+0200 (Eastern European Standard Time)`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 5, Remaining: 2, Reset: 3 * time.Second}},
+	},
+	{
+		name: "go-limiter", source: "sethvargo/go-limiter 0.7.1", status: 429,
+		header: `Date: Fri, 27 Nov 2026 13:10:10 GMT
+			Retry-After: Fri, 27 Nov 2026 13:10:13 UTC
+			X-RateLimit-Limit: 5
+			X-RateLimit-Remaining: 0
+			X-RateLimit-Reset: Fri, 27 Nov 2026 13:10:13 UTC`,
+		want: []pipeline.Hint{
+			{RetryAfter: 3 * time.Second},
+			{Budget: "requests", Requests: true, Limit: 5, Remaining: 0, Reset: 3 * time.Second},
+		},
+	},
+	{
+		name: "nestjs, refused by one of several", source: "@nestjs/throttler 6.7.1", status: 429,
+		header: "Retry-After-short: 1",
+		want:   []pipeline.Hint{{RetryAfter: time.Second}},
+	},
+	{
+		name: "nestjs, several", source: "@nestjs/throttler 6.7.1", status: 200,
+		header: `X-RateLimit-Limit-short: 3
+			X-RateLimit-Remaining-short: 0
+			X-RateLimit-Reset-short: 1
+			X-RateLimit-Limit-long: 100
+			X-RateLimit-Remaining-long: 97
+			X-RateLimit-Reset-long: 60`,
+		want: []pipeline.Hint{
+			{Budget: "long", Requests: true, Limit: 100, Remaining: 97, Reset: time.Minute},
+			{Budget: "short", Requests: true, Limit: 3, Remaining: 0, Reset: time.Second},
+		},
+	},
+	{
+		name: "hapi-rate-limit", source: "hapi-rate-limit 8.0.0", status: 200,
+		header: `Date: Mon, 13 Jun 2022 11:48:53 GMT
+			X-RateLimit-UserLimit: 300
+			X-RateLimit-UserRemaining: 20
+			X-RateLimit-UserReset: 1655120943000
+			X-RateLimit-PathLimit: 60
+			X-RateLimit-PathRemaining: 1
+			X-RateLimit-PathReset: 1655120943000
+			X-RateLimit-UserPathLimit: 30
+			X-RateLimit-UserPathRemaining: 0
+			X-RateLimit-UserPathReset: 1655120943000`,
+		want: []pipeline.Hint{
+			{Budget: "user", Requests: true, Limit: 300, Remaining: 20, Reset: 10 * time.Second},
+			{Budget: "path", Requests: true, Limit: 60, Remaining: 1, Reset: 10 * time.Second},
+			{Budget: "userpath", Requests: true, Limit: 30, Remaining: 0, Reset: 10 * time.Second},
+		},
+	},
+	{
+		name: "hapi-rate-limit, refused", source: "hapi-rate-limit 8.0.0", status: 429,
+		header: `Date: Mon, 13 Jun 2022 11:48:53 GMT
+			X-RateLimit-UserLimit: 300
+			X-RateLimit-UserRemaining: -1
+			X-RateLimit-UserReset: 1655120943000`,
+		want: []pipeline.Hint{{Budget: "user", Requests: true, Limit: 300, Remaining: 0, Reset: 10 * time.Second}},
+	},
+	{
+		name: "tollbooth, constants", source: "tollbooth 7.0.2", status: 200,
+		header: `RateLimit-Limit: 1
+			RateLimit-Remaining: 4
+			RateLimit-Reset: 1`,
+	},
+	{
+		name: "more left than the limit", source: "tollbooth 7.0.2, slower", status: 200,
+		header: `RateLimit-Limit: 1
+			RateLimit-Remaining: 4
+			RateLimit-Reset: 5`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Remaining: 4, Reset: 5 * time.Second}},
+	},
+	{
+		name: "express-slow-down, draft 6", source: "express-slow-down 3.1.1", status: 200,
+		header: `RateLimit-Policy: 0;w=5
+			RateLimit-Limit: 0
+			RateLimit-Remaining: 0
+			RateLimit-Reset: 5
+			Retry-After: 5`,
+	},
+	{
+		name: "express-slow-down, draft 7", source: "express-slow-down 3.1.1", status: 200,
+		header: `RateLimit-Policy: 0;w=5
+			RateLimit: limit=0, remaining=0, reset=5`,
+	},
+	{
+		name: "express-slow-down, draft 8", source: "express-slow-down 3.1.1", status: 200,
+		header: `RateLimit-Policy: "0-in-5sec"; q=0; w=5; pk=:YTQ5:
+			RateLimit: "0-in-5sec"; r=0; t=5`,
+	},
+	{
+		name: "express-slow-down, legacy", source: "express-slow-down 3.1.1", status: 200,
+		header: `X-RateLimit-Limit: 0
+			X-RateLimit-Remaining: 0
+			X-RateLimit-Reset: 5`,
+	},
+	{
 		name: "Azure Resource Manager, poll later", source: "RFC 9110, section 10.2.3", status: 202,
 		header: "Retry-After: 10",
 	},
@@ -272,27 +381,35 @@ func TestRetryAfterInAllItsForms(t *testing.T) {
 		"Retry-After: 0":   0,
 		"Retry-After: 120": 2 * time.Minute,
 		"Retry-After: 1.5": 1500 * time.Millisecond,
-		"Retry-After: Sun, 21 Jun 2026 12:00:30 GMT":                                      30 * time.Second,
-		"Retry-After: Sunday, 21-Jun-26 12:00:30 GMT":                                     30 * time.Second,
-		"Retry-After: Sun Jun 21 12:00:30 2026":                                           30 * time.Second,
-		"Retry-After: Sun, 21 Jun 2026 11:59:30 GMT":                                      0,
-		"Retry-After: Sun, 21 Jun 2026 09:00:30 GMT\nDate: Sun, 21 Jun 2026 09:00:00 GMT": 30 * time.Second,
-		"Retry-After: Sun, 21 Jun 2026 12:00:30 GMT\nDate: yesterday":                     30 * time.Second,
-		"Retry-After-Ms: 250\nRetry-After: 1":                                             250 * time.Millisecond,
-		"Retry-After-Ms: 0.5":                                                             500 * time.Microsecond,
-		"Retry-After-Ms: soon\nRetry-After: 1":                                            time.Second,
-		"X-Ms-Retry-After-Ms: 40":                                                         40 * time.Millisecond,
-		"Retry-After: 2678400":                                                            31 * 24 * time.Hour,
-		"Retry-After: 2678401":                                                            0,
-		"Retry-After: -1":                                                                 0,
-		"Retry-After: 1e3":                                                                0,
-		"Retry-After: NaN":                                                                0,
-		"Retry-After: Inf":                                                                0,
-		"Retry-After: 0x10":                                                               0,
-		"Retry-After: 99999999999999999999999999":                                         0,
-		"Retry-After: soon":                                                               0,
-		"Retry-After:":                                                                    0,
-		"Retry-After: Fri, 31 Dec 9999 23:59:59 GMT":                                      0,
+		"Retry-After: Sun, 21 Jun 2026 12:00:30 GMT":                                          30 * time.Second,
+		"Retry-After: Sunday, 21-Jun-26 12:00:30 GMT":                                         30 * time.Second,
+		"Retry-After: Sun Jun 21 12:00:30 2026":                                               30 * time.Second,
+		"Retry-After: Sun, 21 Jun 2026 11:59:30 GMT":                                          0,
+		"Retry-After: Sun, 21 Jun 2026 09:00:30 GMT\nDate: Sun, 21 Jun 2026 09:00:00 GMT":     30 * time.Second,
+		"Retry-After: Sun, 21 Jun 2026 12:00:30 GMT\nDate: yesterday":                         30 * time.Second,
+		"Retry-After-Ms: 250\nRetry-After: 1":                                                 250 * time.Millisecond,
+		"Retry-After-Ms: 0.5":                                                                 500 * time.Microsecond,
+		"Retry-After-Ms: soon\nRetry-After: 1":                                                time.Second,
+		"Retry-After-short: 1\nRetry-After-Long: 20\nRetry-After-default: soon":               20 * time.Second,
+		"Retry-After: 30\nRetry-After-short: 1":                                               30 * time.Second,
+		"Retry-After-Ms: 250\nRetry-After-long: 20":                                           250 * time.Millisecond,
+		"Retry-After: Sun, 21 Jun 2026 12:00:30 UTC":                                          30 * time.Second,
+		"Retry-After: Sun, 21 Jun 2026 12:00:30 CET":                                          0,
+		"Retry-After: Sun Jun 21 2026 12:00:30 GMT+0000 (GMT)":                                30 * time.Second,
+		"X-Amz-Retry-After: 1500":                                                             1500 * time.Millisecond,
+		"x-amz-retry-after: 50\nRetry-After: 1":                                               50 * time.Millisecond,
+		"X-Ms-Retry-After-Ms: 40":                                                             40 * time.Millisecond,
+		"Retry-After: 2678400":                                                                31 * 24 * time.Hour,
+		"Retry-After: 2678401":                                                                0,
+		"Retry-After: -1":                                                                     0,
+		"Retry-After: 1e3":                                                                    0,
+		"Retry-After: NaN":                                                                    0,
+		"Retry-After: Inf":                                                                    0,
+		"Retry-After: 0x10":                                                                   0,
+		"Retry-After: 99999999999999999999999999":                                             0,
+		"Retry-After: soon":                                                                   0,
+		"Retry-After:":                                                                        0,
+		"Retry-After: Fri, 31 Dec 9999 23:59:59 GMT":                                          0,
 		"Retry-After: Sun, 21 Jun 2026 12:00:30 GMT\nDate: Thu, 01 Jan 1970 00:00:00 GMT":     0,
 		"Retry-After: 5\nDate: Thu, 01 Jan 1970 00:00:00 GMT":                                 5 * time.Second,
 		"Retry-After: 5\nRetry-After: 500":                                                    5 * time.Second,
@@ -337,6 +454,9 @@ func TestNonsenseOfQuotasIsIgnored(t *testing.T) {
 		`RateLimit: limit=100, remaining=x, reset=5`,
 		`RateLimit: limit=, remaining=5, reset=5`,
 		"RateLimit-Remaining: 5",
+		"X-RateLimit-UserRemaining: -\nX-RateLimit-UserReset: 5",
+		"X-RateLimit-UserRemaining: --1\nX-RateLimit-UserReset: 5",
+		"X-RateLimit-UserRemaining: -1\nX-RateLimit-UserReset: Fri Nov 27",
 		"RateLimit-Remaining: 5\nRateLimit-Reset: 0",
 		"RateLimit-Remaining: -1\nRateLimit-Reset: 5",
 		"RateLimit-Remaining: 5\nRateLimit-Reset: -5",

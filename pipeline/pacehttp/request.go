@@ -2,6 +2,7 @@ package pacehttp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -29,6 +30,31 @@ type sending struct {
 	req  *http.Request // as it was given to us: never changed
 	safe bool          // to send twice
 	sent int
+
+	redirected bool // by a server, which has done what it was asked for
+}
+
+// watch returns a client that does as the given one (nil: http.DefaultClient), and notes
+// whether the request was redirected.
+func (s *sending) watch(client *http.Client) *http.Client {
+	if client == nil {
+		client = http.DefaultClient
+	}
+	if s.safe {
+		return client
+	}
+	watched, check := *client, client.CheckRedirect
+	watched.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		s.redirected = true
+		switch {
+		case check != nil:
+			return check(req, via)
+		case len(via) >= 10: // as net/http does if there is no CheckRedirect
+			return errors.New("stopped after 10 redirects")
+		}
+		return nil
+	}
+	return &watched
 }
 
 // next returns the request for another attempt, with a body that was not read yet.
@@ -53,22 +79,26 @@ func (s *sending) end() {
 }
 
 // judge returns the error of an attempt so that the request is only sent again if it
-// may be. It counts for the throttle all the same.
-func (s *sending) judge(err error) error {
+// may be. It counts for the throttle all the same. undone: it is known that nothing was
+// done by the server that was sent to last.
+func (s *sending) judge(err error, undone bool) error {
 	switch {
 	case pipeline.Classify(err) == pipeline.Ignored: // it is not sent again anyway
 		return err
 	case !s.replayable():
 		return pipeline.Final(fmt.Errorf("%w; not sent again: its body can be read only once, as it has no GetBody", err))
-	case !s.repeatable(err):
+	case undone && s.redirected && !s.safe:
+		return pipeline.Final(fmt.Errorf("%w; not sent again: it was redirected, and may have been done", err))
+	case !s.repeatable(undone):
 		return pipeline.Final(err)
 	}
 	return err
 }
 
-// repeatable reports whether the request may be sent again after err.
-func (s *sending) repeatable(err error) bool {
-	return s.replayable() && (s.safe || isUndone(err))
+// repeatable reports whether the request may be sent again. What was done by the server
+// that redirected it is done, whatever the next one says.
+func (s *sending) repeatable(undone bool) bool {
+	return s.replayable() && (s.safe || undone && !s.redirected)
 }
 
 func (s *sending) replayable() bool { return !hasBody(s.req) || s.req.GetBody != nil }

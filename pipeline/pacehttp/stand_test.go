@@ -28,6 +28,9 @@ func quick() pipeline.Config {
 
 func newThrottle(t *testing.T, cfg pipeline.Config) *pipeline.Throttle {
 	t.Helper()
+	if cfg.Spread == 0 {
+		cfg.Spread = -1 // so that pauses end when they are to
+	}
 	throttle, err := pipeline.NewThrottle(cfg)
 	if err != nil {
 		t.Fatal(err)

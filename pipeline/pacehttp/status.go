@@ -14,49 +14,63 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/pipeline"
 )
 
-// A StatusError is a response of 400 or above.
+// A StatusError is a response of 400 or above, or one that a [Judge] says is not [Done].
 type StatusError struct {
 	StatusCode int
 	Status     string      // as the server wrote it: "503 Service Unavailable"
 	Header     http.Header // of the response, not a copy
 	Body       []byte      // its beginning, at most 4 KiB; empty if it was not read
-
-	undone bool // the server says that it did nothing with the request
+	Method     string      // of the request; empty if that is not known, and so is the URL
+	URL        string      // of the request, without user, query and fragment, which may be secret
+	Meaning    Meaning     // what it was taken for
 }
 
 // ErrorType returns the status code, which is what OpenTelemetry wants to have as
 // error.type.
 func (e *StatusError) ErrorType() string { return strconv.Itoa(e.StatusCode) }
 
-// Error returns the status, and the beginning of the body if that is for people to
-// read.
+// Error returns the status, the beginning of the body if that is for people to read, and
+// what was asked for: "503 Service Unavailable: back at six (GET https://api.example/rows)".
 func (e *StatusError) Error() string {
+	if e.URL == "" {
+		return e.said()
+	}
+	return e.said() + " (" + cmp.Or(e.Method, http.MethodGet) + " " + shortened(e.URL) + ")"
+}
+
+// said returns what the server said.
+func (e *StatusError) said() string {
 	status := cmp.Or(e.Status, fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode)))
 	text := strings.Join(strings.Fields(strings.ToValidUTF8(string(e.Body), "")), " ")
 	if text == "" || text[0] == '<' {
 		return status
 	}
+	return status + ": " + shortened(text)
+}
+
+func shortened(text string) string {
 	if len(text) > mostText {
 		text = strings.ToValidUTF8(text[:mostText], "") + "…"
 	}
-	return status + ": " + text
+	return text
 }
 
 const (
-	mostText = 200     // bytes of a body in the text of an error
+	mostText = 200     // bytes of a body, and of a URL, in the text of an error
 	mostBody = 4 << 10 // and in its Body
 )
 
-// Check returns nil for a response below 400, else a [*StatusError], marked as the
-// status says: refused ([pipeline.Overloaded]), failed ([pipeline.Transient]) or the
-// request's own fault ([pipeline.Fatal]); the package comment has the table. Of such a
-// response it reads up to 4 KiB of the body. It does not close it.
+// Check returns nil for a response below 400, else a [*StatusError], marked as its Meaning
+// says: [OverQuota] and [Busy] are refusals ([pipeline.Overloaded]), the former of this
+// client, the latter of anybody, perhaps by chance; [Failure] and [NotYet] are tried again at
+// the cost of an attempt; [OwnFault] is not ([pipeline.Fatal]). The package comment has the
+// table of what means which. Check reads up to 4 KiB of the body of such a response,
+// which may say what the status means. It does not close it.
 func Check(res *http.Response) error {
 	if res.StatusCode < 400 {
 		return nil
@@ -65,15 +79,17 @@ func Check(res *http.Response) error {
 	if res.Body != nil {
 		body, _ = io.ReadAll(io.LimitReader(res.Body, mostBody)) // what came of it says enough
 	}
-	return statusError(res, body)
+	return newStatusError(res, body, rule(res, clock.Real().Now(), string(body)))
 }
 
-// statusError returns the error for a response of 400 or above.
-func statusError(res *http.Response, body []byte) error {
-	r := rule(res, clock.Real().Now(), string(body))
-	return r.mark(&StatusError{
-		StatusCode: res.StatusCode, Status: res.Status, Header: res.Header, Body: body, undone: r.undone,
-	})
+// newStatusError returns the error for a response that means m, marked so.
+func newStatusError(res *http.Response, body []byte, m Meaning) error {
+	e := &StatusError{StatusCode: res.StatusCode, Status: res.Status, Header: res.Header, Body: body, Meaning: m}
+	if req := res.Request; req != nil && req.URL != nil {
+		e.Method = cmp.Or(req.Method, http.MethodGet)
+		e.URL = (&url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path, RawPath: req.URL.RawPath}).String()
+	}
+	return m.mark(e)
 }
 
 // Mark marks err, the error of an SDK or of a client, as the response that it is
@@ -94,80 +110,6 @@ func Mark(err error, res *http.Response) error {
 		return pipeline.Transient(err)
 	}
 	return err
-}
-
-// A ruling is what a response of 400 or above means.
-type ruling struct {
-	kind   kind
-	asked  time.Duration // how long the server wants to be left alone; 0: it did not say
-	undone bool          // it says that it did nothing with the request
-}
-
-type kind int
-
-const (
-	fatal     kind = iota // the request's own fault
-	transient             // the server failed
-	refused               // the server sheds load
-)
-
-func (r ruling) mark(err error) error {
-	switch r.kind {
-	case refused:
-		return pipeline.Overloaded(err, r.asked)
-	case transient:
-		return pipeline.Transient(err)
-	}
-	return pipeline.Fatal(err)
-}
-
-// Statuses that net/http has no name for.
-const statusOverloaded = 529 // Anthropic, Shopify and others
-
-// rule reads a status. text is the body, or what else is known of it.
-func rule(res *http.Response, now time.Time, text string) ruling {
-	asked := askedFor(res.Header, now)
-	r := ruling{asked: asked}
-	switch code := res.StatusCode; code {
-	case http.StatusTooManyRequests, statusOverloaded:
-		r.kind, r.undone = refused, true
-	case http.StatusForbidden: // GitHub's 429
-		spent := spent(res.Header, now)
-		if asked > 0 || spent > 0 {
-			r.kind, r.undone, r.asked = refused, true, cmp.Or(asked, spent)
-		}
-	case http.StatusServiceUnavailable: // of a proxy, it may also mean that the connection behind it broke
-		r.kind, r.undone = refused, asked > 0
-	case http.StatusTooEarly: // RFC 8470: unwilling to begin with it
-		r.kind, r.undone = transient, true
-	case http.StatusRequestTimeout:
-		r.kind = transient
-	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
-	default:
-		if code >= 500 {
-			r.kind = transient
-		}
-	}
-	switch {
-	case res.StatusCode == http.StatusTooManyRequests && strings.Contains(text, "insufficient_quota"):
-		return ruling{} // OpenAI: there is no money left
-	case res.Header.Get("X-Should-Retry") == "false":
-		return ruling{}
-	case res.Header.Get("X-Should-Retry") == "true":
-		r.kind, r.undone = max(r.kind, transient), true
-	}
-	return r
-}
-
-// spent returns until when a quota of requests holds of which nothing is left; 0:
-// there is none.
-func spent(h http.Header, now time.Time) (wait time.Duration) {
-	for _, q := range quotas(h, false, now, 0) {
-		if q.Requests && q.Remaining == 0 {
-			wait = max(wait, q.Reset)
-		}
-	}
-	return wait
 }
 
 // isFault reports whether a request can never succeed: it is malformed, or the server is
@@ -223,15 +165,12 @@ func isBroken(err error) bool {
 	return false
 }
 
-// isUndone reports whether it is known that the server did nothing with a request.
-func isUndone(err error) bool {
-	var status *StatusError
-	if errors.As(err, &status) {
-		return status.undone
-	}
+// isUnsent reports whether the error of a client says that the request was not sent: there
+// was no connection to send it on.
+func isUnsent(err error) bool {
 	var op *net.OpError
-	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") // there was no connection to send it on
+	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
 }
 
-// head returns the part of a body that an error keeps.
-func head(body []byte) []byte { return bytes.Clone(body[:min(len(body), mostBody)]) }
+// beginning returns the part of a body that an error keeps.
+func beginning(body []byte) []byte { return bytes.Clone(body[:min(len(body), mostBody)]) }

@@ -209,6 +209,33 @@ func TestTheTextOfAStatusIsForPeople(t *testing.T) {
 	}
 }
 
+func TestAStatusNamesWhatWasAskedForWithoutSecrets(t *testing.T) {
+	const secret = "hunter2"
+	s := newStand(t, quick(), answer(404, "", "no such row"))
+	want := fmt.Sprintf("404 Not Found: no such row (POST %s/rows%%2F7/x)", s.url)
+	ask := strings.Replace(s.url, "://", "://user:"+secret+"@", 1) + "/rows%2F7/x?key=" + secret + "#" + secret
+	_, err := pacehttp.Do(s.throttle, s.plain(), request(t, "POST", ask, "order"), readAll)
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	var status *pacehttp.StatusError
+	if !errors.As(err, &status) || status.Method != "POST" || status.URL != s.url+"/rows%2F7/x" {
+		t.Errorf("got %+v", status)
+	}
+	res, err := s.plain().Get(s.url + "?key=" + secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if err := pacehttp.Check(res); err == nil || err.Error() != "404 Not Found: no such row (GET "+s.url+")" {
+		t.Errorf("got %v", err)
+	}
+	long := &pacehttp.StatusError{StatusCode: 404, URL: "http://server.test/" + strings.Repeat("x", 10_000)}
+	if n := len(long.Error()); n > 300 {
+		t.Errorf("the text has %d bytes, want 300 at most", n)
+	}
+}
+
 func TestMarkLetsTheErrorThrough(t *testing.T) {
 	sdk := fmt.Errorf("openai: %w", &pacehttp.StatusError{StatusCode: 429})
 	err := pacehttp.Mark(sdk, response(429, "Retry-After: 3", ""))

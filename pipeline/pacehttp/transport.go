@@ -26,15 +26,21 @@ import (
 // the response is there: no slot is held for a body that nobody reads. What is read
 // later is bounded by the request's context, and a body that breaks is the caller's to
 // deal with; [Do] is for those who want it tried again. Only of the body of a failed
-// attempt that may be tried again up to 64 KiB are read ahead, for at most 250 ms.
+// attempt that may be tried again, or of a status that may mean one thing or another (400,
+// 403, 413, 429, 503), up to 64 KiB are read ahead, for at most 250 ms.
 //
-// A client's Timeout is for everything, the waiting included. Do not use a Transport
-// with a Throttle for the work of a pipeline on that same throttle: it would wait for a
-// slot while it holds one. That is what one without a Throttle is for.
+// A client's Timeout is for everything, the wait for a turn and between attempts included,
+// so that calls are lost that were never sent: [NewClient] makes it the Transport's, which is
+// for an attempt.
+//
+// Do not use a Transport with a Throttle for the work of a pipeline on that same throttle:
+// it would wait for a slot while it holds one, so it gets pipeline.ErrNested. That is what
+// one without a Throttle is for.
 type Transport struct {
 	// Throttle is what requests pass. Without one, a request belongs to the attempt
 	// whose slot its context carries (see pipeline.SlotFrom): it is sent once, and what
-	// the response says of limits is told to the slot.
+	// the response says of limits is told to the slot. The Retry-After of one that is Busy
+	// is not: Mark puts it into the error of the attempt.
 	Throttle *pipeline.Throttle
 
 	// Base sends the requests; nil: http.DefaultTransport. The context of a request has
@@ -45,6 +51,15 @@ type Transport struct {
 	// what they ask for; nil: Idempotent. Any other request is sent again only if it
 	// is known that the server did nothing with it.
 	Retry func(*http.Request) bool
+
+	// Timeout is for one attempt, from when it is sent until the body of its response
+	// has been read; 0: none. What takes longer is a failure. It is not looked at without
+	// a Throttle.
+	Timeout time.Duration
+
+	// Judge says what responses mean; nil: as the package comment says. That of a
+	// request's context (see WithJudge) goes before it.
+	Judge Judge
 }
 
 func (t *Transport) base() http.RoundTripper {
@@ -64,20 +79,32 @@ func (t *Transport) CloseIdleConnections() {
 // RoundTrip sends a request. See Transport.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.Throttle == nil {
-		begin := clock.Real().Now()
-		res, err := t.base().RoundTrip(req)
-		if err == nil {
-			tell(req.Context(), res, clock.Real().Since(begin))
-		}
-		return res, err
+		return t.once(req)
 	}
 	may := t.Retry
 	if may == nil {
 		may = Idempotent
 	}
-	x := &exchange{sending: sending{req: req, safe: may(req)}, base: t.base()}
+	x := &exchange{sending: sending{req: req, safe: may(req)}, base: t.base(), timeout: t.Timeout, judges: judgeOf(req.Context(), t.Judge)}
 	_, err := pipeline.Execute(req.Context(), t.Throttle, x.attempt)
 	return x.result(err)
+}
+
+// once sends a request that belongs to an attempt of somebody else's.
+func (t *Transport) once(req *http.Request) (*http.Response, error) {
+	begin := clock.Real().Now()
+	res, err := t.base().RoundTrip(req)
+	if err != nil || res == nil {
+		return res, err
+	}
+	h := &hearing{ctx: req.Context(), res: res, took: clock.Real().Since(begin)}
+	if judge := judgeOf(req.Context(), t.Judge); judge != nil {
+		h.meaning(judge)
+	} else {
+		now := clock.Real().Now()
+		h.tell(rule(res, now, ""), now)
+	}
+	return res, nil
 }
 
 // errNoResponse is the error for a RoundTripper that does not keep its contract.
@@ -86,14 +113,17 @@ var errNoResponse = errors.New("paceline: base: got neither a response nor an er
 // An exchange is a request and what became of it.
 type exchange struct {
 	sending
-	base http.RoundTripper
-	res  *http.Response // of the last attempt; nil: it had none
+	base    http.RoundTripper
+	timeout time.Duration  // of an attempt; 0: none
+	judges  Judge          // nil: as usual
+	res     *http.Response // of the last attempt; nil: it had none
 }
 
 // attempt sends the request once.
 func (x *exchange) attempt(ctx context.Context) (none struct{}, err error) {
 	x.discard()
 	life, cancel, stay := outlive(ctx, x.req.Context())
+	cancel = limited(x.timeout, cancel)
 	defer func() {
 		if x.res == nil { // also if the base has panicked
 			cancel(nil)
@@ -110,37 +140,34 @@ func (x *exchange) attempt(ctx context.Context) (none struct{}, err error) {
 	switch {
 	case !inTime:
 		err = context.Cause(ctx) // whatever it looks like from where the request was sent
-	case err == nil && res == nil:
+	case err != nil:
+		err = lateness(life, err)
+	case res == nil:
 		err = pipeline.Fatal(errNoResponse)
 	}
 	if err != nil {
 		if res != nil && res.Body != nil {
 			res.Body.Close()
 		}
-		return none, x.judge(Mark(ended(ctx, err), nil))
+		return none, x.judge(Mark(ended(ctx, err), nil), isUnsent(err))
 	}
-	tell(ctx, res, took)
-	attach(res, cancel)
+	attach(life, res, cancel)
 	res.Request, x.res = x.req, res
-	return none, x.check(ctx)
+	return none, x.check(&hearing{ctx: ctx, res: res, took: took})
 }
 
 // check returns the error that the response is for the throttle. A body that will
-// be discarded if another attempt follows is read ahead.
-func (x *exchange) check(ctx context.Context) error {
-	if x.res.StatusCode < 400 {
+// be discarded if another attempt follows is read ahead, and so is one that may say what
+// the status means.
+func (x *exchange) check(h *hearing) error {
+	m := h.meaning(x.judges)
+	if m.Kind == Done {
 		return nil
 	}
-	err := statusError(x.res, nil)
-	if pipeline.Classify(err) == pipeline.Ignored || !x.repeatable(err) {
-		return x.judge(err)
+	if m.Kind != OwnFault && x.repeatable(m.Undone) {
+		h.head()
 	}
-	a := readAhead(x.res.Body)
-	x.res.Body = a
-	if text := a.await(ctx); len(text) > 0 {
-		err = statusError(x.res, head(text)) // which may say more
-	}
-	return x.judge(err)
+	return x.judge(newStatusError(x.res, h.text, m), m.Undone)
 }
 
 // discard closes the response of the attempt before. What was read ahead of it is all,
@@ -181,11 +208,3 @@ type timeout struct{ error }
 
 func (t timeout) Timeout() bool { return true }
 func (t timeout) Unwrap() error { return t.error }
-
-// tell gives the slot of ctx the hints of a response.
-func tell(ctx context.Context, res *http.Response, took time.Duration) {
-	slot := pipeline.SlotFrom(ctx)
-	for _, h := range Hints(res, clock.Real().Now(), took) {
-		slot.Hint(h)
-	}
-}

@@ -20,7 +20,7 @@ type Config struct {
 	MeterProvider  metric.MeterProvider // nil: the global one
 	TracerProvider trace.TracerProvider // nil: the global one
 
-	Classify func(error) pipeline.Verdict // as in pipeline.Config, for the outcomes of attempts; nil: pipeline.Classify
+	Classify func(error) pipeline.Verdict // for work that is called outside an attempt, where no throttle judges; nil: pipeline.Classify
 	Clock    clock.Clock                  // as in pipeline.Config, for the durations and spans of attempts; nil: real time
 }
 

@@ -45,9 +45,9 @@
 //	paceline.attempt.duration       Histogram       s          paceline.attempt.outcome, error.type
 //	paceline.job.wait_time          Histogram       s
 //
-// error.type is the Go type of the error, without what it was wrapped in by Fatal,
-// Final, Overloaded, Transient and fmt.Errorf, or what a method ErrorType() string of it
-// returns.
+// error.type is the Go type of the error that the work returned, without what it was
+// wrapped in by Fatal, Final, Overloaded, Transient, Partial (of several, the worst) and
+// fmt.Errorf, or what a method ErrorType() string of it returns.
 //
 // Exporters to Prometheus make paceline_attempts_total of paceline.attempts, and
 // paceline_hold_time_seconds_total of paceline.hold.time.

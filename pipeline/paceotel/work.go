@@ -17,6 +17,7 @@ import (
 
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/pipeline"
+	"github.com/paceline-go/paceline/stage"
 )
 
 // Work returns work with a span around each attempt, and its duration measured.
@@ -29,9 +30,10 @@ import (
 // that of the request or the message it came from: the attempt's span is linked to
 // that. If the run's context has no span, the job's is the parent. job may be nil.
 //
-// The outcome is what Classify says of the error, and of one that came of the
-// context's deadline, overload, as it is with an AttemptTimeout. A panic, or the end
-// of the goroutine, passes through; the span ends with error.type "panic".
+// The outcome is the throttle's own verdict on the attempt, which Snapshot.Attempts
+// counts. In work that is called outside an attempt, it is what Config.Classify says of
+// the error. A panic, or the end of the goroutine, passes through; the span ends with
+// error.type "panic".
 //
 // Work panics if work is nil. What the providers do not like goes to OpenTelemetry's
 // error handler, and work works all the same.
@@ -136,20 +138,28 @@ func (o *observer) begin(ctx context.Context, job trace.SpanContext) attempt {
 	return a
 }
 
+// end measures the attempt now, and tells of it when the throttle has judged it.
 func (a attempt) end(err error) {
-	measured := a.duration.Enabled(a.ctx)
-	if !measured && !a.span.IsRecording() {
+	if !a.duration.Enabled(a.ctx) && !a.span.IsRecording() {
 		a.span.End()
 		return
 	}
-	took, verdict := a.clock.Since(a.started), a.verdict(err)
+	took := a.clock.Since(a.started)
+	if !a.slot.OnVerdict(func(v pipeline.Verdict) { a.tell(took, err, v) }) {
+		a.tell(took, err, a.verdict(err))
+	}
+}
+
+func (a attempt) tell(took time.Duration, err error, verdict pipeline.Verdict) {
 	a.endSpan(a.started.Add(took), err, verdict)
 	switch {
-	case !measured:
-	case err == nil:
-		a.duration.Record(a.ctx, took.Seconds(), a.succeeded...)
-	default:
+	case !a.duration.Enabled(a.ctx):
+	case err != nil:
 		a.duration.Record(a.ctx, took.Seconds(), metric.WithAttributes(a.throttle, outcome(verdict), errorType(err)))
+	case verdict == pipeline.Succeeded:
+		a.duration.Record(a.ctx, took.Seconds(), a.succeeded...)
+	default: // what is around the work made an error of it
+		a.duration.Record(a.ctx, took.Seconds(), metric.WithAttributes(a.throttle, outcome(verdict)))
 	}
 }
 
@@ -171,6 +181,7 @@ func (a attempt) endSpan(at time.Time, err error, verdict pipeline.Verdict) {
 	}
 }
 
+// verdict is for work that is called outside an attempt.
 func (a attempt) verdict(err error) pipeline.Verdict {
 	switch {
 	case err == nil:
@@ -178,12 +189,7 @@ func (a attempt) verdict(err error) pipeline.Verdict {
 	case err == errPanic:
 		return pipeline.Ignored
 	}
-	verdict := a.classify(err)
-	late := errors.Is(err, context.DeadlineExceeded) && errors.Is(a.ctx.Err(), context.DeadlineExceeded)
-	if late && verdict == pipeline.Failed {
-		return pipeline.Overload
-	}
-	return verdict
+	return a.classify(err)
 }
 
 func outcome(v pipeline.Verdict) attribute.KeyValue { return attemptOutcome.String(v.String()) }
@@ -197,7 +203,8 @@ func (panicked) Error() string     { return "the work panicked, or ended its gor
 func (panicked) ErrorType() string { return "panic" }
 
 // errorType says of which type an error is, of what is inside marks and wrappers:
-// how the work marks its errors is not what tells them apart.
+// how the work marks its errors is not what tells them apart. Of a batch it is the
+// worst error.
 func errorType(err error) attribute.KeyValue {
 	for wrappers[reflect.TypeOf(err)] && errors.Unwrap(err) != nil {
 		err = errors.Unwrap(err)
@@ -206,7 +213,12 @@ func errorType(err error) attribute.KeyValue {
 }
 
 var wrappers = map[reflect.Type]bool{
-	reflect.TypeOf(pipeline.Fatal(errPanic)):   true, // and Transient, Overloaded
-	reflect.TypeOf(pipeline.Final(errPanic)):   true,
-	reflect.TypeOf(fmt.Errorf("%w", errPanic)): true,
+	reflect.TypeOf(pipeline.Fatal(errPanic)):                 true, // and Transient, Overloaded
+	reflect.TypeOf(pipeline.Final(errPanic)):                 true,
+	reflect.TypeOf(stage.Busy(errPanic, 0)):                  true, // of pacehttp, and so is the next
+	reflect.TypeOf(stage.Partly(errPanic)):                   true,
+	reflect.TypeOf(pipeline.Split(errPanic)):                 true,
+	reflect.TypeOf(pipeline.Partial([]error{errPanic})):      true, // all of a batch failed
+	reflect.TypeOf(pipeline.Partial([]error{errPanic, nil})): true, // some did
+	reflect.TypeOf(fmt.Errorf("%w", errPanic)):               true,
 }

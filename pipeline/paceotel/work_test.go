@@ -19,6 +19,7 @@ import (
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/pipeline"
 	"github.com/paceline-go/paceline/pipeline/paceotel"
+	"github.com/paceline-go/paceline/stage"
 )
 
 // twice retries once, after a second.
@@ -178,6 +179,83 @@ func TestTheCallersSpanIsTheParent(t *testing.T) {
 	})
 }
 
+// outcomes counts the outcomes of the attempts' spans as Snapshot does.
+func (b *backend) outcomes() (c pipeline.AttemptCounts) {
+	for _, s := range b.attempts() {
+		for v := pipeline.Ignored; v <= pipeline.Succeeded; v++ {
+			if attributes(s)["paceline.attempt.outcome"] == v.String() {
+				c.Add(v)
+			}
+		}
+	}
+	return c
+}
+
+func (b *backend) mustAgree(name string, t *pipeline.Throttle, want pipeline.AttemptCounts) {
+	b.t.Helper()
+	if got, counted := b.outcomes(), t.Snapshot().Attempts; got != counted || got != want {
+		b.t.Errorf("%s: spans say %+v, the throttle %+v, want %+v of both", name, got, counted, want)
+	}
+}
+
+func TestABatchThatFailedInPartIsWhatTheThrottleTakesItFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend(t)
+		work := func(_ context.Context, in []int) ([]int, error) {
+			errs := make([]error, len(in))
+			errs[0] = pipeline.Fatal(errBroken)
+			return in, pipeline.Partial(errs)
+		}
+		p, err := pipeline.New(paceotel.Work(b.config(), work, nil), twice())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range pipeline.Batch(p, 3, time.Second).Run(t.Context(), numbers(3)) {
+		}
+		b.mustAgree("batch", p.Throttle(), pipeline.AttemptCounts{Succeeded: 1})
+		for _, s := range b.attempts() {
+			if got := attributes(s)["error.type"]; got != "*errors.errorString" {
+				t.Errorf("error.type is %q, want that of the job's own error", got)
+			}
+		}
+	})
+}
+
+func TestARunsOwnDeadlineIsNoOverload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend(t)
+		work := func(ctx context.Context, n int) (int, error) {
+			<-ctx.Done()
+			return n, ctx.Err()
+		}
+		p, err := pipeline.New(paceotel.Work(b.config(), work, nil), twice())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for range p.Run(ctx, numbers(1)) {
+		}
+		b.mustAgree("deadline", p.Throttle(), pipeline.AttemptCounts{Ignored: 1})
+	})
+}
+
+func TestTheThrottlesClassifyHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend(t)
+		cfg := twice()
+		cfg.Classify = func(error) pipeline.Verdict { return pipeline.Overload }
+		cfg.Retry = nil
+		p, err := pipeline.New(paceotel.Work(b.config(), func(context.Context, int) (int, error) { return 0, errBroken }, nil), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range p.Run(t.Context(), numbers(1)) {
+		}
+		b.mustAgree("classify", p.Throttle(), pipeline.AttemptCounts{Overloaded: 1})
+	})
+}
+
 func TestOutcomesAreThoseThatTheThrottleCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend(t)
@@ -212,14 +290,18 @@ func TestOutcomesAreThoseThatTheThrottleCounts(t *testing.T) {
 	})
 }
 
-func TestClassifyIsAsked(t *testing.T) {
+func TestClassifyIsAskedOutsideAnAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend(t)
 		cfg := b.config()
 		cfg.Classify = func(error) pipeline.Verdict { return pipeline.Ignored }
 		work := paceotel.Work(cfg, func(context.Context, int) (int, error) { return 0, errBroken }, nil)
+		_, _ = work(t.Context(), 0)
 		_, _ = pipeline.Wrap(throttle(t, pipeline.Config{}), work)(t.Context(), 0)
-		b.expect(map[string]float64{"paceline.attempt.duration count *errors.errorString ignored": 1})
+		b.expect(map[string]float64{
+			"paceline.attempt.duration count *errors.errorString ignored": 1,
+			"paceline.attempt.duration count *errors.errorString failed":  1,
+		})
 	})
 }
 
@@ -331,6 +413,9 @@ func TestErrorsAreToldApartByTheirOwnType(t *testing.T) {
 		pipeline.Fatal(shortage{}),
 		pipeline.Final(pipeline.Overloaded(fmt.Errorf("again: %w", shortage{}), time.Second)),
 		fmt.Errorf("one more: %w", pipeline.Transient(shortage{})),
+		pipeline.Split(shortage{}),
+		stage.Busy(shortage{}, time.Second),
+		pipeline.Final(stage.Partly(shortage{})),
 	}
 	work := paceotel.Work(b.config(), func(_ context.Context, i int) (int, error) { return 0, errs[i] }, nil)
 	for i := range errs {

@@ -37,8 +37,12 @@ type watched struct {
 type view struct {
 	one      bool // or else all
 	throttle string
-	span     int // number of it
+	span     int // number of it, or fitting
 }
+
+// fitting stands for a minute as long as nothing older is known, and then for ten: on a
+// fresh throttle, ten minutes would be an empty chart.
+const fitting = -1
 
 // A viewer is told what he does not know yet, once in a tick.
 type viewer struct {
@@ -167,6 +171,7 @@ func (b *board) leave() {
 // whole tells all there is. Nothing of it is the board's own, so that it may be
 // encoded elsewhere.
 func (b *board) whole(v view) document {
+	v = b.fit(v)
 	var rare, frequent []*entry
 	for _, w := range b.shown(v) {
 		rare = append(rare, w.log.rare...)
@@ -192,6 +197,20 @@ func (b *board) shown(v view) []*watched {
 		return []*watched{w}
 	}
 	return nil
+}
+
+// fit chooses the span of a view that leaves that to us.
+func (b *board) fit(v view) view {
+	if v.span != fitting {
+		return v
+	}
+	v.span = 0
+	for _, w := range b.shown(v) {
+		if len(w.history[0]) == spans[0].steps() {
+			v.span = 1
+		}
+	}
+	return v
 }
 
 // document tells what changed since a tick.

@@ -204,7 +204,8 @@ func TestTheBrowserShowsTheNumbersOfTheSnapshot(t *testing.T) {
 		"[data-to=wasted]":                "20 % of attempts",
 		"[data-to=interval]":              "2 ms",
 		"[data-to=pace]":                  "500 starts a second",
-		"[data-to=waiting]":               fmt.Sprint(s.Waiting),
+		".tiles div:nth-child(2)":         "Held up by nothing none waiting",
+		".panels > :nth-child(2) h2":      "What holds attempts up share of the time shown",
 		"[data-to=circuit]":               "closed",
 		"[data-to=percentage]":            fmt.Sprintf("%v %%", s.Percentage),
 		".budgets li:nth-child(1)":        fmt.Sprintf("calls %d of 50 requests in the last hour %d %%", s.Budgets[0].Used, 2*s.Budgets[0].Used),
@@ -262,9 +263,42 @@ func TestTheBrowserShowsManyThrottles(t *testing.T) {
 	tb.wait(`document.querySelectorAll(".card").length === 2`)
 }
 
+func TestAFreshThrottleStartsAtOneMinute(t *testing.T) {
+	tb := open(t, serve(t, one("geocoder", worked(t))), 1280, 900, "light")
+	tb.wait(`known.back === 60 && document.querySelector("#back input:checked").value === "60" && location.hash === ""`)
+}
+
+func TestTheStripShowsThatABudgetStoppedAttempts(t *testing.T) {
+	th := throttle(t, func(c *pipeline.Config) {
+		c.Budgets = []pipeline.Budget{{Name: "tokens", Tokens: 10, Window: time.Hour}}
+	})
+	th.RecordTokens(10)
+	p := pipeline.Attach(th, func(context.Context, int) (int, error) { return 0, nil })
+	ctx, cancel := context.WithCancel(context.Background())
+	results := p.Cost(func(int) int64 { return 1 }).Run(ctx, jobs(1))
+	tb := open(t, serve(t, one("geocoder", th)), 1280, 900, "light")
+	tb.wait(`document.querySelector("[data-to=heldby]").innerText === "a budget"`)
+	tb.wait(`document.querySelector(".strip p").innerText.startsWith("a budget used up")`)
+	if got := tb.text("[data-to=circuit]"); got != "closed" && got != "none" {
+		t.Errorf("got circuit %q, want none that has opened", got)
+	}
+	cancel()
+	for range results {
+	}
+}
+
+func jobs(n int) <-chan int {
+	c := make(chan int, n)
+	for i := range n {
+		c <- i
+	}
+	close(c)
+	return c
+}
+
 func TestTheKeyboardChoosesHowFarBack(t *testing.T) {
 	tb := open(t, serve(t, one("geocoder", worked(t))), 1280, 900, "light")
-	tb.do(chromedp.Focus(chromedp.CSS("#back input:checked")), chromedp.KeyEvent(kb.ArrowRight))
+	tb.do(chromedp.Focus(chromedp.CSS("#back input:checked")), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowRight))
 	tb.wait(`known.back === 3600 && location.hash === "#back=3600"`)
 	tb.do(chromedp.KeyEvent(kb.ArrowLeft), chromedp.KeyEvent(kb.ArrowLeft))
 	tb.wait(`known.back === 60 && document.querySelector("#back input:checked").value === "60"`)
@@ -404,7 +438,7 @@ func TestAScreenReaderIsToldWhatThereIs(t *testing.T) {
 		}
 	}
 	label := eval[string](tb, `document.querySelector("figure:nth-of-type(2) .plot").getAttribute("aria-label")`)
-	if want := "In flight under the limit, the last 10 min. in flight: now 1, from 1 to 1; limit: now 5, from 5 to 5."; label != want {
+	if want := "In flight under the limit, the last minute. in flight: now 1, from 1 to 1; limit: now 5, from 5 to 5."; label != want {
 		t.Errorf("got %q, want %q", label, want)
 	}
 	if got := eval[string](tb, `document.getElementById("link").getAttribute("role")`); got != "status" {

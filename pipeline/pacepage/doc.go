@@ -21,7 +21,7 @@
 //
 // GET data.json, beside the page, answers with what the page knows. Two parameters
 // choose: throttle, the name of one (default: all), and back, how many seconds: 60,
-// 600 (the default) or 3600. All durations are in seconds, all times Unix seconds; null
+// 600 (the default), 3600, or fit: 60 until there is more than that, then 600. All durations are in seconds, all times Unix seconds; null
 // is a number that is not known.
 //
 //	at         when the throttles were looked at

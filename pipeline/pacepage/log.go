@@ -39,7 +39,7 @@ func subjectOf(kind pipeline.EventKind) subject {
 		return aboutServer
 	case pipeline.EventCircuitOpened, pipeline.EventCircuitHalfOpen, pipeline.EventCircuitClosed:
 		return aboutCircuit
-	case pipeline.EventDown, pipeline.EventBack, pipeline.EventNothingSucceeded:
+	case pipeline.EventDown, pipeline.EventBack, pipeline.EventNothingSucceeded, pipeline.EventPauseBounded:
 		return aboutService
 	}
 	return aboutLife
@@ -124,6 +124,8 @@ func (e *entry) text() string {
 		return "asked to be left alone" + forSo(last.Wait)
 	case pipeline.EventResumed:
 		return "may be asked again"
+	case pipeline.EventPauseBounded:
+		return "asked to be left alone for " + short(last.Wait) + ", longer than is waited"
 	case pipeline.EventDown:
 		return "taken for down" + e.cause
 	case pipeline.EventBack:

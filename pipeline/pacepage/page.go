@@ -114,6 +114,7 @@ func (p *page) document(ctx context.Context, v view) (d document, err error) {
 // admit has a viewer told what is new from now on, and returns what there is.
 func (p *page) admit(ctx context.Context, v *viewer) (d document, err error) {
 	err = p.ask(ctx, func(b *board) {
+		v.view = b.fit(v.view)
 		d = b.whole(v.view)
 		b.viewers[v] = struct{}{}
 	})

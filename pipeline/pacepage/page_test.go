@@ -70,6 +70,24 @@ func TestThePageTellsTheSnapshot(t *testing.T) {
 	})
 }
 
+func TestAFreshThrottleIsShownForOneMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		page := New(ctx, one("geocoder", throttle(t)))
+		for _, step := range []struct {
+			after time.Duration
+			want  float64
+		}{{0, 60}, {50 * time.Second, 60}, {time.Minute, 600}, {2 * time.Hour, 600}} {
+			time.Sleep(step.after)
+			synctest.Wait()
+			if got := data(t, page, "?back=fit").Back; got != step.want {
+				t.Errorf("%v later: got %v seconds, want %v", step.after, got, step.want)
+			}
+		}
+	})
+}
+
 // A listing is which throttles there are now.
 type listing struct {
 	atomic.Pointer[map[string]*pipeline.Throttle]

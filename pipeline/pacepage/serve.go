@@ -99,13 +99,17 @@ func viewOf(r *http.Request) (view, error) {
 	if !q.Has("back") {
 		return v, nil
 	}
+	if q.Get("back") == "fit" {
+		v.span = fitting
+		return v, nil
+	}
 	for i, s := range spans {
 		if q.Get("back") == strconv.Itoa(int(s.back.Seconds())) {
 			v.span = i
 			return v, nil
 		}
 	}
-	return v, fmt.Errorf("back: got %q, want 60, 600 or 3600", q.Get("back"))
+	return v, fmt.Errorf("back: got %q, want 60, 600, 3600 or fit", q.Get("back"))
 }
 
 func (p *page) serveData(w http.ResponseWriter, r *http.Request) {

@@ -2,7 +2,7 @@
 
 // What the page knows, and what it shows of it. The server tells the whole on
 // connecting, and once a second what has changed.
-const known = { at: 0, back: 600, step: 2, throttles: new Map(), events: new Map() };
+const known = { at: 0, back: 60, step: 1, throttles: new Map(), events: new Map() };
 const shown = { view: null, events: null }; // components on the page
 const mostEvents = 400;
 
@@ -171,6 +171,7 @@ function lastError(s) {
 
 // ---- Charts
 
+const mostOfAStep = 0.5; // a step in which jobs waited longer than this share of it counts as stopped
 const axisWidth = 56, padRight = 12;
 
 // A Chart is a figure with a title, a legend that tells the numbers, and uPlot's
@@ -196,9 +197,9 @@ class Chart {
 		if (strip) {
 			this.strip = document.createElement("div");
 			this.strip.className = "strip";
-			this.strip.append(document.createElement("span"), document.createElement("div"));
-			put(this.strip.firstChild, "circuit");
-			this.strip.lastChild.setAttribute("role", "img");
+			this.strip.append(document.createElement("span"), document.createElement("div"), document.createElement("p"));
+			put(this.strip.firstChild, "held up");
+			this.strip.children[1].setAttribute("role", "img");
 			this.root.append(this.strip);
 		}
 		this.drawing = draw(this.plot, { series, axisFormat: axisFormat || format, most, log, steps, onCursor: () => this.tell() });
@@ -230,19 +231,30 @@ class Chart {
 		});
 	}
 
+	// updateStrip shows what stopped attempts: the circuit, a budget or the server. The
+	// limit, the pace and the rate hold attempts up all the time, and stop none.
 	updateStrip(history) {
-		const bar = this.strip.lastChild, from = known.at - known.back;
+		const bar = this.strip.children[1], from = known.at - known.back;
 		const place = (t) => Math.min(100, Math.max(0, 100 * (t - from) / known.back)).toFixed(2) + "%";
-		const name = { closed: "var(--fine)", half_open: "var(--half)", open: "var(--open)" };
+		const looks = { fine: "var(--fine)", half_open: "var(--half)", open: "var(--open)", budget: "var(--budget)", server: "var(--server)" };
+		const says = { half_open: "circuit half-open", open: "circuit open", budget: "a budget used up", server: "the server asked to wait" };
+		const stopped = (i) => {
+			if (history.circuit[i] !== "closed") return history.circuit[i];
+			const most = ["budget", "server"].sort((a, b) => history.held[b][i] - history.held[a][i])[0];
+			return history.held[most][i] >= mostOfAStep ? most : "fine";
+		};
 		const stops = ["transparent 0", "transparent " + place(history.t[0] ?? known.at)];
+		const steps = {};
 		history.t.forEach((t, i) => {
-			const colour = history.goodput[i] === null && history.concurrency[i] === null ? "transparent" : name[history.circuit[i]];
+			const by = stopped(i);
+			steps[by] = (steps[by] || 0) + 1;
+			const colour = history.goodput[i] === null && history.concurrency[i] === null ? "transparent" : looks[by];
 			stops.push(colour + " " + place(t), colour + " " + place(history.t[i + 1] ?? known.at));
 		});
 		bar.style.background = "linear-gradient(to right, " + stops.join(", ") + ")";
-		const share = (state) => history.circuit.filter((c) => c === state).length / (history.circuit.length || 1);
-		bar.setAttribute("aria-label", "Circuit, the last " + span(known.back) + ": open " + percent(share("open")) +
-			", half-open " + percent(share("half_open")) + " of the time.");
+		const parts = Object.keys(says).filter((by) => steps[by]).map((by) => says[by] + " " + percent(steps[by] / history.t.length));
+		put(this.strip.lastChild, parts.length ? parts.join(", ") + " of the time" : "by no budget, server or circuit");
+		bar.setAttribute("aria-label", "What stopped attempts, the last " + span(known.back) + ": " + (parts.join(", ") || "nothing") + ".");
 	}
 
 	resize() {
@@ -358,7 +370,8 @@ class Full {
 				values: (h) => h.budgets[i] || [],
 			})) });
 		}
-		this.root.querySelector(".panels").append(this.root.querySelector(".held"), this.root.querySelector(".budgets"));
+		this.root.querySelector("figure").after(this.root.querySelector(".held")); // in the first row
+		this.root.querySelector(".panels").append(this.root.querySelector(".budgets"));
 	}
 
 	update() {
@@ -394,8 +407,8 @@ class Full {
 		put(to.most, "never above " + count(s.max_concurrency));
 		putFigure(to.interval, s.dispatch_interval ? seconds(s.dispatch_interval) : "none", "");
 		put(to.pace, (s.dispatch_interval ? rate(1 / s.dispatch_interval) + " starts a second" : "not paced") + (s.reason ? "; " + s.reason : ""));
-		putFigure(to.waiting, brief(s.waiting), "");
-		put(to.heldby, s.held_by === "nothing" ? "nothing holds them up" : "held up by " + causes[s.held_by]);
+		put(to.heldby, s.held_by === "nothing" ? "nothing" : causes[s.held_by]);
+		put(to.waiting, s.waiting ? count(s.waiting) + " waiting" : "none waiting");
 		put(to.circuit, words[s.circuit] || s.circuit);
 		to.circuit.dataset.circuit = s.circuit;
 		put(to.probe, s.circuit === "open" ? "asks again in " + seconds(Math.ceil(s.circuit_open_for)) : s.circuit === "half_open" ? "asks whether it is back" : "attempts pass");
@@ -593,15 +606,15 @@ class Events {
 
 function wanted() {
 	const at = new URLSearchParams(location.hash.slice(1));
-	const back = ["60", "600", "3600"].includes(at.get("back")) ? at.get("back") : "600";
-	return { throttle: at.get("throttle"), back }; // null: all
+	const back = ["60", "600", "3600"].includes(at.get("back")) ? at.get("back") : "fit";
+	return { throttle: at.get("throttle"), back }; // null: all; fit: as far as there is something, up to ten minutes
 }
 
 function place(change) {
 	const at = new URLSearchParams();
 	const { throttle, back } = { ...wanted(), ...change };
 	if (throttle !== null) at.set("throttle", throttle);
-	if (back !== "600") at.set("back", back);
+	if (back !== "fit") at.set("back", back);
 	return "#" + at;
 }
 
@@ -621,6 +634,7 @@ function show() {
 	const up = document.querySelector(".up a");
 	if (up) up.href = place({ throttle: null });
 	document.getElementById("data").href = "data.json?" + query();
+	sync();
 	shown.view.update();
 	shown.events.update();
 	shown.view.resize();
@@ -656,8 +670,14 @@ function connect() {
 		}
 		show();
 		say("live");
+		if (outgrown()) connect();
 	};
 	mine.onerror = () => { if (mine === stream) say("lost"); };
+}
+
+// outgrown reports whether there is more to see than the minute that a fresh throttle begins with.
+function outgrown() {
+	return wanted().back === "fit" && known.back === 60 && [...known.throttles.values()].some((t) => t.history.t.length >= known.back / known.step);
 }
 
 // A browser comes again by itself, but not if the server refused, and not if it
@@ -684,7 +704,8 @@ addEventListener("resize", () => shown.view?.resize());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => shown.view?.redraw());
 
 function sync() {
-	for (const radio of document.querySelectorAll("#back input")) radio.checked = radio.value === wanted().back;
+	const back = wanted().back === "fit" ? String(known.back) : wanted().back;
+	for (const radio of document.querySelectorAll("#back input")) radio.checked = radio.value === back;
 }
 
 for (const radio of document.querySelectorAll("#back input")) {

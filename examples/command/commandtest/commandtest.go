@@ -1,0 +1,55 @@
+// Package commandtest tests what package command promises of each example.
+package commandtest
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Run runs a program, as each example's function run does, and returns its exit status.
+type Run func(args []string, stdout, stderr io.Writer) int
+
+// HelpIsNoError checks that a program explains its flags, and ends well.
+func HelpIsNoError(t *testing.T, run Run) {
+	t.Helper()
+	var out bytes.Buffer
+	if status := run([]string{"-h"}, &out, &out); status != 0 || !strings.Contains(out.String(), "Usage of") {
+		t.Errorf("-h: got status %d and %q, want 0 and how to use it", status, &out)
+	}
+}
+
+// CtrlCExitsWith130 presses Ctrl-C as soon as a program says something.
+func CtrlCExitsWith130(t *testing.T, run Run, args ...string) {
+	t.Helper()
+	out := &listener{heard: func() {
+		if err := interrupt(); err != nil {
+			t.Error(err)
+		}
+	}}
+	if status := run(args, out, out); status != 130 {
+		t.Errorf("got status %d, want 130", status)
+	}
+}
+
+func interrupt() error {
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		return err
+	}
+	return self.Signal(os.Interrupt)
+}
+
+// A listener tells of the first word that a program says.
+type listener struct {
+	first sync.Once
+	heard func()
+}
+
+func (l *listener) Write(text []byte) (int, error) {
+	l.first.Do(l.heard)
+	return len(text), nil
+}

@@ -1,0 +1,14 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/paceline-go/paceline/examples/command/commandtest"
+)
+
+func TestHelpIsNoError(t *testing.T) { commandtest.HelpIsNoError(t, run) }
+
+func TestCtrlCExitsWith130(t *testing.T) {
+	commandtest.CtrlCExitsWith130(t, run, "-db", filepath.Join(t.TempDir(), "etl.db"))
+}

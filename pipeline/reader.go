@@ -1,0 +1,66 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/paceline-go/paceline/clock"
+)
+
+// A results channel of Run has room for all jobs inside, so that a reader may leave once
+// the context is done. The price: while the channel is not full, nothing tells that the
+// reader has taken a result. So when too many lie unread, the intake stops and looks again
+// later, as TCP's sender does whose receiver's window is closed (RFC 9293, section
+// 3.8.6.1). That is in real time whatever the throttle's clock, because the reader is not
+// part of what a mock clock simulates.
+
+// leastRoom is how many results a channel has room for at least. It bounds what a run can
+// hold when Update raises MaxConcurrency. Chosen: 100 KB of results, 200 times the default
+// MaxConcurrency.
+const leastRoom = 1024
+
+// leastBacklog is how many results may at least lie unread before the intake stops. Chosen: a
+// reader who does not pause is hardly ever so far behind.
+const leastBacklog = 64
+
+// manyYields is how often others are let run before the reader is waited for.
+const manyYields = 64
+
+// How long to wait between two looks: at first only until others have run, at last as long
+// as nobody minds after a reader's pause of some seconds. In a bubble of testing/synctest,
+// a nanosecond is until a reader who does not pause has read all.
+const (
+	shortestLook = time.Nanosecond
+	longestLook  = time.Second
+)
+
+// lull is how long to wait for a slow reader: the longer, the longer he has paused.
+type lull struct{ wait time.Duration }
+
+// timer returns one that says when to look again.
+func (l *lull) timer() *clock.Timer {
+	l.wait = max(l.wait, shortestLook)
+	return clock.Real().Timer(l.wait)
+}
+
+// looked takes note whether a look found that the reader has read.
+func (l *lull) looked(read bool) {
+	if read {
+		l.wait /= 2
+	} else {
+		l.wait = min(2*l.wait, longestLook)
+	}
+}
+
+// await waits until read says that the reader has read enough, or done is closed.
+func (l *lull) await(read func() bool, done <-chan struct{}) {
+	for !read() {
+		timer := l.timer()
+		select {
+		case <-timer.C:
+			l.looked(read())
+		case <-done:
+			timer.Stop()
+			return
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package stage
+
+import (
+	"errors"
+	"time"
+
+	"github.com/paceline-go/paceline/controller"
+)
+
+// busy is the error of an attempt that a service refused for having too much to do.
+type busy struct{ error }
+
+func (b *busy) Unwrap() error { return b.error }
+
+// Busy marks err as Overloaded does, but as the refusal of a service that has too much to do,
+// whoever asks for it. Such come by chance, too, whatever the pressure: then retryAfter is
+// how long this job waits, and no sign of a limit. If several come in a row, it is for all, as
+// that of Overloaded. Busy(nil, d) is nil.
+func Busy(err error, retryAfter time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &busy{Overloaded(err, retryAfter)}
+}
+
+func isBusy(err error) bool {
+	var b *busy
+	return errors.As(err, &b)
+}
+
+// busyRun is how many refusals in a row, without a success between them, are not by chance:
+// of a service that refuses 5% by chance, they are one in 8,000 attempts. A service that is
+// full, or away, has refused as many at once.
+const busyRun = 3
+
+// overlook decides whether what a refusal asks for concerns its job alone.
+func (d *Dispatcher) overlook(j *Job) {
+	j.alone = false
+	switch {
+	case j.verdict == controller.Succeeded:
+		d.crowded = 0
+	case j.verdict == controller.Overload && j.busy:
+		d.crowded++
+		j.alone = d.crowded < busyRun
+	}
+}
