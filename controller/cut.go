@@ -140,6 +140,7 @@ func (s *seek) lower(a attempt, o *Outcome, n int) {
 		s.endStartup()
 	case l == &s.slots:
 		s.less(n)
+		s.pace.fails = math.Inf(1) // what failed before was the limit's, too
 	default:
 		s.slower(a)
 		if overrun {
