@@ -302,6 +302,9 @@ func (s *seek) count(a attempt, o *Outcome) {
 // the service either. Many in a row say that the service is down, if it ever worked; and
 // if far more fail than did before, it is too much for it.
 func (s *seek) fail(a attempt, o *Outcome) {
+	if !s.trip.worked {
+		s.outage.succeed(a.start) // it was not refused: what never worked is not down
+	}
 	if !o.Fresh() || !s.trip.worked {
 		s.ignore(a, o)
 		return

@@ -163,6 +163,21 @@ func (f *feeder) succeed(n int) {
 	}
 }
 
+// TestSeekTakesNothingForDownThatNeverWorked: failures are answers, so refusals now and
+// then between them are no silence.
+func TestSeekTakesNothingForDownThatNeverWorked(t *testing.T) {
+	f := feed(Seek{}, 40)
+	for i := range 200 {
+		o := Outcome{Verdict: Failed, Attempt: 1 + i%3}
+		if i%10 == 9 {
+			o = Outcome{Verdict: Overload, Attempt: 1}
+		}
+		if f.next(o); f.Reason == ReasonDown || f.Probing {
+			t.Fatalf("down after %d failures and %d refusals", i-i/10, (i+1)/10)
+		}
+	}
+}
+
 func TestSeekIsNeverSlowedByFailuresOfRetries(t *testing.T) {
 	f := feed(Seek{}, 40)
 	f.succeed(3000)
