@@ -154,11 +154,11 @@ func (j *Job) enter() {
 // leave takes what the attempt recorded, and its scope if the work has looked
 // at it.
 func (j *Job) leave() {
-	j.tokens, j.hinted = Unknown, 0
+	j.tokens, j.hinted, j.spent = Unknown, 0, false
 	if !j.scope.used.Load() {
 		return
 	}
-	j.hinted = time.Duration(j.scope.slot.hinted.Load())
+	j.hinted, j.spent = time.Duration(j.scope.slot.hinted.Load()), j.scope.slot.spent.Load()
 	if j.scope.slot.recorded.Load() {
 		j.tokens = j.scope.slot.tokens.Load()
 	}

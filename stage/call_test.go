@@ -112,8 +112,8 @@ func TestDispatcherKeepsNothingOfCalls(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if len(d.doors) != 1 || d.calls != 0 || d.jobs != 0 || d.running != 0 || d.counter.queue != (queue{}) {
-			t.Errorf("%d doors, %d calls, %d jobs, %d running, %+v", len(d.doors), d.calls, d.jobs, d.running, d.counter.queue)
+		if len(d.doors) != 1 || d.calls != 0 || d.jobs != 0 || d.running != 0 || d.counter("").queue != (queue{}) {
+			t.Errorf("%d doors, %d calls, %d jobs, %d running, %+v", len(d.doors), d.calls, d.jobs, d.running, d.counter("").queue)
 		}
 	})
 }

@@ -70,26 +70,27 @@ type Dispatcher struct {
 
 	spell spell
 
-	doors   []*Door
-	turn    int     // the door that is asked next
-	counter *Door   // the one of doors where calls wait; nil: there was none yet
-	calls   int     // in here, wherever
-	retries retries // jobs that wait for another attempt
-	peers   controller.Peers
-	crowded int                  // refusals in a row of a service that has too much to do
-	jobs    int                  // in here, wherever, calls included
-	running int                  // attempts in flight, or handed over ahead
-	haste   controller.Deadlines // of calls
-	streak  int                  // quick successes in a row
-	ahead   int                  // attempts that may be handed over before a slot is free
-	holding int                  // slots held by jobs that back off
-	refused int                  // of them by jobs whose last attempt was refused
-	retired []*pool              // that have become too small, with what they had begun
-	alarm   alarm                // wakes the dispatcher when something is due
-	status  controller.Status
-	silence silence
-	leavers []chan struct{} // doors that wait until nothing runs
-	drains  []chan struct{} // Drain calls that wait for the same
+	doors    []*Door
+	turn     int              // the door that is asked next
+	counters map[string]*Door // those of doors where calls wait, by their resource
+	calls    int              // in here, wherever
+	retries  retries          // jobs that wait for another attempt
+	bars     bars
+	peers    controller.Peers
+	crowded  int                  // refusals in a row of a service that has too much to do
+	jobs     int                  // in here, wherever, calls included
+	running  int                  // attempts in flight, or handed over ahead
+	haste    controller.Deadlines // of calls
+	streak   int                  // quick successes in a row
+	ahead    int                  // attempts that may be handed over before a slot is free
+	holding  int                  // slots held by jobs that back off
+	refused  int                  // of them by jobs whose last attempt was refused
+	retired  []*pool              // that have become too small, with what they had begun
+	alarm    alarm                // wakes the dispatcher when something is due
+	status   controller.Status
+	silence  silence
+	leavers  []chan struct{} // doors that wait until nothing runs
+	drains   []chan struct{} // Drain calls that wait for the same
 }
 
 // NewDispatcher returns a dispatcher at rest.
@@ -108,6 +109,7 @@ func NewDispatcher(cfg Config) *Dispatcher {
 		closing:   make(chan struct{}),
 		now:       now,
 		heldSince: now,
+		counters:  make(map[string]*Door),
 		setting:   c.Setting(),
 		interval:  c.Setting().Interval,
 		short:     shortage{budget: -1},
@@ -375,7 +377,7 @@ func (d *Dispatcher) finishWaiting(doors []*Door, why func(*Job) error) {
 	unwanted := func(j *Job) bool { return why(j) != nil }
 	for _, door := range doors {
 		for _, j := range door.queue.removeAll(unwanted) {
-			if door != d.counter {
+			if j.door == door { // and no call
 				door.admitted++
 			}
 			d.finish(j, why(j))

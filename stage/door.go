@@ -130,6 +130,10 @@ func (d *Door) Leave() {
 
 // leave removes a door whose jobs have all come back.
 func (d *Dispatcher) leave(door *Door, left chan struct{}) {
-	d.doors = slices.DeleteFunc(d.doors, func(other *Door) bool { return other == door })
+	d.removeDoor(door)
 	d.leavers = append(d.leavers, left)
+}
+
+func (d *Dispatcher) removeDoor(door *Door) {
+	d.doors = slices.DeleteFunc(d.doors, func(other *Door) bool { return other == door })
 }

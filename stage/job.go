@@ -66,6 +66,7 @@ type Job struct {
 	busy    bool               // it was refused by a service that has too much to do
 	skipped bool               // it did not start after all
 	spared  bool               // the service did no work for it
+	spent   bool               // it was told that a resource of the server's is used up
 	seq     int64              // attempts that had begun when this one did, itself included
 	ended   time.Duration
 	tokens  int64         // that the attempt recorded, or Unknown
