@@ -51,7 +51,7 @@ type Snapshot struct {
 	PausedFor        time.Duration // nothing starts for so long, because a server asked for that or has nothing left; 0: it did not
 
 	Completed int64 // jobs that succeeded
-	Failed    int64 // jobs that ended with an error
+	Failed    int64 // jobs that ended with an error, but for those that were broken off with their run or by their caller
 	Retries   int64 // attempts beyond the first ones that have ended
 	Total     int64 // jobs expected; 0: unknown
 

@@ -385,6 +385,7 @@ func (d *Dispatcher) finishWaiting(doors []*Door, why func(*Job) error) {
 	}
 	for _, j := range d.retries.remove(unwanted) {
 		d.release(j)
+		j.left = j.unwanted()
 		d.finish(j, j.stopped(why(j)))
 	}
 }

@@ -66,6 +66,7 @@ type Job struct {
 	busy    bool               // it was refused by a service that has too much to do
 	skipped bool               // it did not start after all
 	spared  bool               // the service did no work for it
+	left    bool               // nobody wants it any more: it has neither failed nor succeeded
 	spent   bool               // it was told that a resource of the server's is used up
 	seq     int64              // attempts that had begun when this one did, itself included
 	ended   time.Duration
@@ -112,7 +113,10 @@ func (j *Job) count(s *controller.Status, err error) {
 	case j.Parts != nil:
 		completed, failed := j.Parts(err)
 		s.Completed += completed
-		s.Failed += failed
+		if !j.left {
+			s.Failed += failed
+		}
+	case err != nil && j.left:
 	case err == nil:
 		s.Completed++
 	default:
@@ -123,6 +127,7 @@ func (j *Job) count(s *controller.Status, err error) {
 // Reset makes j a job that has not been submitted, with the same Work and Ask.
 func (j *Job) Reset() {
 	j.Err, j.Attempts, j.Refusals, j.Waited, j.Took = nil, 0, 0, 0, 0
+	j.left = false
 	j.again, j.skipped, j.blamed, j.failures, j.refusedAt = false, false, false, 0, 0
 	j.evidence = controller.Evidence{}
 }
