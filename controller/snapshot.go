@@ -65,9 +65,12 @@ type Snapshot struct {
 	HeldBy Hold      // what keeps the next attempt from starting
 	Held   HeldTimes // the same, for how long in all
 
-	FailureCount int           // in the policy's window, or the last minute
-	Percentage   float64       // of jobs done, 0 to 100; 0 if Total is unknown
-	ETA          time.Duration // what is left of a pause, an open circuit or a budget's wait, and the rest at the rate before it, or as budgets allow; negative if unknown, or closed
+	FailureCount int     // in the policy's window, or the last minute
+	Percentage   float64 // of jobs done, 0 to 100; 0 if Total is unknown
+
+	// ETA is what is left of a pause, an open circuit or a budget's wait, and the rest at
+	// the rate before it, or as budgets allow; negative if unknown, or closed.
+	ETA time.Duration
 
 	TokensUsed      int64 // of the first budget, within its window
 	TokensRemaining int64 // of the first budget; -1 without one
