@@ -24,7 +24,7 @@ func newIdle(limit int) *Dispatcher {
 // hold keeps the dispatcher from reading its mailbox until goOn is called.
 func (d *Dispatcher) hold() (goOn func()) {
 	busy, done := make(chan struct{}), make(chan struct{})
-	d.call(func() { close(busy); <-done })
+	d.request(func() { close(busy); <-done })
 	<-busy
 	return func() { close(done) }
 }

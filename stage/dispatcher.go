@@ -167,20 +167,20 @@ func seeded(seed uint64) *rand.Rand {
 // Snapshot returns the state of everything at this moment.
 func (d *Dispatcher) Snapshot() controller.Snapshot {
 	asked := make(chan controller.Snapshot, 1)
-	d.call(func() { d.reporter.ask(asked) })
+	d.request(func() { d.reporter.ask(asked) })
 	return <-asked
 }
 
 // Watch calls fn with each event from now on, until stop is called.
 func (d *Dispatcher) Watch(fn func(controller.Event)) (stop func()) { return d.watch(fn) }
 
-// call has the dispatcher's goroutine call f.
-func (d *Dispatcher) call(f func()) { d.post(&Job{message: called, call: f}) }
+// request has the dispatcher's goroutine call f.
+func (d *Dispatcher) request(f func()) { d.post(&Job{message: requested, request: f}) }
 
 // do has the dispatcher's goroutine call f, and waits until it has.
 func (d *Dispatcher) do(f func()) {
 	done := make(chan struct{})
-	d.call(func() {
+	d.request(func() {
 		f()
 		close(done)
 	})
@@ -249,8 +249,8 @@ func (d *Dispatcher) handle(mail List) {
 			d.submit(j)
 		case ended:
 			d.end(j)
-		case called:
-			j.call()
+		case requested:
+			j.request()
 		}
 	}
 	d.watchCircuit(nil)

@@ -93,7 +93,7 @@ type Job struct {
 	retrying
 	further []claim                  // on further budgets
 	common  []controller.Reservation // from the commons
-	call    func()                   // of a message to the dispatcher that is no job
+	request func()                   // of a message to the dispatcher that is no job
 }
 
 // retrying is what is known of a job that is tried more than once.
@@ -138,7 +138,7 @@ type message uint8
 const (
 	submitted message = iota // by its door
 	ended                    // an attempt of it
-	called                   // no job, but a function for the dispatcher to call
+	requested                // no job, but a function for the dispatcher to call
 )
 
 // A Batch is a list of jobs on its way to somebody else. Its zero value is
