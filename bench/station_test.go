@@ -70,10 +70,11 @@ func (st *station) book(e *entry, f fate) {
 	switch {
 	case e.attempts > 0 && e.last == nil:
 		st.completed++
+	case f == fateUnread, e.attempts > 0 && (f == fateNoTime || f == fateCancelled && e.last.fault == cancels):
+		st.doubtful++ // nobody has seen whether it was let go or had failed before
+	case f == fateCancelled: // it was let go
 	case e.attempts > 0, f == fateTooDear, f == fateTooHeavy, f == fatePanic, f == fateGoexit:
 		st.failed++
-	case f == fateUnread: // nobody has seen why
-		st.doubtful++
 	}
 }
 

@@ -13,14 +13,25 @@ import (
 // one, so a probe that never ends delays the next, and does not prevent it. Should it
 // end after all, it counts.
 type Breaker struct {
-	Failures int              // jobs in a row that failed, or were refused, that open the circuit: of the attempts of one, the first that fails; default 10
-	Share    float64          // of the jobs within Window that failed or were refused, above 0 and up to 1, that opens it too; default 0.8; negative: only Failures in a row do
-	MinJobs  int              // within Window, before their share says anything; default ten times Failures
-	Window   time.Duration    // in which jobs are counted for Share, to within a tenth; default 1m
-	OpenFor  time.Duration    // how long it stays open the first time; default 30s
-	Probes   int              // attempts that a half-open circuit lets through; default 1
-	Counts   func(error) bool // which errors count, fatal ones included: of one job, the first that does; the last one of a job is its *RetriesExhaustedError, if it is to be one; nil: each failure and overload
-	Wait     bool             // single calls wait for the circuit instead of failing at once
+	// Failures is how many jobs in a row have to fail, or be refused, for the circuit to
+	// open. Of the attempts of one job, the first that fails counts. Default 10.
+	Failures int
+
+	// Share is the share of the jobs within Window that opens it too, if so many failed or
+	// were refused: above 0, up to 1. Default 0.8; negative: only Failures in a row do.
+	Share float64
+
+	MinJobs int           // within Window, before their share says anything; default ten times Failures
+	Window  time.Duration // in which jobs are counted for Share, to within a tenth; default 1m
+	OpenFor time.Duration // how long it stays open the first time; default 30s
+	Probes  int           // attempts that a half-open circuit lets through; default 1
+
+	// Counts says which errors count, fatal ones included. Of one job, it is the first
+	// that does; the last one of a job is its *RetriesExhaustedError, if it is to be one.
+	// nil: each failure and overload.
+	Counts func(error) bool
+
+	Wait bool // single calls wait for the circuit instead of failing at once
 }
 
 // Defaults of Breaker.

@@ -96,6 +96,7 @@ type Controller struct {
 	decided  Setting        // by the policy
 	setting  Setting        // the same within the bounds
 	before   Setting        // as of the last report
+	took     time.Duration  // the last success
 	minute   *failureWindow // for laws that do not count themselves
 	progress Progress
 	since    time.Time // as of the last report
@@ -246,8 +247,11 @@ func (c *Controller) step(now time.Time, gap time.Duration, ends []End) (taken i
 	for i := range ends {
 		taken++
 		o := ends[i].outcome(c.epoch, gap)
-		if o.Overloads() {
+		switch {
+		case o.Overloads():
 			c.minute.add(now)
+		case o.Verdict == Succeeded:
+			c.took = o.Took
 		}
 		decided := c.law.Next(now, o)
 		if decided != c.decided {
@@ -288,7 +292,7 @@ func (c *Controller) tellChange(now time.Time, from Setting) {
 		tell(EventCeilingDecayed)
 	}
 	switch {
-	case to.Limit < from.Limit || to.Interval > from.Interval:
+	case to.Limit < from.Limit, to.Interval > from.Interval && !c.faster(from, to):
 		tell(EventDecelerated)
 	case to.Limit > from.Limit || to.Interval < from.Interval:
 		tell(EventReaccelerated)
@@ -302,6 +306,12 @@ func (c *Controller) tellChange(now time.Time, from Setting) {
 	if to.CoolUntil.After(from.CoolUntil) {
 		tell(EventCoolingStarted)
 	}
+}
+
+// faster reports whether a setting lets more start than one before it, though further apart:
+// with few in flight, they could not start closer together, since each had to end first.
+func (c *Controller) faster(from, to Setting) bool {
+	return to.Limit > from.Limit && from.Limit > 0 && to.Interval <= c.took/time.Duration(from.Limit)
 }
 
 func coolingLeft(kind EventKind, now time.Time, s Setting) time.Duration {

@@ -51,11 +51,17 @@ type Event struct {
 	Kind EventKind
 	At   time.Time
 
-	From, To Setting       // decelerated, reaccelerated, cooling_started, ceiling_decayed, down, back; To.Reason says why
-	Wait     time.Duration // how long it will last: cooling_started, circuit_opened, budget_exhausted, paused; what the server asked for: pause_bounded; or until the next attempt: retry
-	Budget   string        // name of the budget: budget_exhausted, budget_restored
-	Attempt  int           // the one that failed, from 0: retry
-	Err      error         // what it failed with: retry; what the last one failed with: circuit_opened, down, nothing_succeeded
+	// From and To are of decelerated, reaccelerated, cooling_started, ceiling_decayed, down
+	// and back; To.Reason says why.
+	From, To Setting
+
+	// Wait is how long it will last: cooling_started, circuit_opened, budget_exhausted,
+	// paused; what the server asked for: pause_bounded; until the next attempt: retry.
+	Wait time.Duration
+
+	Budget  string // name of the budget: budget_exhausted, budget_restored
+	Attempt int    // the one that failed, from 0: retry
+	Err     error  // what it failed with: retry; or the last one: circuit_opened, down, nothing_succeeded
 }
 
 // attrs returns the fields that the kind of event sets.

@@ -15,17 +15,18 @@ import "time"
 //
 // A quota of one Resource holds up the calls that are said to be of that one. Of which
 // resource others are, nobody knows: they have to wait only when every resource that was
-// told of is used up. Calls wait in one queue: one that is held up, for whatever reason, holds
-// up those behind it.
+// told of is used up. Those of one resource wait in one queue, and do not hold up the others.
+// An attempt that is refused after a hint that its resource is used up holds up those of which
+// the same resource is said as of it, or none either.
 type Hint struct {
-	RetryAfter time.Duration // nothing is to be sent for so long
+	RetryAfter time.Duration // nothing is to be sent for so long: of the Resource, if there is one
 
 	Limit     int64         // the quota of a window; 0: not told
 	Remaining int64         // what is left of it; counts only if Reset is above 0
 	Reset     time.Duration // until the quota is whole again: at a bucket, until it is full; 0: not told
 	Budget    string        // name of the budget that the quota is of; see above
 	Requests  bool          // the quota is one of requests
-	Resource  string        // the only calls that the quota is of, such as those of GitHub's graphql; empty: of all
+	Resource  string        // the only calls that it is for, such as those of GitHub's graphql; empty: all
 }
 
 // LongestHint bounds what is believed of a server. It keeps times from overflowing.

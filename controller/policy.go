@@ -45,8 +45,11 @@ type Setting struct {
 	Interval  time.Duration // at least this long between two dispatches
 	Ceiling   int           // growth stops here for now; 0: at the maximum
 	CoolUntil time.Time     // no growth before; zero: not cooling
-	Probing   bool          // the service is taken for down: one attempt now and then, of a job that has not failed yet if there is one, asks whether it is back
 	Reason    Reason        // why it is another than before
+
+	// Probing says that the service is taken for down: one attempt now and then, of a job
+	// that has not failed yet if there is one, asks whether it is back.
+	Probing bool
 }
 
 func (s Setting) String() string {
@@ -92,8 +95,8 @@ func (v Verdict) String() string {
 type Outcome struct {
 	Verdict    Verdict
 	Final      bool          // the job is done with; false: it will be tried again
-	Attempt    int           // of its job, from 1; a retry is by selection an attempt of a job that went wrong before. 0: not known, taken for the first
-	Own        bool          // the refusal is the job's own: it is refused again while others that started later are accepted
+	Attempt    int           // of its job, from 1; 0: not known, taken for the first. A retry is of a job that went wrong before
+	Own        bool          // the refusal is the job's own, as others that started later are accepted; or its resource's, which is used up
 	Start      time.Time     // when the attempt started
 	Seq        int64         // how many had started by then, itself included
 	Took       time.Duration // from then to its end

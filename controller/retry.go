@@ -9,15 +9,28 @@ import (
 // Retry describes when a failed job is tried again. A zero field takes its
 // default.
 type Retry struct {
-	MaxAttempts int              // of one job, the first included, whatever the service is taken for; a refusal uses up none unless it is the job's own; default 3
-	Backoff     Backoff          // default ExponentialJitter
-	BaseDelay   time.Duration    // before the second attempt; default 1s
-	MaxDelay    time.Duration    // longest delay of the backoff's own; default 60s
-	Multiplier  float64          // from one delay to the next, at least 1; default 2
-	Retryable   func(error) bool // which unmarked errors are tried again; nil: all
-	Park        bool             // free the slot while backing off, as a job does in any case whose refusals are its own
-	Budget      float64          // the share of all attempts that retries may be, 0 to 1, see Allowance; what follows a refusal is free; default 0: no bound
-	GiveUpAfter time.Duration    // how long refusals that are not the job's own are tried again without using up attempts, looked at when one comes: a longer RetryAfter is waited out, up to MaxPause; default 15m; negative: never give up
+	// MaxAttempts is how many of one job there are, the first included, whatever the
+	// service is taken for. A refusal uses up none unless it is the job's own. Default 3.
+	MaxAttempts int
+
+	Backoff    Backoff          // default ExponentialJitter
+	BaseDelay  time.Duration    // before the second attempt; default 1s
+	MaxDelay   time.Duration    // longest delay of the backoff's own; default 60s
+	Multiplier float64          // from one delay to the next, at least 1; default 2
+	Retryable  func(error) bool // which unmarked errors are tried again; nil: all
+
+	// Park frees the slot while a job backs off. One whose refusals are its own, or that
+	// waits for its resource of the server's, frees it in any case.
+	Park bool
+
+	// Budget is the share of all attempts that retries may be, 0 to 1; see Allowance. What
+	// follows a refusal is free. Default 0: no bound.
+	Budget float64
+
+	// GiveUpAfter is how long refusals that are not the job's own are tried again without
+	// using up attempts. It is looked at when one comes: a longer RetryAfter is waited
+	// out, up to MaxPause. Default 15m; negative: never give up.
+	GiveUpAfter time.Duration
 }
 
 // WithDefaults returns r with its zero fields set.

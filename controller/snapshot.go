@@ -51,7 +51,7 @@ type Snapshot struct {
 	PausedFor        time.Duration // nothing starts for so long, because a server asked for that or has nothing left; 0: it did not
 
 	Completed int64 // jobs that succeeded
-	Failed    int64 // jobs that ended with an error
+	Failed    int64 // jobs that ended with an error, but for those that were broken off with their run or by their caller
 	Retries   int64 // attempts beyond the first ones that have ended
 	Total     int64 // jobs expected; 0: unknown
 
@@ -65,9 +65,12 @@ type Snapshot struct {
 	HeldBy Hold      // what keeps the next attempt from starting
 	Held   HeldTimes // the same, for how long in all
 
-	FailureCount int           // in the policy's window, or the last minute
-	Percentage   float64       // of jobs done, 0 to 100; 0 if Total is unknown
-	ETA          time.Duration // what is left of a pause, an open circuit or a budget's wait, and the rest at the rate before it, or as budgets allow; negative if unknown, or closed
+	FailureCount int     // in the policy's window, or the last minute
+	Percentage   float64 // of jobs done, 0 to 100; 0 if Total is unknown
+
+	// ETA is what is left of a pause, an open circuit or a budget's wait, and the rest at
+	// the rate before it, or as budgets allow; negative if unknown, or closed.
+	ETA time.Duration
 
 	TokensUsed      int64 // of the first budget, within its window
 	TokensRemaining int64 // of the first budget; -1 without one

@@ -184,14 +184,37 @@ func (t *Told) WaitOf(now time.Time, u Use, resource string) time.Duration {
 	return t.longest(resource, func(l *ledger) time.Duration { return l.wait(now, l.of(u)) })
 }
 
-// longest returns the longest of what ledgers say to an attempt of a resource. If nobody knows
-// of which it is, that is the one that says the least.
-func (t *Told) longest(resource string, says func(*ledger) time.Duration) (longest time.Duration) {
+// WaitOfAll is Wait for what quotas of all calls say.
+func (t *Told) WaitOfAll(now time.Time, u Use) time.Duration {
+	return t.longestOfAll(func(l *ledger) time.Duration { return l.wait(now, l.of(u)) })
+}
+
+// WaitOfOne is Wait for what quotas of one resource say, or if nobody knows of which the attempt
+// is, those of the one that says the least.
+func (t *Told) WaitOfOne(now time.Time, u Use, resource string) time.Duration {
+	return t.longestOfOne(resource, func(l *ledger) time.Duration { return l.wait(now, l.of(u)) })
+}
+
+// longest returns the longest of what ledgers say to an attempt of a resource.
+func (t *Told) longest(resource string, says func(*ledger) time.Duration) time.Duration {
+	return max(t.longestOfAll(says), t.longestOfOne(resource, says))
+}
+
+func (t *Told) longestOfAll(says func(*ledger) time.Duration) (longest time.Duration) {
+	for i := range t.ledgers {
+		if l := &t.ledgers[i]; l.resource == "" && !l.budget { // a budget is asked by itself
+			longest = max(longest, says(l))
+		}
+	}
+	return longest
+}
+
+func (t *Told) longestOfOne(resource string, says func(*ledger) time.Duration) (longest time.Duration) {
 	var others map[string]time.Duration
 	for i := range t.ledgers {
 		switch l := &t.ledgers[i]; {
-		case l.budget: // it is asked by itself
-		case l.resource == "" || l.resource == resource:
+		case l.resource == "" || l.budget:
+		case l.resource == resource:
 			longest = max(longest, says(l))
 		case resource == "":
 			if others == nil {
@@ -207,7 +230,7 @@ func (t *Told) longest(resource string, says func(*ledger) time.Duration) (longe
 	if len(others) == 0 {
 		return longest
 	}
-	return max(longest, least)
+	return least
 }
 
 // Pause returns for how long the server has said that nothing is left of a quota, 0 if

@@ -79,9 +79,10 @@ func WithWeight(ctx context.Context, calls float64) context.Context {
 	return stage.WithAsk(ctx, ask)
 }
 
-// WithResource returns a context for Execute, Acquire and functions from Wrap: a call with
-// it is of that resource of the server, and waits for no quota that is of others only; see
-// [Hint].Resource.
+// WithResource returns a context for Execute, Acquire and functions from Wrap, and for Run and
+// Each: a call with it, or a job of a run, is of that resource of the server, and waits for no
+// quota that is of others only; see [Hint].Resource. It is not for calls that its work makes
+// with its own context.
 func WithResource(ctx context.Context, resource string) context.Context {
 	ask := stage.AskFrom(ctx)
 	ask.Resource = resource

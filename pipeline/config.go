@@ -20,10 +20,18 @@ type Config struct {
 	MinDispatchInterval time.Duration // between two dispatches; default 0: not paced unless the Policy does
 	MaxDispatchInterval time.Duration // at least MinDispatchInterval; default 30s, or MinDispatchInterval if that is longer
 	Jitter              float64       // lengthens each gap by up to this fraction of the interval, 0 to 1; default 0
-	Spread              float64       // lengthens each pause that a server asked for, and the time that a circuit is open, by a random share of up to this, and up to a minute, so that not all clients come back at once; above 0, up to 1; default 0.05; negative: none
 	AttemptTimeout      time.Duration // after it an attempt's ctx is done, and its error counts as overload; default 0: none
-	MaxPause            time.Duration // the longest pause that a server may ask for: a job that it asks for more comes back with a *PauseError, and others ask again after so long; default 2h; negative: no bound
 	TotalJobs           int           // for percentage and ETA; default 0: unknown
+
+	// Spread lengthens each pause that a server asked for, and the time that a circuit is
+	// open, by a random share of up to this, and by up to a minute, so that not all clients
+	// come back at once: above 0, up to 1. Default 0.05; negative: none.
+	Spread float64
+
+	// MaxPause is the longest pause that a server may ask for. A job that it asks for more
+	// comes back with a *PauseError, and others ask again after so long. Default 2h;
+	// negative: no bound.
+	MaxPause time.Duration
 
 	Budgets []Budget // an attempt waits for all of them; names must differ
 	Rate    *Rate    // nil: no fixed rate

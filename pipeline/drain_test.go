@@ -217,3 +217,36 @@ func TestPanicInTheWorkIsTheJobsError(t *testing.T) {
 		}
 	})
 }
+
+// Jobs that were not taken stay in the channel, for whoever goes on with them. So nobody
+// receives any more, and Done is what a sender hears of that.
+func TestASenderIsToldByDoneThatNobodyTakesItsJobs(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newLine(t, always(answer{takes: time.Second}), pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}})
+			if before {
+				p.Throttle().Close()
+			}
+			jobs := make(chan int, 1)
+			sent := make(chan int)
+			go func() {
+				defer close(sent)
+				for n := 0; ; n++ {
+					select {
+					case jobs <- n:
+					case <-p.Throttle().Done():
+						sent <- n
+						return
+					}
+				}
+			}()
+			results := p.Run(t.Context(), jobs)
+			time.Sleep(1500 * time.Millisecond)
+			p.Throttle().Close()
+			n := <-sent
+			if got := len(collect(results)) + len(jobs); got != n {
+				t.Errorf("%d of %d jobs came back or stayed in the channel, want each", got, n)
+			}
+		})
+	}
+}

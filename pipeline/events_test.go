@@ -147,3 +147,21 @@ func TestProgressIsToldAtEachPercent(t *testing.T) {
 		}
 	})
 }
+
+// At the start, one attempt after another says how long they take; then more may be in flight,
+// with an interval between them that is much shorter than that.
+func TestAGrowingLimitInTheStartupIsToldAsAnAcceleration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log eventLog
+		p := newLine(t, always(answer{takes: 180 * time.Millisecond}), pipeline.Config{MaxConcurrency: 64, OnEvent: log.add})
+		collect(p.Run(t.Context(), feed(200)))
+		synctest.Wait()
+		faster := log.of(pipeline.EventReaccelerated)
+		if len(faster) == 0 || faster[0].From.Limit != 1 || faster[0].To.Limit <= 1 || faster[0].To.Interval == 0 {
+			t.Errorf("got %v, want that more may be in flight, at an interval", faster)
+		}
+		if slower := log.of(pipeline.EventDecelerated); len(slower) > 0 {
+			t.Errorf("got %v, want none, since nothing was refused", slower)
+		}
+	})
+}

@@ -16,13 +16,12 @@ import (
 // OnProgress is called at each percent of TotalJobs.
 func ExampleConfig_onProgress() {
 	now := clock.NewMock()
-	var told sync.WaitGroup
-	told.Add(4)
+	told := make(chan bool)
 	t, err := pipeline.NewThrottle(pipeline.Config{
 		TotalJobs: 4,
 		OnProgress: func(s pipeline.Snapshot) {
 			fmt.Printf("%.0f%% done, ETA %v\n", s.Percentage, s.ETA)
-			told.Done()
+			told <- true
 		},
 		Clock: now,
 	})
@@ -32,8 +31,8 @@ func ExampleConfig_onProgress() {
 	for range 4 {
 		now.Add(time.Second)
 		t.RecordSuccess(time.Second, 0)
+		<-told // before the clock goes on
 	}
-	told.Wait()
 	// Output:
 	// 25% done, ETA 3s
 	// 50% done, ETA 2s

@@ -38,6 +38,7 @@ type visit struct {
 	breaks   int           // leaves the loop of Each after that many results; 0: never
 	seqPanic int           // jobs of Each panics after that many; 0: never
 	cost     costing
+	resource string // of its jobs
 }
 
 // costing is how well a caller knows what his jobs cost.
@@ -64,6 +65,7 @@ func drawVisit(t *rapid.T, first int) visit {
 		arrives:  max(drawMoment(t, "arrives"), 0),
 		cancelAt: drawMoment(t, "cancelAt"),
 		cost:     costing(rapid.IntRange(0, int(panicking)).Draw(t, "cost")),
+		resource: rapid.SampledFrom([]string{"", "", "a", "b"}).Draw(t, "resource"),
 	}
 	if v.each {
 		v.breaks = rapid.SampledFrom([]int{0, 0, 1, 3, 10}).Draw(t, "breaks")
@@ -193,8 +195,13 @@ func TestOneJobOneResult(t *testing.T) {
 		drainAt := drawMoment(rt, "drainAt")
 		asks := rapid.SampledFrom([]time.Duration{0, time.Millisecond, 10 * time.Millisecond}).Draw(rt, "asks")
 		answers := drawAnswers(rt, cfg, jobs)
+		spends := rapid.SliceOfN(rapid.SampledFrom([]string{"", "", "", "a", "b"}), 7, 7).Draw(rt, "spends")
 		return func(f *faults) {
-			s := &service{answer: answers}
+			s := &service{answer: func(job, number int) answer {
+				a := answers(job, number)
+				a.spends = spends[(job+number)%len(spends)]
+				return a
+			}}
 			throttle, err := pipeline.NewThrottle(cfg)
 			if err != nil {
 				f.add("%v", err)
@@ -276,7 +283,7 @@ func (v visit) estimate(job int) int64 {
 // pay makes the visit and checks that each job that was taken came back once.
 func (v visit) pay(f *faults, p *line, s *service, cfg pipeline.Config) {
 	time.Sleep(v.arrives)
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(pipeline.WithResource(context.Background(), v.resource))
 	defer cancel(nil)
 	ended := make(chan struct{})
 	at(v.cancelAt, ended, func() { cancel(errLeft) })

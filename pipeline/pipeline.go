@@ -151,8 +151,15 @@ func (p *Pipeline[In, Out]) Throttle() *Throttle { return p.throttle }
 // attempt has ended. Read on until the results are closed to have every job accounted
 // for.
 //
-// When the intake has ended, nobody receives from jobs any more. Let whoever
-// sends them also select on ctx.Done and Throttle.Done, or use Each.
+// When the intake has ended, nobody receives from jobs any more, and what is still in there
+// stays for whoever goes on with it. Whoever sends jobs would wait for ever, also to a run on a
+// throttle that was closed before; so let them select, or use Each:
+//
+//	select {
+//	case jobs <- job:
+//	case <-ctx.Done():
+//	case <-p.Throttle().Done():
+//	}
 //
 // Work that goes through the same throttle must not run p with its own context: the
 // jobs would wait for its slot, so they come back with ErrNested.

@@ -29,16 +29,17 @@ type run[In, Out any] struct {
 	results    chan Result[In, Out]
 	door       *stage.Door
 
-	ctxDone <-chan struct{} // nil once it is known
-	closing <-chan struct{} // nil once it is known
-	over    error           // why no more jobs are let in; nil: they are
-	taken   int             // jobs, ever
-	held    int             // jobs that were taken and not handed out
-	batch   stage.Batch     // jobs that are about to be submitted
-	batched int
-	asking  *job[In, Out] // whose cost or weight is being asked for
-	done    outbox[In, Out]
-	spare   []*job[In, Out] // to be used again
+	ctxDone  <-chan struct{} // nil once it is known
+	closing  <-chan struct{} // nil once it is known
+	over     error           // why no more jobs are let in; nil: they are
+	taken    int             // jobs, ever
+	held     int             // jobs that were taken and not handed out
+	batch    stage.Batch     // jobs that are about to be submitted
+	batched  int
+	asking   *job[In, Out] // whose cost or weight is being asked for
+	done     outbox[In, Out]
+	resource string          // of the jobs
+	spare    []*job[In, Out] // to be used again
 }
 
 // A job is a piece of work with its input and its output.
@@ -66,6 +67,7 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 		jobs:     jobs,
 		mayLeave: room > 0,
 		door:     p.throttle.dispatcher.Open(ctx),
+		resource: stage.AskFrom(ctx).Resource,
 		ctxDone:  ctx.Done(),
 		closing:  p.throttle.Done(),
 	}
@@ -300,6 +302,7 @@ func (r *run[In, Out]) newJob(in In) *job[In, Out] {
 	} else {
 		j = &job[In, Out]{work: r.pipeline.work}
 		j.Work, j.Ask = j, stage.Ordinary
+		j.Resource = r.resource
 		if parts := r.pipeline.parts; parts != nil {
 			j.Parts = func(err error) (completed, failed int64) { return parts(j.in, err) }
 		}

@@ -88,6 +88,7 @@ type answer struct {
 	takes  time.Duration
 	after  time.Duration // to be left alone for; of refuses and hints
 	tokens int64         // to record; 0: none
+	spends string        // resource that it says is used up; empty: none
 	deaf   bool          // does not look at the context while it works
 }
 
@@ -162,6 +163,9 @@ func (s *service) work(ctx context.Context, job int) (int, error) {
 	pass(ctx, a.answer)
 	if a.answer.tokens > 0 {
 		pipeline.SlotFrom(ctx).RecordTokens(a.answer.tokens)
+	}
+	if r := a.answer.spends; r != "" {
+		pipeline.SlotFrom(ctx).Hint(pipeline.Hint{Limit: 3, Reset: 50 * time.Millisecond, Budget: r, Requests: true, Resource: r})
 	}
 	a.err = a.answer.err(ctx)
 	return job * job, a.err

@@ -254,3 +254,65 @@ func TestETAKnowsForHowLongNothingStarts(t *testing.T) {
 	holds("a pause", refuses, time.Hour, pipeline.Config{})
 	holds("a circuit", fails, 0, pipeline.Config{Breaker: &pipeline.Breaker{Failures: 1, OpenFor: time.Hour}})
 }
+
+// Whoever stops a run lets the rest of its jobs go. They have not failed, nor are they done.
+func TestJobsThatWereLetGoHaveNeitherFailedNorSucceeded(t *testing.T) {
+	slow := func(after time.Duration, err error) pipeline.Work[int, int] {
+		return func(ctx context.Context, n int) (int, error) {
+			select {
+			case <-time.After(after):
+				return n, err
+			case <-ctx.Done():
+				return 0, context.Cause(ctx)
+			}
+		}
+	}
+	deaf := func(context.Context, int) (int, error) {
+		time.Sleep(time.Minute)
+		return 0, errService
+	}
+	for _, test := range []struct {
+		name      string
+		work      pipeline.Work[int, int]
+		call      bool
+		deadline  bool // ends it, not a cancel
+		completed int64
+		failed    int64
+	}{
+		{name: "in flight", work: slow(time.Hour, nil)},
+		{name: "in flight at the deadline", work: slow(time.Hour, nil), deadline: true},
+		{name: "backing off", work: slow(0, errService)},
+		{name: "failed by themselves", work: deaf, failed: 2},
+		{name: "done all the same", work: slow(time.Second, nil), completed: 3},
+		{name: "a call in flight", work: slow(time.Hour, nil), call: true},
+		{name: "a call in backoff", work: slow(0, errService), call: true},
+		{name: "a call that did not meet its deadline", work: slow(time.Hour, nil), call: true, deadline: true, failed: 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				throttle := newThrottle(t, pipeline.Config{
+					MaxConcurrency: 2, TotalJobs: 3, Policy: pipeline.Static{}, Retry: &pipeline.Retry{Backoff: pipeline.Fixed, BaseDelay: time.Minute},
+				})
+				ctx, cancel := context.WithCancelCause(t.Context())
+				if test.deadline {
+					end := context.CancelFunc(nil)
+					ctx, end = context.WithTimeout(ctx, 30*time.Second)
+					defer end()
+				} else {
+					time.AfterFunc(30*time.Second, func() { cancel(errLeft) })
+				}
+				defer cancel(nil)
+				if test.call {
+					if _, err := pipeline.Wrap(throttle, test.work)(ctx, 1); err == nil {
+						t.Error("got no error")
+					}
+				} else {
+					collect(pipeline.Attach(throttle, test.work).Run(ctx, feed(3)))
+				}
+				if s := throttle.Snapshot(); s.Completed != test.completed || s.Failed != test.failed {
+					t.Errorf("%d completed and %d failed, want %d and %d", s.Completed, s.Failed, test.completed, test.failed)
+				}
+			})
+		})
+	}
+}

@@ -153,7 +153,8 @@ func (t *Throttle) Watch(fn func(Event)) (stop func()) {
 
 // Close takes no new work from now on: runs stop their intake and leave what
 // they have not taken in the jobs channel. What was taken is finished, and its
-// results have to be read. A second call does nothing.
+// results have to be read. Who sends to such a channel has to look at Done. A second call
+// does nothing.
 func (t *Throttle) Close() { t.dispatcher.Close() }
 
 // Done is closed when the throttle is, for those who send jobs and would

@@ -22,8 +22,9 @@ func strange(err error) pipeline.Verdict {
 func TestAnUnknownVerdictIsAFailureAndTheErrorSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{answer: func(job, _ int) answer { return answer{ending: ending(job % 2)} }}
+		var log eventLog
 		p := newLine(t, s, pipeline.Config{
-			MaxConcurrency: 1, Policy: pipeline.Static{}, Classify: strange,
+			MaxConcurrency: 1, Policy: pipeline.Static{}, Classify: strange, OnEvent: log.add,
 			Breaker: &pipeline.Breaker{Failures: 1, OpenFor: time.Second}, // so that each second job is a probe
 			Retry:   &pipeline.Retry{MaxAttempts: 2},
 		})
@@ -38,6 +39,11 @@ func TestAnUnknownVerdictIsAFailureAndTheErrorSaysSo(t *testing.T) {
 		}
 		if n := p.Throttle().Snapshot().Attempts.Failed; len(results) != 10 || n != 10 {
 			t.Errorf("%d results, %d attempts failed", len(results), n)
+		}
+		synctest.Wait()
+		retries := log.of(pipeline.EventRetry)
+		if len(retries) != 5 || !strings.Contains(retries[0].Err.Error(), "classify: got verdict(9)") {
+			t.Errorf("got events %v, want one for each attempt with that verdict that is followed by another", retries)
 		}
 	})
 }

@@ -353,7 +353,7 @@ func TestTakeBackReturnsAttemptsToWhereTheyCameFrom(t *testing.T) {
 	if !slices.Equal(queued, []*Job{fresh, next, waiting}) {
 		t.Errorf("%d jobs in the queue, or in another order", len(queued))
 	}
-	if d.retries.parked.first() != retry || d.retries.parked.Len() != 1 {
+	if d.retries.parked.head() != retry || d.retries.parked.Len() != 1 {
 		t.Error("the retry is not among the retries")
 	}
 	if over.back.newest != gone || !errors.Is(gone.Err, context.Canceled) {

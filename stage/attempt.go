@@ -111,7 +111,7 @@ func (a *attempts) abort(j *Job) {
 		j.Err = &StoppedError{Last: j.Err, Why: ErrGoexit}
 	}
 	j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
-	j.spared = false
+	j.spared, j.left = false, false
 	if j.scope.used.Load() {
 		told, slot := make(chan struct{}), &j.scope.slot
 		go func() { // of its own, which may be ended again
@@ -132,7 +132,22 @@ func (a *attempts) skip(j *Job) {
 
 // abandoned returns the error of a job that is not tried any more because its
 // door is cancelled.
-func (j *Job) abandoned() error { return j.stopped(context.Cause(j.door.ctx)) }
+func (j *Job) abandoned() error {
+	j.left = j.unwanted()
+	return j.stopped(context.Cause(j.door.ctx))
+}
+
+// unwanted reports whether a job's context has ended because nobody wants it any more. A call
+// that did not meet its deadline is wanted, but has failed.
+func (j *Job) unwanted() bool {
+	err := j.door.ctx.Err()
+	return err != nil && !j.once && (j.door.call == nil || err == context.Canceled)
+}
+
+// brokenOff reports whether the attempt ended because its context did.
+func (j *Job) brokenOff() bool {
+	return errors.Is(j.Err, context.Canceled) || errors.Is(j.Err, context.DeadlineExceeded) || errors.Is(j.Err, context.Cause(j.door.ctx))
+}
 
 // stopped returns the error of a job that is not tried any more: why, and before it what
 // the last attempt failed with, if there was one.
@@ -154,11 +169,11 @@ func (j *Job) enter() {
 // leave takes what the attempt recorded, and its scope if the work has looked
 // at it.
 func (j *Job) leave() {
-	j.tokens, j.hinted = Unknown, 0
+	j.tokens, j.hinted, j.spent = Unknown, 0, false
 	if !j.scope.used.Load() {
 		return
 	}
-	j.hinted = time.Duration(j.scope.slot.hinted.Load())
+	j.hinted, j.spent = time.Duration(j.scope.slot.hinted.Load()), j.scope.slot.spent.Load()
 	if j.scope.slot.recorded.Load() {
 		j.tokens = j.scope.slot.tokens.Load()
 	}
@@ -190,7 +205,7 @@ func (r *rules) judgeSafely(j *Job, overdue bool, retries *controller.Allowance)
 		j.verdict, j.counted, j.again = controller.Succeeded, controller.Succeeded, false
 		return
 	}
-	j.spared = false // unless it is known
+	j.spared, j.left = false, false // unless it is known
 	defer func() {
 		if v := recover(); v != nil {
 			j.Err = &StoppedError{Last: j.Err, Why: NewPanicError(v)}
@@ -224,6 +239,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	}
 	j.verdict, j.retryAfter, j.busy = verdict, min(retryAfter, controller.LongestHint), refused && isBusy(j.Err)
 	j.again, j.wrong = false, j.wentWrong()
+	j.left = j.unwanted() && j.brokenOff()
 	if j.door.ctx.Err() == nil && !j.once && retryable(r.retry, j.Err, m, said) {
 		j.again = r.attemptsLeft(j, refused) && (refused || r.retry.Budget == 0 || retries.Spend())
 		if !j.again {

@@ -2,11 +2,13 @@ package stage
 
 import (
 	"context"
+	"maps"
+	"slices"
 )
 
 // A call is a job by itself, which comes through no pipeline. It waits for its
 // turn as jobs do, but its attempts run in the goroutine of its caller and need
-// no worker. All calls wait in one queue, and take turns with the doors.
+// no worker. All calls of one resource wait in one queue, and take turns with the doors.
 type call struct {
 	Job
 	own  Door      // stands for it; nobody opens it
@@ -118,10 +120,6 @@ func (c *call) release(err error) {
 // admitCall takes a call in.
 func (d *Dispatcher) admitCall(j *Job) {
 	d.calls++
-	if d.counter == nil {
-		d.counter = &Door{dispatcher: d, stopped: true}
-		d.doors = append(d.doors, d.counter)
-	}
 	switch err := d.attempts.rules.Load().tooDear(j.Ask); {
 	case err != nil:
 		d.status.Failed++
@@ -132,8 +130,26 @@ func (d *Dispatcher) admitCall(j *Job) {
 		d.finish(j, d.tooLate(j))
 	default:
 		d.recall() // as in submit
-		d.counter.queue.push(j)
+		d.counter(j.Resource).queue.push(j)
 	}
+}
+
+// counter returns the one of the doors where calls of a resource wait. Those where none does
+// any more are given up, but for that of calls of which nobody knows the resource.
+func (d *Dispatcher) counter(resource string) *Door {
+	if c := d.counters[resource]; c != nil {
+		return c
+	}
+	for name, c := range d.counters {
+		if name != "" && c.queue.first == nil {
+			delete(d.counters, name)
+			d.removeDoor(c)
+		}
+	}
+	c := &Door{dispatcher: d, stopped: true}
+	d.counters[resource] = c
+	d.doors = append(d.doors, c)
+	return c
 }
 
 // turnsAway reports whether calls are sent home because the circuit will not let
@@ -150,7 +166,7 @@ func (d *Dispatcher) turnAway() {
 	}
 	c := d.gate.circuit
 	open := &CircuitOpenError{RetryAfter: c.Left(d.now)}
-	d.finishWaiting([]*Door{d.counter}, func(j *Job) error {
+	d.finishWaiting(slices.Collect(maps.Values(d.counters)), func(j *Job) error {
 		later := j.again && !j.due.Before(c.Until()) && j.due.After(d.now)
 		if j.door.call == nil || later {
 			return nil
@@ -164,7 +180,7 @@ func (d *Dispatcher) cancelCall(c *call) {
 	j := &c.Job
 	switch {
 	case j.queued:
-		d.counter.queue.remove(j)
+		d.counters[j.Resource].queue.remove(j)
 	case j.place > 0:
 		d.retries.drop(j)
 		d.release(j)

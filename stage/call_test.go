@@ -24,7 +24,7 @@ func newIdle(limit int) *Dispatcher {
 // hold keeps the dispatcher from reading its mailbox until goOn is called.
 func (d *Dispatcher) hold() (goOn func()) {
 	busy, done := make(chan struct{}), make(chan struct{})
-	d.call(func() { close(busy); <-done })
+	d.request(func() { close(busy); <-done })
 	<-busy
 	return func() { close(done) }
 }
@@ -112,8 +112,8 @@ func TestDispatcherKeepsNothingOfCalls(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if len(d.doors) != 1 || d.calls != 0 || d.jobs != 0 || d.running != 0 || d.counter.queue != (queue{}) {
-			t.Errorf("%d doors, %d calls, %d jobs, %d running, %+v", len(d.doors), d.calls, d.jobs, d.running, d.counter.queue)
+		if len(d.doors) != 1 || d.calls != 0 || d.jobs != 0 || d.running != 0 || d.counter("").queue != (queue{}) {
+			t.Errorf("%d doors, %d calls, %d jobs, %d running, %+v", len(d.doors), d.calls, d.jobs, d.running, d.counter("").queue)
 		}
 	})
 }

@@ -57,20 +57,19 @@ func (d *Dispatcher) hopeless(j *Job, wait time.Duration) bool {
 const longHold = 100 * time.Millisecond
 
 // sendHome gives the hopeless back when the next attempt is held up for a while:
-// those who wait behind it are held up just as long. It takes what holds it up.
+// those who wait behind it are held up just as long. It takes what holds it up. So does it
+// where a resource is what holds some up.
 func (d *Dispatcher) sendHome(h hold, wait time.Duration) {
 	before := d.heldUntil
 	d.heldUntil = time.Time{}
 	switch {
 	case wait < longHold:
-		return
 	case h == byBudget, h == byCommons: // what is reserved may come back at any time
-		return
 	case h == byCircuit && d.circuit == controller.BreakerHalfOpen: // so may a probe
-		return
+	default:
+		d.heldBy, d.heldUntil = h, d.now.Add(wait)
 	}
-	d.heldBy, d.heldUntil = h, d.now.Add(wait)
-	if !d.heldUntil.After(before) {
+	if !d.heldUntil.After(before) && !d.bars.longer(d.now) {
 		return // they have been looked at
 	}
 	d.finishWaiting(d.doors, func(j *Job) error {
@@ -84,13 +83,14 @@ func (d *Dispatcher) sendHome(h hold, wait time.Duration) {
 // waitFor returns for how long a job is held up at least, wherever it stands in
 // the queue. For the rate it is its own weight that counts.
 func (d *Dispatcher) waitFor(j *Job) time.Duration {
+	wait := d.gate.resourceWait(d.now, j)
 	switch {
 	case d.heldUntil.IsZero():
-		return 0
+		return wait
 	case d.heldBy == byRate && d.gate.rate != nil:
-		return d.gate.rate.Wait(d.now, j.Weight)
+		return max(wait, d.gate.rate.Wait(d.now, j.Weight))
 	}
-	return max(d.heldUntil.Sub(d.now), 0)
+	return max(wait, d.heldUntil.Sub(d.now))
 }
 
 // tooLate says that the time is too short for a job.

@@ -11,6 +11,7 @@ func (d *Dispatcher) dispatch() {
 	held, heldFor := free, time.Duration(0)
 	d.lookAhead()
 	d.turnAway()
+	d.unbar()
 	for j := d.next(); j != nil; j = d.next() {
 		if d.hopeless(j, 0) {
 			d.take(j)
@@ -20,12 +21,19 @@ func (d *Dispatcher) dispatch() {
 		enough := d.restoredBudget()
 		h, wait, budget := d.gate.check(d.now, d, j, d.interval)
 		d.tellBudget(h, wait, budget, enough)
+		if h == byResource {
+			d.bar(j, wait)
+			continue
+		}
 		if h != free {
 			held, heldFor = h, wait
 			d.alarm.want(d.now, wait)
 			break
 		}
 		d.start(j)
+	}
+	if held == free && len(d.bars.now) > 0 && d.slotFree() {
+		held, heldFor = byServer, d.bars.least(d.now)
 	}
 	if d.jobs == 0 {
 		d.tellRestored() // there is nothing left to hold up
@@ -55,8 +63,8 @@ func (d *Dispatcher) setAlarm() {
 	if d.circuit == controller.BreakerOpen {
 		d.alarm.want(d.now, d.gate.circuit.Until().Sub(d.now))
 	}
-	for _, j := range []*Job{d.retries.holding.first(), d.retries.parked.first()} {
-		if j != nil {
+	for _, h := range []retryHeap{d.retries.holding, d.retries.parked} {
+		if j := h.first(&d.bars); j != nil {
 			d.alarm.want(d.now, j.due.Sub(d.now))
 		}
 	}
@@ -74,7 +82,7 @@ func (d *Dispatcher) next() *Job {
 		return d.nextProbe()
 	}
 	slot := d.slotFree()
-	if j := d.retries.due(d.now, slot); j != nil {
+	if j := d.retries.due(d.now, slot, &d.bars); j != nil {
 		return j
 	}
 	if slot || d.stuck() {
@@ -109,7 +117,7 @@ func (d *Dispatcher) nextProbe() *Job {
 			return j
 		}
 	}
-	return d.retries.due(d.now, true)
+	return d.retries.due(d.now, true, &d.bars)
 }
 
 // mostRetries is how many jobs may wait for a retry before probes are made with
@@ -125,14 +133,15 @@ const fewProbes = 256
 // After slots were lent, more may be held than there are.
 func (d *Dispatcher) slotFree() bool { return d.running+d.holding < d.setting.Limit+d.ahead }
 
-// waiting returns the first job of the door whose turn it is.
+// waiting returns the first job of the door whose turn it is, but for jobs that wait for their
+// resource.
 func (d *Dispatcher) waiting() *Job {
 	for range d.doors {
 		if d.turn >= len(d.doors) {
 			d.turn = 0
 		}
 		door := d.doors[d.turn]
-		if j := door.queue.first; j != nil {
+		if j := door.queue.first; j != nil && !d.bars.bar(j) {
 			if !d.late(door, 0) {
 				return j
 			}
@@ -178,10 +187,10 @@ func (d *Dispatcher) start(j *Job) {
 func (d *Dispatcher) take(j *Job) {
 	switch {
 	case j.again:
-		d.retries.take(j)
+		d.retries.drop(j)
 		d.release(j)
 	case j.door.call != nil:
-		d.counter.queue.pop()
+		d.counters[j.Resource].queue.pop()
 		d.turn++
 	default:
 		j.door.queue.pop()

@@ -70,26 +70,27 @@ type Dispatcher struct {
 
 	spell spell
 
-	doors   []*Door
-	turn    int     // the door that is asked next
-	counter *Door   // the one of doors where calls wait; nil: there was none yet
-	calls   int     // in here, wherever
-	retries retries // jobs that wait for another attempt
-	peers   controller.Peers
-	crowded int                  // refusals in a row of a service that has too much to do
-	jobs    int                  // in here, wherever, calls included
-	running int                  // attempts in flight, or handed over ahead
-	haste   controller.Deadlines // of calls
-	streak  int                  // quick successes in a row
-	ahead   int                  // attempts that may be handed over before a slot is free
-	holding int                  // slots held by jobs that back off
-	refused int                  // of them by jobs whose last attempt was refused
-	retired []*pool              // that have become too small, with what they had begun
-	alarm   alarm                // wakes the dispatcher when something is due
-	status  controller.Status
-	silence silence
-	leavers []chan struct{} // doors that wait until nothing runs
-	drains  []chan struct{} // Drain calls that wait for the same
+	doors    []*Door
+	turn     int              // the door that is asked next
+	counters map[string]*Door // those of doors where calls wait, by their resource
+	calls    int              // in here, wherever
+	retries  retries          // jobs that wait for another attempt
+	bars     bars
+	peers    controller.Peers
+	crowded  int                  // refusals in a row of a service that has too much to do
+	jobs     int                  // in here, wherever, calls included
+	running  int                  // attempts in flight, or handed over ahead
+	haste    controller.Deadlines // of calls
+	streak   int                  // quick successes in a row
+	ahead    int                  // attempts that may be handed over before a slot is free
+	holding  int                  // slots held by jobs that back off
+	refused  int                  // of them by jobs whose last attempt was refused
+	retired  []*pool              // that have become too small, with what they had begun
+	alarm    alarm                // wakes the dispatcher when something is due
+	status   controller.Status
+	silence  silence
+	leavers  []chan struct{} // doors that wait until nothing runs
+	drains   []chan struct{} // Drain calls that wait for the same
 }
 
 // NewDispatcher returns a dispatcher at rest.
@@ -108,6 +109,7 @@ func NewDispatcher(cfg Config) *Dispatcher {
 		closing:   make(chan struct{}),
 		now:       now,
 		heldSince: now,
+		counters:  make(map[string]*Door),
 		setting:   c.Setting(),
 		interval:  c.Setting().Interval,
 		short:     shortage{budget: -1},
@@ -165,20 +167,20 @@ func seeded(seed uint64) *rand.Rand {
 // Snapshot returns the state of everything at this moment.
 func (d *Dispatcher) Snapshot() controller.Snapshot {
 	asked := make(chan controller.Snapshot, 1)
-	d.call(func() { d.reporter.ask(asked) })
+	d.request(func() { d.reporter.ask(asked) })
 	return <-asked
 }
 
 // Watch calls fn with each event from now on, until stop is called.
 func (d *Dispatcher) Watch(fn func(controller.Event)) (stop func()) { return d.watch(fn) }
 
-// call has the dispatcher's goroutine call f.
-func (d *Dispatcher) call(f func()) { d.post(&Job{message: called, call: f}) }
+// request has the dispatcher's goroutine call f.
+func (d *Dispatcher) request(f func()) { d.post(&Job{message: requested, request: f}) }
 
 // do has the dispatcher's goroutine call f, and waits until it has.
 func (d *Dispatcher) do(f func()) {
 	done := make(chan struct{})
-	d.call(func() {
+	d.request(func() {
 		f()
 		close(done)
 	})
@@ -247,8 +249,8 @@ func (d *Dispatcher) handle(mail List) {
 			d.submit(j)
 		case ended:
 			d.end(j)
-		case called:
-			j.call()
+		case requested:
+			j.request()
 		}
 	}
 	d.watchCircuit(nil)
@@ -375,7 +377,7 @@ func (d *Dispatcher) finishWaiting(doors []*Door, why func(*Job) error) {
 	unwanted := func(j *Job) bool { return why(j) != nil }
 	for _, door := range doors {
 		for _, j := range door.queue.removeAll(unwanted) {
-			if door != d.counter {
+			if j.door == door { // and no call
 				door.admitted++
 			}
 			d.finish(j, why(j))
@@ -383,6 +385,7 @@ func (d *Dispatcher) finishWaiting(doors []*Door, why func(*Job) error) {
 	}
 	for _, j := range d.retries.remove(unwanted) {
 		d.release(j)
+		j.left = j.unwanted()
 		d.finish(j, j.stopped(why(j)))
 	}
 }

@@ -53,9 +53,9 @@ func TestAnswerIsSeenThatComesBesideAnotherNudge(t *testing.T) {
 		synctest.Wait()
 
 		busy, goOn := make(chan struct{}), make(chan struct{})
-		d.call(func() { close(busy); <-goOn })
+		d.request(func() { close(busy); <-goOn })
 		<-busy
-		d.call(func() {
+		d.request(func() {
 			policy.decided <- struct{}{}
 			synctest.Wait() // until the controller has answered
 			if d.reporter.answered.Load() == nil {

@@ -38,7 +38,7 @@ type Door struct {
 func (d *Dispatcher) Open(ctx context.Context) *Door {
 	door := &Door{dispatcher: d, ctx: ctx, wake: make(chan struct{}, 1)}
 	door.deadline, _ = ctx.Deadline()
-	d.call(func() { d.doors = append(d.doors, door) })
+	d.request(func() { d.doors = append(d.doors, door) })
 	return door
 }
 
@@ -112,24 +112,28 @@ func (d *Door) rouse() {
 // Cancel sends back what has not been started and what waits for another
 // attempt. The door's context must be done.
 func (d *Door) Cancel() {
-	d.dispatcher.call(func() { d.dispatcher.cancel(d) })
+	d.dispatcher.request(func() { d.dispatcher.cancel(d) })
 }
 
 // Stop tells that no more jobs will be submitted.
 func (d *Door) Stop() {
-	d.dispatcher.call(func() { d.stopped = true })
+	d.dispatcher.request(func() { d.stopped = true })
 }
 
 // Leave gives the door up; all its jobs must have come back. If it was the last
 // one, Leave returns when nothing of the dispatcher runs any more.
 func (d *Door) Leave() {
 	left := make(chan struct{})
-	d.dispatcher.call(func() { d.dispatcher.leave(d, left) })
+	d.dispatcher.request(func() { d.dispatcher.leave(d, left) })
 	<-left
 }
 
 // leave removes a door whose jobs have all come back.
 func (d *Dispatcher) leave(door *Door, left chan struct{}) {
-	d.doors = slices.DeleteFunc(d.doors, func(other *Door) bool { return other == door })
+	d.removeDoor(door)
 	d.leavers = append(d.leavers, left)
+}
+
+func (d *Dispatcher) removeDoor(door *Door) {
+	d.doors = slices.DeleteFunc(d.doors, func(other *Door) bool { return other == door })
 }

@@ -10,7 +10,7 @@ import (
 // Close takes no new work from now on. What was taken is finished.
 func (d *Dispatcher) Close() {
 	closed := make(chan struct{})
-	d.call(func() {
+	d.request(func() {
 		d.close()
 		close(closed)
 	})
@@ -29,7 +29,7 @@ func (d *Dispatcher) Drain(ctx context.Context) error {
 		return ErrNested
 	}
 	drained := make(chan struct{})
-	d.call(func() {
+	d.request(func() {
 		d.close()
 		d.drains = append(d.drains, drained)
 	})

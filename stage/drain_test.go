@@ -105,7 +105,7 @@ func TestClosedTakesNothingNew(t *testing.T) {
 		}
 		// A call that has looked before it was closed, and comes in after.
 		busy, onItsWay := make(chan struct{}), make(chan error, 1)
-		s.call(func() { <-busy })
+		s.request(func() { <-busy })
 		go s.Close()
 		synctest.Wait()
 		go func() { onItsWay <- s.Do(t.Context(), Ordinary, s.work("call", 0)) }()

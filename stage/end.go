@@ -42,6 +42,10 @@ func (d *Dispatcher) weigh(j *Job) {
 	default:
 		return
 	}
+	if j.spent { // it is of its resource
+		j.own, j.counted = true, controller.Ignored
+		return
+	}
 	if j.own = d.peers.Refuse(&j.evidence, d.running); j.own {
 		j.counted = controller.Ignored
 	}
@@ -86,7 +90,8 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		j.again, j.Err = false, j.stopped(d.tooLate(j))
 		return 0, false
 	}
-	j.holding = !retry.Park && !j.own && !j.alone // or a few bad rows would slow the good ones
+	waits := d.gate.resourceWait(d.now, j) > 0
+	j.holding = !retry.Park && !j.own && !j.alone && !waits // or a few bad rows would slow the good ones
 	return wait, true
 }
 

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -15,6 +16,7 @@ type gate struct {
 	circuit *controller.Circuit // nil: none
 	former  *controller.Circuit // the one that there was before
 	advice  controller.Advice
+	paused  map[string]controller.Advice // for attempts of one resource, or of which nobody knows it
 	told    controller.Told
 	truce   truce
 	budgets []*controller.Window
@@ -49,6 +51,7 @@ const (
 	byCommons
 	byRate
 	byPace
+	byResource // of the server's: no reason for attempts of others to wait
 )
 
 // check returns what holds up an attempt, and for how long unless something
@@ -59,7 +62,7 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 		return byCircuit, g.circuit.Wait(now), 0
 	}
 	if wait = g.advice.Wait(now); g.told.Holds() {
-		wait = max(wait, g.truce.bound(now, g.told.WaitOf(now, g.expected(j), j.Resource)))
+		wait = max(wait, g.truce.bound(now, g.told.WaitOfAll(now, g.expected(j))))
 	}
 	if wait > 0 {
 		h = byServer
@@ -79,10 +82,49 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 			h, wait = byPace, w
 		}
 	}
+	if w := g.resourceWait(now, j); w > wait {
+		return byResource, w, 0
+	}
 	if h == free && g.commons != nil {
 		return g.draw(now, d, j)
 	}
 	return h, wait, budget
+}
+
+// resourceWait returns how long an attempt has to wait for its resource of the server's.
+func (g *gate) resourceWait(now time.Time, j *Job) (wait time.Duration) {
+	if g.told.Holds() {
+		wait = g.truce.bound(now, g.told.WaitOfOne(now, g.expected(j), j.Resource))
+	}
+	if len(g.paused) > 0 {
+		wait = max(wait, g.pauseOf(now, j.Resource))
+	}
+	return wait
+}
+
+func (g *gate) pauseOf(now time.Time, resource string) time.Duration {
+	advice := g.paused[resource]
+	return advice.Wait(now)
+}
+
+// pauseOne pauses the attempts that are said to be of a resource.
+func (g *gate) pauseOne(now time.Time, resource string, wait time.Duration) {
+	maps.DeleteFunc(g.paused, func(_ string, a controller.Advice) bool { return a.Wait(now) == 0 })
+	advice := g.paused[resource]
+	advice.Take(now, g.within(now, controller.Hint{RetryAfter: wait}, advice))
+	if g.paused == nil {
+		g.paused = make(map[string]controller.Advice)
+	}
+	g.paused[resource] = advice
+}
+
+// within returns a hint with such a pause as is waited where there is another one already.
+func (g *gate) within(now time.Time, h controller.Hint, before controller.Advice) controller.Hint {
+	h = h.WithinReason()
+	if h.RetryAfter = min(h.RetryAfter, g.truce.longest); h.RetryAfter > 0 {
+		h.RetryAfter += g.spread.overPause(h.RetryAfter, before.Wait(now) == 0)
+	}
+	return h
 }
 
 // waitOf returns how long an attempt has to wait for a budget, by what we count and by
@@ -325,12 +367,14 @@ func (g *gate) name(budget int) string {
 // hint takes what a server said to the attempt with the mark: of a budget that we know, or
 // else of a quota that is kept in a ledger.
 func (g *gate) hint(now time.Time, h controller.Hint, m marks) {
-	h = h.WithinReason()
-	if h.RetryAfter = min(h.RetryAfter, g.truce.longest); h.RetryAfter > 0 {
-		h.RetryAfter += g.spread.overPause(h.RetryAfter, g.advice.Wait(now) == 0)
-	}
 	g.truce.ask(now)
-	g.advice.Take(now, h)
+	switch {
+	case h.Resource == "":
+		h = g.within(now, h, g.advice)
+		g.advice.Take(now, h)
+	case h.RetryAfter > 0:
+		g.pauseOne(now, h.Resource, h.RetryAfter)
+	}
 	if h.Reset == 0 || h.Budget != "" && g.hintBudgets(now, h, m) {
 		return
 	}
@@ -343,7 +387,7 @@ func (g *gate) hint(now time.Time, h controller.Hint, m marks) {
 // pause returns how long nothing is to be sent because the server has said so, or has said
 // that nothing is left.
 func (g *gate) pause(now time.Time) time.Duration {
-	return max(g.advice.Wait(now), g.truce.bound(now, g.told.Pause(now)))
+	return max(g.advice.Wait(now), g.pauseOf(now, ""), g.truce.bound(now, g.told.Pause(now)))
 }
 
 // bound returns until when the gate holds back what a new one would let through: by a pause,
@@ -351,6 +395,11 @@ func (g *gate) pause(now time.Time) time.Duration {
 // window counts for its whole length from now on.
 func (g *gate) bound(now time.Time) time.Time {
 	until := now.Add(g.advice.Wait(now))
+	for resource := range g.paused {
+		if end := now.Add(g.pauseOf(now, resource)); end.After(until) {
+			until = end
+		}
+	}
 	if quota := now.Add(g.truce.bound(now, g.told.Until().Sub(now))); quota.After(until) {
 		until = quota
 	}

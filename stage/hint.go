@@ -14,9 +14,16 @@ func (d *Dispatcher) Hint(h controller.Hint, m marks) {
 
 // heed takes the hint of an error that says when to come again, unless that
 // error tells nothing of the service, or is the job's own or by chance, and no reason for
-// others to wait.
+// others to wait. If it was for a resource that is used up, it is for others of which the same
+// is said as of this job, or as little.
 func (d *Dispatcher) heed(j *Job) {
-	if j.unwelcome() && !j.own && !j.alone && j.retryAfter > 0 {
+	asked := j.askedFor()
+	switch {
+	case asked == 0:
+	case j.spent:
+		d.gate.pauseOne(d.now, j.Resource, asked)
+		d.boundPause(asked)
+	case !j.own && !j.alone && j.retryAfter > 0:
 		d.hint(controller.Hint{RetryAfter: j.retryAfter}, marks{})
 	}
 }
@@ -46,7 +53,7 @@ func (d *Dispatcher) hint(h controller.Hint, m marks) {
 	h = h.WithinReason()
 	d.gate.hint(d.now, h, m)
 	d.boundPause(max(h.RetryAfter, d.gate.told.Pause(d.now)))
-	if d.gate.advice.Wait(d.now) > 0 || d.gate.told.Overdrawn(d.now) {
+	if d.gate.pause(d.now) > 0 || d.gate.told.Overdrawn(d.now) {
 		d.takeBack()
 	}
 }

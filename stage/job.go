@@ -66,6 +66,8 @@ type Job struct {
 	busy    bool               // it was refused by a service that has too much to do
 	skipped bool               // it did not start after all
 	spared  bool               // the service did no work for it
+	left    bool               // nobody wants it any more: it has neither failed nor succeeded
+	spent   bool               // it was told that a resource of the server's is used up
 	seq     int64              // attempts that had begun when this one did, itself included
 	ended   time.Duration
 	tokens  int64         // that the attempt recorded, or Unknown
@@ -91,7 +93,7 @@ type Job struct {
 	retrying
 	further []claim                  // on further budgets
 	common  []controller.Reservation // from the commons
-	call    func()                   // of a message to the dispatcher that is no job
+	request func()                   // of a message to the dispatcher that is no job
 }
 
 // retrying is what is known of a job that is tried more than once.
@@ -111,7 +113,10 @@ func (j *Job) count(s *controller.Status, err error) {
 	case j.Parts != nil:
 		completed, failed := j.Parts(err)
 		s.Completed += completed
-		s.Failed += failed
+		if !j.left {
+			s.Failed += failed
+		}
+	case err != nil && j.left:
 	case err == nil:
 		s.Completed++
 	default:
@@ -122,6 +127,7 @@ func (j *Job) count(s *controller.Status, err error) {
 // Reset makes j a job that has not been submitted, with the same Work and Ask.
 func (j *Job) Reset() {
 	j.Err, j.Attempts, j.Refusals, j.Waited, j.Took = nil, 0, 0, 0, 0
+	j.left = false
 	j.again, j.skipped, j.blamed, j.failures, j.refusedAt = false, false, false, 0, 0
 	j.evidence = controller.Evidence{}
 }
@@ -132,7 +138,7 @@ type message uint8
 const (
 	submitted message = iota // by its door
 	ended                    // an attempt of it
-	called                   // no job, but a function for the dispatcher to call
+	requested                // no job, but a function for the dispatcher to call
 )
 
 // A Batch is a list of jobs on its way to somebody else. Its zero value is

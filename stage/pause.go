@@ -48,7 +48,7 @@ func (d *Dispatcher) boundPause(asked time.Duration) {
 // stays known, but one attempt may ask again. Jobs that wait for the end of a pause
 // back off as those that failed do.
 func (d *Dispatcher) liftPause() {
-	d.gate.advice = controller.Advice{}
+	d.gate.advice, d.gate.paused = controller.Advice{}, nil
 	d.gate.truce = truce{longest: d.gate.truce.longest}
 	retry := d.attempts.rules.Load().retry
 	for _, j := range d.retries.remove(func(j *Job) bool { return j.retryAfter > 0 }) {

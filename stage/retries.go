@@ -22,14 +22,11 @@ func (r *retries) len() int { return len(r.holding) + len(r.parked) }
 
 func (r *retries) add(j *Job) { heap.Push(r.of(j), j) }
 
-// take removes a job that is the first of its kind.
-func (r *retries) take(j *Job) { heap.Pop(r.of(j)) }
-
 // due returns the job that is due first, if it is due now, of all if there is a
-// slot, else of those that hold one; nil if there is none.
-func (r *retries) due(now time.Time, slot bool) *Job {
-	first := r.holding.first()
-	if j := r.parked.first(); slot && j != nil && (first == nil || j.due.Before(first.due)) {
+// slot, else of those that hold one, but for those that are barred; nil if there is none.
+func (r *retries) due(now time.Time, slot bool, passed *bars) *Job {
+	first := r.holding.first(passed)
+	if j := r.parked.first(passed); slot && j != nil && (first == nil || j.due.Before(first.due)) {
 		first = j
 	}
 	if first == nil || first.due.After(now) {
@@ -65,7 +62,21 @@ func (h *retryHeap) remove(unwanted func(*Job) bool) (removed []*Job) {
 
 type retryHeap []*Job
 
-func (h retryHeap) first() *Job {
+// first returns the job that is due first of those that are not barred. Others are looked at
+// only if it is. As long as jobs are barred, no more of their kind are tried, so they are few.
+func (h retryHeap) first(passed *bars) (first *Job) {
+	if len(h) == 0 || !passed.bar(h[0]) {
+		return h.head()
+	}
+	for _, j := range h {
+		if (first == nil || j.due.Before(first.due)) && !passed.bar(j) {
+			first = j
+		}
+	}
+	return first
+}
+
+func (h retryHeap) head() *Job {
 	if len(h) == 0 {
 		return nil
 	}

@@ -12,9 +12,9 @@ import (
 type retryModel []*Job
 
 // first returns when the job is due that is to go on now.
-func (m retryModel) first(now time.Time, slot bool) (due time.Time, ok bool) {
+func (m retryModel) first(now time.Time, slot bool, barred string) (due time.Time, ok bool) {
 	for _, j := range m {
-		if (slot || j.holding) && !j.due.After(now) && (!ok || j.due.Before(due)) {
+		if j.Resource != barred && (slot || j.holding) && !j.due.After(now) && (!ok || j.due.Before(due)) {
 			due, ok = j.due, true
 		}
 	}
@@ -37,6 +37,7 @@ func TestRetriesGoOnInTheOrderInWhichTheyAreDue(t *testing.T) {
 			},
 			"add": func(t *rapid.T) {
 				j := &Job{holding: rapid.Bool().Draw(t, "holding")}
+				j.Resource = rapid.SampledFrom([]string{"core", "graphql"}).Draw(t, "resource")
 				j.due = at.Draw(t, "due")
 				r.add(j)
 				model = append(model, j)
@@ -54,8 +55,11 @@ func TestRetriesGoOnInTheOrderInWhichTheyAreDue(t *testing.T) {
 			},
 			"take what is due": func(t *rapid.T) {
 				now, slot := at.Draw(t, "now"), rapid.Bool().Draw(t, "slot")
-				j := r.due(now, slot)
-				want, ok := model.first(now, slot)
+				var passed bars
+				barred := rapid.SampledFrom([]string{"none", "core", "graphql"}).Draw(t, "barred")
+				passed.add(barred, time.Time{})
+				j := r.due(now, slot, &passed)
+				want, ok := model.first(now, slot, barred)
 				switch {
 				case !ok && j == nil:
 					return
@@ -64,7 +68,7 @@ func TestRetriesGoOnInTheOrderInWhichTheyAreDue(t *testing.T) {
 				case !slot && !j.holding:
 					t.Fatal("got one that needs a slot, though there is none")
 				}
-				r.take(j)
+				r.drop(j)
 				i := slices.Index(model, j)
 				if i < 0 {
 					t.Fatal("it was taken before")
@@ -98,10 +102,10 @@ func TestRetryWithoutASlotDoesNotHideOneThatHoldsIts(t *testing.T) {
 	parked.due, holding.due = now.Add(-2), now.Add(-1)
 	r.add(parked)
 	r.add(holding)
-	if j := r.due(now, false); j != holding {
+	if j := r.due(now, false, new(bars)); j != holding {
 		t.Errorf("without a slot: got %p, want the one that holds one", j)
 	}
-	if j := r.due(now, true); j != parked {
+	if j := r.due(now, true, new(bars)); j != parked {
 		t.Errorf("with a slot: got %p, want the one that is due first", j)
 	}
 }
@@ -114,7 +118,7 @@ func TestRetriesForgetWhatWasTaken(t *testing.T) {
 		j.due = time.Unix(int64(i), 0)
 		r.add(j)
 	}
-	r.take(r.due(time.Unix(9, 0), true))
+	r.drop(r.due(time.Unix(9, 0), true, new(bars)))
 	r.remove(func(j *Job) bool { return j.due.Unix() < 4 })
 	for _, j := range r.parked[r.parked.Len():cap(r.parked)] {
 		if j != nil {

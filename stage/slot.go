@@ -21,6 +21,7 @@ type Slot struct {
 	tokens     atomic.Int64
 	recorded   atomic.Bool
 	hinted     atomic.Int64 // the last RetryAfter
+	spent      atomic.Bool  // a hint said that a resource is used up
 	onVerdict  atomic.Pointer[verdictFunc]
 	release    func(error) // nil: it is not held by hand
 	released   atomic.Bool
@@ -61,6 +62,9 @@ func (s *Slot) Hint(h controller.Hint) {
 	}
 	if wait := h.WithinReason().RetryAfter; wait > 0 {
 		s.hinted.Store(int64(wait))
+	}
+	if h.Resource != "" && (h.RetryAfter > 0 || h.Reset > 0 && h.Remaining <= 0) {
+		s.spent.Store(true)
 	}
 	s.dispatcher.Hint(h, s.mark)
 }

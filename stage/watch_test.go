@@ -294,7 +294,7 @@ func TestTurnAtTheCommonsIsNotToldAsExhausted(t *testing.T) {
 				}
 				call(first)
 				busy := make(chan struct{})
-				first.call(func() { <-busy }) // it does not come for its turn
+				first.request(func() { <-busy }) // it does not come for its turn
 				restore(slot)
 				synctest.Wait()
 				call(next)

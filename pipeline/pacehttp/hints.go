@@ -1,6 +1,7 @@
 package pacehttp
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -28,7 +29,11 @@ const mostHints = 16
 //   - for X-RateLimit-UserRemaining, -PathRemaining and -UserPathRemaining: user, path and
 //     userpath;
 //   - for RateLimit-Remaining, X-RateLimit-Remaining and X-Rate-Limit-Remaining: what
-//     X-RateLimit-Resource says (GitHub: core, search …), else requests.
+//     X-RateLimit-Resource says (GitHub: core, graphql, search …), else requests.
+//
+// What X-RateLimit-Resource says, in lower case, is the Resource of the quota, too, and of the
+// pause after a refusal if nothing is left of it: requests that are said to be of another
+// one (see [pipeline.WithResource]) do not wait.
 //
 // A quota of which something is left and which is whole again within a second, written
 // in whole seconds, is left out: it may be a bucket that fills within milliseconds. What
@@ -49,13 +54,27 @@ func Hints(res *http.Response, now time.Time, took time.Duration) []pipeline.Hin
 
 // hints returns those of a response that means m.
 func hints(res *http.Response, m Meaning, now time.Time, took time.Duration) (all []pipeline.Hint) {
+	if !m.IgnoreQuotas {
+		all = quotas(res.Header, res.StatusCode < 400, now, took)
+	}
 	if m.pausesAll() {
-		all = append(all, pipeline.Hint{RetryAfter: m.Pause})
+		pause := pipeline.Hint{RetryAfter: m.Pause}
+		if m.Kind == OverQuota {
+			pause.Resource = spentResource(all)
+		}
+		all = append([]pipeline.Hint{pause}, all...)
 	}
-	if m.IgnoreQuotas {
-		return all
+	return all
+}
+
+// spentResource returns the one that is used up: the pause is for that one.
+func spentResource(quotas []pipeline.Hint) string {
+	for _, q := range quotas {
+		if q.Resource != "" && q.Remaining == 0 {
+			return q.Resource
+		}
 	}
-	return append(all, quotas(res.Header, res.StatusCode < 400, now, took)...)
+	return ""
 }
 
 // quotas reads what is left of each quota, the one that holds up the most last: of two
@@ -185,11 +204,12 @@ func (r *reader) triple(prefix string) bool {
 	if remaining == "" {
 		return false
 	}
-	name := strings.ToLower(r.header.Get("X-Ratelimit-Resource"))
-	if name == "" {
-		name = "requests"
+	resource := strings.ToLower(r.header.Get("X-Ratelimit-Resource"))
+	ok := r.add(cmp.Or(resource, "requests"), true, r.header.Get(prefix+"Limit"), remaining, r.header.Get(prefix+"Reset"))
+	if ok {
+		r.hints[len(r.hints)-1].Resource = resource
 	}
-	return r.add(name, true, r.header.Get(prefix+"Limit"), remaining, r.header.Get(prefix+"Reset"))
+	return ok
 }
 
 // named reads the quotas of those who have several: OpenAI, Azure and others,

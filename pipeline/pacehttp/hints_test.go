@@ -136,7 +136,7 @@ var realHeaders = []struct {
 			X-RateLimit-Reset: 1655120964
 			X-RateLimit-Used: 16
 			X-RateLimit-Resource: search`,
-		want: []pipeline.Hint{{Budget: "search", Requests: true, Limit: 30, Remaining: 14, Reset: 31 * time.Second}},
+		want: []pipeline.Hint{{Budget: "search", Resource: "search", Requests: true, Limit: 30, Remaining: 14, Reset: 31 * time.Second}},
 	},
 	{
 		name: "GitHub, used up", source: "docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api", status: 403,
@@ -146,8 +146,8 @@ var realHeaders = []struct {
 			X-RateLimit-Reset: 1655122133
 			X-RateLimit-Resource: core`,
 		want: []pipeline.Hint{
-			{RetryAfter: 20 * time.Minute},
-			{Budget: "core", Requests: true, Limit: 5000, Remaining: 0, Reset: 20 * time.Minute},
+			{RetryAfter: 20 * time.Minute, Resource: "core"},
+			{Budget: "core", Resource: "core", Requests: true, Limit: 5000, Remaining: 0, Reset: 20 * time.Minute},
 		},
 	},
 	{
