@@ -79,3 +79,41 @@ func TestSpreadOfALongPauseIsAMinuteAtMost(t *testing.T) {
 		}
 	})
 }
+
+// A listener is a policy that changes nothing and keeps the pauses that it is told.
+type listener struct {
+	limit  int
+	pauses *[]time.Duration
+}
+
+func (l listener) Start(b pipeline.Bounds) (pipeline.Law, pipeline.Setting) {
+	l.limit = b.MaxLimit
+	return l, pipeline.Setting{Limit: l.limit}
+}
+
+func (l listener) Next(_ time.Time, o pipeline.Outcome) pipeline.Setting {
+	if o.RetryAfter > 0 {
+		*l.pauses = append(*l.pauses, o.RetryAfter)
+	}
+	return pipeline.Setting{Limit: l.limit}
+}
+
+// TestThePolicyIsToldAPauseAsItIsWaitedOut: the rest would look like time in which attempts
+// might have been made.
+func TestThePolicyIsToldAPauseAsItIsWaitedOut(t *testing.T) {
+	for seed := range uint64(10) {
+		var told []time.Duration
+		away := comeBack(t, 1, refuses, func(_ int, cfg *pipeline.Config) {
+			cfg.Seed, cfg.Policy, cfg.Breaker = seed+1, listener{pauses: &told}, nil
+		})
+		if len(told) != 10 {
+			t.Fatalf("told of %d pauses, want 10", len(told))
+		}
+		for _, pause := range told {
+			if pause != told[0] || away[0]-pause > time.Second || pause > away[0] {
+				t.Errorf("seed %d: told of %v, waited %v", seed, told, away[0])
+				break
+			}
+		}
+	}
+}

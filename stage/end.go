@@ -109,7 +109,7 @@ func (d *Dispatcher) tell(j *Job) {
 		Took:       j.ended - j.started,
 		Tokens:     max(j.tokens, 0),
 		Seq:        j.seq,
-		RetryAfter: min(j.askedFor(), d.gate.truce.longest),
+		RetryAfter: d.gate.lengthened(j.askedFor()),
 		InFlight:   j.inFlight,
 		Attempt:    int32(j.Attempts),
 		Own:        j.own,

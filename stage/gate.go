@@ -364,6 +364,14 @@ func (g *gate) name(budget int) string {
 	return g.commons.budgets[budget-len(g.budgets)].Name
 }
 
+// lengthened returns for how long a pause is waited out that a server asked for. The
+// policy is told that, and not less, or it would take the rest for time in which attempts
+// might have been made.
+func (g *gate) lengthened(asked time.Duration) time.Duration {
+	asked = min(asked, g.truce.longest)
+	return asked + g.spread.overPause(asked, false)
+}
+
 // hint takes what a server said to the attempt with the mark: of a budget that we know, or
 // else of a quota that is kept in a ledger.
 func (g *gate) hint(now time.Time, h controller.Hint, m marks) {

@@ -54,7 +54,7 @@ func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
 		Took:       took,
 		Tokens:     tokens,
 		Seq:        d.attempts.begun.Load(), // it has no number of its own
-		RetryAfter: min(j.askedFor(), d.gate.truce.longest),
+		RetryAfter: d.gate.lengthened(j.askedFor()),
 		InFlight:   int32(d.running + 1),
 		Verdict:    j.verdict,
 		Final:      true,
