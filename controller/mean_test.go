@@ -3,6 +3,8 @@ package controller
 import (
 	"math"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func TestMeanIsOfAllAtFirstAndThenOfTheLastSixtyFourOrSo(t *testing.T) {
@@ -20,38 +22,41 @@ func TestMeanIsOfAllAtFirstAndThenOfTheLastSixtyFourOrSo(t *testing.T) {
 	}
 }
 
-func TestSampleKnowsTheErrorOfItsMean(t *testing.T) {
-	for _, c := range []struct {
-		of          []float64
-		mean, error float64
-	}{
-		{[]float64{7}, 7, 0}, // nothing is known of it, and it is not infinite
-		{[]float64{1, 3}, 2, 1},
-		{[]float64{2, 4, 4, 4, 5, 5, 7, 9}, 5, 4. / 7},
-	} {
-		var s sample
-		for _, x := range c.of {
-			s.add(x)
+// As the textbook has it, in two passes.
+func TestSampleIsTheMeanAndItsError(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := rapid.SliceOfN(rapid.Float64Range(0, 100), 2, 100).Draw(t, "all")
+		cut := rapid.IntRange(1, len(all)-1).Draw(t, "cut")
+		var one, first, second sample
+		for i, x := range all {
+			one.add(x)
+			if i < cut {
+				first.add(x)
+			} else {
+				second.add(x)
+			}
 		}
-		if !about(s.mean, c.mean) || !about(s.error2(), c.error) {
-			t.Errorf("%v: mean %v, error² %v; want %v and %v", c.of, s.mean, s.error2(), c.mean, c.error)
+		first.merge(second)
+		mean, squares, n := 0.0, 0.0, float64(len(all))
+		for _, x := range all {
+			mean += x / n
 		}
-	}
+		for _, x := range all {
+			squares += (x - mean) * (x - mean)
+		}
+		want := squares / (n - 1) / n
+		for name, s := range map[string]sample{"added": one, "merged": first} {
+			if s.n != n || math.Abs(s.mean-mean) > 1e-9 || math.Abs(s.error2()-want) > 1e-6 {
+				t.Fatalf("%s: mean %v, error² %v of %v; want %v, %v of %v", name, s.mean, s.error2(), s.n, mean, want, n)
+			}
+		}
+	})
 }
 
-func TestSamplesThatAreMergedAreOne(t *testing.T) {
-	var a, b, both sample
-	for i, x := range []float64{2, 4, 4, 4, 5, 5, 7, 9} {
-		both.add(x)
-		if i < 3 {
-			a.add(x)
-		} else {
-			b.add(x)
-		}
-	}
-	a.merge(b)
-	if a.n != both.n || !about(a.mean, both.mean) || !about(a.squares, both.squares) {
-		t.Errorf("got %+v, want %+v", a, both)
+func TestSampleOfOneHasNoError(t *testing.T) {
+	var s sample
+	if s.add(7); s.error2() != 0 {
+		t.Errorf("an error² of %v, want 0, since nothing is known", s.error2())
 	}
 }
 
