@@ -133,3 +133,15 @@ func TestQueueingCountsSinceTheFirst(t *testing.T) {
 		t.Errorf("%v since %v, want one since 9", q.recent.n, q.since)
 	}
 }
+
+func TestQueueingTakesForUsualOnlyWhatIsSeenWithNoMoreInFlight(t *testing.T) {
+	for limit, want := range map[float64]float64{9: 128, 10: 128, 11: 64} {
+		var q queueing
+		random := rand.New(rand.NewPCG(1, 0))
+		q.watch(random, 64, 10, 0.1, 0.1)
+		q.watch(random, 64, limit, 0.1, 0.1)
+		if q.usual.n != want {
+			t.Errorf("with %v in flight: %v are usual, want %v", limit, q.usual.n, want)
+		}
+	}
+}

@@ -121,3 +121,32 @@ func TestPeopleCountByMinutesHoursAndDays(t *testing.T) {
 		}
 	}
 }
+
+// It came back at 10 with number 100.
+func TestQuotaIsGivenWhatWasAcceptedSinceItCameBack(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		seq         int64
+		misses      int
+		since       float64
+		given, rate float64
+	}{
+		{"all but the misses", 203, 4, 30, 100, 100},
+		{"twenty", 123, 4, 30, 20, 100},
+		{"hardly any: it is slower", 122, 4, 30, 0, 1},
+		{"none: it is slower yet", 103, 4, 30, 0, 0.1},
+		{"hardly any, at once", 122, 4, 10.1, 0, 100}, // no slower than it was
+		{"hardly any, since nobody knows", 122, 4, 10, 19, 100},
+	} {
+		q := quota{turned: 10, first: 100}
+		d := &outage{misses: c.misses, since: c.since, pressed: calm}
+		q.down(d, attempt{c.seq, c.since}, 10)
+		if q.given != c.given || !about(d.pressed.rate, c.rate) {
+			t.Errorf("%s: given %v, %v/s; want %v, %v/s", c.name, q.given, d.pressed.rate, c.given, c.rate)
+		}
+	}
+	var q quota
+	if q.down(&outage{pressed: calm}, attempt{50, 30}, 10); q.given != 0 {
+		t.Errorf("given %v since it never came back, want nothing known", q.given)
+	}
+}
