@@ -96,10 +96,15 @@ func TestSeekTakesWhatTheSlotsWouldSendWhereTooFewWereSent(t *testing.T) {
 	if got := s.sent(); got != 100 {
 		t.Errorf("%v/s, want ten that take 0.1 s each", got)
 	}
-	s.trip.success = mean{}
+	s.trip.success.value = 1e-9
 	if got := s.sent(); got != 1000 {
 		t.Errorf("%v/s of attempts that take no time, want the pace", got)
 	}
+	s.pace.works = 1e9
+	if got := s.sent(); !about(got, 1e6) {
+		t.Errorf("%v/s of attempts that take no time, want as if they took ten microseconds", got)
+	}
+	s.pace.works = 1000
 	s.trip.success = mean{64, 0.1}
 	for i := range 8 {
 		if got := s.sent(); got != 100 {
@@ -128,6 +133,7 @@ func descended() *seek {
 	s.startup.ended, s.startup.gain = 50, 5
 	s.descend(attempt{seq: 7})
 	s.pace.works, s.slots.works = 10, 1
+	s.chance.lowered = true
 	s.pace.fails, s.slots.fails = 11, 2
 	s.startup.doubt, s.startup.acks = 3, 4
 	return s
@@ -143,7 +149,7 @@ func TestAcquittedSeekGoesBackByAFactorOfTwoWhereThePaceHoldsNothingUp(t *testin
 	if s.pace.known() || s.slots.known() || s.pace.rested != 100 || s.slots.rested != 100 {
 		t.Errorf("%+v, %+v; want nothing known to fail, and both at rest", s.pace, s.slots)
 	}
-	if s.descent != (descent{}) || s.reason != ReasonChance || s.chance.epoch != 0 || s.constraint != (constraint{since: 100}) {
+	if s.descent != (descent{}) || s.reason != ReasonChance || s.chance != (chance{}) || s.constraint != (constraint{since: 100}) {
 		t.Errorf("%+v, %v, %+v, %+v; want all begun anew", s.descent, s.reason, s.chance, s.constraint)
 	}
 	if s.startup != (startup{ended: 50, gain: 5}) {
@@ -159,6 +165,7 @@ func TestAcquittedSeekTriesAFasterPaceWhereThePaceHoldsAttemptsUp(t *testing.T) 
 		{100, 10, 0.5}, // it doubles: others may have taken the place
 		{15, 10, 0.25},
 		{8, 10, 0},
+		{10_000, 10, 0.5}, // that is a pace, too
 	} {
 		s := descended()
 		s.descent.from.rate = c.from
@@ -168,19 +175,29 @@ func TestAcquittedSeekTriesAFasterPaceWhereThePaceHoldsAttemptsUp(t *testing.T) 
 			t.Errorf("from %v: %v/s, growth %v; want %v and %v", c.from, s.pace.works, s.pace.growth, c.works, c.growth)
 		}
 		to := s.pace.next(1e6)
-		if want := min(max(c.from, 10.3), 20); c.from > c.works && !about(to, want) {
+		if want := min(c.from, 20); c.from > c.works && !about(to, want) {
 			t.Errorf("from %v: tries %v next, want %v", c.from, to, want)
 		}
 	}
 }
 
 func TestAcquittedSeekGoesBackToNoPace(t *testing.T) {
-	s := descended()
-	s.descent.from.rate = unpaced
-	s.paced(10)
-	s.acquit()
-	if s.pace.works != 20 {
-		t.Errorf("%v/s, want twice as fast at once", s.pace.works)
+	for from, want := range map[float64]float64{unpaced: 20, 10_001: 20, 10_000: 10} {
+		s := descended()
+		s.descent.from.rate = from
+		s.paced(10)
+		s.acquit()
+		if s.pace.works != want {
+			t.Errorf("from %v: %v/s, want %v at once", from, s.pace.works, want)
+		}
+	}
+	for sent, want := range map[float64]float64{8: 20, 9: 10} { // it holds up what is near it
+		s := descended()
+		s.paced(sent)
+		s.acquit()
+		if s.pace.works != want {
+			t.Errorf("%v/s sent: %v/s, want %v at once", sent, s.pace.works, want)
+		}
 	}
 }
 
