@@ -18,7 +18,10 @@ func (l *bracket) press(limit, most float64) bool {
 	return false
 }
 
-func about(a, b float64) bool { return math.Abs(a-b) <= 1e-9*math.Abs(b) }
+// about reports whether two numbers are the same but for rounding.
+func about(a, b float64) bool {
+	return a == b || math.Abs(a-b) <= 1e-9*math.Abs(b) && !math.IsInf(b, 0)
+}
 
 func TestLeverGoesTwiceAsFarWithEachTrialThatSucceeds(t *testing.T) {
 	l := newBracket(100, false)
@@ -210,4 +213,128 @@ func btoi(b bool) int {
 		return 1
 	}
 	return 0
+}
+
+func TestBracketsStepIsWhatCanBeTold(t *testing.T) {
+	for _, c := range []struct {
+		whole              bool
+		works, noise, want float64
+	}{
+		{true, 10, 0, 0.1}, // one
+		{true, 100, 0, 0.03},
+		{false, 100, 0, 0.02},
+		{false, 10, 0, 0.03},
+		{false, 1, 0, 0.1},       // at most
+		{false, 100, 0.02, 0.04}, // twice what chance refuses
+		{false, 100, 0.001, 0.02},
+		{false, 100, 0.2, 0.1},
+	} {
+		b := newBracket(c.works, c.whole)
+		b.noise = c.noise
+		if got := b.step(); !about(got, c.want) {
+			t.Errorf("%+v: a step of %v", c, got)
+		}
+	}
+}
+
+func TestBracketIsFarIfWhatFailsIsKnownToBeManyTimesWhatWorks(t *testing.T) {
+	for fails, want := range map[float64]bool{401: true, 400: false, 120: false, math.Inf(1): false} {
+		b := newBracket(100, false)
+		if b.fails = fails; b.far() != want {
+			t.Errorf("100 works, %v fails: far is %v", fails, !want)
+		}
+	}
+}
+
+func TestBracketTriesWhatIsAimedForOnce(t *testing.T) {
+	for _, c := range []struct{ aim, most, want, then float64 }{
+		{150, 1000, 150, 102},
+		{150, 120, 120, 102},
+		{100, 1000, 102, 104}, // works already
+		{0, 1000, 102, 104},
+	} {
+		b := newBracket(100, false)
+		b.aim = c.aim
+		if got, then := b.next(c.most), b.next(c.most); !about(got, c.want) || !about(then, c.then) {
+			t.Errorf("%+v: %v, then %v", c, got, then)
+		}
+	}
+}
+
+func TestBracketsNextTrial(t *testing.T) {
+	inf := math.Inf(1)
+	for _, c := range []struct {
+		name                 string
+		whole                bool
+		works, fails, growth float64
+		want, gain           float64
+	}{
+		{"one step", false, 100, inf, 0, 102, 0.02},
+		{"twice as far", false, 100, inf, 0.04, 108, 0.08},
+		{"twice at most", false, 100, inf, 0.8, 200, 1},
+		{"a low rate goes up quickly", false, 1, inf, 0, 1.3, 0.1},
+		{"a very low rate, too", false, 0.1, inf, 0, 0.2, 0.1},
+		{"but not near what fails", false, 1, 1.1, 0, 1.1, 0.1},
+		{"half-way", false, 100, 121, 0.5, 110, 0.1},
+		{"half-way, twice at most", false, 100, 1e6, 0, 200, 1},
+		{"a count", true, 10, inf, 0, 11, 0.1},
+		{"a count, three in a hundred", true, 200, inf, 0, 206, 0.03},
+		{"a count, half-way", true, 10, 40, 0, 20, 1},
+		{"a count, no less than half a step", true, 400, 409, 0, 406, 0.015},
+	} {
+		b := newBracket(c.works, c.whole)
+		b.fails, b.growth = c.fails, c.growth
+		if gain := b.gain(); !about(gain, c.gain) {
+			t.Errorf("%s: would gain %v, want %v", c.name, gain, c.gain)
+		}
+		if got := b.next(1e9); !about(got, c.want) {
+			t.Errorf("%s: tries %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestBracketKeepsWhatFailsIfATrialBelowItHolds(t *testing.T) {
+	for _, c := range []struct{ fails, growth, want float64 }{
+		{150, 0, 150},
+		{110, 0, math.Inf(1)}, // it works
+		{105, 0, math.Inf(1)},
+		{150, 0.1, math.Inf(1)}, // who grows does not believe in it any more
+	} {
+		b := newBracket(100, false)
+		b.fails, b.growth, b.trial = c.fails, c.growth, 110
+		b.hold(7)
+		if b.works != 110 || b.trial != 0 || b.held != 7 || !b.rising || b.fails != c.want {
+			t.Errorf("%+v: %+v", c, b)
+		}
+	}
+}
+
+func TestBracketIsProvenByTheMostThatWorkedForLong(t *testing.T) {
+	b := newBracket(100, false)
+	b.prove()
+	b.works = 80
+	b.prove()
+	if b.proven != 100 {
+		t.Errorf("%v is proven, want 100", b.proven)
+	}
+}
+
+func TestBracketsTrialEndsWithoutATrace(t *testing.T) {
+	for name, end := range map[string]func(*bracket){
+		"fails":         func(b *bracket) { b.fail(110) },
+		"shows nothing": func(b *bracket) { b.cancel(5) },
+		"is too much":   func(b *bracket) { b.clamp(1, 109) },
+	} {
+		b := newBracket(100, false)
+		b.trial, b.growth, b.rising = 110, 0.1, true
+		end(&b)
+		if b.trial != 0 || b.growth != 0 || b.works != 100 {
+			t.Errorf("%s: %+v, want 100 in force, and no trial", name, b)
+		}
+	}
+	b := newBracket(100, false)
+	b.trial = 110
+	if b.clamp(1, 110); b.inForce() != 110 {
+		t.Errorf("%v in force, want the trial to go on that is within the bounds", b.inForce())
+	}
 }

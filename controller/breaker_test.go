@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"math"
+	"reflect"
 	"testing"
 	"time"
 
@@ -598,4 +600,41 @@ func BenchmarkCircuit(b *testing.B) {
 		}
 	}
 	b.ReportAllocs()
+}
+
+func TestBreakerDefaultsFillInOnlyWhatIsMissing(t *testing.T) {
+	for _, c := range []struct{ of, want Breaker }{
+		{Breaker{}, Breaker{Failures: 10, Share: 0.8, MinJobs: 100, Window: time.Minute, OpenFor: 30 * time.Second, Probes: 1}},
+		{
+			Breaker{Failures: 3, Share: -1, Window: 1, OpenFor: 1, Probes: 2},
+			Breaker{Failures: 3, Share: -1, MinJobs: 30, Window: 1, OpenFor: 1, Probes: 2},
+		},
+		{
+			Breaker{Failures: 1, Share: 1, MinJobs: 1, Window: 1, OpenFor: 1, Probes: 1},
+			Breaker{Failures: 1, Share: 1, MinJobs: 1, Window: 1, OpenFor: 1, Probes: 1},
+		},
+	} {
+		if got := c.of.WithDefaults(); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("of %+v: %+v, want %+v", c.of, got, c.want)
+		}
+	}
+	for failures, want := range map[int]int{-5: 10, 1: 10, math.MaxInt: 10 << 20} {
+		if got := (Breaker{Failures: failures}).WithDefaults().MinJobs; got != want {
+			t.Errorf("%d failures: a share of %d jobs says something, want %d", failures, got, want)
+		}
+	}
+}
+
+func TestCircuitIsKeptOpenForLonger(t *testing.T) {
+	c := NewCircuit(Breaker{Failures: 1, OpenFor: time.Minute})
+	c.Delay(time.Hour) // it is not open
+	report(c, t0, 1, Failed)
+	if got := c.Until(); got != t0.Add(time.Minute) {
+		t.Errorf("open for %v, want a minute", got.Sub(t0))
+	}
+	c.Delay(time.Hour)
+	if got := c.Until(); got != t0.Add(time.Hour+time.Minute) {
+		t.Errorf("open for %v, want an hour more", got.Sub(t0))
+	}
+	wantCircuit(t, c, t0.Add(time.Hour), BreakerOpen)
 }

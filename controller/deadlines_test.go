@@ -70,3 +70,28 @@ func TestDeadlinesForgetTheLongestMissAfterAMinute(t *testing.T) {
 		t.Errorf("needs %v, want what was seen within a minute", got)
 	}
 }
+
+func TestDeadlinesBelieveInAMissForAMinute(t *testing.T) {
+	for after, want := range map[time.Duration]time.Duration{time.Minute: 9*time.Second + 1, time.Minute + 1: 3*time.Second + 1} {
+		var d Deadlines
+		now := t0.Add(after)
+		d.Miss(t0, 9*time.Second)
+		d.Succeed(now, 20*time.Second)
+		d.Miss(now, 3*time.Second)
+		if got := d.Needs(now); got != want {
+			t.Errorf("after %v: needs %v, want %v", after, got, want)
+		}
+	}
+}
+
+func TestDeadlinesTrialIsOnlyAnAttemptThatHasTooLittle(t *testing.T) {
+	for has, want := range map[time.Duration]time.Duration{5 * time.Second: 5*time.Second + 1, 5*time.Second + 1: 0} {
+		var d Deadlines
+		d.Succeed(t0, 20*time.Second)
+		d.Miss(t0, 5*time.Second)
+		d.Start(t0.Add(9*time.Second), has)
+		if got := d.Needs(t0.Add(10 * time.Second)); got != want {
+			t.Errorf("one started with %v: needs %v, want %v", has, got, want)
+		}
+	}
+}

@@ -127,14 +127,9 @@ func (d *delivery) between(a attempt, since float64) (least, most, accepted floa
 		if r.pause == 0 || r.seq >= a.seq || r.over() > a.start {
 			continue
 		}
-		if over := min(r.over(), until); over > r.start {
-			paused += over - max(r.end, r.start)
-			until = r.start
-		}
+		paused += max(min(r.over(), until)-r.end, 0)
+		until = r.start
 		passed := a.start - r.start
-		if passed <= 0 {
-			continue
-		}
 		accepted = float64(d.accepted(r.seq, a.seq))
 		least, most, ok = accepted/passed, math.Inf(1), true
 		if open := passed - paused; open > 0 {

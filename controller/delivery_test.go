@@ -204,3 +204,150 @@ func TestRefusalsBoundIsOnlyOfTheRateThatHolds(t *testing.T) {
 		t.Errorf("within a storm at most %v/s, want nothing known", bound)
 	}
 }
+
+// given returns the delivery of these refusals.
+func given(rs ...refusal) *delivery {
+	d := &delivery{}
+	for _, r := range rs {
+		d.add(r)
+	}
+	return d
+}
+
+func TestDeliveryKeepsTheNewestRefusals(t *testing.T) {
+	d := &delivery{}
+	for seq := range int64(300) {
+		d.add(refusal{seq: seq})
+	}
+	if len(d.list) != 256 || d.list[0].seq != 44 || d.list[255].seq != 299 {
+		t.Errorf("%d, from %d; want 256 from 44 on", len(d.list), d.list[0].seq)
+	}
+	if d.forget(); len(d.run()) != 0 || d.accepted(0, 1000) != 1000 {
+		t.Error("something is left of them")
+	}
+}
+
+func TestDeliverysBoundCountsOnlyTheTimeThatWasOpen(t *testing.T) {
+	newest := refusal{41, 0.75, 0.75, 0}
+	for _, c := range []struct {
+		name           string
+		pause          float64
+		since, episode float64
+		want           float64
+	}{
+		{"no pause", 0, 0, 0.75, 80},
+		{"paused for half of it", 0.25, 0, 0.75, 160},
+		{"paused until now", 0.5, 0, 0.75, math.Inf(1)},
+		{"nobody kept to the pause", 0.75, 0, 0.75, 80},
+		{"from before what counts", 0, 0.3, 0.75, math.Inf(1)},
+		{"since just then", 0, 0.25, 0.75, 80},
+		{"the beginning of an episode", 0, 0, 0.25, 80},
+		{"the middle of an episode", 0, 0, 0.2, math.Inf(1)},
+	} {
+		d := given(refusal{1, 0.25, 0.25, c.pause}, newest)
+		d.episode = c.episode
+		if got := d.bound(c.since); got != c.want {
+			t.Errorf("%s: at most %v/s, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestDeliveryBetweenPauses(t *testing.T) {
+	for _, c := range []struct {
+		name                  string
+		of                    []refusal
+		a                     attempt
+		since                 float64
+		least, most, accepted float64
+	}{
+		{"one pause", []refusal{{1, 90, 90, 2}}, attempt{41, 100}, 0, 4, 41. / 8, 40},
+		{"a pause begins when it is heard of", []refusal{{1, 90, 91, 2}}, attempt{41, 100}, 0, 4, 41. / 8, 40},
+		{"all of it a pause", []refusal{{1, 90, 90, 10}}, attempt{41, 100}, 0, 4, math.Inf(1), 40},
+		{"two, if one says little", []refusal{{1, 80, 80, 2}, {11, 90, 90, 2}}, attempt{21, 100}, 0, 19. / 20, 20. / 16, 19},
+		{"one, if that says enough", []refusal{{1, 80, 80, 2}, {11, 90, 90, 2}}, attempt{31, 100}, 0, 2, 21. / 8, 20},
+		{"of pauses that overlap, each second counts once", []refusal{{1, 80, 80, 12}, {11, 90, 90, 2}}, attempt{21, 100}, 0, 19. / 20, 20. / 8, 19},
+		{"one without a pause is only refused", []refusal{{1, 90, 90, 2}, {7, 95, 95, 0}}, attempt{41, 100}, 0, 3.9, 40. / 8, 39},
+		{"since then", []refusal{{1, 90, 90, 2}}, attempt{41, 100}, 90, 4, 41. / 8, 40},
+	} {
+		least, most, accepted, ok := given(c.of...).between(c.a, c.since)
+		if !ok || least != c.least || most != c.most || accepted != c.accepted {
+			t.Errorf("%s: %v to %v/s by %v, %v; want %v to %v by %v", c.name, least, most, accepted, ok, c.least, c.most, c.accepted)
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		of    refusal
+		since float64
+	}{
+		{"from before what counts", refusal{1, 90, 90, 2}, 90.1},
+		{"without a pause", refusal{1, 90, 90, 0}, 0},
+		{"of the attempt itself", refusal{41, 90, 90, 2}, 0},
+		{"of a later one", refusal{42, 90, 90, 2}, 0},
+		{"whose pause is not over", refusal{1, 90, 90, 10.1}, 0},
+	} {
+		if least, most, accepted, ok := given(c.of).between(attempt{41, 100}, c.since); ok || least != 0 || most != 0 || accepted != 0 {
+			t.Errorf("one %s: %v to %v/s by %v, want nothing known", c.name, least, most, accepted)
+		}
+	}
+}
+
+// A refusal that is heard of after others asked for pauses began no pause before that.
+func TestDeliveryBetweenPausesCountsNoPauseAsNegative(t *testing.T) {
+	d := given(refusal{11, 90, 90, 2}, refusal{1, 80, 95, 2})
+	if _, most, _, _ := d.between(attempt{21, 100}, 0); most != 20./18 {
+		t.Errorf("at most %v/s, want 20 in the 18 s that were open", most)
+	}
+}
+
+func TestDeliveryFindsTheNewestPauseThatWasWaitedOut(t *testing.T) {
+	d := given(refusal{1, 70, 70, 1}, refusal{10, 80, 80, 5}, refusal{20, 90, 90, 0}, refusal{30, 95, 95, 2})
+	for _, c := range []struct {
+		a    attempt
+		want int64
+	}{
+		{attempt{50, 100}, 30},
+		{attempt{50, 97}, 30},
+		{attempt{50, 96.9}, 10},
+		{attempt{30, 97}, 10}, // not its own
+		{attempt{31, 97}, 30},
+		{attempt{10, 85}, 1},
+		{attempt{1, 100}, 0},
+		{attempt{50, 70.9}, 0},
+	} {
+		r, ok := d.before(c.a)
+		if r.seq != c.want || ok != (c.want > 0) {
+			t.Errorf("%+v: number %d, %v; want %d", c.a, r.seq, ok, c.want)
+		}
+	}
+}
+
+func TestDeliveryIsSolidIfNextToNothingGetsThrough(t *testing.T) {
+	but := func(n int, accepted ...int64) (seqs []int64) {
+		for seq := range int64(n) {
+			if !slices.Contains(accepted, seq) {
+				seqs = append(seqs, seq)
+			}
+		}
+		return seqs
+	}
+	for _, c := range []struct {
+		name    string
+		seqs    []int64
+		episode float64
+		want    bool
+	}{
+		{"nothing", nil, 0, false},
+		{"four", but(4), 0, true},
+		{"three", but(3), 0, false},
+		{"nineteen of twenty", but(20, 7), 0, true},
+		{"eighteen of nineteen", but(19, 7), 0, false},
+		{"four since the episode began", but(20, 3, 5, 7, 9, 11), 16, true},
+		{"three since the episode began", but(20, 3, 5, 7, 9, 11), 17, false},
+	} {
+		d := told(c.seqs...)
+		d.episode = c.episode
+		if d.solid() != c.want {
+			t.Errorf("%s: solid is %v", c.name, !c.want)
+		}
+	}
+}

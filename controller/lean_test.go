@@ -100,3 +100,81 @@ func TestLongestRun(t *testing.T) {
 		}
 	}
 }
+
+// A hundred and four are sent in two seconds, of which three were refused one after
+// another a second ago.
+func TestLeanNeedsEnoughToGoBy(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		since       attempt
+		seqs        []int64 // refused at 51
+		a           attempt
+		works, echo float64
+		want        float64
+	}{
+		{"enough", attempt{100, 50}, []int64{198, 199, 200}, attempt{204, 52}, 5, 0.05, 50.5},
+		{"twenty seconds", attempt{100, 50}, []int64{198, 199, 200}, attempt{204, 70}, 1, 0.05, 5.05},
+		{"more than twenty seconds", attempt{100, 50}, []int64{198, 199, 200}, attempt{204, 70.1}, 1, 0.05, 0},
+		{"twenty sent", attempt{184, 50}, []int64{198, 199, 200}, attempt{204, 52}, 5, 0.05, 8.5},
+		{"nineteen sent", attempt{185, 50}, []int64{198, 199, 200}, attempt{204, 52}, 5, 0.05, 0},
+		{"quiet for 0.3 s", attempt{100, 50}, []int64{198, 199, 200}, attempt{204, 51.3125}, 5, 0.05, 101 / 1.3125},
+		{"quiet for less", attempt{100, 50}, []int64{198, 199, 200}, attempt{204, 51.25}, 5, 0.05, 0},
+		{"quiet for three round trips", attempt{100, 50}, []int64{198, 199, 200}, attempt{204, 51.75}, 5, 0.25, 101 / 1.75},
+		{"quiet for less than three round trips", attempt{100, 50}, []int64{198, 199, 200}, attempt{204, 51.6875}, 5, 0.25, 0},
+		{"three since the last refusal", attempt{100, 50}, []int64{198, 199, 200}, attempt{203, 52}, 5, 0.05, 50},
+		{"two since the last refusal", attempt{100, 50}, []int64{198, 199, 200}, attempt{202, 52}, 5, 0.05, 0},
+		{"half as much again as what works", attempt{100, 50}, []int64{198, 199, 200}, attempt{205, 52}, 34, 0.05, 0},
+		{"more than that", attempt{100, 50}, []int64{198, 199, 200}, attempt{205, 52}, 33.9, 0.05, 51},
+		{"two in a row", attempt{100, 50}, []int64{197, 199, 200}, attempt{204, 52}, 5, 0.05, 0},
+	} {
+		var d delivery
+		for _, seq := range c.seqs {
+			d.add(refusal{seq, 51, 51, 0})
+		}
+		l := lean{since: c.since}
+		if got := l.rate(c.a, &d, c.works, c.echo); got != c.want {
+			t.Errorf("%s: %v/s, want %v", c.name, got, c.want)
+		}
+		if anew := l.since == c.a; anew != (c.want > 0 || c.a.start > 70) {
+			t.Errorf("%s: the mean begins anew: %v", c.name, anew)
+		}
+	}
+}
+
+func TestLeanAsksForAnEighthOfTheMeanWhileNothingIsGiven(t *testing.T) {
+	l := lean{since: attempt{100, 50}}
+	for start, want := range map[float64]float64{60: 1, 50: 0, 49: 0, 50.5: 20} {
+		if got := l.floor(refusal{seq: 180, start: start}); got != want {
+			t.Errorf("refused since %v: %v/s, want %v", start, got, want)
+		}
+	}
+}
+
+func TestSeekCatchesUpWithWhatTheServiceGaveInTheMean(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		but  func(*seek)
+		aim  float64
+	}{
+		{"much less is sent", func(*seek) {}, 50.5},
+		{"half of it held back by the pace", func(s *seek) { s.constraint.paced = 0.5 }, 50.5},
+		{"the pace does not hold it up", func(s *seek) { s.constraint.paced = 0.49 }, 0},
+		{"chance refuses", func(s *seek) { s.chance = knownChance(0.01) }, 0},
+		{"not much less is sent", func(s *seek) { s.pace.works = 40 }, 0},
+	} {
+		s := seekAtRest()
+		s.lean.since, s.constraint.paced = attempt{100, 50}, 1
+		s.pace.works, s.pace.fails, s.pace.trial, s.pace.growth, s.pace.rested = 5, 120, 6, 0.1, 51
+		for seq := range int64(3) {
+			s.delivery.add(refusal{198 + seq, 51, 51, 0})
+		}
+		c.but(s)
+		s.catchUp(attempt{204, 52})
+		if s.pace.aim != c.aim {
+			t.Errorf("%s: aims for %v, want %v", c.name, s.pace.aim, c.aim)
+		}
+		if c.aim > 0 && (s.pace.fails != 101 || s.pace.trial != 0 || s.pace.growth != 0 || s.pace.rested != 0) {
+			t.Errorf("%s: %+v, want the trial ended, and another one at once, up to twice as much", c.name, s.pace)
+		}
+	}
+}

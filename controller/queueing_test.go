@@ -4,8 +4,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
-
-	"pgregory.net/rapid"
 )
 
 // watch has so many attempts take a lognormal time, and returns how many times longer
@@ -136,66 +134,14 @@ func TestQueueingCountsSinceTheFirst(t *testing.T) {
 	}
 }
 
-// As the textbook has it, in two passes.
-func TestSampleIsTheMeanAndItsError(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		all := rapid.SliceOfN(rapid.Float64Range(0, 100), 2, 100).Draw(t, "all")
-		cut := rapid.IntRange(1, len(all)-1).Draw(t, "cut")
-		var one, first, second sample
-		for i, x := range all {
-			one.add(x)
-			if i < cut {
-				first.add(x)
-			} else {
-				second.add(x)
-			}
+func TestQueueingTakesForUsualOnlyWhatIsSeenWithNoMoreInFlight(t *testing.T) {
+	for limit, want := range map[float64]float64{9: 128, 10: 128, 11: 64} {
+		var q queueing
+		random := rand.New(rand.NewPCG(1, 0))
+		q.watch(random, 64, 10, 0.1, 0.1)
+		q.watch(random, 64, limit, 0.1, 0.1)
+		if q.usual.n != want {
+			t.Errorf("with %v in flight: %v are usual, want %v", limit, q.usual.n, want)
 		}
-		first.merge(second)
-		mean, squares, n := 0.0, 0.0, float64(len(all))
-		for _, x := range all {
-			mean += x / n
-		}
-		for _, x := range all {
-			squares += (x - mean) * (x - mean)
-		}
-		want := squares / (n - 1) / n
-		for name, s := range map[string]sample{"added": one, "merged": first} {
-			if s.n != n || math.Abs(s.mean-mean) > 1e-9 || math.Abs(s.error2()-want) > 1e-6 {
-				t.Fatalf("%s: mean %v, error² %v of %v; want %v, %v of %v", name, s.mean, s.error2(), s.n, mean, want, n)
-			}
-		}
-	})
-}
-
-func TestSampleForgetsWhatIsLongPast(t *testing.T) {
-	var s sample
-	for i := range 10_000 {
-		s.add(float64(i % 2))
-	}
-	for range 20 {
-		var o sample
-		for i := range 64 {
-			o.add(3 + float64(i%2))
-		}
-		s.merge(o)
-	}
-	if s.mean < 3.4 || s.mean > 3.5 || s.n > memory+64 {
-		t.Errorf("mean %v of %v, want nearly 3.5, as of late", s.mean, s.n)
-	}
-}
-
-func TestMeanIsOfLate(t *testing.T) {
-	var m mean
-	for i := range 10 {
-		m.add(float64(i))
-	}
-	if m.value != 4.5 || m.n != 10 {
-		t.Errorf("%v of %v, want 4.5 of ten", m.value, m.n)
-	}
-	for range 1000 {
-		m.add(7)
-	}
-	if math.Abs(m.value-7) > 1e-5 || m.n != 64 {
-		t.Errorf("%v of %v, want 7 of 64", m.value, m.n)
 	}
 }

@@ -121,3 +121,55 @@ func TestPeopleCountByMinutesHoursAndDays(t *testing.T) {
 		}
 	}
 }
+
+// It came back at 10 with number 100.
+func TestQuotaIsGivenWhatWasAcceptedSinceItCameBack(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		seq         int64
+		misses      int
+		since       float64
+		given, rate float64
+	}{
+		{"all but the misses", 203, 4, 30, 100, 100},
+		{"twenty", 123, 4, 30, 20, 100},
+		{"hardly any: it is slower", 122, 4, 30, 0, 1},
+		{"none: it is slower yet", 103, 4, 30, 0, 0.1},
+		{"hardly any, at once", 122, 4, 10.1, 0, 100}, // no slower than it was
+		{"hardly any, since nobody knows", 122, 4, 10, 19, 100},
+	} {
+		q := quota{turned: 10, first: 100}
+		d := &outage{misses: c.misses, since: c.since, pressed: calm}
+		q.down(d, attempt{c.seq, c.since}, 10)
+		if q.given != c.given || !about(d.pressed.rate, c.rate) {
+			t.Errorf("%s: given %v, %v/s; want %v, %v/s", c.name, q.given, d.pressed.rate, c.given, c.rate)
+		}
+	}
+	var q quota
+	if q.down(&outage{pressed: calm}, attempt{50, 30}, 10); q.given != 0 {
+		t.Errorf("given %v since it never came back, want nothing known", q.given)
+	}
+}
+
+// The second window of a minute began at 60.5; the third is due at 120.5.
+func TestQuotaAtTheTurnOfAWindow(t *testing.T) {
+	for _, c := range []struct {
+		name               string
+		since, back        float64
+		period, rate, turn float64
+	}{
+		{"just then", 110, 120.5, 60, 100, 120.5},
+		{"a tenth early", 110, 114.5, 60, 100, 114.5},
+		{"earlier: it was something else", 110, 114, 0, 100, 114},
+		{"half a window late", 110, 150.5, 60, 100, 150.5},
+		{"more than that: it was not enough for one", 110, 151, 60, 99.5, 120.5},
+		{"after two: it was not enough for both", 130, 180.5, 60, 99.5, 180.5},
+		{"a bit late after two", 130, 182, 60, 99.5, 180.5},
+	} {
+		q := quota{turned: 60.5, period: 60}
+		rate, window := q.back(&outage{since: c.since, pressed: calm}, attempt{500, c.back})
+		if q.period != c.period || !about(rate, c.rate) || q.turned != c.turn || window || q.first != 500 {
+			t.Errorf("back %s: %v/s, window %v, %+v; want %v/s, a period of %v, turned at %v", c.name, rate, window, q, c.rate, c.period, c.turn)
+		}
+	}
+}

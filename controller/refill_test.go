@@ -104,3 +104,29 @@ func TestRefillIsNeverOverrated(t *testing.T) {
 		}
 	})
 }
+
+// Ten are missing, or nine and a bit, for five seconds, to within a fiftieth.
+func TestRefillsBoundsOfOneHint(t *testing.T) {
+	var r refill
+	lowest, highest := r.bounds(10, 5)
+	if !about(lowest, 9./5) || !about(highest, 10/(5-0.102)) {
+		t.Errorf("from %v to %v, want %v to %v", lowest, highest, 9./5, 10/(5-0.102))
+	}
+	if _, highest := r.bounds(10, 0.002); !math.IsInf(highest, 1) {
+		t.Errorf("up to %v where the time says nothing, want no bound", highest)
+	}
+	r.rounded = true
+	lowest, highest = r.bounds(10, 5)
+	if !about(lowest, 9./6) || !about(highest, 10/(5-1.102)) {
+		t.Errorf("in seconds, from %v to %v, want %v to %v", lowest, highest, 9./6, 10/(5-1.102))
+	}
+}
+
+func TestRefillTakesNoNoteOfNothing(t *testing.T) {
+	for _, c := range []sight{{0, 0, time.Second}, {-5, 0, time.Second}, {5, time.Second, time.Second}, {5, 2 * time.Second, time.Second}} {
+		var r refill
+		if see(&r, c); r != (refill{}) {
+			t.Errorf("%+v: %+v, want nothing", c, r)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"math"
+	"reflect"
 	"testing"
 	"time"
 
@@ -84,4 +85,22 @@ func BenchmarkRetryDelay(b *testing.B) {
 		r.Delay(5, 0.5)
 	}
 	b.ReportAllocs()
+}
+
+func TestRetryDefaultsFillInOnlyWhatIsMissing(t *testing.T) {
+	want := Retry{
+		MaxAttempts: 3, Backoff: ExponentialJitter, BaseDelay: time.Second, MaxDelay: time.Minute,
+		Multiplier: 2, GiveUpAfter: 15 * time.Minute,
+	}
+	if got := (Retry{}).WithDefaults(); !reflect.DeepEqual(got, want) {
+		t.Errorf("of nothing: %+v, want %+v", got, want)
+	}
+	set := Retry{MaxAttempts: 1, Backoff: Fixed, BaseDelay: 1, MaxDelay: 1, Multiplier: 1, GiveUpAfter: 1, Budget: 0.1, Park: true}
+	if got := set.WithDefaults(); !reflect.DeepEqual(got, set) {
+		t.Errorf("of all: %+v, want %+v", got, set)
+	}
+	set.GiveUpAfter = -1 // never
+	if got := set.WithDefaults(); got.GiveUpAfter != -1 {
+		t.Errorf("gives up after %v, want never", got.GiveUpAfter)
+	}
 }

@@ -38,7 +38,6 @@ func (p Seek) Start(b Bounds) (Law, Setting) {
 		reason:  ReasonStart,
 	}
 	s.bound(b)
-	s.keepWithin()
 	return s, s.setting()
 }
 

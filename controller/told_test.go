@@ -670,3 +670,74 @@ func TestToldOfABudgetHoldsThatBudgetAlone(t *testing.T) {
 		t.Error("what was told of requests holds up a budget of tokens")
 	}
 }
+
+// used tells that nothing is left of a resource's quota for a time, or so much.
+func used(told *Told, name, resource string, left int64, reset time.Duration) {
+	told.Hint(t0, Hint{Budget: name, Requests: true, Resource: resource, Limit: 10, Remaining: left, Reset: reset}, Mark{})
+}
+
+func TestAResourcesQuotaHoldsUpItsOwnCalls(t *testing.T) {
+	const s = time.Second
+	var told Told
+	for i, step := range []struct {
+		name, resource string
+		left           int64
+		reset          time.Duration
+		a, b, unknown  time.Duration // how long calls of these wait then
+	}{
+		{"", "a", 0, 60 * s, 60 * s, 0, 60 * s}, // all that anybody knows of is used up
+		{"", "b", 5, 30 * s, 60 * s, 0, 0},
+		{"", "b", 0, 30 * s, 60 * s, 30 * s, 30 * s},
+		{"", "", 0, 45 * s, 60 * s, 45 * s, 45 * s},
+		{"", "", 1, 20 * s, 60 * s, 30 * s, 30 * s},
+		{"day", "b", 0, 90 * s, 60 * s, 90 * s, 60 * s},
+		{"hour", "b", 0, 70 * s, 60 * s, 90 * s, 60 * s},
+	} {
+		used(&told, step.name, step.resource, step.left, step.reset)
+		one := Use{Requests: 1}
+		a, b, unknown := told.WaitOf(t0, one, "a"), told.WaitOf(t0, one, "b"), told.Wait(t0, one)
+		if a != step.a || b != step.b || unknown != step.unknown {
+			t.Errorf("step %d: waits are %v, %v, %v; want %v, %v, %v", i, a, b, unknown, step.a, step.b, step.unknown)
+		}
+	}
+	if got := told.Until(); got != t0.Add(90*s) {
+		t.Errorf("known until %v, want 90 s", got.Sub(t0))
+	}
+}
+
+func TestAnAttemptTakesOfItsResourcesQuota(t *testing.T) {
+	for resource, want := range map[string][3]float64{"a": {4, 5, 4}, "b": {5, 4, 4}, "": {4, 4, 4}, "c": {5, 5, 4}} {
+		var told Told
+		used(&told, "", "a", 5, time.Minute)
+		used(&told, "", "b", 5, time.Minute)
+		used(&told, "", "", 5, time.Minute)
+		m := told.StartOf(t0, Use{Requests: 1, Tokens: 7}, resource)
+		for i, l := range told.ledgers {
+			if l.level != want[i] {
+				t.Errorf("an attempt of %q leaves %v of quota %d, want %v", resource, l.level, i, want[i])
+			}
+		}
+		told.Back(t0, m)
+		for i, l := range told.ledgers {
+			if l.level != 5 {
+				t.Errorf("an attempt of %q that did not start leaves %v of quota %d, want 5", resource, l.level, i)
+			}
+		}
+	}
+}
+
+func TestTokensAreSettledWithoutRequests(t *testing.T) {
+	for _, c := range []struct {
+		used int64
+		mean bool
+		want float64
+	}{{12, false, 88}, {10, false, 90}, {8, false, 90}, {8, true, 92}, {11, false, 89}} {
+		var told Told
+		told.Hint(t0, Hint{Budget: "tokens", Limit: 100, Remaining: 100, Reset: time.Minute}, Mark{})
+		m := told.Start(t0, Use{Requests: 1, Tokens: 10})
+		told.Settle(t0, m, c.used, c.mean)
+		if got := told.ledgers[0].level; got != c.want {
+			t.Errorf("%+v: %v left", c, got)
+		}
+	}
+}

@@ -135,13 +135,14 @@ func (b *binary) list(ctx context.Context) ([]string, error) {
 type test struct {
 	name    string
 	passes  bool
+	long    bool // it takes more steps than it may
 	took    time.Duration
 	steps   int64 // calls and rounds of loops, at most a factor of 2 too few
 	reaches []int // mutants
 }
 
-// measure runs one test and notes which mutants it reaches.
-func (b *binary) measure(ctx context.Context, name string) (test, error) {
+// measure runs one test and notes which mutants it reaches, unless it takes more steps than it may; 0: any number.
+func (b *binary) measure(ctx context.Context, name string, longest int64) (test, error) {
 	const limit = 10 * time.Minute // as for go test
 	t := test{name: name}
 	record := filepath.Join(b.folder+".reached", name)
@@ -149,11 +150,15 @@ func (b *binary) measure(ctx context.Context, name string) (test, error) {
 		return t, err
 	}
 	started := time.Now()
-	verdict, err := b.run(ctx, []string{name}, limit, "MUTANT_REACHED="+record)
+	env := []string{"MUTANT_REACHED=" + record}
+	if longest > 0 {
+		env = append(env, fmt.Sprint("MUTANT_STEPS=", longest))
+	}
+	verdict, err := b.run(ctx, []string{name}, limit, env...)
 	if err != nil {
 		return t, err
 	}
-	t.took, t.passes = time.Since(started), verdict == survived
+	t.took, t.passes, t.long = time.Since(started), verdict == survived, verdict == neverEnded
 	text, err := os.ReadFile(record)
 	if errors.Is(err, fs.ErrNotExist) {
 		return t, nil // it takes nothing of the package that can be changed

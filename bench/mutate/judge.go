@@ -15,6 +15,7 @@ import (
 type judge struct {
 	*binary
 	atOnce   int       // processes
+	longest  int64     // steps that a test may take; 0: any number
 	progress io.Writer // who waits wants to know
 	tests    []test    // those that pass, quickest first
 }
@@ -26,25 +27,32 @@ type judged struct {
 	verdict verdict
 }
 
-// prepare measures all tests. It returns the names of those that fail although nothing is changed.
-func (j *judge) prepare(ctx context.Context) (failing []string, err error) {
+// prepare measures all tests. It returns the names of those that fail although nothing is changed, and of those that
+// take too many steps. A mutant that is not noticed needs all tests that reach it, so a few long ones would take longer
+// than all others together.
+func (j *judge) prepare(ctx context.Context) (failing, long []string, err error) {
 	names, err := j.list(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	tests, err := inParallel(ctx, j.atOnce, names, j.measure)
+	tests, err := inParallel(ctx, j.atOnce, names, func(ctx context.Context, name string) (test, error) {
+		return j.measure(ctx, name, j.longest)
+	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, t := range tests {
-		if t.passes {
-			j.tests = append(j.tests, t)
-		} else {
+		switch {
+		case t.long:
+			long = append(long, t.name)
+		case !t.passes:
 			failing = append(failing, t.name)
+		default:
+			j.tests = append(j.tests, t)
 		}
 	}
 	slices.SortStableFunc(j.tests, func(a, b test) int { return cmp.Compare(a.took, b.took) })
-	return failing, nil
+	return failing, long, nil
 }
 
 // all judges mutants.

@@ -8,7 +8,8 @@
 // All mutants are compiled into one test binary, each behind a switch ("mutant schemata", Untch, Offutt and Harrold,
 // ISSTA 1993), so that there is nothing to compile for each. For each mutant, only the tests that reach it run, the
 // quickest first, until one fails. A crash counts as noticed, and so does a test that takes 20 times as many steps as
-// it should. Tests that fail without a mutant are left out. Property tests make 20 checks with a fixed seed.
+// it should. Tests that fail without a mutant are left out, and so are those that take long. Property tests make 20
+// checks with a fixed seed.
 //
 // Functions are changed, but neither what is declared outside of them, nor those that only make texts, nor what goes
 // into a text. A mutant that behaves as the original does cannot be told from one that no test notices.
@@ -46,6 +47,7 @@ func run(ctx context.Context, w, progress io.Writer, args []string) error {
 	survivors := flags.Bool("survivors", false, "list the mutants that were not noticed")
 	sample := flags.Int("sample", 0, "only `n` mutants, chosen at random; 0: all")
 	seed := flags.Uint64("seed", 1, "chooses another sample")
+	longest := flags.Int64("longest", 10_000_000, "leave out tests that take more `steps`; 0: none")
 	atOnce := flags.Int("parallel", 2, "`processes` at a time")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -68,13 +70,16 @@ func run(ctx context.Context, w, progress io.Writer, args []string) error {
 		return err
 	}
 	mutants = drawn(mutants, *sample, *seed)
-	j := &judge{binary: binary, atOnce: max(*atOnce, 1), progress: progress}
-	failing, err := j.prepare(ctx)
+	j := &judge{binary: binary, atOnce: max(*atOnce, 1), longest: *longest, progress: progress}
+	failing, long, err := j.prepare(ctx)
 	if err != nil {
 		return err
 	}
 	if len(failing) > 0 {
 		fmt.Fprintf(w, "Left out, since they fail without a mutant: %s\n\n", strings.Join(failing, ", "))
+	}
+	if len(long) > 0 {
+		fmt.Fprintf(w, "Left out, since they take long: %s\n\n", strings.Join(long, ", "))
 	}
 	fmt.Fprintf(progress, "%d mutants, %d tests; ready after %s\n",
 		len(mutants), len(j.tests), time.Since(started).Round(time.Second))

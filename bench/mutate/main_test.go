@@ -32,6 +32,15 @@ tiny.go:18:42: constant: 0.5 becomes 1 (no test gets there)
 	}
 }
 
+func TestTestsThatTakeLongAreLeftOut(t *testing.T) {
+	got := output(t, "-longest", "3")
+	for _, want := range []string{"Left out, since they fail without a mutant: TestThatAlwaysFails\n", "Left out, since they take long: TestSum\n", "2 of 12 mutants noticed"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got\n%s\nwithout %s", got, want)
+		}
+	}
+}
+
 func TestASampleIsTheSameForTheSameSeed(t *testing.T) {
 	one, same, other := drawn(make1000(), 50, 1), drawn(make1000(), 50, 1), drawn(make1000(), 50, 2)
 	if len(one) != 50 || one[0] != same[0] || one[49] != same[49] {
