@@ -103,9 +103,9 @@ func TestPriceLeavesAloneForLongerTheDearerARefusalIs(t *testing.T) {
 		want                float64
 	}{
 		{"rich", 100, 0, 0, 1},
-		{"a minute for one refusal", 1, 0, 0, 60},
-		{"half of that for two", 2, 0, 0, 30},
-		{"poor", 0, 0, 0, 200},
+		{"half a minute for one refusal", 1, 0, 0, 30},
+		{"half of that for two", 2, 0, 0, 15},
+		{"poor", 0, 0, 0, 100},
 		{"so that a pause takes a hundredth of the time", 100, 0.5, 0, 50},
 		{"a quota is not used up by it twice", 100, 0, 60, 150},
 	} {

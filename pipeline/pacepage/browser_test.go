@@ -305,7 +305,9 @@ func TestTheKeyboardChoosesHowFarBack(t *testing.T) {
 }
 
 func TestTheBrowserShowsAnOpenCircuitAndWhy(t *testing.T) {
-	th := throttle(t, func(c *pipeline.Config) { c.Breaker = &pipeline.Breaker{Failures: 3, OpenFor: time.Hour} })
+	th := throttle(t, func(c *pipeline.Config) {
+		c.Breaker, c.Spread = &pipeline.Breaker{Failures: 3, OpenFor: time.Hour}, -1
+	})
 	tb := open(t, serve(t, one("geocoder", th)), 1280, 900, "dark")
 	for range 3 {
 		th.RecordFailure(errors.New("503 <script>alert(1)</script>"))
