@@ -11,11 +11,13 @@ import (
 type slidingPlant struct {
 	manners
 	most      float64
+	length    float64 // of a window, if it is not a second
 	second    int
 	now, past float64
 }
 
 func (p *slidingPlant) arrive(now float64) answer {
+	now /= max(p.length, 1)
 	for ; p.second < int(now); p.second++ {
 		p.past, p.now = p.now, 0
 	}
@@ -176,5 +178,23 @@ func TestSeekCatchesUpWithWhatTheServiceGaveInTheMean(t *testing.T) {
 		if c.aim > 0 && (s.pace.fails != 101 || s.pace.trial != 0 || s.pace.growth != 0 || s.pace.rested != 0) {
 			t.Errorf("%s: %+v, want the trial ended, and another one at once, up to twice as much", c.name, s.pace)
 		}
+	}
+}
+
+// TestSeekHardlyAsksWhereAWindowSaysWhenToComeAgain: a pause is waited out, and nothing is
+// sent just to notice its end.
+func TestSeekHardlyAsksWhereAWindowSaysWhenToComeAgain(t *testing.T) {
+	attempts, refused := 0, 0
+	for seed := range max(*seeds, 10) {
+		m := politely(seed)
+		m.latency, m.refusal = 0.06, 0.001
+		r := startRun(Seek{}, ample(200))
+		r.against(&pausingPlant{&slidingPlant{manners: m, most: 1500, length: 10}, 1}, 30)
+		attempts, refused = attempts+r.attempts, refused+r.attempts-len(r.inFlight)-r.successes
+	}
+	share := float64(refused) / float64(attempts)
+	t.Logf("%.1f%% refused", 100*share)
+	if share > 0.05 {
+		t.Errorf("%.1f%% refused, want at most 5%%", 100*share)
 	}
 }
