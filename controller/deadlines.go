@@ -41,8 +41,8 @@ func (d *Deadlines) Start(now time.Time, has time.Duration) {
 	}
 }
 
-// Needs returns the time that an attempt needs, as far as is known: 0 if nothing is, or
-// if one is to be let through.
+// Needs returns the time that an attempt is known to need: 0 if nothing is known, or if one
+// is to be let through.
 func (d *Deadlines) Needs(now time.Time) time.Duration {
 	if now.Sub(d.at) >= trialEvery {
 		return 0

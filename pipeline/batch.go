@@ -250,8 +250,8 @@ func (b *batching[In, Out]) spread(
 	}
 }
 
-// A batch is jobs on their way through one call. It belongs to whoever has it: who
-// gathers, the attempt, who spreads.
+// A batch is jobs on their way through one call. It has one owner at a time:
+// what gathers it, its attempt, and what spreads its results.
 type batch[In, Out any] struct {
 	throttle *Throttle
 	clock    clock.Clock // the throttle's

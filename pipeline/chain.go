@@ -62,8 +62,8 @@ func unwrap[In any](p parcel) In {
 //
 // The results are those of the whole chain: In is the job that first was given,
 // Out is second's, Err is that of the stage in which it failed, and Attempts,
-// Refusals, Waited and Took are sums. So whoever keeps the In of those with an Err has all
-// there is to be done again.
+// Refusals, Waited and Took are sums. So the In of those with an Err is all
+// that is to be done again.
 //
 // Stages may share a throttle. Ordered holds for the results of a stage; a job
 // that fails overtakes those that go on. Then panics if a stage is nil.
@@ -157,8 +157,8 @@ func (p *Pipeline[In, Out]) runAll(ctx context.Context, jobs <-chan In) <-chan R
 // by then come back with ErrClosed. So to have what was taken finished, drain the
 // throttle of the first stage, and close another one only when the results are.
 //
-// When the intake has ended, nobody receives from jobs any more. Let whoever sends
-// them also select on ctx.Done and the throttles' Done, or use Each.
+// When the intake has ended, nobody receives from jobs any more. Let the sender
+// also select on ctx.Done and the throttles' Done, or use Each.
 //
 // Run panics if ctx or jobs is nil.
 func (c *Chain[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[In, Out] {

@@ -218,7 +218,7 @@ func TestPanicInTheWorkIsTheJobsError(t *testing.T) {
 	})
 }
 
-// Jobs that were not taken stay in the channel, for whoever goes on with them. So nobody
+// Jobs that were not taken stay in the channel, for another run. So nobody
 // receives any more, and Done is what a sender hears of that.
 func TestASenderIsToldByDoneThatNobodyTakesItsJobs(t *testing.T) {
 	for _, before := range []bool{true, false} {

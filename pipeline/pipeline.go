@@ -152,8 +152,8 @@ func (p *Pipeline[In, Out]) Throttle() *Throttle { return p.throttle }
 // for.
 //
 // When the intake has ended, nobody receives from jobs any more, and what is still in there
-// stays for whoever goes on with it. Whoever sends jobs would wait for ever, also to a run on a
-// throttle that was closed before; so let them select, or use Each:
+// stays there. A goroutine that sends jobs would wait for ever, also to a run on a throttle
+// that was closed before; so let it select, or use Each:
 //
 //	select {
 //	case jobs <- job:

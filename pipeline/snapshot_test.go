@@ -255,7 +255,7 @@ func TestETAKnowsForHowLongNothingStarts(t *testing.T) {
 	holds("a circuit", fails, 0, pipeline.Config{Breaker: &pipeline.Breaker{Failures: 1, OpenFor: time.Hour}})
 }
 
-// Whoever stops a run lets the rest of its jobs go. They have not failed, nor are they done.
+// A run that is stopped lets the rest of its jobs go. They have not failed, nor are they done.
 func TestJobsThatWereLetGoHaveNeitherFailedNorSucceeded(t *testing.T) {
 	slow := func(after time.Duration, err error) pipeline.Work[int, int] {
 		return func(ctx context.Context, n int) (int, error) {

@@ -74,8 +74,8 @@ func (a *attempts) begin(j *Job, r *rules, started time.Duration) {
 }
 
 // number gives an attempt its number, and a start that is not before those of lower numbers,
-// whoever else begins at the same time. Those have told theirs before they got their number,
-// and if nobody has got one since we looked, it is ours.
+// also if others begin at the same time. They have told their start before they got their
+// number, and if none was given since we looked, the next is ours.
 func (a *attempts) number(started time.Duration) (seq int64, start time.Duration) {
 	for {
 		n := a.begun.Load()

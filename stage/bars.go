@@ -10,7 +10,7 @@ import (
 // of a resource from the first one on that had to wait, so that those of one resource keep
 // their order, and others go on. It belongs to the dispatcher.
 type bars struct {
-	now    []bar // as far as is known
+	now    []bar // those known
 	before []bar // when it looked last
 }
 

@@ -13,7 +13,7 @@ type busy struct{ error }
 func (b *busy) Unwrap() error { return b.error }
 
 // Busy marks err as Overloaded does, but as the refusal of a service that has too much to do,
-// whoever asks for it. Such come by chance, too, whatever the pressure: then retryAfter is
+// from all clients together. Such refusals come by chance, too, whatever the pressure: then retryAfter is
 // how long this job waits, and no sign of a limit. If several come in a row, it is for all, as
 // that of Overloaded. Busy(nil, d) is nil.
 func Busy(err error, retryAfter time.Duration) error {

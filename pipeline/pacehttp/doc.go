@@ -50,7 +50,7 @@
 //
 // A body is sent again with http.Request.GetBody, which http.NewRequest sets for readers of
 // bytes and strings; without it nothing is sent twice. Attempt and Mark leave that to
-// whoever repeats the job.
+// the code that repeats the job.
 //
 // # What is listened to
 //

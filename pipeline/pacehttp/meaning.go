@@ -30,7 +30,7 @@ const (
 	// not wait. It uses up an attempt, and tells nothing of the service.
 	NotYet
 
-	// Busy: refused, because the server has too much to do, whoever has asked for it
+	// Busy: refused, because the server has too much to do, with the requests of all
 	// ([pipeline.Overloaded]). Some of these come by chance, whatever the pressure, so the
 	// Pause is for this request alone, until three come in a row.
 	Busy

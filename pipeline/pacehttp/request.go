@@ -71,7 +71,7 @@ func (s *sending) next(ctx context.Context) (*http.Request, error) {
 	return req, nil
 }
 
-// end closes the body of a request that was never sent: whoever sends it closes it.
+// end closes the body of a request that was never sent. One that is sent is closed by its sender.
 func (s *sending) end() {
 	if s.sent == 0 && s.req.Body != nil {
 		s.req.Body.Close()
