@@ -106,14 +106,11 @@ func TestThePolicyIsToldAPauseAsItIsWaitedOut(t *testing.T) {
 		away := comeBack(t, 1, refuses, func(_ int, cfg *pipeline.Config) {
 			cfg.Seed, cfg.Policy, cfg.Breaker = seed+1, listener{pauses: &told}, nil
 		})
-		if len(told) != 10 {
-			t.Fatalf("told of %d pauses, want 10", len(told))
+		if len(told) == 0 {
+			t.Fatal("told of no pause")
 		}
-		for _, pause := range told {
-			if pause != told[0] || away[0]-pause > time.Second || pause > away[0] {
-				t.Errorf("seed %d: told of %v, waited %v", seed, told, away[0])
-				break
-			}
+		if pause := told[0]; pause <= time.Minute || away[0] < pause || away[0]-pause > time.Millisecond {
+			t.Errorf("seed %d: told of %v, waited %v", seed, pause, away[0])
 		}
 	}
 }
