@@ -588,3 +588,16 @@ func TestLateRefusalsAreTakenNoteOf(t *testing.T) {
 		}
 	}
 }
+
+// TestSeekTriesSoonAfterAnOutage: what comes back may be another service.
+func TestSeekTriesSoonAfterAnOutage(t *testing.T) {
+	s := seekAtRest()
+	s.outage = outage{is: true, since: 95, lastMiss: 98, pressed: pressure{rate: 200, slots: 20, proven: true}, misses: 7, calm: true}
+	s.price.bank, s.now = 1, 99
+	s.succeed(attempt{50, 99}, &Outcome{InFlight: 1})
+	for name, b := range map[string]*bracket{"pace": &s.pace, "limit": &s.slots} {
+		if got := b.rested + s.price.rest(0); !about(got, 99+closeRest) {
+			t.Errorf("%s: rests until %v, want %v", name, got, 99+closeRest)
+		}
+	}
+}
