@@ -52,6 +52,9 @@
 // bytes and strings; without it nothing is sent twice. Attempt and Mark leave that to
 // the code that repeats the job.
 //
+// The body of a response that means a failure may be read ahead while you have it already. So,
+// as net/http asks, read its Trailer only after the end of the body.
+//
 // # What is listened to
 //
 // Retry-After (RFC 9110, section 10.2.3), Retry-After-Ms, Retry-After-NAME, X-Amz-Retry-After;
