@@ -78,8 +78,8 @@ func TestPriceLearnsTheBurstFromWhatWasSentUntilARefusal(t *testing.T) {
 	}
 }
 
-// Two attempts beyond what works are enough to try it, but for a burst that hides that it
-// is too much; by so much of it as a refusal is dear.
+// Two attempts beyond what works are enough to try it. A burst may hide that it is too much,
+// so where a refusal costs much, the attempts of a burst are added.
 func TestPriceAsksForMoreProofWhereARefusalIsDear(t *testing.T) {
 	for _, c := range []struct{ burst, pause, rate, want float64 }{
 		{0, 0, 100, 2},

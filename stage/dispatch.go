@@ -96,7 +96,7 @@ func (d *Dispatcher) next() *Job {
 // throttle may have, the policy does not know the service yet. Only an attempt of another
 // job can show it, so one at a time gets a slot lent, until many wait for a retry.
 func (d *Dispatcher) stuck() bool {
-	return d.running == 0 && (d.refused > 0 || d.holding < d.gate.share) && d.retries.len() < d.mostRetries()
+	return d.running == 0 && (d.refused > 0 || d.holding < d.gate.most) && d.retries.len() < d.mostRetries()
 }
 
 // probing reports whether an attempt that starts now is to find out whether the

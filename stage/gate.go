@@ -22,7 +22,7 @@ type gate struct {
 	budgets []*controller.Window
 	commons *Commons // budgets that are not ours alone; nil: none
 	usage   controller.Usage
-	share   int                // attempts that may start before anybody knows what one uses
+	most    int                // attempts that may be in flight
 	rate    *controller.Bucket // nil: none
 	pacer   controller.Pacer
 	gaps    controller.Gaps
@@ -329,7 +329,7 @@ func (g *gate) cost(j *Job, b controller.Budget) int64 {
 	if mean, known := g.usage.Mean(); known {
 		return min(mean, b.Tokens)
 	}
-	return max(b.Tokens/int64(g.share), 1)
+	return max(b.Tokens/int64(g.most), 1)
 }
 
 // expected returns what an attempt is expected to use of quotas that no budget stands

@@ -50,7 +50,7 @@ func (d *Dispatcher) enlarge(most int) {
 
 // update replaces what the gate goes by.
 func (g *gate) update(now time.Time, cfg Config) {
-	g.share = cfg.Controller.Bounds.MaxLimit
+	g.most = cfg.Controller.Bounds.MaxLimit
 	g.truce.longest = cfg.longestPause()
 	g.spread.most, g.spread.random = cfg.Spread, g.random
 	g.pacer.Jitter = cfg.Jitter
