@@ -2,14 +2,13 @@ package controller
 
 import "math"
 
-// refuse takes a refusal.
+// refuse takes a refusal, or a failure that is one by another name.
 func (s *seek) refuse(a attempt, o *Outcome) {
 	s.trip.refusal.add(inSeconds(o.Took))
 	n := s.delivery.atWork(a.seq, a.start, o.InFlight)
 	pause := inSeconds(o.RetryAfter)
 	s.delivery.add(refusal{a.seq, a.start, s.now, pause})
 	s.price.asked(pause)
-	s.miss(a)
 	switch {
 	case s.outage.is:
 		s.outage.lastMiss, s.outage.refusing = max(s.outage.lastMiss, a.start+pause), o.Verdict == Overload

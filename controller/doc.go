@@ -126,11 +126,12 @@
 // two round trips, if twenty attempts should have been accepted meanwhile.
 //
 // Outage. First attempts of different jobs fail in a row, more than the usual share of
-// failures explains, or the service refuses everything, as above. Then one attempt now and
-// then asks whether it is back, with a job that has not failed yet if there is one. The
-// waits grow to a minute.
-// They double if probes are refused, since some services begin a ban anew with each
-// request. The first success brings back all that was in force. A service that has never
+// failures explains, or the service refuses everything, as above. If it fails, it may be that many
+// bad jobs stand one after another. So half of what was sent goes on, of jobs that have not
+// failed yet and can be tried again, and less with each that fails: half of that after a
+// few dozen. When there are no more of those, one attempt now and then asks whether it is back,
+// and the waits grow to a minute. They double if probes are refused, since some services
+// begin a ban anew with each request. The first success brings back all that was in force. A service that has never
 // worked is not taken for down because of failures.
 //
 // Quota. A service that goes down with a minute, an hour or a day in between has a quota.
@@ -152,7 +153,8 @@
 //     a limit on what is in flight, one that comes late may get nothing.
 //   - Learn soon that less than one percent is refused by chance, where that takes seconds.
 //   - Tell a block of bad rows from an outage, until a good row comes by. A handful in a
-//     row are taken for one. More than fifty or so cost time.
+//     row are taken for one. More than a thousand cost much time; so do some dozens without
+//     Retry, when each attempt costs a job.
 //   - Take more than about 5% of refusals for chance. More is taken for pressure.
 //   - See through a burst in which half of everything is refused. It is taken for
 //     pressure too, and climbed back from within seconds.

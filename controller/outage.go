@@ -21,6 +21,9 @@ type outage struct {
 	since    float64 // it is down
 	refusing bool    // it refuses, and does not fail
 	lastMiss float64 // start of the newest attempt that missed, or until when it said to be closed
+	sent     float64 // attempts a second before
+	asked    int     // jobs that had not failed before and that have asked whether it is back
+	dear     bool    // the last probe cost a job, or another of its attempts
 }
 
 // A pressure is what was in force when all was well.
@@ -88,6 +91,7 @@ func (d *outage) failing(inFlight int, share float64) bool {
 
 // start notes that the service is down.
 func (d *outage) start(newest attempt, refusing bool) {
+	d.asked, d.dear = 0, false
 	d.is, d.since, d.lastMiss, d.refusing = true, d.began, newest.start, refusing
 }
 
@@ -114,6 +118,32 @@ func (d *outage) patience(now float64) float64 {
 	}
 	growth := min(max(probeRate/d.pressed.rate, fewProbes), 1)
 	return max(min(growth*passed, max(shortWait, dear)), min(passed/lateShare, longWait), 0.001)
+}
+
+const (
+	freshShare = 0.5  // of what was sent before is sent of jobs that have not failed yet, …
+	freshMany  = 0.15 // … and half of that after such a share of all attempts until then, …
+	freshLeast = 20   // … or so many at least, …
+	freshMost  = 100  // … or at most
+)
+
+// share returns the share of what was sent before the outage that is sent now to find out
+// whether it is over. Where jobs fail that have not failed before and are tried again later,
+// that costs no job; and if they fail by themselves, there are soon others. So there are
+// many probes at first, and fewer with each that fails. Where probes are dear or refused, it
+// is 0, and patience says how long to wait.
+func (d *outage) share() float64 {
+	if d.dear || d.refusing {
+		return 0
+	}
+	many := min(max(freshMany*float64(d.last-int64(d.asked)), freshLeast), freshMost)
+	return freshShare / (1 + float64(d.asked)/many)
+}
+
+// probed takes a probe that failed.
+func (d *outage) probed(o *Outcome) {
+	d.dear = !o.Fresh() || o.Final
+	d.asked++
 }
 
 // over reports whether a success of an attempt that started then shows that the

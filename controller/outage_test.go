@@ -182,3 +182,81 @@ func TestOutageIsOverWithASuccessFromAfterTheLastMiss(t *testing.T) {
 		}
 	}
 }
+
+// A probe of a job that had not failed before, and can be tried again, costs none.
+func TestOutageIsAskedMuchWithJobsThatHadNotFailed(t *testing.T) {
+	d := missed(5, 10)
+	d.start(attempt{5, 10.04}, false)
+	if got := d.share(); got != 0.5 {
+		t.Errorf("at first: %v of what was sent before, want half", got)
+	}
+	fresh := Outcome{Verdict: Failed, Attempt: 1}
+	for before, many := range map[int64]int{0: 20, 100: 20, 400: 60, 1000: 100, 1e6: 100} {
+		d.start(attempt{5, 10.04}, false)
+		for range many {
+			d.probed(&fresh)
+		}
+		d.last = before + int64(many)
+		if got := d.share(); math.Abs(got-0.25) > 1e-9 {
+			t.Errorf("%d attempts before, after %d that failed: %v of what was sent, want a quarter", before, many, got)
+		}
+	}
+	for name, dear := range map[string]Outcome{
+		"a retry":       {Verdict: Failed, Attempt: 2},
+		"its last time": {Verdict: Failed, Attempt: 1, Final: true},
+	} {
+		d.probed(&dear)
+		if got := d.share(); got != 0 {
+			t.Errorf("%s: %v of what was sent before, want one attempt now and then", name, got)
+		}
+		d.probed(&fresh)
+		if got := d.share(); got == 0 {
+			t.Errorf("after %s, one that had not failed: want many again", name)
+		}
+	}
+	d.start(attempt{5, 10.04}, true)
+	if got := d.share(); got != 0 {
+		t.Errorf("refused: %v of what was sent before, want one attempt now and then", got)
+	}
+	d.start(attempt{5, 10.04}, false)
+	if got := d.share(); got != 0.5 {
+		t.Errorf("down again: %v of what was sent before, want half", got)
+	}
+}
+
+// One at a time of jobs that may be lost by it, however many are in flight otherwise.
+func TestSeekAsksOneAtATimeWhereAProbeMayCostAJob(t *testing.T) {
+	f := feed(Seek{}, 20)
+	f.succeed(2000)
+	for range 20 {
+		f.next(Outcome{Verdict: Failed, Attempt: 1})
+	}
+	if f.Limit < 2 || !f.Probing {
+		t.Fatalf("with jobs that had not failed: %v, probing %v; want some at a time", f.Setting, f.Probing)
+	}
+	f.next(Outcome{Verdict: Failed, Attempt: 2})
+	if f.Limit != 1 || !f.Probing {
+		t.Errorf("with a job that had: %v, probing %v; want one at a time", f.Setting, f.Probing)
+	}
+}
+
+// Where a block of bad rows begins, failures come in between the successes of those in
+// flight. Then they are taken for pressure, until there is no success any more.
+func TestSeekTakesAServiceForDownAlsoWhenFailuresHadBecomeMany(t *testing.T) {
+	f := feed(Seek{}, 20)
+	f.succeed(2000)
+	for range 12 {
+		f.next(Outcome{Verdict: Failed, Attempt: 1})
+		f.next(Outcome{Verdict: Failed, Attempt: 1})
+		f.succeed(1)
+	}
+	if f.Reason != ReasonRefusedRate && f.Reason != ReasonRefusedLimit {
+		t.Fatalf("two of three fail: %v, want less because of that", f.Reason)
+	}
+	for range 7 {
+		f.next(Outcome{Verdict: Failed, Attempt: 1})
+	}
+	if !f.Probing {
+		t.Errorf("7 more failed, and nothing succeeded: %v, %v; want it taken for down", f.Setting, f.Reason)
+	}
+}

@@ -47,8 +47,8 @@ type Setting struct {
 	CoolUntil time.Time     // no growth before; zero: not cooling
 	Reason    Reason        // why it is another than before
 
-	// Probing says that the service is taken for down: one attempt now and then, of a job
-	// that has not failed yet if there is one, asks whether it is back.
+	// Probing says that the service is taken for down: attempts of jobs that have not failed
+	// yet, or if there are none one now and then of another, ask whether it is back.
 	Probing bool
 }
 

@@ -118,6 +118,7 @@ func (s *seek) Next(now time.Time, outcome Outcome) Setting {
 	case o.Verdict == Succeeded:
 		s.succeed(a, o)
 	case o.Verdict == Overload:
+		s.miss(a)
 		s.refuse(a, o)
 	case o.Verdict == Ignored:
 		s.ignore(a, o)
@@ -203,10 +204,14 @@ func (s *seek) setting() Setting {
 	switch {
 	case s.outage.is:
 		wait := s.quota.patience(&s.outage, s.now, s.newest.start)
+		limit := 1.
 		if wait <= 0 {
 			wait = s.outage.patience(s.now)
+			share := s.outage.share()
+			wait = min(wait, 1/(share*s.outage.sent))
+			limit = max(share*s.slots.works, 1)
 		}
-		set.Limit, set.Interval, set.Probing = 1, seconds(wait), s.trip.worked
+		set.Limit, set.Interval, set.Probing = int(limit), seconds(wait), s.trip.worked
 	case s.outage.inARow >= silentMisses:
 		set.Interval = max(set.Interval, seconds(s.silentWait()))
 	}
@@ -304,21 +309,22 @@ func (s *seek) fail(a attempt, o *Outcome) {
 	if !s.trip.worked {
 		s.outage.succeed(a.start) // it was not refused: what never worked is not down
 	}
+	if s.outage.is {
+		s.outage.probed(o)
+	}
 	if !o.Fresh() || !s.trip.worked {
 		s.ignore(a, o)
 		return
 	}
 	s.surge.add(1)
-	if s.surge.is() {
-		s.refuse(a, o)
-		return
-	}
 	s.miss(a)
 	switch {
 	case s.outage.is:
 		s.outage.lastMiss, s.outage.refusing = max(s.outage.lastMiss, a.start), false
 	case s.outage.failing(o.InFlight, s.surge.always):
 		s.goDown(false)
+	case s.surge.is():
+		s.refuse(a, o)
 	}
 }
 
@@ -330,6 +336,7 @@ func (s *seek) miss(a attempt) {
 func (s *seek) goDown(refusing bool) {
 	before := s.outage.since
 	s.outage.start(s.newest, refusing)
+	s.outage.sent = s.sent()
 	s.quota.down(&s.outage, s.newest, before)
 	s.pace.trial, s.slots.trial = 0, 0
 	s.reason = ReasonDown

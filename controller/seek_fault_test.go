@@ -295,7 +295,7 @@ func TestSeekTakesAServiceThatFailsEveryFirstAttemptForDown(t *testing.T) {
 	for ; !f.Probing && n < 100; n++ {
 		f.next(Outcome{Verdict: Failed, Attempt: 1})
 	}
-	if !f.Probing || f.Limit != 1 || f.Reason != ReasonDown {
+	if !f.Probing || f.Limit > 10 || f.Reason != ReasonDown {
 		t.Fatalf("after %d failures: %v, probing %v, %v", n, f.Setting, f.Probing, f.Reason)
 	}
 	t.Logf("down after %d failures, with %v", n, was)

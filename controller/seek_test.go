@@ -380,7 +380,7 @@ var seekCases = []seekCase{
 	{"queue", 80, 150, 200 * 150, 0.94, 0, func(seed uint64) plant {
 		return &queuePlant{manners: politely(seed), servers: 20}
 	}},
-	{"outage, fails", 20, 300, 50 * 240, 0.96, 0.015, func(seed uint64) plant { // probes that fail may be bad jobs, so the waits grow slowly
+	{"outage, fails", 20, 300, 50 * 240, 0.96, 0.05, func(seed uint64) plant { // probes that fail may be bad jobs, so there are many at first
 		return down(seed, Failed)
 	}},
 	{"outage, refuses", 20, 300, 50 * 240, 0.96, 0.012, func(seed uint64) plant {
@@ -462,21 +462,23 @@ func TestSeekDoesNotSlowDownForNoise(t *testing.T) {
 	}
 }
 
-// What fails may be bad jobs one after another, so it is asked often; a ban may begin
-// anew with each request, so what refuses is asked seldom.
+// What fails may be bad jobs one after another, so it is asked often, at a seventh of its
+// rate in the mean of the first minute; a ban may begin anew with each request, so what
+// refuses is asked seldom.
 func TestSeekAsksNowAndThenWhetherAServiceIsThereAgain(t *testing.T) {
 	for _, c := range []struct {
 		says        Verdict
 		least, most int     // attempts while it is down
 		back        float64 // at the latest after this time, in seconds
+		limit       int     // of attempts in flight, after 5 s
 	}{
-		{Failed, 20, 45, 5},
-		{Overload, 7, 25, 9},
+		{Failed, 250, 450, 1, 5},
+		{Overload, 7, 25, 9, 1},
 	} {
 		r, p := startRun(Seek{}, ample(20)), down(1, c.says)
 		r.against(p, 105)
-		if !r.setting.Probing || r.setting.Limit != 1 {
-			t.Errorf("%v, down for 5 s: %v, probing %v; want one at a time, probing", c.says, r.setting, r.setting.Probing)
+		if !r.setting.Probing || r.setting.Limit > c.limit {
+			t.Errorf("%v, down for 5 s: %v, probing %v; want at most %d at a time, probing", c.says, r.setting, r.setting.Probing, c.limit)
 		}
 		r.forget()
 		r.against(p, 159)

@@ -142,9 +142,10 @@ func (p *Pipeline[In, Out]) Throttle() *Throttle { return p.throttle }
 // A reader who stops reading holds up this run, but no other one on the same
 // throttle. Jobs that were taken and whose results were not yet read are about four
 // times MaxConcurrency and 64 at most; six times, and 320 more, if attempts take no more
-// than microseconds, or if they are Ordered or Retry.Park is set and some take long.
-// If Update raises MaxConcurrency, they are never more than the run had room for when
-// it began, which is at least 1,024.
+// than microseconds, or if they are Ordered or Retry.Park is set and some take long. While
+// a service is down, jobs that failed wait for it beside those, about a thousand at most.
+// They are never more than the run had room for when it began, also if Update raises
+// MaxConcurrency; that is at least 2,048.
 //
 // To leave early, cancel ctx and return: nobody needs to read after that, since the
 // channel has room for all results, and nothing of the run is left when the last

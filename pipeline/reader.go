@@ -14,9 +14,9 @@ import (
 // part of what a mock clock simulates.
 
 // leastRoom is how many results a channel has room for at least. It bounds what a run can
-// hold when Update raises MaxConcurrency. Chosen: 100 KB of results, 200 times the default
-// MaxConcurrency.
-const leastRoom = 1024
+// hold when Update raises MaxConcurrency, and while it looks for a job that succeeds among many
+// that fail. Chosen: 200 KB of results, 400 times the default MaxConcurrency.
+const leastRoom = 2048
 
 // leastBacklog is how many results may at least lie unread before the intake stops. Chosen: a
 // reader who does not pause is hardly ever so far behind.

@@ -110,7 +110,7 @@ func TestReaderMayLeaveAfterAnUpdateToMore(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
-		if n := taken.Load(); n < 500 || n > 1024+1 {
+		if n := taken.Load(); n < 500 || n > 2048+1 {
 			t.Errorf("%d jobs taken, nobody reads", n)
 		}
 		cancel()

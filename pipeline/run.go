@@ -259,7 +259,7 @@ func (r *run[In, Out]) lagging() bool {
 
 // space returns how many more jobs the run may hold.
 func (r *run[In, Out]) space() int {
-	window := r.window()
+	window := r.window() + r.door.Aside()
 	if r.pipeline.ordered {
 		r.done.enlarge(window + 2*stage.MaxLead)
 	}

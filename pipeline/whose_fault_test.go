@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -112,6 +113,35 @@ func TestBadRowsHardlyHoldUpTheOthers(t *testing.T) {
 				}
 				if most, may := s.mostTries(), max(c.retry.MaxAttempts, 3); most > may { // 3 is the default
 					t.Errorf("a row was tried %d times, want at most %d", most, may)
+				}
+			})
+		})
+	}
+}
+
+// TestABlockOfBadRowsHardlyHoldsUpTheOthers, though it looks like a service that is down.
+func TestABlockOfBadRowsHardlyHoldsUpTheOthers(t *testing.T) {
+	for _, c := range []struct {
+		atOnce, bad int
+		park        bool
+	}{{1, 40, false}, {1, 300, true}, {5, 80, true}, {5, 300, false}, {20, 300, true}, {20, 300, false}, {20, 900, false}} {
+		t.Run(fmt.Sprintf("%d of 5000, %d at once, parked %v", c.bad, c.atOnce, c.park), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				bad := func(row int) bool { return row >= 500 && row < 500+c.bad }
+				cfg := pipeline.Config{MaxConcurrency: c.atOnce, Retry: &pipeline.Retry{Park: c.park}, Seed: 1}
+				s := rows(bad, fails)
+				good, _ := took(t, s, bad, cfg, 5000)
+
+				cfg.Policy = pipeline.Static{}
+				static, _ := took(t, rows(bad, fails), bad, cfg, 5000)
+
+				times := good.Seconds() / static.Seconds()
+				t.Logf("good rows %v, %.2f times Static's", good, times)
+				if times > 1.3 {
+					t.Errorf("good rows took %v, %v under Static: %.2f times as long, want at most 1.3", good, static, times)
+				}
+				if most := s.mostTries(); most > 3 {
+					t.Errorf("a row was tried %d times, want at most 3", most)
 				}
 			})
 		})

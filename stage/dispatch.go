@@ -117,6 +117,9 @@ func (d *Dispatcher) nextProbe() *Job {
 			return j
 		}
 	}
+	if d.setting.Probing && d.running > 0 {
+		return nil // each may cost a job
+	}
 	return d.retries.due(d.now, true, &d.bars)
 }
 
@@ -125,9 +128,9 @@ func (d *Dispatcher) nextProbe() *Job {
 func (d *Dispatcher) mostRetries() int { return max(cap(d.pool.wake), fewProbes) }
 
 // fewProbes is how many jobs may at least be used to find out whether a service is
-// back before one of them is used again. Chosen: when the time between two probes
-// has grown to a minute, so many are enough for a quarter of an hour.
-const fewProbes = 256
+// back before one of them is used again. Chosen: a block of a thousand bad rows is got
+// through, and a thousand jobs are little memory.
+const fewProbes = 1024
 
 // slotFree reports whether a job that holds no slot may start, unless it is a probe.
 // After slots were lent, more may be held than there are.
@@ -214,4 +217,9 @@ func (d *Dispatcher) setAppetite(held hold) {
 	}
 	d.appetite.Store(int64(n))
 	d.lead.Store(int64(d.ahead))
+	aside := 0
+	if d.probing() {
+		aside = min(d.retries.len(), d.mostRetries())
+	}
+	d.aside.Store(int64(aside))
 }

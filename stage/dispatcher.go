@@ -43,6 +43,7 @@ type Dispatcher struct {
 	loop     func()        // work, once and for all: taking a method's value costs an allocation
 	appetite atomic.Int64  // jobs wanted at each door
 	lead     atomic.Int64  // ahead, for the doors
+	aside    atomic.Int64  // jobs that failed while the service is probed with others, for the doors
 	full     atomic.Bool   // no slot is free: more jobs would change nothing
 	closing  chan struct{} // closed when no new work is taken
 	nudged   atomic.Bool   // there is something to look at, if not in the mailbox

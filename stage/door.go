@@ -99,6 +99,10 @@ func (d *Door) Awake() { d.asleep.Store(false) }
 // Wake gets a value when a sleeping owner has something to do.
 func (d *Door) Wake() <-chan struct{} { return d.wake }
 
+// Aside returns how many jobs wait for a retry while others are used to find out whether
+// the service works again: so many more may be inside, or there would be no others.
+func (d *Door) Aside() int { return int(d.dispatcher.aside.Load()) }
+
 // rouse wakes a sleeping owner.
 func (d *Door) rouse() {
 	if d.asleep.Load() && d.asleep.CompareAndSwap(true, false) {

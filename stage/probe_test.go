@@ -110,21 +110,21 @@ func TestJobsThatWaitForARetryWhileTheServiceIsDownAreBounded(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStand(t, test.limit, policy(gloomy{Interval: second}), retryingBy(controller.Retry{MaxAttempts: 2, BaseDelay: 1}))
 			v := s.open(t.Context())
-			for i := range 400 {
+			for i := range fewProbes + 200 {
 				v.send(s.work(fmt.Sprint(i), 0, down...))
 				if i == 0 {
 					synctest.Wait() // the first one has failed
 				}
 			}
 			most := 0
-			for range 600 {
+			for range fewProbes + 400 {
 				s.do(func() { most = max(most, s.retries.len()) })
 				time.Sleep(second)
 			}
 			if most != test.want {
 				t.Errorf("limit %d: up to %d jobs wait for a retry, want %d", test.limit, most, test.want)
 			}
-			v.leave(400)
+			v.leave(fewProbes + 200)
 			for _, j := range v.jobs {
 				if j.Attempts != 2 {
 					t.Errorf("%d attempts, want 2", j.Attempts)

@@ -28,7 +28,8 @@ type threshold struct {
 // chooses as it likes. Raise one when the law gets better; lower none without saying why. No good job fails but where
 // the service is away and fails what it is given: a failure costs an attempt, also when the job is not at fault. Chance at p5 was
 // 0.53: since chance is learned only far below what was sent, so that others at a service are not taken for it, a share
-// below one percent is learned late where a refusal takes seconds.
+// below one percent is learned late where a refusal takes seconds. Waste in an outage was 0.029 and 0.195: what fails is asked more often, with jobs
+// that can be tried again, since it may be a block of bad rows.
 var thresholds = []threshold{
 	// family, goodput at the median and at p5, waste at the median and at p95, Jain, tried too often, lost
 	{"rate", 0.98, 0.91, 0.011, 0.034, 0.00, 0, 0},
@@ -38,16 +39,16 @@ var thresholds = []threshold{
 	{"concurrency", 0.97, 0.84, 0.012, 0.034, 0.00, 0, 0},
 	{"concurrency steps", 0.49, 0.05, 0.050, 0.263, 0.00, 0, 0},
 	{"queue", 0.97, 0.91, 0.003, 0.018, 0.00, 0, 0},
-	{"outage", 0.94, 0.75, 0.029, 0.195, 0.00, 0, 12},
+	{"outage", 0.94, 0.80, 0.045, 0.280, 0.00, 0, 12},
 	{"noise", 0.98, 0.94, 0.003, 0.006, 0.00, 0, 0},
 	{"shared", 0.85, 0.63, 0.100, 0.150, 0.50, 0, 0},
 	{"drift", 0.95, 0.78, 0.030, 0.150, 0.00, 0, 0},
-	{"bad rows", 0.92, 0.08, 0.011, 0.182, 0.00, 0, 0},
+	{"bad rows", 0.92, 0.12, 0.011, 0.182, 0.00, 0, 0},
 	{"chance", 0.92, 0.36, 0.014, 0.080, 0.00, 0, 0},
 	{"hosted model", 0.70, 0.40, 0.012, 0.110, 0.00, 0, 0},
 	{"pauses", 0.87, 0.53, 0.003, 0.070, 0.00, 0, 0},
 	{"sliding window", 0.88, 0.58, 0.045, 0.120, 0.00, 0, 0},
-	{"mixed", 0.90, 0.45, 0.013, 0.090, 0.00, 0, 12},
+	{"mixed", 0.90, 0.45, 0.019, 0.090, 0.00, 0, 12},
 }
 
 // What is measured: enough services to notice a law that got worse, few enough to wait for.
