@@ -237,7 +237,7 @@ func TestALateRefusalTellsHowManyTheServiceWorksOn(t *testing.T) {
 		s := seekAtRest()
 		s.recovery.suspect, s.recovery.most = &s.slots, c.most
 		s.accepts(50)
-		if s.late(c.n); s.slots.works != c.works || s.slots.fails != c.fails || s.pace.works != 100 {
+		if s.late(attempt{}, c.n); s.slots.works != c.works || s.slots.fails != c.fails || s.pace.works != 100 {
 			t.Errorf("%d at work, %d accepted: %v works, %v fails, %v/s; want %v, %v, 100/s",
 				c.n, c.most, s.slots.works, s.slots.fails, s.pace.works, c.works, c.fails)
 		}
@@ -256,7 +256,7 @@ func TestALateRefusalTellsAtMostWhatTheServiceGives(t *testing.T) {
 		s := seekAtRest()
 		s.accepts(c.accepts)
 		s.recovery.suspect, s.trip.raised = &s.pace, c.raised
-		if s.late(5); s.pace.works != c.want || s.slots.works != 10 {
+		if s.late(attempt{}, 5); s.pace.works != c.want || s.slots.works != 10 {
 			t.Errorf("%v accepted a second, raised at %v: %v/s, %v in flight; want %v/s, 10", c.accepts, c.raised, s.pace.works, s.slots.works, c.want)
 		}
 	}
@@ -266,7 +266,7 @@ func TestALateRefusalWithFewerAtWorkLowersTheCrowd(t *testing.T) {
 	for _, c := range []struct{ crowd, n, most, want int }{{10, 8, 5, 8}, {10, 12, 5, 10}, {10, 5, 5, 10}, {0, 8, 5, 0}} {
 		s := seekAtRest()
 		s.recovery.crowd, s.recovery.most = c.crowd, c.most
-		if s.late(c.n); s.recovery.crowd != c.want {
+		if s.late(attempt{}, c.n); s.recovery.crowd != c.want {
 			t.Errorf("%+v: a crowd of %d", c, s.recovery.crowd)
 		}
 	}
@@ -720,5 +720,23 @@ func TestHowLongAttemptsTakeIsComparedOnlyWhereItSaysSomething(t *testing.T) {
 		if compared := s.queueing.recent.n == 0; compared != c.want {
 			t.Errorf("%d before, since %v: compared %v, want sixty-four and two round trips", c.n, c.since, compared)
 		}
+	}
+}
+
+// What was refused of a trial's attempts after it had failed says nothing of what worked
+// before it, and is paid for.
+func TestLateRefusalsOfATrialLeaveWhatWorkedBefore(t *testing.T) {
+	s := seekAtRest()
+	s.accepts(10)
+	s.recovery.suspect, s.recovery.floor, s.pace.begun, s.price.bank = &s.pace, 98, 95, 0.5
+	if s.late(attempt{1, 96}, 5); s.pace.works != 98 || s.price.bank != -0.5 {
+		t.Errorf("of the trial: %v/s, %v in the bank; want 98/s, as before it, and half a refusal owed", s.pace.works, s.price.bank)
+	}
+	if s.late(attempt{1, 94}, 5); s.price.bank != -0.5 {
+		t.Errorf("from before the trial: %v in the bank, want no more to be paid", s.price.bank)
+	}
+	s.recovery.floor = 0
+	if s.late(attempt{1, 96}, 5); s.pace.works > 11 || s.price.bank != -0.5 {
+		t.Errorf("not of a trial: %v/s, %v in the bank; want what was accepted, and nothing paid", s.pace.works, s.price.bank)
 	}
 }

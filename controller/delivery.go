@@ -119,8 +119,8 @@ const enoughAccepted = 20
 // accepted from a refusal that asked for a pause, since a time, to the one of a. In the
 // pauses the bucket may have been full for any part of the time. ok is false if there was
 // no such refusal.
-func (d *delivery) between(a attempt, since float64) (least, most, accepted float64, ok bool) {
-	paused := 0.0
+func (d *delivery) between(a attempt, since, burst float64) (least, most, accepted float64, ok bool) {
+	paused, pauses := 0.0, 0.0
 	until := a.start
 	for i := len(d.list) - 1; i >= 0 && d.list[i].start >= since; i-- {
 		r := &d.list[i]
@@ -132,8 +132,12 @@ func (d *delivery) between(a attempt, since float64) (least, most, accepted floa
 		passed := a.start - r.start
 		accepted = float64(d.accepted(r.seq, a.seq))
 		least, most, ok = accepted/passed, math.Inf(1), true
+		pauses++
 		if open := passed - paused; open > 0 {
 			most = (accepted + 1) / open
+			if burst > 0 {
+				least = max(least, (accepted-pauses*burst)/open)
+			}
 		}
 		if accepted >= enoughAccepted {
 			break
@@ -154,19 +158,22 @@ func (d *delivery) before(a attempt) (refusal, bool) {
 }
 
 // solid reports whether nearly everything was refused since the episode began: that is no
-// limit, of which some part gets through.
-func (d *delivery) solid() bool {
+// limit, of which some part gets through. Where refusals ask for a pause, few attempts start
+// until it is heard of, and fewer are enough, if only the excess is to be refused by a limit.
+func (d *delivery) solid(excess float64) bool {
 	first := len(d.list)
 	for first > 0 && d.list[first-1].start >= d.episode {
 		first--
 	}
 	n := len(d.list) - first
-	return n >= leastMisses && float64(n) >= solidShare*float64(d.list[len(d.list)-1].seq-d.list[first].seq+1)
+	enough := n >= leastMisses || n > 0 && d.list[first].pause > 0 && math.Pow(excess, float64(n-1)) <= solidChance
+	return enough && float64(n) >= solidShare*float64(d.list[len(d.list)-1].seq-d.list[first].seq+1)
 }
 
-// solidShare is a share of refusals that no limit brings about, unless it falls to a
-// twentieth.
-const solidShare = 0.95
+const (
+	solidShare  = 0.95  // share of refusals that no limit brings about, unless it falls to a twentieth
+	solidChance = 0.011 // the likelihood that a limit refuses so many in a row, where that is unlikely
+)
 
 // accepted returns how many of the attempts after one and up to another were not
 // refused.

@@ -269,7 +269,7 @@ func TestDeliveryBetweenPauses(t *testing.T) {
 		{"one without a pause is only refused", []refusal{{1, 90, 90, 2}, {7, 95, 95, 0}}, attempt{41, 100}, 0, 3.9, 40. / 8, 39},
 		{"since then", []refusal{{1, 90, 90, 2}}, attempt{41, 100}, 90, 4, 41. / 8, 40},
 	} {
-		least, most, accepted, ok := given(c.of...).between(c.a, c.since)
+		least, most, accepted, ok := given(c.of...).between(c.a, c.since, math.Inf(1))
 		if !ok || least != c.least || most != c.most || accepted != c.accepted {
 			t.Errorf("%s: %v to %v/s by %v, %v; want %v to %v by %v", c.name, least, most, accepted, ok, c.least, c.most, c.accepted)
 		}
@@ -285,7 +285,7 @@ func TestDeliveryBetweenPauses(t *testing.T) {
 		{"of a later one", refusal{42, 90, 90, 2}, 0},
 		{"whose pause is not over", refusal{1, 90, 90, 10.1}, 0},
 	} {
-		if least, most, accepted, ok := given(c.of).between(attempt{41, 100}, c.since); ok || least != 0 || most != 0 || accepted != 0 {
+		if least, most, accepted, ok := given(c.of).between(attempt{41, 100}, c.since, math.Inf(1)); ok || least != 0 || most != 0 || accepted != 0 {
 			t.Errorf("one %s: %v to %v/s by %v, want nothing known", c.name, least, most, accepted)
 		}
 	}
@@ -294,7 +294,7 @@ func TestDeliveryBetweenPauses(t *testing.T) {
 // A refusal that is heard of after others asked for pauses began no pause before that.
 func TestDeliveryBetweenPausesCountsNoPauseAsNegative(t *testing.T) {
 	d := given(refusal{11, 90, 90, 2}, refusal{1, 80, 95, 2})
-	if _, most, _, _ := d.between(attempt{21, 100}, 0); most != 20./18 {
+	if _, most, _, _ := d.between(attempt{21, 100}, 0, math.Inf(1)); most != 20./18 {
 		t.Errorf("at most %v/s, want 20 in the 18 s that were open", most)
 	}
 }
@@ -346,8 +346,28 @@ func TestDeliveryIsSolidIfNextToNothingGetsThrough(t *testing.T) {
 	} {
 		d := told(c.seqs...)
 		d.episode = c.episode
-		if d.solid() != c.want {
+		if d.solid(0.1) != c.want {
 			t.Errorf("%s: solid is %v", c.name, !c.want)
+		}
+	}
+}
+
+// Where refusals ask for a pause, few attempts start until that is heard of.
+func TestDeliveryIsSolidSoonerWhereRefusalsAskForAPause(t *testing.T) {
+	for _, c := range []struct {
+		n      int
+		pause  float64
+		excess float64
+		want   bool
+	}{
+		{3, 1, 0.1, true}, {3, 0, 0.1, false}, {2, 1, 0.1, false}, {3, 1, 0.11, false}, {4, 1, 0.9, true}, {1, 1, 0.01, false},
+	} {
+		var d delivery
+		for i := range c.n {
+			d.add(refusal{int64(i + 1), float64(i), float64(i), c.pause})
+		}
+		if d.solid(c.excess) != c.want {
+			t.Errorf("%d in a row that ask for %v s, %v too much: solid is %v", c.n, c.pause, c.excess, !c.want)
 		}
 	}
 }

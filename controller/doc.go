@@ -50,22 +50,24 @@
 //
 // Each machine has a file of its own:
 //
-//   - seek.go: takes each outcome to the machines, and makes the Setting
+//   - seek.go: takes each outcome to the machines; setting.go: makes the Setting
 //   - startup.go: the start, in which limit and pace double
 //   - constraint.go: what holds attempts up: the pace, the limit, or too few jobs
 //   - trial.go: when a trial begins and ends
 //   - bracket.go: what works and what fails, for the limit or the pace
 //   - chance.go: the share refused by chance, and the weight of refusals
-//   - cut.go: whether a refusal is a sign, of what, and how far down
+//   - refuse.go: whether a refusal is a sign; cut.go: of what, and how far down
+//   - late.go: refusals that are heard of after a cut
 //   - recovery.go: the time since the last cut
 //   - descent.go: cuts one after another, and what was in force before them
 //   - delivery.go: what was accepted between refusals
+//   - stretch.go: from pause to pause, and whether the pressure was the reason
 //   - lean.go: what was accepted in the mean, windows that are used up included
 //   - price.go: how many refusals may be spent, and what a pause costs
 //   - surge.go: far more failures than usual
-//   - outage.go: down, and back
+//   - outage.go and down.go: down, and back
 //   - quota.go: what a service gives by the minute, hour or day
-//   - queueing.go: attempts that wait for one another at the service
+//   - queueing.go and crowd.go: attempts that wait for one another at the service
 //   - evidence.go: whether a refusal is the job's own; the stage asks it
 //   - reason.go: why something was changed
 //
@@ -101,7 +103,8 @@
 // above, as BBR's delivery rate does from below. If refusals ask for pauses, the bucket may
 // fill up meanwhile. Then there are two bounds: what was accepted over the whole time is
 // the least the rate can be, and over the time without the pauses the most. The pace goes
-// half-way between.
+// half-way between. A bucket holds no more than was accepted before its first refusal, since
+// it was full then: with that the least is close to the most after a longer time.
 //
 // Windows. A window that was used up gives nothing until it is over, and then less for a
 // while. So Seek asks an eighth of the mean meanwhile, and half as long as the silence has
@@ -110,7 +113,8 @@
 //
 // Recovery. Attempts from before a cut are no reason to cut again: they were under way.
 // But they count for what was accepted, and the pace is corrected when all have been
-// heard of. Refusals with nothing accepted in between lower the limit twice as far
+// heard of. What a trial's attempts were refused says nothing of the pace before it; it is
+// paid for. Refusals with nothing accepted in between lower the limit twice as far
 // each time.
 //
 // Others. A pace that has worked for a hundred attempts and is refused all the same is
@@ -123,7 +127,10 @@
 //
 // Stalls. A service that refuses again after a pause in which its bucket must have been
 // given something is not limited but stalled. That is an outage. So are refusals alone for
-// two round trips, if twenty attempts should have been accepted meanwhile.
+// two round trips, if twenty attempts should have been accepted meanwhile. Less pressure is
+// refused later, by a bucket and by a window alike: a refusal that asks for a pause and comes
+// much sooner than one under as much pressure, or at a pace that is less than what was surely
+// given of late, is a stall's, and moves nothing.
 //
 // Outage. First attempts of different jobs fail in a row, more than the usual share of
 // failures explains, or the service refuses everything, as above. If it fails, it may be that many

@@ -24,6 +24,7 @@ const (
 	leastBank   = 0.3 // … or of next to none, …
 	pauseRests  = 100 // … or so many of the pauses that a refusal brings, for one percent of the time
 	periodRests = 2.5 // … or so many periods of a quota
+	debtRest    = 300 // … or so many seconds while more was spent than earned
 )
 
 // earn takes a success, of which a share is earned.
@@ -38,7 +39,10 @@ func (p *price) earn(share, now float64) {
 }
 
 // spend takes refusals that were caused.
-func (p *price) spend(n float64) { p.bank = max(p.bank-n, 0) }
+func (p *price) spend(n float64) { p.bank = max(p.bank-n, min(p.bank, 0)) }
+
+// owe takes a refusal that is heard of when it is too late to spare it.
+func (p *price) owe() { p.bank = max(p.bank-1, -mostBank) }
 
 // asked takes note of the pause that a refusal asked for. Where pauses are asked for, one
 // without counts too, or a single long one would be believed for ever.
@@ -52,6 +56,9 @@ const (
 	mostBurstSeen = 1000 // attempts
 	dearRefusal   = 10   // attempts that a pause costs, where it is dear
 )
+
+// dear reports whether the pause that a refusal brings costs many attempts.
+func (p *price) dear(rate float64) bool { return p.pause.value*rate > dearRefusal }
 
 // overrun takes note of how many attempts more than before were sent until one was refused.
 func (p *price) overrun(n float64) {
@@ -68,6 +75,9 @@ func (p *price) proof(rate float64) float64 {
 
 // rest returns how long to leave alone what is known closely.
 func (p *price) rest(period float64) float64 {
+	if p.bank < 0 {
+		return max(debtRest, pauseRests*p.pause.value, periodRests*period)
+	}
 	return max(closeRest, bankRest/max(p.bank, leastBank), pauseRests*p.pause.value, periodRests*period)
 }
 

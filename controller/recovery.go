@@ -14,6 +14,8 @@ type recovery struct {
 	spread   float64  // … and its variance
 	crowd    int      // worked on at a refusal that may be the limit's, but was taken for the pace's; 0: none
 	known    float64  // pace that failed, before the refusals that came since a success
+	excess   float64  // share of what was sent that was too much then, if it was the rate
+	floor    float64  // rate that worked before the trial that failed, or before a stall; 0: it was neither
 	review   float64  // when all refusals have been heard; 0: they have
 }
 

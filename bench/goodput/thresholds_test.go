@@ -26,17 +26,19 @@ type threshold struct {
 
 // The thresholds, a little below what the law reaches; a run can differ from another by a few points, since a select
 // chooses as it likes. Raise one when the law gets better; lower none without saying why. No good job fails but where
-// the service is away and fails what it is given: a failure costs an attempt, also when the job is not at fault. Chance at p5 was
-// 0.53: since chance is learned only far below what was sent, so that others at a service are not taken for it, a share
-// below one percent is learned late where a refusal takes seconds. Waste in an outage was 0.029 and 0.195: what fails is asked more often, with jobs
-// that can be tried again, since it may be a block of bad rows.
+// the service is away and fails what it is given: a failure costs an attempt, also when the job is not at fault.
+//
+// Lowered: chance at p5 was 0.53. Since chance is learned only far below what was sent, so that others at a service are
+// not taken for it, a share below one percent is learned late where a refusal takes seconds. Waste in an outage was 0.029
+// and 0.195: what fails is asked more often, with jobs that can be tried again, since it may be a block of bad rows. In
+// pauses it was 0.070 at p95: late refusals of a trial do not lower the pace any more, which one service pays for.
 var thresholds = []threshold{
 	// family, goodput at the median and at p5, waste at the median and at p95, Jain, tried too often, lost
 	{"rate", 0.98, 0.91, 0.011, 0.034, 0.00, 0, 0},
 	{"rate, hints", 0.98, 0.92, 0.003, 0.038, 0.00, 0, 0},
 	{"rate steps", 0.73, 0.50, 0.020, 0.100, 0.00, 0, 0},
-	{"window", 0.94, 0.68, 0.004, 0.150, 0.00, 0, 0},
-	{"concurrency", 0.97, 0.84, 0.012, 0.034, 0.00, 0, 0},
+	{"window", 0.94, 0.78, 0.004, 0.150, 0.00, 0, 0},
+	{"concurrency", 0.97, 0.88, 0.012, 0.034, 0.00, 0, 0},
 	{"concurrency steps", 0.49, 0.05, 0.050, 0.263, 0.00, 0, 0},
 	{"queue", 0.97, 0.91, 0.003, 0.018, 0.00, 0, 0},
 	{"outage", 0.94, 0.80, 0.045, 0.280, 0.00, 0, 12},
@@ -44,11 +46,11 @@ var thresholds = []threshold{
 	{"shared", 0.85, 0.63, 0.100, 0.150, 0.50, 0, 0},
 	{"drift", 0.95, 0.78, 0.030, 0.150, 0.00, 0, 0},
 	{"bad rows", 0.92, 0.12, 0.011, 0.182, 0.00, 0, 0},
-	{"chance", 0.92, 0.36, 0.014, 0.080, 0.00, 0, 0},
-	{"hosted model", 0.70, 0.40, 0.012, 0.110, 0.00, 0, 0},
-	{"pauses", 0.87, 0.53, 0.003, 0.070, 0.00, 0, 0},
+	{"chance", 0.92, 0.40, 0.014, 0.080, 0.00, 0, 0},
+	{"hosted model", 0.75, 0.40, 0.012, 0.110, 0.00, 0, 0},
+	{"pauses", 0.90, 0.55, 0.003, 0.085, 0.00, 0, 0},
 	{"sliding window", 0.88, 0.58, 0.045, 0.120, 0.00, 0, 0},
-	{"mixed", 0.90, 0.45, 0.019, 0.090, 0.00, 0, 12},
+	{"mixed", 0.90, 0.50, 0.019, 0.090, 0.00, 0, 12},
 }
 
 // What is measured: enough services to notice a law that got worse, few enough to wait for.

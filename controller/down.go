@@ -1,0 +1,95 @@
+package controller
+
+import "math"
+
+// fail takes a failure. One says nothing of the limit, and that of a retry nothing of
+// the service either. Many in a row say that the service is down, if it ever worked; and
+// if far more fail than did before, it is too much for it.
+func (s *seek) fail(a attempt, o *Outcome) {
+	if !s.trip.worked {
+		s.outage.succeed(a.start) // it was not refused: what never worked is not down
+	}
+	if s.outage.is {
+		s.outage.probed(o)
+	}
+	if !o.Fresh() || !s.trip.worked {
+		s.ignore(a, o)
+		return
+	}
+	s.surge.add(1)
+	s.miss(a)
+	switch {
+	case s.outage.is:
+		s.outage.lastMiss, s.outage.refusing = max(s.outage.lastMiss, a.start), false
+	case s.outage.failing(o.InFlight, s.surge.always):
+		s.goDown(false)
+	case s.surge.is():
+		s.refuse(a, o)
+	}
+}
+
+func (s *seek) miss(a attempt) {
+	s.outage.miss(a, pressure{rate: s.pace.works, slots: s.slots.works, proven: !s.startup.on && s.recovery.accepted >= 10})
+}
+
+// goDown has the service be asked now and then whether it is there again.
+func (s *seek) goDown(refusing bool) {
+	before := s.outage.since
+	s.outage.start(s.newest, refusing)
+	s.outage.sent = s.sent()
+	s.quota.down(&s.outage, s.newest, before)
+	s.pace.trial, s.slots.trial = 0, 0
+	s.reason = ReasonDown
+	if s.startup.on {
+		s.endStartup()
+	}
+}
+
+// longOutage is how many seconds make what failed before another day's.
+const longOutage = 10
+
+// revive goes on where we were.
+func (s *seek) revive(a attempt) {
+	long := a.start-s.outage.since > longOutage
+	rate, window := s.quota.back(&s.outage, a)
+	s.pace.works, s.slots.works = rate, s.outage.pressed.slots
+	s.outage.end()
+	switch {
+	case window:
+		s.pace.fails = 1.01 * rate
+	case long:
+		s.pace.fails = math.Inf(1)
+	}
+	s.pace.overtaken()
+	s.slots.overtaken()
+	s.delivery.forget()
+	s.reason = ReasonBack
+	s.lowered(s.now)
+	s.pace.rested, s.slots.rested = s.now, s.now
+	if !window { // what comes back may be another: try soon
+		s.pace.rested += closeRest - s.price.rest(0)
+		s.slots.rested = s.pace.rested
+	}
+	s.outage.pressed = pressure{rate: s.pace.works, slots: s.slots.works}
+}
+
+const (
+	silentMisses = 3   // attempts one after another without a success: it is time to wait longer and longer, …
+	silentTimes  = 3   // as long as there was none until now, …
+	windowTimes  = 0.5 // or half as long …
+	shortWindow  = 1   // for so many seconds, since a used-up window of a second is soon over, …
+	quickPace    = 10  // where more than so many are sent in a second
+)
+
+// silentWait returns how long to wait until the next attempt, when nothing is accepted.
+func (s *seek) silentWait() float64 {
+	run := s.delivery.run()
+	if len(run) < silentMisses || run[0].start < s.outage.began {
+		return 0
+	}
+	passed := s.now - run[0].start
+	if passed < shortWindow && s.pace.works > quickPace {
+		return windowTimes * passed
+	}
+	return silentTimes * passed
+}

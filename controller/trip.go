@@ -1,0 +1,34 @@
+package controller
+
+// A roundTrip is how long attempts take.
+type roundTrip struct {
+	success, refusal mean
+	raised           float64 // when the pace was; refusals from before are of another rate
+	settled          float64 // attempts from before say nothing of how long they take
+	worked           bool    // there was a success
+}
+
+// echo is how long it takes to hear of a refusal.
+func (t *roundTrip) echo() float64 {
+	if t.refusal.n > 0 {
+		return t.refusal.value
+	}
+	return t.success.value
+}
+
+// quickRefusals reports whether refusals are heard of long before successes: then those
+// attempts of which nothing was heard have been accepted.
+func (t *roundTrip) quickRefusals() bool {
+	return t.refusal.n > 0 && t.refusal.value < t.success.value/4
+}
+
+// instant is a latency, in seconds, below which a few divisions would cost more than an
+// attempt does.
+const instant = 10e-6
+
+// unhindered reports whether nothing was ever refused, all that the bounds allow is in
+// force, and attempts take next to no time: then there is nothing to find out.
+func (s *seek) unhindered() bool {
+	return s.startup.on && s.trip.success.value < instant && s.trip.success.n >= meanSpan &&
+		s.slots.works == float64(s.bounds.MaxLimit) && s.pace.works >= s.fastest
+}
