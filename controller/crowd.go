@@ -3,10 +3,14 @@ package controller
 // noise is a latency, in seconds, below which a difference is the scheduler's.
 const noise = 100e-6
 
+// settleTrips is for how many times the usual latency nothing is compared after a change:
+// the quick attempts end first.
+const settleTrips = 3
+
 // crowded looks whether attempts wait for one another at the service. If so, what is in
 // flight beyond what it works on only makes them slower.
 func (s *seek) crowded(a attempt, o *Outcome) bool {
-	if a.start < s.trip.settled || s.trip.success.value < noise {
+	if a.start < s.trip.settled || s.now < s.trip.settled+settleTrips*s.trip.success.value || s.trip.success.value < noise {
 		return false
 	}
 	q := &s.queueing

@@ -740,3 +740,18 @@ func TestLateRefusalsOfATrialLeaveWhatWorkedBefore(t *testing.T) {
 		t.Errorf("not of a trial: %v/s, %v in the bank; want what was accepted, and nothing paid", s.pace.works, s.price.bank)
 	}
 }
+
+// After a change the quick attempts end first, so nothing is compared for three times as long
+// as they usually take.
+func TestNothingIsComparedSoonAfterAChange(t *testing.T) {
+	s := seekAtRest()
+	s.trip.settled = s.now - 2.9*s.trip.success.value
+	o := &Outcome{Verdict: Succeeded, Took: seconds(s.trip.success.value)}
+	if s.crowded(attempt{1, s.now}, o); s.queueing.recent.n != 0 {
+		t.Error("an attempt was counted that ended soon after the change")
+	}
+	s.trip.settled = s.now - 3.1*s.trip.success.value
+	if s.crowded(attempt{1, s.now}, o); s.queueing.recent.n != 1 {
+		t.Error("an attempt was not counted that ended long after the change")
+	}
+}
