@@ -23,8 +23,8 @@ type Options struct {
 	// of power may take the last commits.
 	Sync bool
 
-	// Fresh forgets what the journal holds, of whichever run and version. Another file than
-	// a journal is left alone.
+	// Fresh forgets the results that the journal holds, of whichever run and version. What the
+	// throttle has learned and used stays. Another file than a journal is left alone.
 	Fresh bool
 }
 

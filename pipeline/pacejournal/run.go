@@ -35,7 +35,8 @@ type Result[In, Out any] struct {
 // those that are not known are in order among themselves. For the order of all jobs, use
 // Results afterwards. Of several jobs with one key, one is done, and the others get its
 // result. A slow loop slows the intake; some thousand results may be stored before they
-// are looked at.
+// are looked at. Some three hundred jobs are taken ahead of the pipeline; if its throttle
+// closes, they come back.
 //
 // Not stored is what the run let go of: when ctx is done, or the throttle closed, or
 // the work's error is context.Canceled, or ErrNested. If the journal cannot be written,
@@ -116,7 +117,7 @@ func (f *feeder) wait() {
 }
 
 func (r *run[In, Out]) start(p pipeline.Stage[In, Out], jobs iter.Seq[In]) *feeder {
-	feed, f := make(chan In, mostAsked), new(feeder)
+	feed, f := make(chan In, mostFed), new(feeder)
 	f.goroutine.Go(func() {
 		f.exited = true
 		defer close(feed)
@@ -207,10 +208,12 @@ func (r *run[In, Out]) collect(results <-chan pipeline.Result[In, Out]) {
 	}
 }
 
-// How many jobs are looked up or stored at once, at most. Chosen: from some hundred on, a
-// transaction costs little for each, and those that are looked up are not begun yet.
+// How many jobs are taken ahead, and looked up or stored at once, at most. Chosen: from
+// some hundred on, a transaction costs little for each, and those that are taken ahead are
+// taken too early for a run that stops.
 const (
-	mostAsked  = 256
+	mostFed    = 64
+	mostAsked  = 128
 	mostStored = 1024
 )
 

@@ -101,10 +101,7 @@ func (s *store) begin(o Options) error {
 	case !ours && tables > 0:
 		return ErrForeign
 	case ours && o.Fresh:
-		if err := s.exec(clean); err != nil {
-			return err
-		}
-		return s.create(o)
+		return s.renew(o, version == schemaVersion)
 	case !ours:
 		return s.create(o)
 	case version != schemaVersion:
@@ -130,6 +127,18 @@ func (s *store) create(o Options) error {
 		s.setAbout("run", o.Run),
 		s.setAbout("id", s.id),
 	)
+}
+
+// renew begins anew. What a throttle has used stays used, if it is known.
+func (s *store) renew(o Options, known bool) error {
+	throttle := ""
+	if known {
+		var err error
+		if throttle, err = s.about("throttle"); err != nil {
+			return err
+		}
+	}
+	return errors.Join(s.exec(clean), s.create(o), s.setAbout("throttle", throttle))
 }
 
 func (s *store) exec(text string) error {
