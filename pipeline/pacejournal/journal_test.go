@@ -222,6 +222,20 @@ func TestTwoLoopsShareTheWork(t *testing.T) {
 	}
 }
 
+// The log is in memory that is not shared: on a file system without it, and on a full disk, a journal opens all the same.
+func TestThereIsNoThirdFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	for range 3 {
+		j := openAt(t, path, Options{})
+		mustSquare(t, all(j, t.Context(), through(t, square), numbers(100)), 100)
+		files, err := filepath.Glob(path + "*")
+		if want := []string{path, path + "-wal"}; err != nil || !slices.Equal(files, want) {
+			t.Errorf("got %v and %v, want %v", files, err, want)
+		}
+		j.Close()
+	}
+}
+
 func TestIdempotencyKeysStayTheSame(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j := openAt(t, path, Options{})

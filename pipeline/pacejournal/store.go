@@ -62,29 +62,43 @@ type store struct {
 var background = context.Background()
 
 func openStore(path string, o Options) (*store, error) {
-	synchronous := "synchronous(NORMAL)"
-	if o.Sync {
-		synchronous = "synchronous(FULL)"
-	}
-	pragmas := url.Values{"_pragma": {
-		"locking_mode(EXCLUSIVE)", // until close, or until the process is gone: two runs at once would do the same jobs
-		"journal_mode(WAL)", synchronous,
-		"wal_autocheckpoint(4000)", // 16 MB, so that pages which change often are written back seldom
-		"cache_size(-32000)",       // KB
-	}}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas.Encode())
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath())
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1) // the lock belongs to a connection
 	s := &store{db: db, stmts: map[string]*sql.Stmt{}}
 	if s.conn, err = db.Conn(background); err == nil {
+		err = s.configure(o.Sync)
+	}
+	if err == nil {
 		err = s.transact(func() error { return s.begin(o) })
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// configure sets what holds for the connection. The locks come first: then the log of WAL
+// needs no third file of shared memory.
+func (s *store) configure(sync bool) error {
+	synchronous := "NORMAL"
+	if sync {
+		synchronous = "FULL"
+	}
+	for _, pragma := range []string{
+		"locking_mode = EXCLUSIVE", // until close, or until the process is gone: two runs at once would do the same jobs
+		"journal_mode = WAL",
+		"synchronous = " + synchronous,
+		"wal_autocheckpoint = 4000", // 16 MB, so that pages which change often are written back seldom
+		"cache_size = -32000",       // KB
+	} {
+		if err := s.exec("PRAGMA " + pragma); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // begin makes sure that the file is a journal of this run, and makes it one if it is new.
