@@ -2,8 +2,8 @@
 # modernc.org/sqlite v1.61.1 (Go module), SQLite's driver in Go.
 #
 # The _pragma parameters of a data source name are not run in the order in which they are given, but in that of the
-# alphabet (busy_timeout first). SQLite's manual says that a WAL database needs no shared memory "if the EXCLUSIVE locking
-# mode is set prior to the first WAL-mode access": journal_mode(WAL) after locking_mode(EXCLUSIVE) does that in a program,
+# alphabet (busy_timeout first). By SQLite's manual (wal.html, section 8), a WAL database needs no shared memory if
+# locking_mode is EXCLUSIVE before the first access: journal_mode(WAL) after locking_mode(EXCLUSIVE) does that in a program,
 # but not in a name, where journal_mode opens the log first. So there is a file of shared memory, and where there can be none,
 # as on a disk that is full, the database does not open.
 #
