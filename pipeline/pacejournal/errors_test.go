@@ -1,6 +1,7 @@
 package pacejournal
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -111,8 +112,8 @@ func TestArgumentsAreChecked(t *testing.T) {
 			_, err := Open[int, int]("x", nil, Options{})
 			return err
 		},
-		"type of results: pacejournal.hidden.secret: got a field that is not exported": func() error {
-			_, err := Open[int, []map[string]*hidden]("x", strconv.Itoa, Options{})
+		"type of results: bytes.Buffer.buf: got a field that is not exported": func() error {
+			_, err := Open[int, []map[string]*bytes.Buffer]("x", strconv.Itoa, Options{})
 			return err
 		},
 		"type of results: error: got the interface error": func() error {
@@ -134,9 +135,8 @@ func TestArgumentsAreChecked(t *testing.T) {
 }
 
 type (
-	hidden struct{ secret int }
-	loud   struct{ Call func() }
-	fine   struct {
+	loud struct{ Call func() }
+	fine struct {
 		At    time.Time
 		Any   any
 		Again *fine
