@@ -147,6 +147,8 @@ func TestAKilledProcessLosesAndDoublesNothing(t *testing.T) {
 			})
 			if done {
 				finished++
+			} else if kill%2 == 0 { // else the next process is the first to open what was left
+				noteStored(t, path, told)
 			}
 		}
 		mustHoldAll(t, path)
@@ -197,6 +199,20 @@ func runUntilKilled(t *testing.T, service *squarer, path string, delay time.Dura
 		default:
 			return cmd.ProcessState.Success()
 		}
+	}
+}
+
+// noteStored adds what is stored, though perhaps nobody was told.
+func noteStored(t *testing.T, path string, told map[int]bool) {
+	t.Helper()
+	j := openAt(t, path, Options{})
+	defer j.Close()
+	for e, err := range j.All() {
+		n, wrong := strconv.Atoi(strings.TrimPrefix(e.Key, "number "))
+		if err != nil || wrong != nil {
+			t.Fatalf("got %+v and %v", e, err)
+		}
+		told[n] = true
 	}
 }
 

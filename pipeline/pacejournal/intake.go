@@ -31,12 +31,12 @@ func (r *run[In, Out]) intake(feed <-chan In) {
 	}
 }
 
-// receive waits for a job, or for the first twin's flight to be over, and returns the jobs
-// that are there. When no more come, feed is nil from then on.
+// receive waits for a job, or until a twin's flight may be over, and returns the jobs that
+// are there. When no more come, feed is nil from then on.
 func (r *run[In, Out]) receive(feed <-chan In, twins []twin[In]) ([]In, <-chan In) {
-	var landed, canceled, over <-chan struct{}
+	var landed, landedElsewhere, canceled, over <-chan struct{}
 	if len(twins) > 0 {
-		landed, canceled, over = twins[0].flight.over, r.ctx.Done(), r.over
+		landed, landedElsewhere, canceled, over = r.landed, twins[0].flight.over, r.ctx.Done(), r.over
 	}
 	in := feed
 	if len(twins) >= mostAsked {
@@ -50,6 +50,8 @@ func (r *run[In, Out]) receive(feed <-chan In, twins []twin[In]) ([]In, <-chan I
 		}
 		batch = append(batch, job)
 	case <-landed:
+		return nil, feed
+	case <-landedElsewhere: // in another run
 		return nil, feed
 	case <-canceled:
 		return nil, feed

@@ -209,6 +209,33 @@ func TestOneOfSeveralWithTheSameKeyIsDone(t *testing.T) {
 	}
 }
 
+// A job that waits for another one with its key does not wait for others.
+func TestOneOfSeveralWithTheSameKeyWaitsForNoOtherJob(t *testing.T) {
+	j := open(t)
+	gate, read := make(chan struct{}), make(chan struct{})
+	p := through(t, func(ctx context.Context, n int) (int, error) {
+		if n == 0 {
+			<-gate
+		}
+		return square(ctx, n)
+	})
+	count := map[int]int{}
+	for r := range j.Each(t.Context(), p, func(yield func(int) bool) {
+		for _, n := range []int{0, 0, 1, 1} {
+			yield(n)
+		}
+		<-read // no further job comes that would have it looked at the others
+	}) {
+		if count[r.In]++; count[1] == 2 && count[0] == 0 {
+			close(gate)
+			close(read)
+		}
+	}
+	if count[0] != 2 || count[1] != 2 {
+		t.Errorf("got %v, want two results of each", count)
+	}
+}
+
 func TestTwoLoopsShareTheWork(t *testing.T) {
 	j := open(t)
 	work := newCounted()

@@ -63,7 +63,7 @@ func (j *Journal[In, Out]) Each(ctx context.Context, p pipeline.Stage[In, Out], 
 		ctx, cancel := context.WithCancelCause(ctx)
 		r := &run[In, Out]{
 			journal: j, ctx: ctx, cancel: cancel, deadline: deadline,
-			todo: make(chan In, mostAsked), over: make(chan struct{}), out: make(chan []Result[In, Out], 1),
+			todo: make(chan In, mostAsked), over: make(chan struct{}), out: make(chan []Result[In, Out], 1), landed: make(chan struct{}, 1),
 			memory: newMemory(p),
 		}
 		feeder := r.start(p, jobs)
@@ -99,7 +99,8 @@ type run[In, Out any] struct {
 	todo     chan In
 	over     chan struct{} // closed when the pipeline takes and gives no more
 	out      chan []Result[In, Out]
-	memory   memory // collect's
+	landed   chan struct{} // some jobs were stored since intake looked
+	memory   memory        // collect's
 }
 
 // A feeder is the goroutine that the iterator of jobs runs on.
@@ -202,6 +203,10 @@ func (r *run[In, Out]) collect(results <-chan pipeline.Result[In, Out]) {
 			pending = append(pending, Result[In, Out]{Result: res})
 			pending = drain(in, pending)
 		case err := <-stored:
+			select {
+			case r.landed <- struct{}{}:
+			default: // intake has not looked yet
+			}
 			r.handOut(storing, err)
 			storing = nil
 		}
