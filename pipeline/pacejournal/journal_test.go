@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/paceline-go/paceline/pipeline"
 )
@@ -158,6 +159,59 @@ func TestWhatWasCutOffIsDoneByTheNextRun(t *testing.T) {
 		t.Errorf("got %d known, want %d", known(results), stored)
 	} else {
 		mustSquare(t, results, 1000)
+	}
+}
+
+// Whatever error the work makes of it, what ends because the run does has not failed.
+func TestNoFailureOfACancelledRunIsFinal(t *testing.T) {
+	j := open(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	for r := range j.Each(ctx, through(t, func(ctx context.Context, n int) (int, error) {
+		cancel()
+		<-ctx.Done()
+		return 0, errors.New("broken off")
+	}), numbers(10)) {
+		if r.Stored || r.Err == nil {
+			t.Errorf("got %+v, want it left for the next run", r)
+		}
+	}
+	deadline, done := context.WithTimeout(t.Context(), time.Hour)
+	defer done()
+	for r := range j.Each(deadline, through(t, func(context.Context, int) (int, error) {
+		return 0, pipeline.Fatal(context.DeadlineExceeded) // as what had no time for another attempt
+	}), numbers(10)) {
+		if r.Stored || !errors.Is(r.Err, context.DeadlineExceeded) {
+			t.Errorf("got %+v, want it left for the next run", r)
+		}
+	}
+	mustSquare(t, all(j, t.Context(), through(t, square), numbers(10)), 10)
+}
+
+// What is between two stages when the second one closes comes back with ErrClosed, and has not failed.
+func TestWhatAClosedStageDoesNotDoIsLeftForTheNextRun(t *testing.T) {
+	j := open(t)
+	second := through(t, square)
+	closed := 0
+	for r := range j.Each(t.Context(), pipeline.Then(through(t, func(_ context.Context, n int) (int, error) {
+		if n == 100 {
+			second.Throttle().Close()
+		}
+		return n, nil
+	}), second), numbers(1000)) {
+		if errors.Is(r.Err, pipeline.ErrClosed) {
+			closed++
+		}
+		if r.Stored != (r.Err == nil) {
+			t.Fatalf("got %+v", r)
+		}
+	}
+	if closed == 0 {
+		t.Error("got nothing that was not done")
+	}
+	for r := range j.Each(t.Context(), through(t, square), numbers(1000)) {
+		if r.Err != nil || r.Out != r.In*r.In || !r.Stored {
+			t.Errorf("got %+v from the next run", r)
+		}
 	}
 }
 
