@@ -22,7 +22,7 @@ const journalCaption = `## Journal
 What pipeline/pacejournal costs a job, beside paceline on without it, and beside one INSERT of the program's own for each result that comes
 out of the loop, in the same database settings (modernc.org/sqlite, WAL); %d workers, %s jobs, of what takes longer a tenth, of INSERTs that are synced a hundredth; median
 (min–max) of %d rounds, the contestants taking turns; ratios are medians of the ratios of each round. Synced: synchronous=FULL, else NORMAL. Known: all
-results were stored by a run before. The work adds 1, or is busy for 10 us and then adds 1.
+results were stored by a run before. The work adds 1, or is busy for 10 us and then adds 1. CPU: of all processors, which says more where others use them, too.
 
 `
 
@@ -43,7 +43,7 @@ func journal(w io.Writer, size sizes) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	t := newTable("", "ns per job", "jobs a second", "× without", "10 us: ns per job", "× without")
+	t := newTable("", "ns per job", "jobs a second", "× without", "CPU, ns per job", "10 us: ns per job", "× without")
 	cs, idle, err := journalTimes(dir, size, addOne)
 	if err != nil {
 		return err
@@ -53,9 +53,9 @@ func journal(w io.Writer, size sizes) error {
 		return err
 	}
 	for _, c := range cs {
-		ns, more := idle[c.name], busy[c.name]
-		t.addFor(c.name, spread(ns), count(int(1e9/quantile(ns, 0.5))), fmt.Sprintf("%.1f", ns.over(idle[oursOnName])),
-			spread(more), fmt.Sprintf("%.2f", more.over(busy[oursOnName])))
+		ns, more := idle[c.name].ns, busy[c.name].ns
+		t.addFor(c.name, spread(ns), count(int(1e9/quantile(ns, 0.5))), fmt.Sprintf("%.1f", ns.over(idle[oursOnName].ns)),
+			spread(idle[c.name].cpu), spread(more), fmt.Sprintf("%.2f", more.over(busy[oursOnName].ns)))
 	}
 	t.print(w)
 	return manyKeys(w, dir, size.journalKeys)
@@ -70,8 +70,11 @@ func busyFor(d time.Duration) work {
 	}
 }
 
-// journalTimes returns the ns per job of each contestant and round.
-func journalTimes(dir string, size sizes, do work) ([]contestant, map[string]series, error) {
+// times are ns per job, on the clock and of processors.
+type times struct{ ns, cpu series }
+
+// journalTimes returns the times of each contestant and round.
+func journalTimes(dir string, size sizes, do work) ([]contestant, map[string]*times, error) {
 	filled := filepath.Join(dir, "known.db")
 	cs := []contestant{
 		{name: oursOnName, run: paceline(everythingOn)},
@@ -82,7 +85,10 @@ func journalTimes(dir string, size sizes, do work) ([]contestant, map[string]ser
 		{name: insertSyncedName, run: inserted(dir, "FULL")},
 	}
 	journaled(dir, filled, false)(overheadWorkers, addOne, feed(size.journalJobs)) // so that they are known
-	all := map[string]series{}
+	all := map[string]*times{}
+	for _, c := range cs {
+		all[c.name] = new(times)
+	}
 	for range size.rounds {
 		for _, c := range cs {
 			jobs := size.journalJobs
@@ -92,11 +98,14 @@ func journalTimes(dir string, size sizes, do work) ([]contestant, map[string]ser
 			case insertSyncedName:
 				jobs /= 100
 			}
+			before := cpuTime()
 			one, err := measure(c, overheadWorkers, jobs, do)
 			if err != nil {
 				return nil, nil, err
 			}
-			all[c.name] = append(all[c.name], one.ns)
+			used := cpuTime() - before
+			all[c.name].ns = append(all[c.name].ns, one.ns)
+			all[c.name].cpu = append(all[c.name].cpu, float64(used.Nanoseconds())/float64(jobs))
 		}
 	}
 	return cs, all, nil
