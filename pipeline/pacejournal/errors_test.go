@@ -100,6 +100,15 @@ func TestAPlaceThatCannotBeWrittenIsAnError(t *testing.T) {
 	mustFail(t, filepath.Join(file, "journal.db"), Options{}, ErrReadOnly)
 	mustFail(t, filepath.Join(t.TempDir(), "none", "journal.db"), Options{}, ErrReadOnly)
 	mustFail(t, t.TempDir(), Options{}, ErrReadOnly)
+	mustFail(t, ":memory:", Options{}, ErrReadOnly, "want a place where it can be WAL")
+}
+
+func TestAnyNameIsThatOfAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a ?b#c%20&d.db")
+	openAt(t, path, Options{}).Close()
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestArgumentsAreChecked(t *testing.T) {

@@ -227,6 +227,27 @@ func TestLeavingTheLoopKeepsWhatWasDone(t *testing.T) {
 	}
 }
 
+// As from pipeline.Each: what was done by then is stored.
+func TestAPanicOfTheJobsComesOutOfTheLoop(t *testing.T) {
+	j := open(t)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("got no panic")
+			}
+		}()
+		all(j, t.Context(), through(t, square), func(yield func(int) bool) {
+			for n := range 100 {
+				yield(n)
+			}
+			panic("no more jobs")
+		})
+	}()
+	if results := all(j, t.Context(), through(t, square), numbers(100)); known(results) != 100 {
+		t.Errorf("got %d known, want all that came before the panic", known(results))
+	}
+}
+
 func TestADrainedThrottleGivesBackWhatItDoesNotDo(t *testing.T) {
 	j := open(t)
 	work := newCounted()

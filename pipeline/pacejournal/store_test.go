@@ -2,7 +2,7 @@ package pacejournal
 
 import "testing"
 
-// What is there stays as it is, whoever tries to store it again.
+// What is there stays as it is when it is stored again.
 func TestARowIsStoredOnce(t *testing.T) {
 	j := open(t)
 	why := "no such number"
