@@ -1,6 +1,6 @@
 // Command bench measures paceline beside other libraries and prints what it found as Markdown tables.
 //
-//	go run ./bench                   from the root: all tables, a few minutes
+//	go run ./bench                   from the root: all tables, ten minutes or so
 //	go run ./bench -table overhead   one of overhead, growth, pace, telemetry, journal
 //	go run ./bench -quick            all tables on small numbers, to see that everything runs
 //
@@ -37,7 +37,7 @@ type sizes struct {
 func full() sizes {
 	return sizes{
 		jobs: 300_000, rounds: 7,
-		journalJobs: 300_000, journalKeys: 10_000_000,
+		journalJobs: 300_000, journalKeys: 1_000_000,
 		growthRounds: 3, growthJobs: []int{1e4, 1e5, 1e6, 1e7},
 		workerJobs: 300_000, workers: []int{1, 10, 100, 1_000, 10_000},
 		paceFor: 2 * time.Second, paceSteps: 5, paceRounds: 3,
@@ -70,6 +70,7 @@ func run(w io.Writer, args []string) error {
 	small := flags.Bool("quick", false, "measure little: shows that everything runs, its figures mean nothing")
 	jobs := flags.Int("jobs", 0, "jobs per contestant and round of the overhead, telemetry and journal tables (default 300000)")
 	rounds := flags.Int("rounds", 0, "rounds of the overhead, telemetry and journal tables (default 7)")
+	keys := flags.Int("keys", 0, "jobs in the large journal of the journal table (default 1000000)")
 	patience := flags.Duration("timeout", 20*time.Minute, "give up, with all goroutines' stacks, after this `time`")
 	_ = flags.Parse(args) // ExitOnError
 
@@ -79,6 +80,9 @@ func run(w io.Writer, args []string) error {
 	}
 	if *jobs > 0 {
 		size.jobs, size.journalJobs = *jobs, *jobs
+	}
+	if *keys > 0 {
+		size.journalKeys = *keys
 	}
 	if *rounds > 0 {
 		size.rounds = *rounds
