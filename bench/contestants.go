@@ -62,7 +62,7 @@ func contestants() []contestant {
 }
 
 func contestantNamed(name string) (contestant, error) {
-	for _, c := range contestants() {
+	for _, c := range append(contestants(), contestant{name: journalName, run: journaledInPassing}) {
 		if c.name == name {
 			return c, nil
 		}

@@ -20,6 +20,7 @@ var peers = []string{
 	"golang.org/x/time",
 	"go.uber.org/ratelimit",
 	"go.opentelemetry.io/otel",
+	"modernc.org/sqlite",
 }
 
 func printMachine(w io.Writer) {

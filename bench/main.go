@@ -1,7 +1,7 @@
 // Command bench measures paceline beside other libraries and prints what it found as Markdown tables.
 //
-//	go run ./bench                   from the root: all tables, a few minutes
-//	go run ./bench -table overhead   one of overhead, growth, pace, telemetry
+//	go run ./bench                   from the root: all tables, ten minutes or so
+//	go run ./bench -table overhead   one of overhead, growth, pace, telemetry, journal
 //	go run ./bench -quick            all tables on small numbers, to see that everything runs
 //
 // For benchstat there is the overhead table as Go benchmarks too: go test -bench . ./bench
@@ -21,6 +21,9 @@ type sizes struct {
 	jobs   int // of the overhead and telemetry tables
 	rounds int
 
+	journalJobs int
+	journalKeys int // of a large journal
+
 	growthRounds int
 	growthJobs   []int
 	workerJobs   int // per number of workers
@@ -34,6 +37,7 @@ type sizes struct {
 func full() sizes {
 	return sizes{
 		jobs: 300_000, rounds: 7,
+		journalJobs: 300_000, journalKeys: 1_000_000,
 		growthRounds: 3, growthJobs: []int{1e4, 1e5, 1e6, 1e7},
 		workerJobs: 300_000, workers: []int{1, 10, 100, 1_000, 10_000},
 		paceFor: 2 * time.Second, paceSteps: 5, paceRounds: 3,
@@ -43,6 +47,7 @@ func full() sizes {
 func quick() sizes {
 	return sizes{
 		jobs: 20_000, rounds: 2,
+		journalJobs: 20_000, journalKeys: 50_000,
 		growthRounds: 1, growthJobs: []int{1e4, 1e5},
 		workerJobs: 50_000, workers: []int{1, 10, 100, 1_000, 10_000},
 		paceFor: 200 * time.Millisecond, paceSteps: 2, paceRounds: 1,
@@ -61,10 +66,11 @@ func run(w io.Writer, args []string) error {
 		return memoryChild(w, args[1:])
 	}
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
-	only := flags.String("table", "all", "which `table`: overhead, growth, pace, telemetry or all")
+	only := flags.String("table", "all", "which `table`: overhead, growth, pace, telemetry, journal or all")
 	small := flags.Bool("quick", false, "measure little: shows that everything runs, its figures mean nothing")
-	jobs := flags.Int("jobs", 0, "jobs per contestant and round of the overhead and telemetry tables (default 300000)")
-	rounds := flags.Int("rounds", 0, "rounds of the overhead and telemetry tables (default 7)")
+	jobs := flags.Int("jobs", 0, "jobs per contestant and round of the overhead, telemetry and journal tables (default 300000)")
+	rounds := flags.Int("rounds", 0, "rounds of the overhead, telemetry and journal tables (default 7)")
+	keys := flags.Int("keys", 0, "jobs in the large journal of the journal table (default 1000000)")
 	patience := flags.Duration("timeout", 20*time.Minute, "give up, with all goroutines' stacks, after this `time`")
 	_ = flags.Parse(args) // ExitOnError
 
@@ -73,7 +79,10 @@ func run(w io.Writer, args []string) error {
 		size = quick()
 	}
 	if *jobs > 0 {
-		size.jobs = *jobs
+		size.jobs, size.journalJobs = *jobs, *jobs
+	}
+	if *keys > 0 {
+		size.journalKeys = *keys
 	}
 	if *rounds > 0 {
 		size.rounds = *rounds
@@ -86,7 +95,7 @@ func printTables(w io.Writer, only string, size sizes) error {
 	tables := []struct {
 		name  string
 		print func(io.Writer, sizes) error
-	}{{"overhead", overhead}, {"growth", growth}, {"pace", pace}, {"telemetry", telemetry}}
+	}{{"overhead", overhead}, {"growth", growth}, {"pace", pace}, {"telemetry", telemetry}, {"journal", journal}}
 
 	printMachine(w)
 	found := false
@@ -100,7 +109,7 @@ func printTables(w io.Writer, only string, size sizes) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("-table: got %q, want overhead, growth, pace, telemetry or all", only)
+		return fmt.Errorf("-table: got %q, want overhead, growth, pace, telemetry, journal or all", only)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import "time"
 // was refused, or whose error is Fatal or Ignored, has used nothing. Without costs and records a budget thus limits nothing, unless it
 // counts requests. As long as neither cost nor mean is known, attempts reserve
 // equal shares, and the first ones may use more than there is: tell the costs. It
-// is kept in memory only.
+// is kept in memory only, but for what a Checkpoint of the throttle tells.
 type Budget struct {
 	Name     string        // for events, errors and hints; may be empty
 	Tokens   int64         // at least 1

@@ -28,8 +28,9 @@ type Report struct {
 	Gap     time.Duration // measured between recent dispatches; 0: not known
 	Events  []Event       // what the gates did, in order
 	Status  Status
-	Asked   []chan<- Snapshot // each gets one; must have room for it
-	Updates []Update          // of the configuration, in order
+	Asked   []chan<- Snapshot   // each gets one; must have room for it
+	Updates []Update            // of the configuration, in order
+	Visits  []func(*Controller) // are called when all else is judged
 
 	Urgent bool // the dispatcher waits for the answer
 
@@ -141,6 +142,7 @@ func (c *Controller) Run(reports <-chan *Report, answer func(*Report), spawn fun
 				c.adopt(judging.Now, u.Config) // without asking the policy again
 				c.decide(judging.Now, c.decided)
 			}
+			c.receive(judging)
 			c.conclude(judging)
 			answer(judging)
 			spawn(func() { c.Run(reports, answer, spawn) })
@@ -169,7 +171,17 @@ func (c *Controller) observe(r *Report) {
 		c.update(u.Now, u.Config)
 	}
 	c.hear(r.Now, r.Gap, r.Events[events:], r.Ends[ends:])
+	c.receive(r)
 	c.conclude(r)
+}
+
+// receive calls the visitors that have not been called.
+func (c *Controller) receive(r *Report) {
+	for len(r.Visits) > 0 {
+		visit := r.Visits[0]
+		r.Visits = r.Visits[1:]
+		visit(c)
+	}
 }
 
 // hear takes what has happened under one configuration, up to now.

@@ -23,7 +23,8 @@ type Policy interface {
 // Failures(now time.Time) int; a snapshot then shows that count. One that can go
 // on when the configuration is updated may have a method
 // Update(Policy, Bounds) (Setting, bool); if it has none, or returns false, and
-// there is a change for it, another law is started.
+// there is a change for it, another law is started. One that another process can go on
+// from may be a Learner.
 type Law interface {
 	// Next takes the outcome of one attempt, known at now, and returns the
 	// setting in force from then on.

@@ -22,11 +22,12 @@ const (
 	ReasonFailures                   // failures piled up
 	ReasonCooled                     // no failure for long enough
 	ReasonUpdate                     // the configuration is another
+	ReasonRecalled                   // a throttle of another process had learned it
 )
 
 var reasonNames = [...]string{
 	"", "start", "refused at this rate", "refused at this many", "queueing", "told by the server",
-	"trial", "trial held", "trial failed", "trial ended", "down", "back", "chance", "failures", "cooled", "update",
+	"trial", "trial held", "trial failed", "trial ended", "down", "back", "chance", "failures", "cooled", "update", "recalled",
 }
 
 func (r Reason) String() string {

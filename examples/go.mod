@@ -11,6 +11,7 @@ require (
 	github.com/openai/openai-go/v3 v3.96.0
 	github.com/paceline-go/paceline v0.0.0
 	github.com/paceline-go/paceline/pipeline/pacegrpc v0.0.0
+	github.com/paceline-go/paceline/pipeline/pacejournal v0.0.0
 	github.com/paceline-go/paceline/pipeline/paceotel v0.0.0
 	github.com/paceline-go/paceline/pipeline/pacepage v0.0.0
 	github.com/paceline-go/paceline/pipeline/paceterm v0.0.0
@@ -86,6 +87,7 @@ require (
 replace (
 	github.com/paceline-go/paceline => ../
 	github.com/paceline-go/paceline/pipeline/pacegrpc => ../pipeline/pacegrpc
+	github.com/paceline-go/paceline/pipeline/pacejournal => ../pipeline/pacejournal
 	github.com/paceline-go/paceline/pipeline/paceotel => ../pipeline/paceotel
 	github.com/paceline-go/paceline/pipeline/pacepage => ../pipeline/pacepage
 	github.com/paceline-go/paceline/pipeline/paceterm => ../pipeline/paceterm

@@ -50,7 +50,7 @@ type (
 
 	// A Budget is a number of tokens, or of requests, that attempts may use within
 	// a rolling window. Of tokens it only knows what it is told, by Cost or
-	// RecordTokens. It remembers nothing beyond the process. Its fields:
+	// RecordTokens. Beyond the process it is remembered by a Checkpoint only. Its fields:
 	// [controller.Budget].
 	Budget = controller.Budget
 
@@ -73,6 +73,10 @@ type (
 
 	// A Snapshot is a throttle at one moment. Its fields: [controller.Snapshot].
 	Snapshot = controller.Snapshot
+
+	// A Checkpoint is what a throttle of another process can go on from; see
+	// [Throttle.Checkpoint]. Its fields: [stage.Checkpoint].
+	Checkpoint = stage.Checkpoint
 
 	// A BudgetSnapshot is a budget at one moment.
 	BudgetSnapshot = controller.BudgetSnapshot
@@ -179,6 +183,7 @@ const (
 	ReasonFailures     = controller.ReasonFailures
 	ReasonCooled       = controller.ReasonCooled
 	ReasonUpdate       = controller.ReasonUpdate
+	ReasonRecalled     = controller.ReasonRecalled
 )
 
 // What a circuit is doing.

@@ -68,6 +68,12 @@ func (r *reporter) ask(asked chan<- controller.Snapshot) {
 	r.filling.Asked = append(r.filling.Asked, asked)
 }
 
+// visit has the controller's goroutine call f. Nothing starts before it has.
+func (r *reporter) visit(f func(*controller.Controller)) {
+	r.filling.Visits = append(r.filling.Visits, f)
+	r.suspect = true
+}
+
 // backlog is how many ends may pile up while the controller is busy.
 const backlog = 8 * batch
 
@@ -140,7 +146,7 @@ func (r *reporter) take() (s controller.Setting, ok bool) {
 	clear(f.Events)
 	clear(f.Asked)
 	f.Ends, f.Events, f.Asked = f.Ends[:0], f.Events[:0], f.Asked[:0]
-	f.Updates = nil
+	f.Updates, f.Visits = nil, nil
 	r.spare = f
 	return f.Setting, true
 }

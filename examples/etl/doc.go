@@ -2,8 +2,8 @@
 // loads the answers into SQLite, without losing or doubling a row, whatever the
 // service does and whenever the program is stopped.
 //
-//	extract ──► jobs ──► paceline: enrich over HTTP ──► results ──► load
-//	   CSV                    │                                     SQLite
+//	extract ──► jobs ──► paceline: enrich over HTTP ──► pacejournal ──► load
+//	   CSV                    │                         each answer     SQLite
 //	                  embedded service, which pushes back
 //
 // Run it from the root of the repo, stop it with Ctrl-C or SIGKILL, run it again:

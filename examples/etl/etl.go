@@ -10,6 +10,7 @@ import (
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/examples/service"
 	"github.com/paceline-go/paceline/pipeline"
+	"github.com/paceline-go/paceline/pipeline/pacejournal"
 	"github.com/paceline-go/paceline/pipeline/paceterm"
 )
 
@@ -20,7 +21,8 @@ const (
 
 // etl runs extract, enrich and load side by side. When intake ends it reads no
 // further row and finishes those it has; when abort ends it lets go of them.
-// Either way the next run goes on from what is in the database.
+// Either way the next run goes on from what is in the journal, which has each
+// answer before the database has it.
 func etl(abort, intake context.Context, o options, out io.Writer) (*summary, error) {
 	clk := clock.Real()
 	in := openSource(o.in)
@@ -28,7 +30,12 @@ func etl(abort, intake context.Context, o options, out io.Writer) (*summary, err
 	if err != nil {
 		return nil, err
 	}
-	target, err := openStore(o.db, o.fresh, in, found, clk.Now())
+	journal, err := openJournal(o, found)
+	if err != nil {
+		return nil, err
+	}
+	defer journal.Close()
+	target, err := openStore(o.db, o.fresh, clk.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +52,7 @@ func etl(abort, intake context.Context, o options, out io.Writer) (*summary, err
 	asker := newEnricher(url, o.concurrency)
 	defer asker.close()
 
-	j := &job{in: in, found: found, target: target, asker: asker, clock: clk, out: out, started: clk.Now(), events: make(chan pipeline.Event)}
+	j := &job{in: in, found: found, journal: journal, target: target, asker: asker, clock: clk, out: out, started: clk.Now(), events: make(chan pipeline.Event)}
 	if err := j.announce(url, backend != nil); err != nil {
 		return nil, err
 	}
@@ -85,27 +92,28 @@ func (o options) throttle() pipeline.Config {
 
 // job is one run. Only the goroutine that calls run touches it.
 type job struct {
-	in     source
-	found  survey
-	target *store
-	asker  *enricher
-	clock  clock.Clock
-	out    io.Writer
+	in      source
+	found   survey
+	journal *journal
+	target  *store
+	asker   *enricher
+	clock   clock.Clock
+	out     io.Writer
 
-	line      *paceterm.Line
-	events    chan pipeline.Event
-	open      bool // the circuit, or half-open
-	started   time.Time
-	ended     time.Time
-	before    int // rows in the database at the start
-	extracted extraction
-	history   history
-	rows      []loadedRow // that wait for their transaction
-	failures  []failure   // likewise
-	loaded    int
-	failed    int
-	reasons   []string // of the first failures
-	left      int      // taken, but let go of when the run was aborted
+	line     *paceterm.Line
+	events   chan pipeline.Event
+	open     bool // the circuit, or half-open
+	started  time.Time
+	ended    time.Time
+	before   int // rows in the database at the start
+	read     int // rows, those included that were there before
+	history  history
+	rows     []loadedRow // that wait for their transaction
+	failures []failure   // likewise
+	loaded   int
+	failed   int
+	reasons  []string // of the first failures
+	left     int      // taken, but let go of when the run was aborted
 }
 
 func (j *job) announce(url string, embedded bool) (err error) {
@@ -129,7 +137,7 @@ func (j *job) announce(url string, embedded bool) (err error) {
 	return nil
 }
 
-type result = pipeline.Result[record, service.Answer]
+type result = pacejournal.Result[record, service.Answer]
 
 func (j *job) run(abort, intake context.Context, cfg pipeline.Config) error {
 	work, letGo := context.WithCancel(context.Background())
@@ -158,18 +166,22 @@ func (j *job) run(abort, intake context.Context, cfg pipeline.Config) error {
 		letGo()
 	}
 	defer context.AfterFunc(abort, cancel)()
-	jobs, extracted := make(chan record), make(chan extraction, 1)
+	defer context.AfterFunc(intake, p.Throttle().Close)()
+	var extracted extraction
+	results := make(chan result)
 	go func() {
-		defer close(jobs)
-		extracted <- extract(intake, j.in, j.target.loadedFrom, jobs)
+		defer close(results)
+		for res := range j.journal.Each(work, p.Cost(cost), extracted.rows(intake, j.in)) {
+			results <- res
+		}
 	}()
 	aborted := func() bool { return abort.Err() != nil || work.Err() != nil }
-	if err := j.load(aborted, cancel, intake.Done(), p.Cost(cost).Run(work, jobs)); err != nil {
+	if err := j.load(aborted, cancel, intake.Done(), results); err != nil {
 		return err
 	}
-	j.extracted = <-extracted
 	j.ended = j.clock.Now()
-	return errors.Join(j.extracted.err, j.save(nil, j.extracted.broken))
+	j.read += len(extracted.broken)
+	return errors.Join(extracted.err, j.save(nil, extracted.broken))
 }
 
 // load is the loop of the run: what comes out goes into the database, and what the
@@ -184,7 +196,7 @@ func (j *job) load(aborted func() bool, cancel func(), stopping <-chan struct{},
 		select {
 		case res, more := <-results:
 			if open = more; more && failed == nil {
-				err = j.take(res, aborted())
+				err = j.take(res)
 			}
 		case <-tick.C:
 			if failed == nil {
@@ -234,17 +246,23 @@ func (j *job) announceStop(aborted bool) {
 	}
 }
 
-// take puts a result by for the next transaction. No failure is for good once
-// the run is aborted: without the abort the row would have had another try.
-func (j *job) take(res result, aborted bool) error {
+// take puts a result by for the next transaction. What the journal did not store
+// was cut off, or not begun: the next run does it.
+func (j *job) take(res result) error {
+	var broken *pacejournal.Error
 	switch {
+	case errors.As(res.Err, &broken):
+		return broken
 	case res.Err == nil:
-		j.rows = append(j.rows, loadedRow{res.In, res.Out})
-	case aborted:
+		j.rows = append(j.rows, loadedRow{res.In, res.Out, res.Known})
+	case res.Attempts == 0 && !res.Stored:
+		return nil
+	case !res.Stored:
 		j.left++
 	default:
 		j.failures = append(j.failures, failure{res.In.row, res.In.line, res.In.id, res.Attempts, fmt.Errorf("line %d: %w", res.In.line, res.Err)})
 	}
+	j.read++
 	if len(j.rows)+len(j.failures) < batch {
 		return nil
 	}
@@ -261,11 +279,11 @@ func (j *job) save(rows []loadedRow, failures []failure) error {
 	if len(rows)+len(failures) == 0 {
 		return nil
 	}
-	doubled, err := j.target.save(rows, failures)
+	loaded, doubled, err := j.target.save(rows, failures)
 	if err != nil {
 		return err
 	}
-	j.loaded += len(rows) - len(doubled)
+	j.loaded += loaded
 	j.failed += len(failures) + len(doubled)
 	for _, f := range append(failures, doubled...) {
 		if len(j.reasons) < mostReasons {

@@ -126,7 +126,7 @@ func TestEveryRowIsLoadedOnce(t *testing.T) {
 	f := newFixture(t)
 	f.service, _ = service.New(service.Config{FailShare: 0.05, Seed: 1})
 	sum := f.finish(t)
-	if sum.loaded != rows || sum.extracted.read != rows || sum.failed != 0 {
+	if sum.loaded != rows || sum.read != rows || sum.failed != 0 {
 		t.Errorf("got %+v, want %d read and loaded", sum, rows)
 	}
 	stats := f.service.Stats()
@@ -134,8 +134,8 @@ func TestEveryRowIsLoadedOnce(t *testing.T) {
 		t.Errorf("got %d attempts, %d failed, %d tokens, want what the service counted: %+v", sum.attempts, sum.broken, sum.tokens, stats)
 	}
 	again := f.finish(t)
-	if again.loaded != 0 || again.extracted.before != rows || f.service.Stats() != stats {
-		t.Errorf("again: got %d loaded and %d found, want no work", again.loaded, again.extracted.before)
+	if again.loaded != 0 || again.before != rows || f.service.Stats() != stats {
+		t.Errorf("again: got %d loaded and %d found, want no work", again.loaded, again.before)
 	}
 	f.fresh = true
 	if sum := f.finish(t); sum.loaded != rows || sum.audit.runs != 1 {
@@ -153,12 +153,12 @@ func TestAnInterruptedRunFinishesWhatItTook(t *testing.T) {
 		return false
 	})
 	sum := f.run(t, t.Context(), intake)
-	if sum.complete() || sum.loaded != sum.extracted.read || sum.left != 0 || sum.loaded == 0 {
-		t.Errorf("got %d loaded and %d left of %d read, want all of them loaded, and not the whole input", sum.loaded, sum.left, sum.extracted.read)
+	if sum.complete() || sum.loaded != sum.read || sum.left != 0 || sum.loaded == 0 {
+		t.Errorf("got %d loaded and %d left of %d read, want all of them loaded, and not the whole input", sum.loaded, sum.left, sum.read)
 	}
 	again := f.finish(t)
-	if again.extracted.before != sum.loaded || again.loaded != rows-sum.loaded || again.audit.runs != 2 {
-		t.Errorf("after %d loaded: got %d found and %d loaded by the second of %d runs", sum.loaded, again.extracted.before, again.loaded, again.audit.runs)
+	if again.before != sum.loaded || again.loaded != rows-sum.loaded || again.audit.runs != 2 {
+		t.Errorf("after %d loaded: got %d found and %d loaded by the second of %d runs", sum.loaded, again.before, again.loaded, again.audit.runs)
 	}
 	if served := f.service.Stats().Served; served != rows {
 		t.Errorf("got %d calls served, want no row asked for twice", served)
@@ -179,12 +179,12 @@ func TestAnAbortedRunLetsGoAndTheNextTakesUp(t *testing.T) {
 		return true
 	})
 	sum := f.run(t, abort, abort)
-	if sum.complete() || sum.failed != 0 || sum.left == 0 || sum.loaded+sum.left != sum.extracted.read {
-		t.Errorf("got %d loaded, %d failed and %d left of %d read, want some left and none failed", sum.loaded, sum.failed, sum.left, sum.extracted.read)
+	if sum.complete() || sum.failed != 0 || sum.left == 0 || sum.loaded+sum.left != sum.read {
+		t.Errorf("got %d loaded, %d failed and %d left of %d read, want some left and none failed", sum.loaded, sum.failed, sum.left, sum.read)
 	}
 	f.hook.Store(nil)
-	if again := f.finish(t); again.extracted.before != sum.loaded {
-		t.Errorf("got %d found, want the %d of the run before", again.extracted.before, sum.loaded)
+	if again := f.finish(t); again.before != sum.loaded {
+		t.Errorf("got %d found, want the %d of the run before", again.before, sum.loaded)
 	}
 }
 
@@ -199,8 +199,8 @@ func TestAKilledRunLosesAndDoublesNothing(t *testing.T) {
 		t.Fatal("the killed program ended well")
 	}
 	p.answer()
-	if sum := f.finish(t); sum.extracted.before == 0 || sum.extracted.before+sum.loaded != rows || sum.audit.runs != 2 {
-		t.Errorf("got %d found and %d loaded by %d runs, want some of each by two", sum.extracted.before, sum.loaded, sum.audit.runs)
+	if sum := f.finish(t); sum.before == 0 || sum.before+sum.loaded != rows || sum.audit.runs != 2 {
+		t.Errorf("got %d found and %d loaded by %d runs, want some of each by two", sum.before, sum.loaded, sum.audit.runs)
 	}
 }
 
@@ -216,8 +216,8 @@ func TestASignalEndsTheIntakeAndTheNextRunGoesOn(t *testing.T) {
 	if err := p.Wait(); p.ProcessState.ExitCode() != 130 {
 		t.Errorf("got %v, want exit status 130", err)
 	}
-	if sum := f.finish(t); sum.extracted.before < rows/3 || sum.audit.runs != 2 {
-		t.Errorf("got %d found by the second of %d runs, want at least %d", sum.extracted.before, sum.audit.runs, rows/3)
+	if sum := f.finish(t); sum.before < rows/3 || sum.audit.runs != 2 {
+		t.Errorf("got %d found by the second of %d runs, want at least %d", sum.before, sum.audit.runs, rows/3)
 	}
 }
 

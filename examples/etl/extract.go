@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"os"
 	"slices"
@@ -88,50 +89,26 @@ type failure struct {
 	err      error
 }
 
-// extraction is what became of the rows on the way to the jobs channel.
+// extraction is what becomes of the rows on the way to the pipeline.
 type extraction struct {
-	read   int       // rows
-	before int       // of them, loaded by an earlier run
-	broken []failure // of them, not usable
+	broken []failure // not usable
 	err    error     // that ended the reading early
 }
 
-// extract sends each row that is not loaded yet, until the input or the intake
-// ends.
-func extract(intake context.Context, s source, loaded func(id string) (row int, err error), jobs chan<- record) extraction {
-	var x extraction
-	err := s.read(io.Discard, func(rec record, err error) bool {
-		if intake.Err() != nil {
-			return false
-		}
-		x.read++
-		if err != nil {
-			x.broken = append(x.broken, failure{row: rec.row, line: rec.line, id: rec.id, err: err})
-			return true
-		}
-		switch row, err := loaded(rec.id); {
-		case err != nil:
-			x.err = err
-			return false
-		case row == rec.row:
-			x.before++
-			return true
-		case row != 0:
-			x.broken = append(x.broken, failure{row: rec.row, line: rec.line, id: rec.id, err: fmt.Errorf("line %d: %w", rec.line, twice(rec.id, row))})
-			return true
-		}
-		select {
-		case jobs <- rec:
-			return true
-		case <-intake.Done():
-			x.read-- // nobody took it
-			return false
-		}
-	})
-	if x.err == nil {
-		x.err = err
+// rows are the usable rows of the input, until that or the intake ends.
+func (x *extraction) rows(intake context.Context, s source) iter.Seq[record] {
+	return func(yield func(record) bool) {
+		x.err = s.read(io.Discard, func(rec record, err error) bool {
+			switch {
+			case intake.Err() != nil:
+				return false
+			case err != nil:
+				x.broken = append(x.broken, failure{row: rec.row, line: rec.line, id: rec.id, err: err})
+				return true
+			}
+			return yield(rec)
+		})
 	}
-	return x
 }
 
 func twice(id string, row int) error {

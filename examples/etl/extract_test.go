@@ -14,23 +14,17 @@ import (
 )
 
 func TestTheEmbeddedCitiesAreSound(t *testing.T) {
-	jobs := make(chan record)
-	extracted := make(chan extraction, 1)
-	go func() {
-		defer close(jobs)
-		extracted <- extract(t.Context(), openSource(""), func(string) (int, error) { return 0, nil }, jobs)
-	}()
 	seen := map[string]bool{}
-	for rec := range jobs {
+	var x extraction
+	for rec := range x.rows(t.Context(), openSource("")) {
 		if seen[rec.id] || rec.name == "" || len(rec.country) != 2 || rec.population < 50_000 ||
 			rec.lat < -90 || rec.lat > 90 || rec.lon < -180 || rec.lon > 180 {
 			t.Errorf("got %+v, want a whole record with an id of its own", rec)
 		}
 		seen[rec.id] = true
 	}
-	x := <-extracted
-	if x.err != nil || x.read != 8000 || len(seen) != 8000 || len(x.broken) != 0 {
-		t.Errorf("got %d read, %d sent, %v and %v, want 8000 of both", x.read, len(seen), x.broken, x.err)
+	if x.err != nil || len(seen) != 8000 || len(x.broken) != 0 {
+		t.Errorf("got %d rows, %v and %v, want 8000", len(seen), x.broken, x.err)
 	}
 }
 
@@ -71,17 +65,16 @@ func TestInputThatIsNoTable(t *testing.T) {
 
 func TestExtractStopsWithTheIntake(t *testing.T) {
 	intake, stop := context.WithCancel(t.Context())
-	jobs := make(chan record)
-	extracted := make(chan extraction, 1)
-	go func() {
-		extracted <- extract(intake, openSource(""), func(string) (int, error) { return 0, nil }, jobs)
-	}()
-	for range 10 {
-		<-jobs
+	defer stop()
+	var x extraction
+	n := 0
+	for range x.rows(intake, openSource("")) {
+		if n++; n == 10 {
+			stop()
+		}
 	}
-	stop()
-	if x := <-extracted; x.read != 10 || x.err != nil {
-		t.Errorf("got %d read and %v, want the 10 that were taken", x.read, x.err)
+	if n != 10 || x.err != nil {
+		t.Errorf("got %d rows and %v, want the 10 until the intake ended", n, x.err)
 	}
 }
 

@@ -1,22 +1,20 @@
 package main
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/paceline-go/paceline/examples/service"
-)
-
-var (
-	someInput = source{name: "some.csv"}
-	someRows  = survey{rows: 3, sha256: "of some.csv"}
+	"github.com/paceline-go/paceline/pipeline/pacejournal"
 )
 
 func open(t *testing.T, path string) *store {
 	t.Helper()
-	s, err := openStore(path, false, someInput, someRows, time.Unix(0, 0))
+	s, err := openStore(path, false, time.Unix(0, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,15 +23,15 @@ func open(t *testing.T, path string) *store {
 }
 
 func row(n int, id string) loadedRow {
-	return loadedRow{record{row: n, id: id}, service.Answer{Geohash: "u33dc0cpp", Noon: midsummer}}
+	return loadedRow{record: record{row: n, id: id}, Answer: service.Answer{Geohash: "u33dc0cpp", Noon: midsummer}}
 }
 
 func TestADoubleIsFoundNotHidden(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "etl.db"))
-	if doubled, err := s.save([]loadedRow{row(1, "a"), row(2, "b")}, nil); err != nil || len(doubled) != 0 {
+	if _, doubled, err := s.save([]loadedRow{row(1, "a"), row(2, "b")}, nil); err != nil || len(doubled) != 0 {
 		t.Fatalf("got %v and %v, want two rows saved", doubled, err)
 	}
-	doubled, err := s.save([]loadedRow{row(3, "c"), row(1, "a")}, nil)
+	_, doubled, err := s.save([]loadedRow{row(3, "c"), row(1, "a")}, nil)
 	if err != nil || len(doubled) != 1 || doubled[0].id != "a" {
 		t.Fatalf("got %v and %v, want the double of a", doubled, err)
 	}
@@ -48,7 +46,7 @@ func TestADoubleIsFoundNotHidden(t *testing.T) {
 
 func TestARowUnderAnotherIDIsAnError(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "etl.db"))
-	_, err := s.save([]loadedRow{row(1, "a"), row(1, "b")}, nil)
+	_, _, err := s.save([]loadedRow{row(1, "a"), row(1, "b")}, nil)
 	if err == nil || !strings.Contains(err.Error(), "UNIQUE constraint failed: city.row") {
 		t.Fatalf("got %v, want a broken constraint", err)
 	}
@@ -59,13 +57,13 @@ func TestARowUnderAnotherIDIsAnError(t *testing.T) {
 
 func TestTheCountOfInsertsShowsWhatTheTableCannot(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "etl.db"))
-	if _, err := s.save([]loadedRow{row(1, "a"), row(2, "b"), row(3, "c")}, nil); err != nil {
+	if _, _, err := s.save([]loadedRow{row(1, "a"), row(2, "b"), row(3, "c")}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.db.Exec("DELETE FROM city WHERE id = 'b'"); err != nil { // lost behind the program's back
 		t.Fatal(err)
 	}
-	if _, err := s.save([]loadedRow{row(2, "b")}, nil); err != nil {
+	if _, _, err := s.save([]loadedRow{row(2, "b")}, nil); err != nil {
 		t.Fatal(err)
 	}
 	a, err := s.audit()
@@ -77,34 +75,62 @@ func TestTheCountOfInsertsShowsWhatTheTableCannot(t *testing.T) {
 	}
 }
 
+// What an earlier run has loaded is not loaded again, and is no double either.
+func TestAKnownRowMayBeThere(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "etl.db"))
+	if _, _, err := s.save([]loadedRow{row(1, "a")}, nil); err != nil {
+		t.Fatal(err)
+	}
+	known := []loadedRow{row(1, "a"), row(2, "b"), row(3, "a")}
+	for i := range known {
+		known[i].known = true
+	}
+	loaded, doubled, err := s.save(known, nil)
+	if err != nil || loaded != 1 || len(doubled) != 1 || doubled[0].row != 3 {
+		t.Errorf("got %d loaded, %v and %v, want b loaded, and row 3 a double", loaded, doubled, err)
+	}
+}
+
 func TestTwoRunsCannotShareADatabase(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "etl.db")
-	open(t, path)
-	_, err := openStore(path, false, someInput, someRows, time.Unix(0, 0))
-	if err == nil || !strings.Contains(err.Error(), "in use by another run") {
+	o := options{db: filepath.Join(t.TempDir(), "etl.db")}
+	j, err := openJournal(o, survey{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if _, err := openJournal(o, survey{}); !errors.Is(err, pacejournal.ErrLocked) {
 		t.Errorf("got %v, want it to be in use", err)
 	}
 }
 
 func TestADatabaseOfAnotherInputIsLeftAlone(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "etl.db")
-	s := open(t, path)
-	if _, err := s.save([]loadedRow{row(1, "a")}, nil); err != nil {
+	o := options{db: filepath.Join(t.TempDir(), "etl.db")}
+	open := func(sha256 string) error {
+		j, err := openJournal(o, survey{sha256: sha256})
+		return errors.Join(err, closeIf(j))
+	}
+	if err := open("aa"); err != nil {
 		t.Fatal(err)
 	}
-	s.close()
-
-	other := survey{rows: 1, sha256: "of other.csv"}
-	_, err := openStore(path, false, source{name: "other.csv"}, other, time.Unix(0, 0))
-	if err == nil || !strings.Contains(err.Error(), "got other.csv as the input, want some.csv") {
+	if err := open("bb"); !errors.Is(err, pacejournal.ErrOtherRun) || !strings.Contains(err.Error(), anew) {
 		t.Errorf("got %v, want the other input refused", err)
 	}
-	s, err = openStore(path, true, source{name: "other.csv"}, other, time.Unix(0, 0))
-	if err != nil {
+	o.fresh = true
+	if err := open("bb"); err != nil {
+		t.Errorf("fresh: got %v", err)
+	}
+	o = options{db: filepath.Join(t.TempDir(), "other.db")}
+	if err := os.WriteFile(o.db, []byte("a letter"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
-	if n, err := s.loaded(); n != 0 || err != nil {
-		t.Errorf("fresh: got %d rows and %v, want none", n, err)
+	if err := open("aa"); err == nil || !strings.Contains(err.Error(), "got one without its journal") {
+		t.Errorf("got %v, want what has no journal refused", err)
 	}
+}
+
+func closeIf(j *journal) error {
+	if j == nil {
+		return nil
+	}
+	return j.Close()
 }

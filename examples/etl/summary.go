@@ -11,12 +11,13 @@ import (
 
 // summary is what is said at the end of a run.
 type summary struct {
-	rows      int // of the input
-	extracted extraction
-	loaded    int // by this run
-	failed    int
-	reasons   []string // of the first failures
-	left      int      // taken, and let go of
+	rows    int // of the input
+	read    int
+	before  int // loaded by earlier runs
+	loaded  int // by this run
+	failed  int
+	reasons []string // of the first failures
+	left    int      // taken, and let go of
 
 	attempts, refused, down, rejected, broken, tokens int64
 
@@ -39,7 +40,7 @@ func (j *job) summary(o options, backend *service.Server) (*summary, error) {
 	}
 	t := &j.asker.tally
 	s := &summary{
-		rows: j.found.rows, extracted: j.extracted, loaded: j.loaded, failed: j.failed, reasons: j.reasons, left: j.left,
+		rows: j.found.rows, read: j.read, before: j.before, loaded: j.loaded, failed: j.failed, reasons: j.reasons, left: j.left,
 		attempts: t.attempts.Load(), refused: t.refused.Load(), down: t.down.Load(),
 		rejected: t.rejected.Load(), broken: t.failed.Load(), tokens: t.tokens.Load(),
 		took: j.ended.Sub(j.started), best: -1, started: j.started, history: j.history,
@@ -68,7 +69,7 @@ func (s *summary) print(out io.Writer) {
 	fmt.Fprintln(out)
 	s.printVerdict(out)
 	line(out, "rows", "%s of %s read: %s loaded, %s were there before, %s failed, %s let go of",
-		thousands(s.extracted.read), thousands(s.rows), thousands(s.loaded), thousands(s.extracted.before), thousands(s.failed), thousands(s.left))
+		thousands(s.read), thousands(s.rows), thousands(s.loaded), thousands(s.before), thousands(s.failed), thousands(s.left))
 	s.printFailures(out)
 	s.printProof(out)
 	if s.attempts > 0 {

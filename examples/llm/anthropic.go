@@ -44,9 +44,9 @@ func anthropicAsker(o options, baseURL string, client *http.Client) asker {
 		if m.StopReason == "" {
 			return answer{}, loss(errCut)
 		}
-		a := answer{finish: string(m.StopReason), prompt: m.Usage.InputTokens, answer: m.Usage.OutputTokens}
+		a := answer{Finish: string(m.StopReason), PromptTokens: m.Usage.InputTokens, AnswerTokens: m.Usage.OutputTokens}
 		for _, block := range m.Content {
-			a.text += block.Text
+			a.Text += block.Text
 		}
 		return a, nil
 	}

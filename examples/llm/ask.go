@@ -13,12 +13,13 @@ import (
 	"github.com/paceline-go/paceline/pipeline/pacehttp"
 )
 
-// answer is what a model said.
+// answer is what a model said, as the journal keeps it.
 type answer struct {
-	text   string
-	finish string // why it ended there
-	prompt int64  // tokens
-	answer int64  // tokens
+	Prompt       string // that it answers
+	Text         string
+	Finish       string // why it ended there
+	PromptTokens int64
+	AnswerTokens int64
 }
 
 // asker asks a model for one answer, once. Its error says what became of the attempt: Overloaded, Fatal, or worth another try.
@@ -37,11 +38,12 @@ func newAsker(o options, baseURL string, base *http.Transport) asker {
 // work is the pipeline's: one attempt at one job.
 func (ask asker) work(ctx context.Context, j job) (answer, error) {
 	a, err := ask(ctx, j)
+	a.Prompt = j.Text
 	slot := pipeline.SlotFrom(ctx)
 	var lost *lostError
 	switch {
 	case err == nil:
-		slot.RecordTokens(a.prompt + a.answer)
+		slot.RecordTokens(a.PromptTokens + a.AnswerTokens)
 	case errors.As(err, &lost):
 		slot.RecordTokens(j.cost) // it may have been answered: nobody knows what it used
 	}

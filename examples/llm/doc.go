@@ -1,8 +1,8 @@
 // Command llm sends prompts to a language model, as fast as its quotas of requests and tokens a minute allow and no faster, and writes
 // the answers into a file, in order, without losing or doubling one, whenever the program is stopped.
 //
-//	prompts ──► jobs ──► paceline: the official SDK ──► results, in order ──► answers
-//	 JSONL                    │                                               JSONL
+//	prompts ──► jobs ──► paceline: the official SDK ──► pacejournal ──► answers, in order
+//	 JSONL                    │                           SQLite          JSONL
 //	             embedded server, or a real one
 //
 // What a prompt will use is estimated before it is sent: its tokens, counted with the model's vocabulary, and the longest answer

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/examples/llm/server"
 	"github.com/paceline-go/paceline/examples/llm/tokens"
 	"github.com/paceline-go/paceline/pipeline"
+	"github.com/paceline-go/paceline/pipeline/pacejournal"
 )
 
 const (
@@ -67,22 +69,22 @@ func answerAll(abort, intake context.Context, o options, b *backend, clk clock.C
 	if err != nil {
 		return nil, err
 	}
-	journal, err := openJournal(o.out, o.fresh, o.name())
+	kept, err := openAnswers(o)
 	if err != nil {
 		return nil, err
 	}
-	defer journal.close() // if it is not by then
+	defer kept.journal.Close() // if it is not by then
 	all := o.jobs(prompts, count)
-	left, err := journal.left(all)
+	before, err := kept.count(all)
 	if err != nil {
 		return nil, err
 	}
 	r := &runner{
-		options: o, backend: b, clock: clk, out: out, journal: journal,
-		jobs: left, total: len(all), started: clk.Now(), events: make(chan pipeline.Event), said: map[string]bool{},
+		options: o, backend: b, clock: clk, out: out, answers: kept,
+		jobs: all, before: before, started: clk.Now(), events: make(chan pipeline.Event), said: map[string]bool{},
 	}
 	r.announce(name, len(prompts))
-	if err := errors.Join(r.run(abort, intake), journal.sort(all)); err != nil {
+	if err := errors.Join(r.run(abort, intake), kept.write(all), kept.journal.Close()); err != nil {
 		return nil, err
 	}
 	return r.summary(), nil
@@ -94,13 +96,13 @@ type runner struct {
 	backend  *backend
 	clock    clock.Clock
 	out      io.Writer
-	journal  *journal
+	answers  *answers
 	progress *progress
 	throttle *pipeline.Throttle
 	events   chan pipeline.Event
 	said     map[string]bool // what was said of failures
-	jobs     []job           // that are left to do
-	total    int             // with those that were done before
+	jobs     []job
+	before   int // of them, answered by an earlier run
 	started  time.Time
 	ended    time.Time
 	answered int
@@ -109,7 +111,7 @@ type runner struct {
 	hopeless error // why no further prompt is sent
 }
 
-type result = pipeline.Result[job, answer]
+type result = pacejournal.Result[job, answer]
 
 func (r *runner) announce(name string, prompts int) {
 	where := r.backend.url
@@ -123,13 +125,13 @@ func (r *runner) announce(name string, prompts int) {
 	line(r.out, "from", "%s, %s, %s each", plural(prompts, "prompt"), name, plural(r.samples, "answer"))
 	line(r.out, "through", "%s at %s", r.model, where)
 	line(r.out, "quotas", "%s requests and %s tokens a minute%s", thousands(r.rpm), thousands(r.tpm), minute)
-	line(r.out, "into", "%s, which holds %s of %s answers", r.journal.path, thousands(r.total-len(r.jobs)), thousands(r.total))
-	if len(r.jobs) == 0 {
+	line(r.out, "into", "%s; the journal beside it holds %s of %s answers", r.answers.path, thousands(r.before), thousands(len(r.jobs)))
+	if r.before == len(r.jobs) {
 		line(r.out, "", "nothing is left to do; -fresh begins anew")
 	} else {
 		fmt.Fprintln(r.out)
 	}
-	r.progress = newProgress(r.out, r.total, r.total-len(r.jobs), r.started)
+	r.progress = newProgress(r.out, len(r.jobs), r.before, r.started)
 }
 
 func (r *runner) run(abort, intake context.Context) error {
@@ -142,7 +144,7 @@ func (r *runner) run(abort, intake context.Context) error {
 	ended := make(chan struct{})
 	defer close(ended)
 	cfg := r.throttleConfig()
-	cfg.TotalJobs = len(r.jobs)
+	cfg.TotalJobs = len(r.jobs) - r.before
 	cfg.Clock = r.clock
 	cfg.OnEvent = func(e pipeline.Event) {
 		select {
@@ -155,24 +157,21 @@ func (r *runner) run(abort, intake context.Context) error {
 		return err
 	}
 	r.throttle = p.Throttle()
-	jobs := make(chan job)
+	defer context.AfterFunc(intake, r.throttle.Close)()
+	results := make(chan result)
 	go func() {
-		defer close(jobs)
-		for _, j := range r.jobs {
-			select {
-			case jobs <- j:
-			case <-intake.Done():
-				return
-			}
+		defer close(results)
+		for res := range r.answers.journal.Each(abort, p.Cost(cost).Ordered(), slices.Values(r.jobs)) {
+			results <- res
 		}
 	}()
-	err = r.take(abort, cancel, stop, intake.Done(), p.Cost(cost).Ordered().Run(abort, jobs))
+	err = r.take(abort, cancel, stop, intake.Done(), results)
 	r.ended = r.clock.Now()
 	return errors.Join(err, r.hopeless)
 }
 
-// take is the loop of the run: what comes out goes into the file, and the rest onto the screen. If the file fails, it aborts the
-// run and waits for its end.
+// take is the loop of the run: what comes out was stored by then, and is counted, and the rest goes onto the screen. If the journal
+// fails, it aborts the run and waits for its end.
 func (r *runner) take(abort context.Context, cancel, stop func(), stopping <-chan struct{}, results <-chan result) (failed error) {
 	tick := r.clock.Ticker(beat)
 	defer tick.Stop()
@@ -196,7 +195,7 @@ func (r *runner) take(abort context.Context, cancel, stop func(), stopping <-cha
 			timer := r.clock.Timer(grace)
 			defer timer.Stop()
 			overdue = timer.C
-			if abort.Err() == nil && r.hopeless == nil && r.done() < r.total {
+			if abort.Err() == nil && r.hopeless == nil && r.done() < len(r.jobs) {
 				r.progress.say("stopping: no further prompt is sent, and answers that are due are waited for, a minute at most; " +
 					"Ctrl-C again lets go of them")
 			}
@@ -208,18 +207,19 @@ func (r *runner) take(abort context.Context, cancel, stop func(), stopping <-cha
 	return failed
 }
 
-func (r *runner) done() int { return r.total - len(r.jobs) + r.answered }
+func (r *runner) done() int { return r.before + r.answered }
 
-// book writes an answer down. No failure is for good once the run is aborted: without the abort the prompt would have had another try.
+// book counts a result. What is not stored is left for the next run.
 func (r *runner) book(res result, aborted bool, stop func()) error {
 	var setup *setupError
+	var journal *pacejournal.Error
 	switch {
+	case res.Known:
 	case res.Err == nil:
 		r.answered++
-		return r.journal.add(record{
-			ID: res.In.ID, Sample: res.In.sample, Model: r.name(), Prompt: res.In.Text,
-			Answer: res.Out.text, Finish: res.Out.finish, PromptTokens: res.Out.prompt, AnswerTokens: res.Out.answer, Attempts: res.Attempts,
-		})
+	case errors.As(res.Err, &journal):
+		return journal
+	case res.Attempts == 0: // it was not sent
 	case aborted:
 		r.let++
 	case errors.As(res.Err, &setup):

@@ -33,7 +33,10 @@ func openAIAsker(o options, baseURL string, client *http.Client) asker {
 			return answer{}, loss(errCut)
 		}
 		c := res.Choices[0]
-		return answer{c.Message.Content, c.FinishReason, res.Usage.PromptTokens, res.Usage.CompletionTokens}, nil
+		return answer{
+			Text: c.Message.Content, Finish: c.FinishReason,
+			PromptTokens: res.Usage.PromptTokens, AnswerTokens: res.Usage.CompletionTokens,
+		}, nil
 	}
 }
 
@@ -49,20 +52,20 @@ func openAIStream(ctx context.Context, sdk *openai.Client, params openai.ChatCom
 		for _, c := range part.Choices {
 			text.WriteString(c.Delta.Content)
 			if c.FinishReason != "" {
-				a.finish = c.FinishReason
+				a.Finish = c.FinishReason
 			}
 		}
 		if part.JSON.Usage.Valid() {
-			a.prompt, a.answer, used = part.Usage.PromptTokens, part.Usage.CompletionTokens, true
+			a.PromptTokens, a.AnswerTokens, used = part.Usage.PromptTokens, part.Usage.CompletionTokens, true
 		}
 	}
 	if err := stream.Err(); err != nil {
 		return answer{}, openAIFailure(err)
 	}
-	if a.finish == "" || !used {
+	if a.Finish == "" || !used {
 		return answer{}, loss(errCut)
 	}
-	a.text = text.String()
+	a.Text = text.String()
 	return a, nil
 }
 

@@ -60,9 +60,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.samples, "samples", 8, "answers to each prompt")
 	f.IntVar(&o.limit, "n", 0, "answers in all, at most (default: no limit)")
 	f.Int64Var(&o.maxTokens, "max-tokens", 200, "tokens of an answer, at most")
-	f.StringVar(&o.out, "out", "", "JSONL `file` for the answers; a run goes on from what it holds "+
+	f.StringVar(&o.out, "out", "", "JSONL `file` for the answers, written at the end; a run goes on from the journal beside it "+
 		"(default: one in the temporary directory, named after the model)")
-	f.BoolVar(&o.fresh, "fresh", false, "empty that file first")
+	f.BoolVar(&o.fresh, "fresh", false, "forget the answers of earlier runs")
 	f.Int64Var(&o.rpm, "rpm", 500, "quota of requests a minute, of the embedded server too")
 	f.Int64Var(&o.tpm, "tpm", 30_000, "quota of tokens a minute, of the embedded server too")
 	f.BoolVar(&o.budgets, "budgets", true, "tell the throttle the quotas; without, it goes by what the server's headers say")

@@ -31,13 +31,8 @@ type job struct {
 	cost   int64 // in tokens, at most
 }
 
-// key tells answers apart.
-type key struct {
-	id     string
-	sample int
-}
-
-func (j job) key() key { return key{j.ID, j.sample} }
+// key tells answers apart in the journal.
+func (j job) key() string { return fmt.Sprintf("%s, answer %d", j.ID, j.sample) }
 
 // readPrompts returns the prompts of a file, or those that are embedded, and what they are called.
 func readPrompts(path string) (all []prompt, name string, err error) {

@@ -23,8 +23,8 @@ type summary struct {
 
 func (r *runner) summary() *summary {
 	s := &summary{
-		total: r.total, before: r.total - len(r.jobs), answered: r.answered, let: r.let, failures: r.failures,
-		took: r.ended.Sub(r.started), end: r.throttle.Snapshot(), rpm: r.rpm, tpm: r.tpm, path: r.journal.path,
+		total: len(r.jobs), before: r.before, answered: r.answered, let: r.let, failures: r.failures,
+		took: r.ended.Sub(r.started), end: r.throttle.Snapshot(), rpm: r.rpm, tpm: r.tpm, path: r.answers.path,
 	}
 	if b := r.backend.server; b != nil {
 		ledger := b.Ledger()
