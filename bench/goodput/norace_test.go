@@ -2,4 +2,4 @@
 
 package main
 
-const servicesEach = 6 // of a family
+const servicesEach = 5 // of a family
