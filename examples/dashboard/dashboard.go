@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/service"
 	"github.com/paceline-go/paceline/pipeline"
 	"github.com/paceline-go/paceline/pipeline/pacepage"
@@ -49,10 +50,12 @@ func (s settings) dashboard(interrupt context.Context, regions []region, out io.
 			fmt.Fprintln(out, "the page has ended:", err)
 		}
 	})
+	ctx, stop := command.Grace(interrupt)
+	defer stop()
 	var asking conc.WaitGroup
 	for _, r := range surveys {
 		defer context.AfterFunc(interrupt, r.throttle.Close)()
-		asking.Go(r.run)
+		asking.Go(func() { r.run(ctx) })
 	}
 	asking.Wait()
 	if interrupt.Err() == nil {
@@ -119,11 +122,11 @@ func (s settings) throttle(r region) pipeline.Config {
 	return cfg
 }
 
-func (r *survey) run() {
-	for result := range r.pipe.Each(context.Background(), r.region.jobs()) {
+func (r *survey) run(ctx context.Context) {
+	for result := range r.pipe.Each(ctx, r.region.jobs()) {
 		switch {
-		case result.Attempts == 0:
-			r.left++ // the throttle was closed before its turn came
+		case result.Attempts == 0, errors.Is(result.Err, context.Canceled):
+			r.left++ // the throttle was closed before its turn came, or there was no more time for it
 		case result.Err != nil:
 			r.failed++
 		default:

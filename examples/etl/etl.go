@@ -104,8 +104,7 @@ type job struct {
 	failures  []failure   // likewise
 	loaded    int
 	failed    int
-	reasons   []string // of the first failures
-	left      int      // taken, but let go of when the run was aborted
+	left      int // taken, but let go of when the run was aborted
 }
 
 func (j *job) announce(url string, embedded bool) (err error) {
@@ -121,9 +120,12 @@ func (j *job) announce(url string, embedded bool) (err error) {
 	}
 	line(j.out, "through", "%s", url)
 	line(j.out, "into", "%s, which holds %s", j.target.path, thousands(j.before))
-	if j.before == j.found.rows {
+	switch j.found.rows {
+	case 0:
+		line(j.out, "", "the input has a header and no rows")
+	case j.before:
 		line(j.out, "", "nothing is left to do; -fresh begins anew")
-	} else {
+	default:
 		fmt.Fprintln(j.out)
 	}
 	return nil
@@ -267,10 +269,5 @@ func (j *job) save(rows []loadedRow, failures []failure) error {
 	}
 	j.loaded += len(rows) - len(doubled)
 	j.failed += len(failures) + len(doubled)
-	for _, f := range append(failures, doubled...) {
-		if len(j.reasons) < mostReasons {
-			j.reasons = append(j.reasons, f.err.Error())
-		}
-	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/paceline-go/paceline/examples/service"
@@ -59,6 +61,12 @@ type loadedRow struct {
 // openStore begins a run on the database at path, for an input; a fresh one
 // forgets what is there.
 func openStore(path string, fresh bool, in source, found survey, started time.Time) (*store, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("-db: got %s, which is no regular file, want a SQLite file or one that is not there yet", path)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("-db: %w", err)
+	}
 	// The lock is held until close, or until the process is gone: two runs at
 	// once would ask for the same rows.
 	pragmas := url.Values{
@@ -210,6 +218,9 @@ type audit struct {
 	failed   int
 }
 
+// mostReasons bounds how many failures are listed.
+const mostReasons = 5
+
 func (s *store) audit() (audit, error) {
 	var a audit
 	err := s.db.QueryRow(`SELECT
@@ -222,6 +233,23 @@ func (s *store) audit() (audit, error) {
 		return a, fmt.Errorf("database %s: %w", s.path, err)
 	}
 	return a, nil
+}
+
+// reasons are those of the first failures, in the order of the input.
+func (s *store) reasons() (first []string, err error) {
+	rows, err := s.db.Query("SELECT error FROM failed ORDER BY row LIMIT ?", mostReasons)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var reason string
+		if err := rows.Scan(&reason); err != nil {
+			return nil, err
+		}
+		first = append(first, reason)
+	}
+	return first, rows.Err()
 }
 
 // loaded is how many rows the table has.

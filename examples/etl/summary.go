@@ -15,7 +15,7 @@ type summary struct {
 	extracted extraction
 	loaded    int // by this run
 	failed    int
-	reasons   []string // of the first failures
+	reasons   []string // of the first failures, in the order of the input
 	left      int      // taken, and let go of
 
 	attempts, refused, down, rejected, broken, tokens int64
@@ -37,9 +37,13 @@ func (j *job) summary(o options, backend *service.Server) (*summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	reasons, err := j.target.reasons()
+	if err != nil {
+		return nil, err
+	}
 	t := &j.asker.tally
 	s := &summary{
-		rows: j.found.rows, extracted: j.extracted, loaded: j.loaded, failed: j.failed, reasons: j.reasons, left: j.left,
+		rows: j.found.rows, extracted: j.extracted, loaded: j.loaded, failed: j.failed, reasons: reasons, left: j.left,
 		attempts: t.attempts.Load(), refused: t.refused.Load(), down: t.down.Load(),
 		rejected: t.rejected.Load(), broken: t.failed.Load(), tokens: t.tokens.Load(),
 		took: j.ended.Sub(j.started), best: -1, started: j.started, history: j.history,
@@ -59,9 +63,6 @@ func (s *summary) complete() bool {
 	a := s.audit
 	return a.rows == s.rows && a.places == a.rows && a.inserted == a.rows && a.failed == 0
 }
-
-// mostReasons bounds how many failures are listed.
-const mostReasons = 5
 
 // print says first what came of it, and then how.
 func (s *summary) print(out io.Writer) {
@@ -85,6 +86,8 @@ func (s *summary) print(out io.Writer) {
 func (s *summary) printVerdict(out io.Writer) {
 	a := s.audit
 	switch {
+	case s.rows == 0:
+		line(out, "done", "there was nothing to do")
 	case s.complete():
 		line(out, "done", "every record is accounted for: none lost, none loaded twice")
 	case a.inserted != a.rows || a.places != a.rows:
@@ -129,8 +132,9 @@ func (s *summary) printAttempts(out io.Writer) {
 func (s *summary) printService(out io.Writer) {
 	line(out, "service", "allowed %s", s.schedule)
 	line(out, "", "answered %s of %s calls, for %s tokens", thousands(s.served.Served), thousands(s.served.Requests), thousands(s.served.Tokens))
-	line(out, "", "refused %s for the rate, %s for tokens, %s in the outage; failed %s",
-		thousands(s.served.RefusedRequests), thousands(s.served.RefusedTokens), thousands(s.served.Unavailable), thousands(s.served.Failed))
+	line(out, "", "refused %s for the rate, %s for tokens, %s in the outage; failed %s, rejected %s, abandoned %s",
+		thousands(s.served.RefusedRequests), thousands(s.served.RefusedTokens), thousands(s.served.Unavailable),
+		thousands(s.served.Failed), thousands(s.served.Invalid), thousands(s.served.Abandoned))
 }
 
 func (s *summary) printTime(out io.Writer) {

@@ -10,16 +10,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/service"
 )
 
-func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.Main(run) }
 
 // run returns the exit status: 1 if the service does not start or close, 2 for a wrong
 // command line, 130 after Ctrl-C.

@@ -22,6 +22,18 @@ func HelpIsNoError(t *testing.T, run Run) {
 	}
 }
 
+// AddressesAreChecked checks that a program does not begin with an address that is none.
+func AddressesAreChecked(t *testing.T, run Run, flags ...string) {
+	t.Helper()
+	for _, flag := range flags {
+		var out bytes.Buffer
+		want := flag + `: got "localhost:8080", want an address`
+		if status := run([]string{flag, "localhost:8080"}, &out, &out); status != 2 || !strings.Contains(out.String(), want) {
+			t.Errorf("got status %d and %q, want 2 and %s", status, &out, want)
+		}
+	}
+}
+
 // CtrlCExitsWith130 presses Ctrl-C as soon as a program says something.
 func CtrlCExitsWith130(t *testing.T, run Run, args ...string) {
 	t.Helper()

@@ -1,0 +1,19 @@
+package command
+
+import (
+	"fmt"
+	"net/url"
+)
+
+// CheckURL returns an error that names the flag if its value is not the address of an HTTP
+// service, of which a path may be part. Nothing is fine: the service is embedded then.
+func CheckURL(flag, value string) error {
+	if value == "" {
+		return nil
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("%s: got %q, want an address such as http://localhost:8080", flag, value)
+	}
+	return nil
+}
