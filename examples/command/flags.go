@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 )
 
@@ -16,4 +17,14 @@ func CheckURL(flag, value string) error {
 		return fmt.Errorf("%s: got %q, want an address such as http://localhost:8080", flag, value)
 	}
 	return nil
+}
+
+// Listen listens at the address that a flag has. Its error says how to get a port that is
+// free.
+func Listen(flag, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: got %q: %w; %s localhost:0 takes a port that is free", flag, address, err, flag)
+	}
+	return l, nil
 }

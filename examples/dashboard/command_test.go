@@ -12,6 +12,8 @@ func TestAddressesAreChecked(t *testing.T) {
 	commandtest.AddressesAreChecked(t, run, "-url")
 }
 
+func TestAPortInUseIsSaid(t *testing.T) { commandtest.APortInUseIsSaid(t, run, "-addr") }
+
 func TestCtrlCExitsWith130(t *testing.T) {
 	commandtest.CtrlCExitsWith130(t, run, "-addr", "localhost:0")
 }

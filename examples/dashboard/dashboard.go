@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -31,9 +30,9 @@ func (s settings) dashboard(interrupt context.Context, regions []region, out io.
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", s.addr)
+	listener, err := command.Listen("-addr", s.addr)
 	if err != nil {
-		return nil, fmt.Errorf("%w; -addr localhost:0 takes a port that is free", err)
+		return nil, err
 	}
 	page, end := context.WithCancel(context.Background()) // it is there until all have drained
 	defer end()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/paceline-go/paceline/clock"
@@ -73,6 +74,7 @@ func (o options) throttle() pipeline.Config {
 		// is for a service that does not work.
 		Breaker: &pipeline.Breaker{Failures: 10, OpenFor: time.Second, Counts: broken},
 		Seed:    o.seed,
+		Logger:  slog.New(slog.DiscardHandler), // what matters is said here, above the line of progress
 	}
 	switch {
 	case o.budget > 0:
@@ -95,6 +97,7 @@ type job struct {
 	line      *paceterm.Line
 	events    chan pipeline.Event
 	open      bool // the circuit, or half-open
+	silent    bool // it has been said that nothing has succeeded
 	started   time.Time
 	ended     time.Time
 	before    int // rows in the database at the start
@@ -217,13 +220,16 @@ func (j *job) load(aborted func() bool, cancel func(), stopping <-chan struct{},
 func (j *job) hear(e pipeline.Event) {
 	j.history.add(e)
 	switch e.Kind {
+	case pipeline.EventNothingSucceeded:
+		j.silent = true
+		fmt.Fprintf(j.line, "nothing has succeeded yet, the last call with: %v\n", e.Err)
 	case pipeline.EventCircuitOpened:
-		if !j.open {
+		if !j.open && !j.silent { // that it does not work has been said
 			fmt.Fprintf(j.line, "the service does not work, and is asked again now and then: %v\n", j.history.trouble)
 		}
 		j.open = true
 	case pipeline.EventCircuitClosed:
-		j.open = false
+		j.open, j.silent = false, false
 	}
 }
 

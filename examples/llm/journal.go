@@ -41,7 +41,7 @@ func openJournal(path string, fresh bool, model string) (*journal, error) {
 	}
 	file, err := os.OpenFile(path, mode, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("answers: %w", err)
+		return nil, fmt.Errorf("-out: %w", err)
 	}
 	j := &journal{path: path, file: file, done: map[key]string{}}
 	whole, err := j.read(model)

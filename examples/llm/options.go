@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -152,6 +153,7 @@ func (o options) throttleConfig() pipeline.Config {
 		AttemptTimeout: o.scale(5 * time.Minute),
 		Retry:          &pipeline.Retry{MaxAttempts: o.retries, BaseDelay: o.scale(time.Second), Park: true},
 		Seed:           o.seed,
+		Logger:         slog.New(slog.DiscardHandler), // what matters is said above the bar
 	}
 	if o.budgets {
 		// Named as the headers name them, so that what they say of the quotas is taken for these.

@@ -21,4 +21,6 @@ func TestAddressesAreChecked(t *testing.T) {
 	commandtest.AddressesAreChecked(t, program, "-url")
 }
 
+func TestAPortInUseIsSaid(t *testing.T) { commandtest.APortInUseIsSaid(t, program, "-listen") }
+
 func TestCtrlCExitsWith130(t *testing.T) { commandtest.CtrlCExitsWith130(t, program) }

@@ -64,7 +64,7 @@ func parse(args []string, stderr io.Writer) (service.Config, error) {
 func serve(interrupt context.Context, cfg service.Config, out io.Writer) error {
 	s, err := service.Start(cfg)
 	if err != nil {
-		return err
+		return fmt.Errorf("-addr: got %q: %w; -addr localhost:0 takes a port that is free", cfg.Addr, err)
 	}
 	fmt.Fprintf(out, "listening on %s%s\n", s.URL(), service.Path)
 	<-interrupt.Done()

@@ -114,9 +114,9 @@ func (s settings) sink(interrupt context.Context, out io.Writer) (sum summary, e
 		dsn, where = server.dsn, "an embedded server of PostgreSQL's protocol"
 	}
 	ctx := context.Background()
-	db, err := open(ctx, s.driver, dsn, s.concurrency)
+	db, err := open(interrupt, s.driver, dsn, s.concurrency) // which may take long
 	if err != nil {
-		return sum, err
+		return sum, fmt.Errorf("-dsn: %w", err)
 	}
 	defer db.close()
 	fmt.Fprintf(out, "%s rows into %s, through %s, %d in a call\n", humanize.Comma(int64(len(rows))), where, db.name, s.batch)
