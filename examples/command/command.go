@@ -2,7 +2,7 @@
 // them, and their exit status.
 //
 //	0    all is done, or only help was asked for
-//	1    something is not done
+//	1    something is not done, or the output cannot be written
 //	2    the command line is wrong
 //	130  stopped by Ctrl-C
 //	143  stopped by SIGTERM

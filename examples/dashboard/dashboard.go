@@ -41,7 +41,7 @@ func (s settings) dashboard(interrupt context.Context, regions []region, out io.
 		throttles[r.region.name] = r.throttle
 	}
 	server := &http.Server{Handler: pacepage.New(page, throttles), ReadHeaderTimeout: 10 * time.Second}
-	fmt.Fprintf(out, "the page: http://%s/\nCtrl-C takes no further job, finishes those in flight, and ends; Ctrl-C again ends at once\n\n", listener.Addr())
+	fmt.Fprintf(out, "the page: http://%s/\nCtrl-C takes no further job, finishes those in flight within a minute, and ends; Ctrl-C again ends at once\n\n", listener.Addr())
 
 	var all conc.WaitGroup
 	all.Go(func() {

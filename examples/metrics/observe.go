@@ -78,7 +78,7 @@ func (o options) ask(interrupt context.Context, p *pipeline.Pipeline[day, servic
 	sum, started := newSummary(o.days*len(places)), clk.Now()
 	line := paceterm.Options{Plain: 2 * time.Second}.Draw(out, p.Throttle())
 	defer context.AfterFunc(interrupt, func() {
-		fmt.Fprintln(line, "stopping: no further day is asked for, and those under way are finished; Ctrl-C again ends at once")
+		fmt.Fprintln(line, "stopping: no further day is asked for, and those under way are finished, within a minute; Ctrl-C again ends at once")
 		p.Throttle().Close()
 	})()
 	ctx, stop := command.Grace(interrupt)

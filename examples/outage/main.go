@@ -148,7 +148,7 @@ func (s settings) half(interrupt context.Context, out io.Writer, tell func(conte
 	c := newClient(url, key, name)
 	defer c.close()
 	j := newJournal(out)
-	defer context.AfterFunc(interrupt, func() { j.say("stopping: what is under way is finished; Ctrl-C again ends at once") })()
+	defer context.AfterFunc(interrupt, func() { j.say("stopping: what is under way is finished, within a minute; Ctrl-C again ends at once") })()
 	t, err := tell(interrupt, c, j)
 	t.attempts, t.open, t.took = int(c.attempts.Load()), j.open, time.Since(j.started)
 	if embedded != nil {
