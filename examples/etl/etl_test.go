@@ -182,6 +182,9 @@ func TestAnAbortedRunLetsGoAndTheNextTakesUp(t *testing.T) {
 	if sum.complete() || sum.failed != 0 || sum.left == 0 || sum.loaded+sum.left != sum.extracted.read {
 		t.Errorf("got %d loaded, %d failed and %d left of %d read, want some left and none failed", sum.loaded, sum.failed, sum.left, sum.extracted.read)
 	}
+	if sum.broken != 0 || sum.letGo == 0 || sum.attempts != int64(sum.loaded)+sum.letGo {
+		t.Errorf("of %d attempts, got %d failed and %d let go of, want each that was not answered let go of", sum.attempts, sum.broken, sum.letGo)
+	}
 	f.hook.Store(nil)
 	if again := f.finish(t); again.extracted.before != sum.loaded {
 		t.Errorf("got %d found, want the %d of the run before", again.extracted.before, sum.loaded)

@@ -18,7 +18,7 @@ type summary struct {
 	reasons   []string // of the first failures, in the order of the input
 	left      int      // taken, and let go of
 
-	attempts, refused, down, rejected, broken, tokens int64
+	attempts, refused, down, rejected, broken, letGo, tokens int64
 
 	took    time.Duration
 	best    time.Duration // negative if unknown: only of the embedded service is it known
@@ -45,7 +45,7 @@ func (j *job) summary(o options, backend *service.Server) (*summary, error) {
 	s := &summary{
 		rows: j.found.rows, extracted: j.extracted, loaded: j.loaded, failed: j.failed, reasons: reasons, left: j.left,
 		attempts: t.attempts.Load(), refused: t.refused.Load(), down: t.down.Load(),
-		rejected: t.rejected.Load(), broken: t.failed.Load(), tokens: t.tokens.Load(),
+		rejected: t.rejected.Load(), broken: t.failed.Load(), letGo: t.letGo.Load(), tokens: t.tokens.Load(),
 		took: j.ended.Sub(j.started), best: -1, started: j.started, history: j.history,
 		path: j.target.path, audit: a,
 	}
@@ -124,8 +124,8 @@ func (s *summary) printAttempts(out io.Writer) {
 		return fmt.Sprintf("%s (%.1f%%)", thousands(n), 100*float64(n)/float64(s.attempts))
 	}
 	refused, failed := s.refused+s.down, s.rejected+s.broken
-	line(out, "attempts", "%s: %s answered, %s refused, %s failed; wasted %s",
-		thousands(s.attempts), thousands(s.attempts-refused-failed), share(refused), share(failed), share(refused+failed))
+	line(out, "attempts", "%s: %s answered, %s refused, %s failed, %s let go of; wasted %s",
+		thousands(s.attempts), thousands(s.attempts-refused-failed-s.letGo), share(refused), share(failed), thousands(s.letGo), share(refused+failed))
 	line(out, "", "refused with 429: %s, with 503: %s", thousands(s.refused), thousands(s.down))
 }
 
