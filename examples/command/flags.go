@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 )
 
 // CheckURL returns an error that names the flag if its value is not the address of an HTTP
@@ -15,6 +17,18 @@ func CheckURL(flag, value string) error {
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return fmt.Errorf("%s: got %q, want an address such as http://localhost:8080", flag, value)
+	}
+	return nil
+}
+
+// CheckFile returns an error that names the flag if no file can be at path: something else is
+// there, or there is no such folder.
+func CheckFile(flag, path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: got %s, which is no regular file, want a file, or a name that is free", flag, path)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("%s: got %s, want a file in a folder that is there: %w", flag, path, err)
 	}
 	return nil
 }

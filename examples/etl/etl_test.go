@@ -423,7 +423,7 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"-in", filepath.Join(t.TempDir(), "none.csv"), "-db", f.db}, 1, "etl: -in: open "},
 		{[]string{"-in", t.TempDir(), "-db", f.db}, 1, "etl: -in: got "},
 		{[]string{"-in", f.in, "-db", t.TempDir()}, 1, "etl: -db: got "},
-		{[]string{"-in", f.in, "-db", filepath.Join(t.TempDir(), "none", "etl.db")}, 1, "etl: -db: stat "},
+		{[]string{"-in", f.in, "-db", filepath.Join(t.TempDir(), "none", "etl.db")}, 1, "etl: -db: got "},
 		{[]string{"-concurrency", "0"}, 2, "-concurrency: got 0, want at least 1"},
 		{[]string{"-budget", "-1"}, 2, "-budget: got -1, want at least 0"},
 		{[]string{"-retries", "0"}, 2, "-retries: got 0, want at least 1"},

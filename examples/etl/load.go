@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"time"
 
+	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/service"
 	"modernc.org/sqlite" // in Go alone
 	sqlite3 "modernc.org/sqlite/lib"
@@ -61,11 +60,8 @@ type loadedRow struct {
 // openStore begins a run on the database at path, for an input; a fresh one
 // forgets what is there.
 func openStore(path string, fresh bool, in source, found survey, started time.Time) (*store, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("-db: got %s, which is no regular file, want a SQLite file or one that is not there yet", path)
-	}
-	if _, err := os.Stat(filepath.Dir(path)); err != nil {
-		return nil, fmt.Errorf("-db: %w", err)
+	if err := command.CheckFile("-db", path); err != nil {
+		return nil, err
 	}
 	// The lock is held until close, or until the process is gone: two runs at
 	// once would ask for the same rows.
