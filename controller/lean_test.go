@@ -31,7 +31,7 @@ func (p *slidingPlant) arrive(now float64) answer {
 // TestSeekIsQuickAtASlidingWindow: of ten seconds from a cold start.
 func TestSeekIsQuickAtASlidingWindow(t *testing.T) {
 	var all []float64
-	for seed := range max(*seeds, 20) {
+	for seed := range seedsOf(20) {
 		m := politely(seed)
 		m.latency, m.refusal = 0.06, 0.001
 		p := &slidingPlant{manners: m, most: 50 * float64(1+seed%8)}
@@ -185,7 +185,7 @@ func TestSeekCatchesUpWithWhatTheServiceGaveInTheMean(t *testing.T) {
 // sent just to notice its end.
 func TestSeekHardlyAsksWhereAWindowSaysWhenToComeAgain(t *testing.T) {
 	attempts, refused := 0, 0
-	for seed := range max(*seeds, 10) {
+	for seed := range seedsOf(10) {
 		m := politely(seed)
 		m.latency, m.refusal = 0.06, 0.001
 		r := startRun(Seek{}, ample(200))

@@ -124,6 +124,11 @@ func (l *ledger) now(now time.Time) float64 {
 	return l.level
 }
 
+// crumb is how much less than what is needed is enough: what is lost in adding up numbers
+// of seven digits. It must be small, because a server that is short of it refuses: with a
+// millionth, one attempt in a hundred was refused at a bucket of 21 a minute.
+const crumb = 1e-9
+
 // wait returns how long it takes until n may start. What is more than the quota waits
 // for all of it.
 func (l *ledger) wait(now time.Time, n int64) time.Duration {
@@ -133,7 +138,7 @@ func (l *ledger) wait(now time.Time, n int64) time.Duration {
 	}
 	missing, rate := need-l.now(now), l.refill.rate()
 	switch {
-	case missing < 1e-6:
+	case missing < crumb:
 		return 0
 	case rate > 0:
 		return time.Duration(min(math.Ceil(missing/rate*1e9), float64(LongestHint)))

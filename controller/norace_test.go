@@ -2,4 +2,7 @@
 
 package controller
 
-const schedules = "100" // of each property
+const (
+	schedules = "100" // of each property
+	thinned   = 1     // one seed in so many is tried
+)

@@ -2,5 +2,9 @@
 
 package controller
 
-// There is less of everything when each memory access is watched.
-const schedules = "10"
+// There is less of everything when each memory access is watched. A simulation of a law is
+// one goroutine, so a few seeds of it show what there is to be seen.
+const (
+	schedules = "10"
+	thinned   = 5
+)

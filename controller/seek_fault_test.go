@@ -46,7 +46,7 @@ func TestSeekIsNotSlowedByRefusalsByChance(t *testing.T) {
 		}},
 	} {
 		for _, share := range []float64{0.005, 0.01, 0.03} {
-			sum, n := 0.0, max(*seeds, 3)
+			sum, n := 0.0, seedsOf(3)
 			for seed := range n {
 				r, p := startRun(Seek{}, ample(40)), byChance(seed, share, Overload, c.plant(seed))
 				r.against(p, 60)
@@ -75,7 +75,7 @@ func TestSeekIsNotSlowedByRefusalsByChance(t *testing.T) {
 // TestSeekFindsARateWhateverPauseRefusalsAskFor that is always the same one.
 func TestSeekFindsARateWhateverPauseRefusalsAskFor(t *testing.T) {
 	for _, pause := range []float64{0.05, 0.5, 2, 5} {
-		for seed := range max(*seeds, 3) {
+		for seed := range seedsOf(3) {
 			r := startRun(Seek{}, ample(64))
 			p := &bucketPlant{manners: politely(seed), rate: constant(100), burst: 10, pause: pause}
 			r.against(p, 60)
@@ -111,7 +111,7 @@ func (p *pausingPlant) arrive(now float64) answer {
 func TestSeekIsBackSoonAfterAStall(t *testing.T) {
 	for _, pause := range []float64{0, 0.1, 1} {
 		late := 0
-		for seed := range max(*seeds, 10) {
+		for seed := range seedsOf(10) {
 			m := politely(seed)
 			p := &pausingPlant{&outagePlant{
 				plant: &bucketPlant{manners: m, rate: constant(100), burst: 10}, manners: m, from: 100, to: 103, says: Overload,
@@ -132,7 +132,7 @@ func TestSeekIsBackSoonAfterAStall(t *testing.T) {
 				t.Errorf("pause of %v s, seed %d: %.1f%% from 97 s after the stall, want 90%%", pause, seed, 100*got)
 			}
 		}
-		if most := int(max(*seeds, 10)) / 10; late > most {
+		if most := int(seedsOf(10)) / 10; late > most {
 			t.Errorf("pause of %v s: %d are not back 15 s after the stall, want at most %d", pause, late, most)
 		}
 	}
@@ -232,7 +232,7 @@ func (p *jobsPlant) arrive(float64) answer {
 // down, but not for more than moments.
 func TestSeekIsNotTakenDownByAFewBadJobs(t *testing.T) {
 	for _, most := range []int{2, 5, 20, 64} {
-		for seed := range max(*seeds, 3) {
+		for seed := range seedsOf(3) {
 			p := &jobsPlant{manners: politely(seed), bad: func(n int) bool { return n >= 500 && n < 505 }}
 			r := startRun(Seek{}, ample(most))
 			down := 0.0
@@ -257,7 +257,7 @@ func TestSeekIsNotTakenDownByAFewBadJobs(t *testing.T) {
 
 func TestSeekIsNotSlowedByManyBadJobs(t *testing.T) {
 	for _, most := range []int{5, 40} {
-		for seed := range max(*seeds, 3) {
+		for seed := range seedsOf(3) {
 			r, p := startRun(Seek{}, ample(most)), &noisePlant{manners: politely(seed), share: 0.2}
 			r.against(p, 20)
 			r.forget()

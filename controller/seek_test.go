@@ -412,6 +412,10 @@ func down(seed uint64, says Verdict) plant {
 
 var seeds = flag.Uint64("seeds", 1, "of each plant against which Seek is tried")
 
+// seedsOf is how many seeds a test tries that asks for n: what -seeds says if that is more, and
+// fewer with the race detector.
+func seedsOf(n uint64) uint64 { return max(*seeds, n/thinned, 1) }
+
 func TestSeekFindsTheLimit(t *testing.T) {
 	for _, c := range seekCases {
 		t.Run(c.name, func(t *testing.T) {
@@ -701,7 +705,7 @@ func TestSeekAlwaysRecovers(t *testing.T) {
 // with each refusal: what it accepted between two of those says little, and what was
 // refused while it was down says nothing of the limit.
 func TestSeekIsNotMisledByAnEarlyOutage(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range seedsOf(40) {
 		m := manners{random: rand.New(rand.NewPCG(seed, 1)), latency: 0.025, sigma: 0.3, refusal: 0.0005}
 		p := &outagePlant{
 			plant:   &slotsPlant{manners: m, most: constant(16), pause: 1},
@@ -739,7 +743,7 @@ func (p *hiccupPlant) arrive(now float64) answer {
 // TestSeekDoesNotCountFailuresFromAnOldRefusal: refusals in a row are waited out for
 // as long as they have lasted, but not failures that come long after them.
 func TestSeekDoesNotCountFailuresFromAnOldRefusal(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range seedsOf(10) {
 		m := politely(seed)
 		m.refusal = 0.001
 		p := &hiccupPlant{m, 3, 3, 60}
@@ -761,7 +765,7 @@ func TestSeekDoesNotCountFailuresFromAnOldRefusal(t *testing.T) {
 // after a burst.
 func TestSeekSpreadsWhatAPoliteBucketAllows(t *testing.T) {
 	for _, c := range []struct{ rate, burst float64 }{{30, 6}, {100, 5}, {100, 20}, {300, 15}, {300, 60}} {
-		for seed := range uint64(5) {
+		for seed := range seedsOf(5) {
 			m := manners{random: rand.New(rand.NewPCG(seed, 1)), latency: 0.02, sigma: 0.1, refusal: 0.001}
 			p := &bucketPlant{manners: m, rate: constant(c.rate), burst: c.burst, pause: 1}
 			r := startRun(Seek{}, ample(64))
@@ -780,7 +784,7 @@ func TestSeekSpreadsWhatAPoliteBucketAllows(t *testing.T) {
 // another limit, so what failed before says little. With a pause of a second for each
 // refusal it is asked step by step, each after a wait that the pause is worth.
 func TestSeekAsksForMoreAfterAnOutage(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range seedsOf(10) {
 		m := politely(seed)
 		rate := func(now float64) float64 {
 			if now < 60 {

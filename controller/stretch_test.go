@@ -61,7 +61,7 @@ func TestAStallIsSatOut(t *testing.T) {
 // now and then: the stalls cost their pauses and no more.
 func TestSeekIsNotSlowedByStallsThatAskForLongPauses(t *testing.T) {
 	for pause, least := range map[float64]float64{2: 0.93, 10: 0.88, 30: 0.68} {
-		for seed := range max(*seeds, 3) {
+		for seed := range seedsOf(3) {
 			stalls := &stallsPlant{
 				plant:   &bucketPlant{manners: politely(seed), rate: constant(50), burst: 10, pause: pause},
 				manners: politely(seed + 100), every: 120, lasts: 2, pause: pause,

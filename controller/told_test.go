@@ -193,6 +193,20 @@ func TestWhatIsToldIsUsedUpAndNeverOverdrawn(t *testing.T) {
 	})
 }
 
+// TestNothingStartsAMomentTooSoon: where attempts start as soon as a bucket has what one needs,
+// moments add up, since nobody hears that it was a little less.
+func TestNothingStartsAMomentTooSoon(t *testing.T) {
+	const limit = 21
+	out := ride{
+		server:  &continuousBucket{limit: limit, rate: limit / 60., left: limit, at: t0},
+		latency: spreads(rand.New(rand.NewPCG(0, 0)), 20*time.Second-1, 1e-7), // microseconds
+		cost:    func() int64 { return 1 }, lasts: 20 * time.Minute, inFlight: 14,
+	}.run()
+	if out.refused > 0 || out.started < 400 {
+		t.Errorf("%d of %d refused, want none of 400 or more", out.refused, out.started)
+	}
+}
+
 // TestAResetOfOnePlaceHoldsNothingUpLonger: a sliding log says when the oldest place is
 // free again, and others may be before.
 func TestAResetOfOnePlaceHoldsNothingUpLonger(t *testing.T) {

@@ -6,4 +6,5 @@ const (
 	schedules = "40" // of each property
 	aMillion  = 1_000_000
 	aFew      = 20
+	windows   = 60 // of a quota
 )

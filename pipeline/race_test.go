@@ -7,4 +7,5 @@ const (
 	schedules = "4"
 	aMillion  = 5_000
 	aFew      = 4
+	windows   = 12
 )

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/paceline-go/paceline/bench/port"
 )
 
 // A request keeps the backend busy for 20 to 100 ms, each time in between as likely as any other.
@@ -23,7 +25,11 @@ type backend struct {
 }
 
 func startBackend() (*backend, error) {
-	b := &backend{address: "127.0.0.1:0"}
+	address, err := port.Free()
+	if err != nil {
+		return nil, err
+	}
+	b := &backend{address: address}
 	return b, b.comeBack()
 }
 
@@ -44,7 +50,6 @@ func (b *backend) comeBack() error {
 	if err != nil {
 		return err
 	}
-	b.address = l.Addr().String()
 	b.server = &http.Server{Handler: http.HandlerFunc(work)}
 	go func(s *http.Server) {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/paceline-go/paceline/bench/port"
 )
 
 // A proxy can be configured and started.
@@ -67,7 +68,7 @@ const startupTime = 10 * time.Second
 
 // startProxy starts a proxy in dir, in front of backend, and returns when it answers.
 func startProxy(ctx context.Context, p proxy, path, dir, backend string, limit float64) (*process, error) {
-	at, err := freeAddress()
+	at, err := port.Free()
 	if err != nil {
 		return nil, err
 	}
@@ -85,15 +86,6 @@ func startProxy(ctx context.Context, p proxy, path, dir, backend string, limit f
 		return nil, fmt.Errorf("%s: %w", p.program(), err)
 	}
 	return r, nil
-}
-
-// freeAddress returns one that nobody listened at just now.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 func (r *process) awaitAnswer(ctx context.Context) error {

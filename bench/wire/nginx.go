@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/paceline-go/paceline/bench/port"
 )
 
 // A limit is one of nginx's.
@@ -96,12 +97,10 @@ func startNginx(ctx context.Context, program string, l limit, origin string) (*n
 }
 
 func (n *nginx) start(ctx context.Context, program string, l limit, origin string) error {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	var err error
+	if n.address, err = port.Free(); err != nil {
 		return err
 	}
-	n.address = free.Addr().String()
-	free.Close()
 	const file = "nginx.conf"
 	config := fmt.Sprintf(nginxConfig, n.address, origin, l.directive)
 	if err := os.WriteFile(filepath.Join(n.dir, file), []byte(config), 0o644); err != nil {

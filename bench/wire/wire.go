@@ -8,6 +8,8 @@ import (
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
+
+	"github.com/paceline-go/paceline/bench/port"
 )
 
 // A wire is a connection on which things go wrong: Toxiproxy, in this process.
@@ -62,8 +64,12 @@ var faults = []fault{
 // newWire leads to an address, with a fault.
 func newWire(to string, f fault) (*wire, error) {
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	address, err := port.Free() // also after an outage
+	if err != nil {
+		return nil, err
+	}
 	w := &wire{
-		proxy: toxiproxy.NewProxy(server, "wire", "127.0.0.1:0", to),
+		proxy: toxiproxy.NewProxy(server, "wire", address, to),
 		stop:  make(chan struct{}), ended: make(chan struct{}),
 	}
 	if err := w.proxy.Start(); err != nil {

@@ -15,6 +15,7 @@ func TestEveryJobComesBackRightOnceWhateverTheWireDoes(t *testing.T) {
 	for _, f := range faults {
 		for _, d := range doors {
 			t.Run(f.name+"/"+d.name, func(t *testing.T) {
+				t.Parallel()
 				o := newOrigin(size, takes)
 				defer o.Close()
 				w, err := newWire(o.Listener.Addr().String(), f)

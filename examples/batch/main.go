@@ -17,7 +17,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -37,9 +36,7 @@ type settings struct {
 	like   string
 }
 
-func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.Main(run) }
 
 // run returns the exit status: 0 if each text has a vector or is at fault itself, 1
 // if one is not, 2 for a wrong command line, 130 after Ctrl-C.
@@ -93,7 +90,7 @@ func (s settings) validate(rest []string) error {
 	case s.tokens < 1000:
 		return fmt.Errorf("-tokens: got %d, want at least 1000, for one call", s.tokens)
 	}
-	return nil
+	return command.CheckURL("-url", s.url)
 }
 
 func (s settings) config() pipeline.Config {
@@ -137,11 +134,13 @@ func (s settings) embed(interrupt context.Context, out io.Writer) (*summary, err
 		return nil, err
 	}
 	defer context.AfterFunc(interrupt, p.Throttle().Close)()
+	ctx, stop := command.Grace(interrupt)
+	defer stop()
 	fmt.Fprintf(out, "%s texts, %d in a call\n", comma(int64(len(texts))), s.batch)
 
 	sum := &summary{texts: len(texts), vectors: make(map[string]vector)}
 	begun := time.Now()
-	for r := range pipeline.Batch(p.Cost(cost), s.batch, time.Second/10).Each(context.Background(), slices.Values(texts)) {
+	for r := range pipeline.Batch(p.Cost(cost), s.batch, time.Second/10).Each(ctx, slices.Values(texts)) {
 		if sum.add(r); sum.results%1000 == 0 {
 			left := p.Throttle().Snapshot().TokensRemaining
 			fmt.Fprintf(out, "%4.1fs  %6s texts, %s of %s tokens left\n",

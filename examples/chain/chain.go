@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/etl/data"
 	"github.com/paceline-go/paceline/examples/service"
 	"github.com/paceline-go/paceline/pipeline"
@@ -64,10 +65,12 @@ func (s settings) chain(interrupt context.Context, out io.Writer) (*summary, err
 		return nil, err
 	}
 	defer context.AfterFunc(interrupt, t.fetch.Close)()
+	ctx, letGo := command.Grace(interrupt)
+	defer letGo()
 
 	sum := &summary{throttles: t, path: s.dead}
 	watch := startWatch(out, t, sum.results.Load)
-	for r := range chain.Each(context.Background(), jobs.each) {
+	for r := range chain.Each(ctx, jobs.each) {
 		sum.add(r)
 		if r.Err != nil && err == nil {
 			err = dead.write(r)

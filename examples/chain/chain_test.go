@@ -116,6 +116,25 @@ func TestAWrongCommandLineIsRefused(t *testing.T) {
 	}
 }
 
+func TestAFileThatCannotBeUsedIsSaidWithItsFlag(t *testing.T) {
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text")
+	if err := os.WriteFile(text, []byte("not a database, but long enough to be looked at as if it were one, of some hundred bytes or so\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	free := filepath.Join(dir, "free")
+	for want, args := range map[string][]string{
+		"chain: -db: got " + dir:   {"-db", dir, "-dead", free},
+		"chain: -db " + text + ":": {"-db", text, "-dead", free},
+		"chain: -dead: got " + dir: {"-db", free, "-dead", dir},
+	} {
+		var stderr bytes.Buffer
+		if status := run(append(args, "-cities", "1"), io.Discard, &stderr); status != 1 || !strings.HasPrefix(stderr.String(), want) {
+			t.Errorf("%q: got status %d and %q, want 1 and %s", args, status, &stderr, want)
+		}
+	}
+}
+
 func TestAMalformedLetterIsSaidOnce(t *testing.T) {
 	dir := t.TempDir()
 	dead := filepath.Join(dir, "dead.jsonl")

@@ -9,6 +9,10 @@ import (
 
 func TestHelpIsNoError(t *testing.T) { commandtest.HelpIsNoError(t, run) }
 
+func TestAddressesAreChecked(t *testing.T) {
+	commandtest.AddressesAreChecked(t, run, "-catalogue", "-service")
+}
+
 func TestCtrlCExitsWith130(t *testing.T) {
 	commandtest.CtrlCExitsWith130(t, run, "-db", filepath.Join(t.TempDir(), "chain.db"), "-dead", filepath.Join(t.TempDir(), "dead.jsonl"))
 }

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"os"
 
+	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/etl/data"
 	"github.com/paceline-go/paceline/pipeline"
 )
@@ -48,6 +49,9 @@ func (j *jobs) each(yield func(int64) bool) {
 
 // letters returns the jobs of a run, and where those go that fail.
 func (s settings) letters() (*jobs, *letters, error) {
+	if err := command.CheckFile("-dead", s.dead); err != nil {
+		return nil, nil, err
+	}
 	j := new(jobs)
 	if s.replay {
 		if _, err := os.Stat(s.dead); errors.Is(err, fs.ErrNotExist) {

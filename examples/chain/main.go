@@ -14,6 +14,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -32,9 +33,7 @@ type settings struct {
 	speed              float64 // of the embedded services
 }
 
-func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.Main(run) }
 
 // run returns the exit status: 0 if each city is in the database or a dead letter, 1
 // if one is not, 2 for a wrong command line, 130 after Ctrl-C.
@@ -86,5 +85,5 @@ func (s settings) validate(rest []string) error {
 	case s.cities < 1 || s.cities > 8000:
 		return fmt.Errorf("-cities: got %d, want 1 to 8000", s.cities)
 	}
-	return nil
+	return errors.Join(command.CheckURL("-catalogue", s.catalogue), command.CheckURL("-service", s.service))
 }

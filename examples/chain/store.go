@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"database/sql"
+	"fmt"
 
+	"github.com/paceline-go/paceline/examples/command"
 	_ "modernc.org/sqlite" // in Go alone
 )
 
@@ -11,16 +13,19 @@ import (
 type store struct{ db *sql.DB }
 
 func openStore(path string) (*store, error) {
+	if err := command.CheckFile("-db", path); err != nil {
+		return nil, err
+	}
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("-db %s: %w", path, err)
 	}
 	db.SetMaxOpenConns(1)
 	_, err = db.Exec(`CREATE TABLE IF NOT EXISTS place (
 		id INTEGER PRIMARY KEY, name TEXT NOT NULL, country TEXT NOT NULL, geohash TEXT NOT NULL, day_minutes REAL NOT NULL)`)
 	if err != nil {
 		db.Close()
-		return nil, err
+		return nil, fmt.Errorf("-db %s: %w", path, err)
 	}
 	return &store{db}, nil
 }

@@ -59,7 +59,11 @@ func (s *summary) print(out io.Writer) {
 		line("heap", "%.1f MB at most", float64(s.heap)/1e6)
 	}
 	if s.died > 0 {
-		line("dead", "%s letters in %s, such as", comma(s.died), s.path)
+		letters := "letters"
+		if s.died == 1 {
+			letters = "letter"
+		}
+		line("dead", "%s %s in %s, such as", comma(s.died), letters, s.path)
 		for _, why := range s.why {
 			line("", "%s", why)
 		}

@@ -2,7 +2,7 @@
 // them, and their exit status.
 //
 //	0    all is done, or only help was asked for
-//	1    something is not done
+//	1    something is not done, or the output cannot be written
 //	2    the command line is wrong
 //	130  stopped by Ctrl-C
 //	143  stopped by SIGTERM
@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // Stopped is the cause of a context that a signal has ended.
@@ -38,8 +39,28 @@ func Context() (ctx context.Context, stop func()) {
 // finishes what is under way.
 func Announce(ctx context.Context, out io.Writer) {
 	context.AfterFunc(ctx, func() {
-		fmt.Fprintln(out, "stopping: what is under way is finished; Ctrl-C again ends at once")
+		fmt.Fprintln(out, "stopping: what is under way is finished, within a minute; Ctrl-C again ends at once")
 	})
+}
+
+// grace is how long what is under way may take when a signal comes.
+const grace = time.Minute
+
+// Grace returns a context that ends a minute after interrupt, for what is under way then:
+// a service that is away must not hold up the end. Call stop when it is not needed any more.
+func Grace(interrupt context.Context) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	forget := context.AfterFunc(interrupt, func() {
+		select {
+		case <-time.After(grace):
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() {
+		forget()
+		cancel()
+	}
 }
 
 // OnSignal takes one step for each Ctrl-C or SIGTERM, with a Stopped as the cause. The

@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestTheStatusIsThatOfTheSignal(t *testing.T) {
@@ -35,6 +37,33 @@ func TestASignalEndsTheContextAsACancelledOne(t *testing.T) {
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) || Status(ctx, 0) != 143 {
 		t.Errorf("got %v, want SIGTERM, and that it counts as cancelled", cause)
 	}
+}
+
+func TestWhatIsUnderWayHasAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		interrupt, signal := context.WithCancel(t.Context())
+		ctx, stop := Grace(interrupt)
+		defer stop()
+		time.Sleep(time.Hour)
+		if ctx.Err() != nil {
+			t.Error("ended before the signal")
+		}
+		signal()
+		begin := time.Now()
+		<-ctx.Done()
+		if got := time.Since(begin); got != time.Minute {
+			t.Errorf("got %v, want a minute", got)
+		}
+	})
+}
+
+func TestNothingIsLeftOfAGraceThatWasNotNeeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // fails if a goroutine is left
+		interrupt, signal := context.WithCancel(t.Context())
+		_, stop := Grace(interrupt)
+		signal()
+		stop()
+	})
 }
 
 func TestHelpIsNoError(t *testing.T) {

@@ -8,6 +8,12 @@ import (
 
 func TestHelpIsNoError(t *testing.T) { commandtest.HelpIsNoError(t, run) }
 
+func TestAddressesAreChecked(t *testing.T) {
+	commandtest.AddressesAreChecked(t, run, "-url")
+}
+
+func TestAPortInUseIsSaid(t *testing.T) { commandtest.APortInUseIsSaid(t, run, "-addr") }
+
 func TestCtrlCExitsWith130(t *testing.T) {
 	commandtest.CtrlCExitsWith130(t, run, "-addr", "localhost:0")
 }

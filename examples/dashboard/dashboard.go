@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/service"
 	"github.com/paceline-go/paceline/pipeline"
 	"github.com/paceline-go/paceline/pipeline/pacepage"
@@ -30,9 +30,9 @@ func (s settings) dashboard(interrupt context.Context, regions []region, out io.
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", s.addr)
+	listener, err := command.Listen("-addr", s.addr)
 	if err != nil {
-		return nil, fmt.Errorf("%w; -addr localhost:0 takes a port that is free", err)
+		return nil, err
 	}
 	page, end := context.WithCancel(context.Background()) // it is there until all have drained
 	defer end()
@@ -41,7 +41,7 @@ func (s settings) dashboard(interrupt context.Context, regions []region, out io.
 		throttles[r.region.name] = r.throttle
 	}
 	server := &http.Server{Handler: pacepage.New(page, throttles), ReadHeaderTimeout: 10 * time.Second}
-	fmt.Fprintf(out, "the page: http://%s/\nCtrl-C takes no further job, finishes those in flight, and ends; Ctrl-C again ends at once\n\n", listener.Addr())
+	fmt.Fprintf(out, "the page: http://%s/\nCtrl-C takes no further job, finishes those in flight within a minute, and ends; Ctrl-C again ends at once\n\n", listener.Addr())
 
 	var all conc.WaitGroup
 	all.Go(func() {
@@ -49,10 +49,12 @@ func (s settings) dashboard(interrupt context.Context, regions []region, out io.
 			fmt.Fprintln(out, "the page has ended:", err)
 		}
 	})
+	ctx, stop := command.Grace(interrupt)
+	defer stop()
 	var asking conc.WaitGroup
 	for _, r := range surveys {
 		defer context.AfterFunc(interrupt, r.throttle.Close)()
-		asking.Go(r.run)
+		asking.Go(func() { r.run(ctx) })
 	}
 	asking.Wait()
 	if interrupt.Err() == nil {
@@ -119,11 +121,11 @@ func (s settings) throttle(r region) pipeline.Config {
 	return cfg
 }
 
-func (r *survey) run() {
-	for result := range r.pipe.Each(context.Background(), r.region.jobs()) {
+func (r *survey) run(ctx context.Context) {
+	for result := range r.pipe.Each(ctx, r.region.jobs()) {
 		switch {
-		case result.Attempts == 0:
-			r.left++ // the throttle was closed before its turn came
+		case result.Attempts == 0, errors.Is(result.Err, context.Canceled):
+			r.left++ // the throttle was closed before its turn came, or there was no more time for it
 		case result.Err != nil:
 			r.failed++
 		default:

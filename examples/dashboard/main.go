@@ -23,7 +23,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/paceline-go/paceline/examples/command"
 )
@@ -36,9 +35,7 @@ type settings struct {
 	seed        uint64
 }
 
-func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.Main(run) }
 
 // run returns the exit status: 0 only if every job that was taken came back, 1 if
 // one did not, 2 for a wrong command line, 130 after Ctrl-C.
@@ -87,5 +84,5 @@ func (s settings) validate(rest []string) error {
 	case s.concurrency < 1:
 		return fmt.Errorf("-concurrency: got %d, want at least 1", s.concurrency)
 	}
-	return nil
+	return command.CheckURL("-url", s.url)
 }

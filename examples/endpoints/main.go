@@ -17,7 +17,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/paceline-go/paceline/examples/command"
 )
@@ -32,9 +31,7 @@ type settings struct {
 	rate, burst float64
 }
 
-func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.Main(run) }
 
 // run returns the exit status: 0 only if every call was answered and none
 // refused, 1 if one was not, 2 for a wrong command line, 130 after Ctrl-C.
@@ -84,5 +81,5 @@ func (s settings) validate(rest []string) error {
 		return fmt.Errorf("-burst: got %v, want at least %v: a search counts for %v, and %v are for calls that do not arrive evenly",
 			s.burst, least, searchWeight, least-searchWeight)
 	}
-	return nil
+	return command.CheckURL("-url", s.url)
 }

@@ -9,6 +9,10 @@ import (
 
 func TestHelpIsNoError(t *testing.T) { commandtest.HelpIsNoError(t, run) }
 
+func TestAddressesAreChecked(t *testing.T) {
+	commandtest.AddressesAreChecked(t, run, "-url")
+}
+
 func TestCtrlCExitsWith130(t *testing.T) {
 	commandtest.CtrlCExitsWith130(t, run, "-db", filepath.Join(t.TempDir(), "etl.db"))
 }

@@ -33,7 +33,17 @@ type tally struct {
 	down     atomic.Int64 // 503
 	rejected atomic.Int64 // any other 4xx
 	failed   atomic.Int64 // anything else: 500, a broken connection, no answer in time
+	letGo    atomic.Int64 // we left before the answer
 	tokens   atomic.Int64
+}
+
+// lose counts an attempt without a whole answer.
+func (t *tally) lose(err error) {
+	if errors.Is(err, context.Canceled) {
+		t.letGo.Add(1)
+	} else {
+		t.failed.Add(1)
+	}
 }
 
 func newEnricher(url string, concurrency int) *enricher {
@@ -73,7 +83,7 @@ func (e *enricher) ask(ctx context.Context, rec record) (service.Answer, error) 
 	}
 	res, err := e.http.Do(req)
 	if err != nil {
-		e.tally.failed.Add(1)
+		e.tally.lose(err)
 		return service.Answer{}, err
 	}
 	defer res.Body.Close()
@@ -82,7 +92,7 @@ func (e *enricher) ask(ctx context.Context, rec record) (service.Answer, error) 
 	}
 	var answer service.Answer
 	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
-		e.tally.failed.Add(1)
+		e.tally.lose(err)
 		return service.Answer{}, fmt.Errorf("answer: %w", err)
 	}
 	return answer, nil

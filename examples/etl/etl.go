@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/paceline-go/paceline/clock"
+	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/service"
 	"github.com/paceline-go/paceline/pipeline"
 	"github.com/paceline-go/paceline/pipeline/pacejournal"
@@ -28,6 +30,9 @@ func etl(abort, intake context.Context, o options, out io.Writer) (*summary, err
 	in := openSource(o.in)
 	found, err := in.survey(o.strict)
 	if err != nil {
+		return nil, err
+	}
+	if err := command.CheckFile("-db", o.db); err != nil {
 		return nil, err
 	}
 	journal, err := openJournal(o, found)
@@ -80,6 +85,7 @@ func (o options) throttle() pipeline.Config {
 		// is for a service that does not work.
 		Breaker: &pipeline.Breaker{Failures: 10, OpenFor: time.Second, Counts: broken},
 		Seed:    o.seed,
+		Logger:  slog.New(slog.DiscardHandler), // what matters is said here, above the line of progress
 	}
 	switch {
 	case o.budget > 0:
@@ -103,6 +109,7 @@ type job struct {
 	line     *paceterm.Line
 	events   chan pipeline.Event
 	open     bool // the circuit, or half-open
+	silent   bool // it has been said that nothing has succeeded
 	started  time.Time
 	ended    time.Time
 	before   int // rows in the database at the start
@@ -112,8 +119,7 @@ type job struct {
 	failures []failure   // likewise
 	loaded   int
 	failed   int
-	reasons  []string // of the first failures
-	left     int      // taken, but let go of when the run was aborted
+	left     int // taken, but let go of when the run was aborted
 }
 
 func (j *job) announce(url string, embedded bool) (err error) {
@@ -129,9 +135,12 @@ func (j *job) announce(url string, embedded bool) (err error) {
 	}
 	line(j.out, "through", "%s", url)
 	line(j.out, "into", "%s, which holds %s", j.target.path, thousands(j.before))
-	if j.before == j.found.rows {
+	switch j.found.rows {
+	case 0:
+		line(j.out, "", "the input has a header and no rows")
+	case j.before:
 		line(j.out, "", "nothing is left to do; -fresh begins anew")
-	} else {
+	default:
 		fmt.Fprintln(j.out)
 	}
 	return nil
@@ -227,13 +236,16 @@ func (j *job) load(aborted func() bool, cancel func(), stopping <-chan struct{},
 func (j *job) hear(e pipeline.Event) {
 	j.history.add(e)
 	switch e.Kind {
+	case pipeline.EventNothingSucceeded:
+		j.silent = true
+		fmt.Fprintf(j.line, "nothing has succeeded yet, the last call with: %v\n", e.Err)
 	case pipeline.EventCircuitOpened:
-		if !j.open {
+		if !j.open && !j.silent { // that it does not work has been said
 			fmt.Fprintf(j.line, "the service does not work, and is asked again now and then: %v\n", j.history.trouble)
 		}
 		j.open = true
 	case pipeline.EventCircuitClosed:
-		j.open = false
+		j.open, j.silent = false, false
 	}
 }
 
@@ -285,10 +297,5 @@ func (j *job) save(rows []loadedRow, failures []failure) error {
 	}
 	j.loaded += loaded
 	j.failed += len(failures) + len(doubled)
-	for _, f := range append(failures, doubled...) {
-		if len(j.reasons) < mostReasons {
-			j.reasons = append(j.reasons, f.err.Error())
-		}
-	}
 	return nil
 }

@@ -182,6 +182,9 @@ func TestAnAbortedRunLetsGoAndTheNextTakesUp(t *testing.T) {
 	if sum.complete() || sum.failed != 0 || sum.left == 0 || sum.loaded+sum.left != sum.read {
 		t.Errorf("got %d loaded, %d failed and %d left of %d read, want some left and none failed", sum.loaded, sum.failed, sum.left, sum.read)
 	}
+	if sum.broken != 0 || sum.letGo == 0 || sum.attempts != int64(sum.loaded)+sum.letGo {
+		t.Errorf("of %d attempts, got %d failed and %d let go of, want each that was not answered let go of", sum.attempts, sum.broken, sum.letGo)
+	}
 	f.hook.Store(nil)
 	if again := f.finish(t); again.before != sum.loaded {
 		t.Errorf("got %d found, want the %d of the run before", again.before, sum.loaded)
@@ -327,9 +330,8 @@ func TestOneMalformedRecordIsARowThatFailed(t *testing.T) {
 	}
 	for _, want := range []string{
 		"2 rows cannot be used", " 8 of 8 ",
+		"failed     line 8: got 2 fields, want 4 as in the header\nfailed     line 10: got a quote", // in the order of the input
 		"not done   2 of 10 rows failed, all others are loaded",
-		"failed     line 8: got 2 fields, want 4 as in the header",
-		"failed     line 10: got a quote",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("got\n%s\nwant it to say %q", &out, want)
@@ -344,6 +346,31 @@ func TestOneMalformedRecordIsARowThatFailed(t *testing.T) {
 	}
 	if _, err := os.Stat(f.db); err == nil {
 		t.Error("strict: it began to load")
+	}
+}
+
+func TestFailuresAreListedInTheOrderOfTheInput(t *testing.T) {
+	f := newFixture(t)
+	f.write(t, 1, "pole,2000,0,91", "too,few", "far,2001,200,0", "none,2002,x,0") // two that the service rejects, two that it is not asked for
+	var out bytes.Buffer
+	f.run(t, t.Context(), t.Context()).print(&out)
+	last := 0
+	for _, line := range []string{"line 3: ", "line 4: ", "line 5: ", "line 6: "} {
+		at := strings.Index(out.String(), "failed     "+line)
+		if at <= last {
+			t.Errorf("got\n%s\nwant %q after those before it", &out, line)
+		}
+		last = at
+	}
+}
+
+func TestAnInputWithoutRowsIsNotSaidToBeDoneBefore(t *testing.T) {
+	f := newFixture(t)
+	f.write(t, 0)
+	var out bytes.Buffer
+	status := run([]string{"-in", f.in, "-db", f.db, "-url", f.url}, &out, &out)
+	if status != 0 || strings.Contains(out.String(), "-fresh") || !strings.Contains(out.String(), "done       there was nothing to do\n") {
+		t.Errorf("got status %d and\n%s", status, &out)
 	}
 }
 
@@ -393,7 +420,10 @@ func TestExitStatus(t *testing.T) {
 	}{
 		{args, 0, "none lost, none loaded twice"},
 		{args, 0, "nothing is left to do"},
-		{[]string{"-in", filepath.Join(t.TempDir(), "none.csv"), "-db", f.db}, 1, "no such file"},
+		{[]string{"-in", filepath.Join(t.TempDir(), "none.csv"), "-db", f.db}, 1, "etl: -in: open "},
+		{[]string{"-in", t.TempDir(), "-db", f.db}, 1, "etl: -in: got "},
+		{[]string{"-in", f.in, "-db", t.TempDir()}, 1, "etl: -db: got "},
+		{[]string{"-in", f.in, "-db", filepath.Join(t.TempDir(), "none", "etl.db")}, 1, "etl: -db: got "},
 		{[]string{"-concurrency", "0"}, 2, "-concurrency: got 0, want at least 1"},
 		{[]string{"-budget", "-1"}, 2, "-budget: got -1, want at least 0"},
 		{[]string{"-retries", "0"}, 2, "-retries: got 0, want at least 1"},

@@ -48,9 +48,13 @@ func openSource(path string) source {
 	}
 	return source{path, func() (io.ReadCloser, error) {
 		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("%s: got no regular file, want one: it is read twice", path)
+			return nil, fmt.Errorf("-in: got %s, which is no regular file, want one: it is read twice", path)
 		}
-		return os.Open(path)
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("-in: %w", err)
+		}
+		return file, nil
 	}}
 }
 
@@ -112,7 +116,7 @@ func (x *extraction) rows(intake context.Context, s source) iter.Seq[record] {
 }
 
 func twice(id string, row int) error {
-	return fmt.Errorf("id %s: got it again, want it once: row %d has it", id, row)
+	return fmt.Errorf("id %s: got it again, want it once: row %d, the header not counted, has it", id, row)
 }
 
 // read passes on the rows of the input until each returns false: each as a record, or
@@ -121,7 +125,7 @@ func twice(id string, row int) error {
 func (s source) read(copy io.Writer, each func(record, error) bool) error {
 	file, err := s.open()
 	if err != nil {
-		return fmt.Errorf("input: %w", err)
+		return err
 	}
 	defer file.Close()
 	text, err := decompress(io.TeeReader(file, copy))
@@ -130,6 +134,9 @@ func (s source) read(copy io.Writer, each func(record, error) bool) error {
 	}
 	rows := newRecords(text)
 	names, _, err := rows.next()
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("input %s: header: got nothing, want one that names at least id, lat and lon", s.name)
+	}
 	if err != nil {
 		return fmt.Errorf("input %s: header: %w", s.name, err)
 	}

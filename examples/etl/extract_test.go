@@ -49,7 +49,7 @@ func TestInputMayBeCompressed(t *testing.T) {
 
 func TestInputThatIsNoTable(t *testing.T) {
 	for content, want := range map[string]string{
-		"":                        "header: EOF",
+		"":                        "header: got nothing, want one that names at least id, lat and lon",
 		"name,lat\n":              `header: got ["name" "lat"], want at least id, lat and lon`,
 		"\x1f\x8b but not really": "gzip: invalid header",
 	} {

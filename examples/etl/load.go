@@ -162,6 +162,9 @@ type audit struct {
 	failed   int
 }
 
+// mostReasons bounds how many failures are listed.
+const mostReasons = 5
+
 func (s *store) audit() (audit, error) {
 	var a audit
 	err := s.db.QueryRow(`SELECT
@@ -174,6 +177,23 @@ func (s *store) audit() (audit, error) {
 		return a, fmt.Errorf("database %s: %w", s.path, err)
 	}
 	return a, nil
+}
+
+// reasons are those of the first failures, in the order of the input.
+func (s *store) reasons() (first []string, err error) {
+	rows, err := s.db.Query("SELECT error FROM failed ORDER BY row LIMIT ?", mostReasons)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var reason string
+		if err := rows.Scan(&reason); err != nil {
+			return nil, err
+		}
+		first = append(first, reason)
+	}
+	return first, rows.Err()
 }
 
 // loaded is how many rows the table has.

@@ -25,9 +25,7 @@ type options struct {
 	seed        uint64
 }
 
-func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.Main(run) }
 
 // run returns the exit status: 0 only if every record of the input is in the
 // database, 1 if one is not, 2 for a wrong command line, 130 after Ctrl-C.
@@ -91,5 +89,5 @@ func (o options) validate(rest []string) error {
 	case o.retries < 1:
 		return fmt.Errorf("-retries: got %d, want at least 1", o.retries)
 	}
-	return nil
+	return command.CheckURL("-url", o.url)
 }

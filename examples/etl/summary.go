@@ -16,10 +16,10 @@ type summary struct {
 	before  int // loaded by earlier runs
 	loaded  int // by this run
 	failed  int
-	reasons []string // of the first failures
+	reasons []string // of the first failures, in the order of the input
 	left    int      // taken, and let go of
 
-	attempts, refused, down, rejected, broken, tokens int64
+	attempts, refused, down, rejected, broken, letGo, tokens int64
 
 	took    time.Duration
 	best    time.Duration // negative if unknown: only of the embedded service is it known
@@ -38,11 +38,15 @@ func (j *job) summary(o options, backend *service.Server) (*summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	reasons, err := j.target.reasons()
+	if err != nil {
+		return nil, err
+	}
 	t := &j.asker.tally
 	s := &summary{
-		rows: j.found.rows, read: j.read, before: j.before, loaded: j.loaded, failed: j.failed, reasons: j.reasons, left: j.left,
+		rows: j.found.rows, read: j.read, before: j.before, loaded: j.loaded, failed: j.failed, reasons: reasons, left: j.left,
 		attempts: t.attempts.Load(), refused: t.refused.Load(), down: t.down.Load(),
-		rejected: t.rejected.Load(), broken: t.failed.Load(), tokens: t.tokens.Load(),
+		rejected: t.rejected.Load(), broken: t.failed.Load(), letGo: t.letGo.Load(), tokens: t.tokens.Load(),
 		took: j.ended.Sub(j.started), best: -1, started: j.started, history: j.history,
 		path: j.target.path, audit: a,
 	}
@@ -60,9 +64,6 @@ func (s *summary) complete() bool {
 	a := s.audit
 	return a.rows == s.rows && a.places == a.rows && a.inserted == a.rows && a.failed == 0
 }
-
-// mostReasons bounds how many failures are listed.
-const mostReasons = 5
 
 // print says first what came of it, and then how.
 func (s *summary) print(out io.Writer) {
@@ -86,6 +87,8 @@ func (s *summary) print(out io.Writer) {
 func (s *summary) printVerdict(out io.Writer) {
 	a := s.audit
 	switch {
+	case s.rows == 0:
+		line(out, "done", "there was nothing to do")
 	case s.complete():
 		line(out, "done", "every record is accounted for: none lost, none loaded twice")
 	case a.inserted != a.rows || a.places != a.rows:
@@ -122,16 +125,17 @@ func (s *summary) printAttempts(out io.Writer) {
 		return fmt.Sprintf("%s (%.1f%%)", thousands(n), 100*float64(n)/float64(s.attempts))
 	}
 	refused, failed := s.refused+s.down, s.rejected+s.broken
-	line(out, "attempts", "%s: %s answered, %s refused, %s failed; wasted %s",
-		thousands(s.attempts), thousands(s.attempts-refused-failed), share(refused), share(failed), share(refused+failed))
+	line(out, "attempts", "%s: %s answered, %s refused, %s failed, %s let go of; wasted %s",
+		thousands(s.attempts), thousands(s.attempts-refused-failed-s.letGo), share(refused), share(failed), thousands(s.letGo), share(refused+failed))
 	line(out, "", "refused with 429: %s, with 503: %s", thousands(s.refused), thousands(s.down))
 }
 
 func (s *summary) printService(out io.Writer) {
 	line(out, "service", "allowed %s", s.schedule)
 	line(out, "", "answered %s of %s calls, for %s tokens", thousands(s.served.Served), thousands(s.served.Requests), thousands(s.served.Tokens))
-	line(out, "", "refused %s for the rate, %s for tokens, %s in the outage; failed %s",
-		thousands(s.served.RefusedRequests), thousands(s.served.RefusedTokens), thousands(s.served.Unavailable), thousands(s.served.Failed))
+	line(out, "", "refused %s for the rate, %s for tokens, %s in the outage; failed %s, rejected %s, abandoned %s",
+		thousands(s.served.RefusedRequests), thousands(s.served.RefusedTokens), thousands(s.served.Unavailable),
+		thousands(s.served.Failed), thousands(s.served.Invalid), thousands(s.served.Abandoned))
 }
 
 func (s *summary) printTime(out io.Writer) {

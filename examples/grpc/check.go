@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -51,7 +52,7 @@ func (o options) check(interrupt context.Context, out io.Writer) (sum *summary, 
 		defer sum.server.close()
 		target = sum.server.address
 	}
-	cfg := pipeline.Config{MaxConcurrency: o.goroutines, Retry: &pipeline.Retry{BaseDelay: 50 * time.Millisecond}, OnEvent: complain(out)}
+	cfg := pipeline.Config{MaxConcurrency: o.goroutines, Retry: &pipeline.Retry{BaseDelay: 50 * time.Millisecond}, OnEvent: complain(out), Logger: slog.New(slog.DiscardHandler)}
 	if sum.throttle, err = pipeline.NewThrottle(cfg); err != nil {
 		return nil, err
 	}
@@ -95,8 +96,11 @@ func (s *summary) call(ctx context.Context, client pb.HealthClient, names <-chan
 func complain(out io.Writer) func(pipeline.Event) {
 	var once sync.Once
 	return func(e pipeline.Event) {
-		if e.Kind == pipeline.EventRetry && status.Code(e.Err) == codes.Unavailable {
+		switch {
+		case e.Kind == pipeline.EventRetry && status.Code(e.Err) == codes.Unavailable:
 			once.Do(func() { fmt.Fprintln(out, "the server does not answer, and is asked again now and then:", e.Err) })
+		case e.Kind == pipeline.EventNothingSucceeded:
+			once.Do(func() { fmt.Fprintln(out, "nothing has succeeded yet, the last call with:", e.Err) })
 		}
 	}
 }

@@ -17,7 +17,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/paceline-go/paceline/examples/command"
@@ -35,7 +34,7 @@ type options struct {
 
 func main() {
 	interrupt, _ := command.Context()
-	os.Exit(run(interrupt, os.Args[1:], os.Stdout, os.Stderr))
+	command.Main(func(args []string, stdout, stderr io.Writer) int { return run(interrupt, args, stdout, stderr) })
 }
 
 // run returns the exit status: 0 only if every service's health is known, 1 if one's

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +58,16 @@ func TestAnInterruptFinishesWhatIsUnderWay(t *testing.T) {
 	s := settings{cities: 100, quantile: 0.9, timeout: time.Minute}
 	if err := s.compare(interrupt, &out); err != nil || !strings.Contains(out.String(), "stopped") || strings.Contains(out.String(), "around") {
 		t.Errorf("got %v and %q, want it to stop after the first way", err, &out)
+	}
+}
+
+func TestAServiceThatAnswersNothingIsNoComparison(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	var out bytes.Buffer
+	status := run([]string{"-cities", "20", "-url", server.URL}, &out, &out)
+	if want := "hedge: plain: got an answer for none of 21 places, the last with: "; status != 1 || !strings.Contains(out.String(), want) {
+		t.Errorf("got status %d and %q, want 1 and %s", status, &out, want)
 	}
 }
 

@@ -21,7 +21,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -53,11 +52,9 @@ type settings struct {
 	timeout  time.Duration
 }
 
-func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.Main(run) }
 
-// run returns the exit status: 0 if each way has come to its end, 1 if not, 2 for a
+// run returns the exit status: 0 if each way has come to its end, 1 if not or if the service answers nothing, 2 for a
 // wrong command line, 130 after Ctrl-C.
 func run(args []string, stdout, stderr io.Writer) int {
 	s, err := parse(args, stderr)
@@ -103,7 +100,7 @@ func (s settings) validate(rest []string) error {
 	case s.timeout <= 0:
 		return fmt.Errorf("-timeout: got %v, want above 0", s.timeout)
 	}
-	return nil
+	return command.CheckURL("-url", s.url)
 }
 
 // throttle is the same for each way, but for how many calls there may be at once.
@@ -138,6 +135,9 @@ func (s settings) compare(interrupt context.Context, out io.Writer) error {
 		if interrupt.Err() != nil {
 			fmt.Fprintln(out, "stopped: what was under way is finished")
 			return nil
+		}
+		if sum.lost == len(cities) {
+			return fmt.Errorf("%s: got an answer for none of %d places, the last with: %w", w.name, len(cities), sum.last)
 		}
 	}
 	fmt.Fprint(out, `
@@ -174,14 +174,16 @@ func (s settings) try(interrupt context.Context, w way, cities []data.City) (sum
 		return sum, err
 	}
 	defer context.AfterFunc(interrupt, p.Throttle().Close)()
+	ctx, stop := command.Grace(interrupt)
+	defer stop()
 	sum.name = w.name
-	for r := range p.Each(context.Background(), slices.Values(cities)) {
-		if errors.Is(r.Err, pipeline.ErrClosed) {
-			continue // it was not sent
+	for r := range p.Each(ctx, slices.Values(cities)) {
+		if errors.Is(r.Err, pipeline.ErrClosed) || errors.Is(r.Err, context.Canceled) {
+			continue // it was not sent, or there was no more time for it
 		}
 		sum.took = append(sum.took, r.Took)
 		if r.Err != nil {
-			sum.lost++
+			sum.lost, sum.last = sum.lost+1, r.Err
 		}
 	}
 	// The slower of two calls is cancelled, but not waited for.
@@ -202,6 +204,7 @@ type summary struct {
 	calls, hedges    int64
 	unknown, refused int64 // of the calls
 	lost             int
+	last             error // of those that were lost
 }
 
 func (s summary) print(out io.Writer) {

@@ -40,7 +40,7 @@ func openAnswers(o options) (*answers, error) {
 	journal := o.out + ".journal"
 	if _, err := os.Stat(journal); errors.Is(err, os.ErrNotExist) && !o.fresh {
 		if info, err := os.Stat(o.out); err == nil && info.Size() > 0 {
-			return nil, fmt.Errorf("answers: %s: got a file without its journal, want one of an earlier run, or none; %s", o.out, anew)
+			return nil, fmt.Errorf("-out: %s: got a file without its journal, want one of an earlier run, or none; %s", o.out, anew)
 		}
 	}
 	j, err := pacejournal.Open[job, answer](journal, job.key, pacejournal.Options{Run: o.name(), Fresh: o.fresh})
@@ -48,7 +48,7 @@ func openAnswers(o options) (*answers, error) {
 		if errors.Is(err, pacejournal.ErrOtherRun) || errors.Is(err, pacejournal.ErrForeign) {
 			err = fmt.Errorf("%w; %s", err, anew)
 		}
-		return nil, fmt.Errorf("answers: %w", err)
+		return nil, fmt.Errorf("-out: %w", err)
 	}
 	if _, err := j.Retry(); err != nil { // prompts that failed get another try in each run
 		return nil, errors.Join(err, j.Close())
@@ -65,7 +65,7 @@ func (a *answers) count(jobs []job) (n int, err error) {
 		case r.Err != nil:
 			continue
 		case r.Out.Prompt != r.In.Text:
-			return 0, fmt.Errorf("answers: %s: got another prompt for %q than before; %s", a.path, r.In.ID, anew)
+			return 0, fmt.Errorf("-out: %s: got another prompt for %q than before; %s", a.path, r.In.ID, anew)
 		}
 		n++
 	}
@@ -78,7 +78,7 @@ func (a *answers) write(jobs []job) error {
 	whole := a.path + ".new"
 	file, err := os.Create(whole)
 	if err != nil {
-		return fmt.Errorf("answers: %w", err)
+		return fmt.Errorf("-out: %w", err)
 	}
 	out := bufio.NewWriter(file)
 	lines := json.NewEncoder(out)
@@ -88,7 +88,7 @@ func (a *answers) write(jobs []job) error {
 		err = os.Rename(whole, a.path)
 	}
 	if err != nil {
-		return fmt.Errorf("answers: %s: %w", a.path, err)
+		return fmt.Errorf("-out: %s: %w", a.path, err)
 	}
 	return nil
 }

@@ -236,6 +236,9 @@ const mostSaid = 3
 
 // hear says why prompts are sent again: if the server is not there at all, the summary is a long way off.
 func (r *runner) hear(e pipeline.Event) {
+	if e.Kind == pipeline.EventNothingSucceeded {
+		r.progress.say(fmt.Sprintf("nothing has succeeded yet, the last request with: %v", e.Err))
+	}
 	if e.Kind != pipeline.EventRetry || len(r.said) == mostSaid {
 		return
 	}

@@ -471,19 +471,27 @@ func TestAnswersToOtherPromptsOrOfOtherModelsAreNotMixed(t *testing.T) {
 func TestPromptsAreChecked(t *testing.T) {
 	dir := t.TempDir()
 	for want, text := range map[string]string{
-		"line 2: want an id and a prompt":                       `{"id": "a", "prompt": "b"}` + "\n{}",
-		`line 2: got id "a", want one that no other line has`:   `{"id": "a", "prompt": "b"}` + "\n" + `{"id": "a", "prompt": "c"}`,
-		"line 1: invalid character 'h' looking for beginning":   "hello",
-		"got none, want at least one":                           "\n",
-		"line 1: json: cannot unmarshal number into Go struct ": `{"id": 1}`,
+		`line 2: got "{}", want {"id": "…", "prompt": "…"}`:                                                 `{"id": "a", "prompt": "b"}` + "\n{}",
+		`line 2: got id "a", want one that no other line has`:                                               `{"id": "a", "prompt": "b"}` + "\n" + `{"id": "a", "prompt": "c"}`,
+		`line 1: got "hello", want {"id": "…", "prompt": "…"}: invalid character 'h' looking for beginning`: "hello",
+		`line 1: got "\xff\xfe\x00", want {"id": "…", "prompt": "…"}`:                                       "\xff\xfe\x00",
+		"got none, want at least one":                                                                       "\n",
+		`line 1: got "{\"id\": 1}", want {"id": "…", "prompt": "…"}: json: cannot unmarshal number`:         `{"id": 1}`,
 	} {
 		path := filepath.Join(dir, "prompts.jsonl")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := readPrompts(path); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := readPrompts(path); err == nil || !strings.HasPrefix(err.Error(), "-prompts: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
+	}
+	marked := filepath.Join(dir, "marked.jsonl")
+	if err := os.WriteFile(marked, []byte("\ufeff"+`{"id": "a", "prompt": "b"}`+"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if all, _, err := readPrompts(marked); err != nil || len(all) != 1 || all[0] != (prompt{"a", "b"}) {
+		t.Errorf("with a byte order mark: got %v and %v, want the prompt", all, err)
 	}
 	if _, _, err := readPrompts(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v, want that there is no such file", err)

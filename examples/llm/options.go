@@ -5,11 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/llm/server"
 	"github.com/paceline-go/paceline/pipeline"
 )
@@ -101,6 +103,8 @@ func (o *options) complete(rest []string) error {
 		return fmt.Errorf("-tpm: got %d, want at least 1", o.tpm)
 	case !(o.overloaded >= 0 && o.overloaded < 1):
 		return fmt.Errorf("-overloaded: got %v, want 0 to less than 1", o.overloaded)
+	case o.minute < time.Millisecond || o.minute > time.Minute:
+		return fmt.Errorf("-minute: got %v, want 1ms to 1m0s", o.minute)
 	case o.concurrency < 1:
 		return fmt.Errorf("-concurrency: got %d, want at least 1", o.concurrency)
 	case o.retries < 1:
@@ -113,6 +117,9 @@ func (o *options) complete(rest []string) error {
 	if o.embedded() {
 		o.key = "embedded"
 		return nil
+	}
+	if err := command.CheckURL("-base-url", o.baseURL); err != nil {
+		return err
 	}
 	o.minute = time.Minute // as everywhere
 	if o.key = cmp.Or(o.key, os.Getenv(p.key)); o.key == "" {
@@ -146,6 +153,7 @@ func (o options) throttleConfig() pipeline.Config {
 		AttemptTimeout: o.scale(5 * time.Minute),
 		Retry:          &pipeline.Retry{MaxAttempts: o.retries, BaseDelay: o.scale(time.Second), Park: true},
 		Seed:           o.seed,
+		Logger:         slog.New(slog.DiscardHandler), // what matters is said above the bar
 	}
 	if o.budgets {
 		// Named as the headers name them, so that what they say of the quotas is taken for these.

@@ -49,7 +49,7 @@ const leastBar = 10
 
 // roomForBar is what the terminal has left beside the text, so that it all stays on one line.
 func roomForBar(terminal *os.File) int {
-	const text = 110
+	const text = 130
 	columns, _, err := term.GetSize(int(terminal.Fd()))
 	if err != nil {
 		return 0
@@ -95,15 +95,26 @@ func (p *progress) end(done int) {
 // counts that.
 func (p *progress) describe(s pipeline.Snapshot, left int) string {
 	if len(s.Budgets) == 0 {
-		return fmt.Sprintf("%s tokens  in flight %2d of %-2d  ETA %s", thousands(s.Tokens), s.InFlight, s.Concurrency, eta(s, left))
+		return fmt.Sprintf("%s tokens  in flight %2d of %-2d  ETA %s%s", thousands(s.Tokens), s.InFlight, s.Concurrency, eta(s, left), waits(s))
 	}
 	requests, tokens := s.Budgets[0], s.Budgets[1]
 	if p.narrow {
 		return fmt.Sprintf("%s of %s tokens  ETA %s", thousands(tokens.Used), thousands(tokens.Tokens), eta(s, left))
 	}
-	return fmt.Sprintf("last minute %6s of %s tokens, %3s of %s requests  in flight %2d of %-2d  ETA %s",
+	return fmt.Sprintf("last minute %6s of %s tokens, %3s of %s requests  in flight %2d of %-2d  ETA %s%s",
 		thousands(tokens.Used), thousands(tokens.Tokens), thousands(requests.Used), thousands(requests.Tokens),
-		s.InFlight, s.Concurrency, eta(s, left))
+		s.InFlight, s.Concurrency, eta(s, left), waits(s))
+}
+
+// waits says what the next prompt waits for, if that may take long.
+func waits(s pipeline.Snapshot) string {
+	switch s.HeldBy {
+	case pipeline.HeldByBudget:
+		return "  waits for the quota"
+	case pipeline.HeldByServer:
+		return "  waits as the server says"
+	}
+	return ""
 }
 
 // eta is how long it takes until the quotas have room for what is left, if that is longer than answers came in of late: they come

@@ -40,8 +40,9 @@ func readPrompts(path string) (all []prompt, name string, err error) {
 	if path == "" {
 		name = "embedded prompts"
 	} else if data, err = os.ReadFile(path); err != nil {
-		return nil, name, fmt.Errorf("prompts: %w", err)
+		return nil, name, fmt.Errorf("-prompts: %w", err)
 	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark
 	seen := map[string]bool{}
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	lines.Buffer(nil, len(data)+1)
@@ -51,21 +52,30 @@ func readPrompts(path string) (all []prompt, name string, err error) {
 		}
 		var p prompt
 		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
-			return nil, name, fmt.Errorf("prompts: %s, line %d: %w", name, n, err)
+			return nil, name, fmt.Errorf(`-prompts: %s, line %d: got %s, want {"id": "…", "prompt": "…"}: %w`, name, n, short(lines.Text()), err)
 		}
 		switch {
 		case p.ID == "" || p.Text == "":
-			return nil, name, fmt.Errorf("prompts: %s, line %d: want an id and a prompt", name, n)
+			return nil, name, fmt.Errorf(`-prompts: %s, line %d: got %s, want {"id": "…", "prompt": "…"}`, name, n, short(lines.Text()))
 		case seen[p.ID]:
-			return nil, name, fmt.Errorf("prompts: %s, line %d: got id %q, want one that no other line has", name, n, p.ID)
+			return nil, name, fmt.Errorf("-prompts: %s, line %d: got id %q, want one that no other line has", name, n, p.ID)
 		}
 		seen[p.ID] = true
 		all = append(all, p)
 	}
 	if len(all) == 0 {
-		return nil, name, fmt.Errorf("prompts: %s: got none, want at least one", name)
+		return nil, name, fmt.Errorf("-prompts: %s: got none, want at least one", name)
 	}
 	return all, name, lines.Err()
+}
+
+// short is the beginning of a line, as it can be shown.
+func short(line string) string {
+	const most = 60
+	if len(line) > most {
+		line = line[:most] + "…"
+	}
+	return fmt.Sprintf("%+q", line)
 }
 
 // jobs returns what is to be done: each prompt once, then each a second time, and so on.

@@ -17,4 +17,10 @@ func program(args []string, stdout, stderr io.Writer) int {
 
 func TestHelpIsNoError(t *testing.T) { commandtest.HelpIsNoError(t, program) }
 
+func TestAddressesAreChecked(t *testing.T) {
+	commandtest.AddressesAreChecked(t, program, "-url")
+}
+
+func TestAPortInUseIsSaid(t *testing.T) { commandtest.APortInUseIsSaid(t, program, "-listen") }
+
 func TestCtrlCExitsWith130(t *testing.T) { commandtest.CtrlCExitsWith130(t, program) }

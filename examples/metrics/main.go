@@ -18,7 +18,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/paceline-go/paceline/examples/command"
 )
@@ -36,7 +35,7 @@ type options struct {
 
 func main() {
 	interrupt, _ := command.Context()
-	os.Exit(run(interrupt, os.Args[1:], os.Stdout, os.Stderr))
+	command.Main(func(args []string, stdout, stderr io.Writer) int { return run(interrupt, args, stdout, stderr) })
 }
 
 // run returns the exit status: 0 only if every day was answered, 1 if one was not, 2
@@ -90,6 +89,9 @@ func (o options) validate(rest []string) error {
 		return fmt.Errorf("-days: got %d, want 1 to 365", o.days)
 	case !(o.traces >= 0 && o.traces <= 1):
 		return fmt.Errorf("-traces: got %v, want 0 to 1", o.traces)
+	}
+	if err := command.CheckURL("-url", o.url); err != nil {
+		return err
 	}
 	return o.throttle().Validate()
 }

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/paceline-go/paceline/clock"
+	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/service"
 	"github.com/paceline-go/paceline/pipeline"
 	"github.com/paceline-go/paceline/pipeline/paceotel"
@@ -77,10 +78,12 @@ func (o options) ask(interrupt context.Context, p *pipeline.Pipeline[day, servic
 	sum, started := newSummary(o.days*len(places)), clk.Now()
 	line := paceterm.Options{Plain: 2 * time.Second}.Draw(out, p.Throttle())
 	defer context.AfterFunc(interrupt, func() {
-		fmt.Fprintln(line, "stopping: no further day is asked for, and those under way are finished; Ctrl-C again ends at once")
+		fmt.Fprintln(line, "stopping: no further day is asked for, and those under way are finished, within a minute; Ctrl-C again ends at once")
 		p.Throttle().Close()
 	})()
-	for r := range p.Each(context.Background(), o.each(tracer)) {
+	ctx, stop := command.Grace(interrupt)
+	defer stop()
+	for r := range p.Each(ctx, o.each(tracer)) {
 		sum.add(r)
 		if r.Err != nil {
 			r.In.span.SetStatus(codes.Error, r.Err.Error())

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 
@@ -16,6 +15,8 @@ import (
 	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/paceline-go/paceline/examples/command"
 )
 
 // telemetry is what a program sets up once: where metrics and spans go.
@@ -38,7 +39,7 @@ func newTelemetry(listen string, share float64, spans io.Writer) (*telemetry, er
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", listen)
+	listener, err := command.Listen("-listen", listen)
 	if err != nil {
 		return nil, err
 	}

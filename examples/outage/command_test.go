@@ -8,4 +8,8 @@ import (
 
 func TestHelpIsNoError(t *testing.T) { commandtest.HelpIsNoError(t, run) }
 
+func TestAddressesAreChecked(t *testing.T) {
+	commandtest.AddressesAreChecked(t, run, "-url")
+}
+
 func TestCtrlCExitsWith130(t *testing.T) { commandtest.CtrlCExitsWith130(t, run) }

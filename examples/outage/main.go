@@ -62,9 +62,7 @@ func defaults() settings {
 	}
 }
 
-func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.Main(run) }
 
 // run returns the exit status: 0 only if every prompt is accounted for, 1 if one
 // is not, 2 for a wrong command line, 130 after Ctrl-C.
@@ -111,10 +109,13 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 
 // validate leaves the numbers to the throttle's own configuration.
 func (s settings) validate(rest []string) error {
-	switch {
-	case len(rest) > 0:
+	if len(rest) > 0 {
 		return fmt.Errorf("arguments: got %q, want flags alone", rest)
-	case s.url != "" && s.model == "":
+	}
+	if err := command.CheckURL("-url", s.url); err != nil {
+		return err
+	}
+	if s.url != "" && s.model == "" {
 		return fmt.Errorf("-model: got none, want one that %s has", s.url)
 	}
 	return s.throttle(nil, nil).Validate()
@@ -147,7 +148,7 @@ func (s settings) half(interrupt context.Context, out io.Writer, tell func(conte
 	c := newClient(url, key, name)
 	defer c.close()
 	j := newJournal(out)
-	defer context.AfterFunc(interrupt, func() { j.say("stopping: what is under way is finished; Ctrl-C again ends at once") })()
+	defer context.AfterFunc(interrupt, func() { j.say("stopping: what is under way is finished, within a minute; Ctrl-C again ends at once") })()
 	t, err := tell(interrupt, c, j)
 	t.attempts, t.open, t.took = int(c.attempts.Load()), j.open, time.Since(j.started)
 	if embedded != nil {

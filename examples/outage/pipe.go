@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/pipeline"
 )
 
@@ -17,6 +18,8 @@ func (s settings) pipe(interrupt context.Context, c *client, j *journal) (tally,
 		return tally{}, err
 	}
 	defer context.AfterFunc(interrupt, p.Throttle().Close)()
+	ctx, stop := command.Grace(interrupt)
+	defer stop()
 
 	jobs := make(chan string, len(s.prompts))
 	for _, prompt := range s.prompts {
@@ -27,7 +30,7 @@ func (s settings) pipe(interrupt context.Context, c *client, j *journal) (tally,
 	t := tally{prompts: len(s.prompts)}
 	tick := time.NewTicker(s.beat)
 	defer tick.Stop()
-	results := p.Run(context.Background(), jobs)
+	results := p.Run(ctx, jobs)
 	for more := true; more; {
 		var r pipeline.Result[string, string]
 		select {

@@ -10,16 +10,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/service"
 )
 
-func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.Main(run) }
 
 // run returns the exit status: 1 if the service does not start or close, 2 for a wrong
 // command line, 130 after Ctrl-C.
@@ -67,7 +64,7 @@ func parse(args []string, stderr io.Writer) (service.Config, error) {
 func serve(interrupt context.Context, cfg service.Config, out io.Writer) error {
 	s, err := service.Start(cfg)
 	if err != nil {
-		return err
+		return fmt.Errorf("-addr: got %q: %w; -addr localhost:0 takes a port that is free", cfg.Addr, err)
 	}
 	fmt.Fprintf(out, "listening on %s%s\n", s.URL(), service.Path)
 	<-interrupt.Done()

@@ -16,7 +16,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -32,9 +31,7 @@ type settings struct {
 	batch, concurrency int
 }
 
-func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.Main(run) }
 
 // run returns the exit status: 0 if each row is in the table or was refused for what
 // it is, 1 if one is not, 2 for a wrong command line, 130 after Ctrl-C.
@@ -117,9 +114,9 @@ func (s settings) sink(interrupt context.Context, out io.Writer) (sum summary, e
 		dsn, where = server.dsn, "an embedded server of PostgreSQL's protocol"
 	}
 	ctx := context.Background()
-	db, err := open(ctx, s.driver, dsn, s.concurrency)
+	db, err := open(interrupt, s.driver, dsn, s.concurrency) // which may take long
 	if err != nil {
-		return sum, err
+		return sum, fmt.Errorf("-dsn: %w", err)
 	}
 	defer db.close()
 	fmt.Fprintf(out, "%s rows into %s, through %s, %d in a call\n", humanize.Comma(int64(len(rows))), where, db.name, s.batch)
@@ -129,8 +126,10 @@ func (s settings) sink(interrupt context.Context, out io.Writer) (sum summary, e
 		return sum, err
 	}
 	defer context.AfterFunc(interrupt, p.Throttle().Close)()
+	work, stop := command.Grace(interrupt)
+	defer stop()
 	begun := time.Now()
-	for r := range pipeline.Batch(p, s.batch, 100*time.Millisecond).Each(ctx, slices.Values(rows)) {
+	for r := range pipeline.Batch(p, s.batch, 100*time.Millisecond).Each(work, slices.Values(rows)) {
 		sum.add(r)
 	}
 	sum.took, sum.calls = time.Since(begun), p.Throttle().Snapshot().Attempts

@@ -108,3 +108,14 @@ func TestAWrongCommandLineIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestADatabaseThatCannotBeHadIsSaidWithItsFlag(t *testing.T) {
+	for _, dsn := range []string{"none", "postgres://127.0.0.1:1/none"} {
+		for _, driver := range []string{"pgx", "sql"} {
+			var stderr bytes.Buffer
+			if status := run([]string{"-driver", driver, "-dsn", dsn}, io.Discard, &stderr); status != 1 || !strings.HasPrefix(stderr.String(), "sink: -dsn: ") {
+				t.Errorf("%s, %s: got status %d and %q, want 1, and the flag named", driver, dsn, status, &stderr)
+			}
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,8 +25,8 @@ type summary struct {
 }
 
 func (s *summary) add(r pipeline.Result[data.City, struct{}]) {
-	if errors.Is(r.Err, pipeline.ErrClosed) {
-		return // it was not sent
+	if errors.Is(r.Err, pipeline.ErrClosed) || errors.Is(r.Err, context.Canceled) {
+		return // it was not sent, or there was no more time for it
 	}
 	s.results++
 	what := fmt.Sprintf("%d %s: %v", r.In.ID, r.In.Name, r.Err)

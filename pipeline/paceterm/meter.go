@@ -74,6 +74,7 @@ const lastPart = 6 // the highest number
 
 // parts are what is told of a throttle beside how much is done.
 func parts(rate float64, s pipeline.Snapshot) []part {
+	state := state(s)
 	p := []part{
 		{fmt.Sprintf("%4s/s", number(rate)), 0},
 		{fmt.Sprintf("limit %2d", s.Concurrency), 3},
@@ -81,7 +82,7 @@ func parts(rate float64, s pipeline.Snapshot) []part {
 	if s.DispatchInterval > 0 {
 		p = append(p, part{fmt.Sprintf("interval %-6v", short(s.DispatchInterval)), 5})
 	}
-	if s.Reason != pipeline.NoReason {
+	if s.Reason != pipeline.NoReason && s.Reason.String() != state { // or it would be said twice
 		p = append(p, part{s.Reason.String(), lastPart})
 	}
 	if b := fullest(s.Budgets); b != nil {
@@ -90,7 +91,7 @@ func parts(rate float64, s pipeline.Snapshot) []part {
 	if s.Total > 0 {
 		p = append(p, part{"ETA " + eta(s), 1})
 	}
-	if state := state(s); state != "" {
+	if state != "" {
 		p = append(p, part{state, 2})
 	}
 	if text := trouble(s); text != "" {

@@ -62,6 +62,18 @@ func TestTheStateTellsWhatIsTheMatter(t *testing.T) {
 	}
 }
 
+func TestThatItIsDownIsSaidOnce(t *testing.T) {
+	for want, s := range map[string]pipeline.Snapshot{
+		"   0/s  limit  1  down":                {Concurrency: 1, State: pipeline.Down, Reason: pipeline.ReasonDown},
+		"   0/s  limit  1  trial":               {Concurrency: 1, Reason: pipeline.ReasonTrial},
+		"   0/s  limit  1  trial  circuit open": {Concurrency: 1, Reason: pipeline.ReasonTrial, State: pipeline.CircuitOpen},
+	} {
+		if got := fit(parts(0, s), 200); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestTheLastErrorIsToldWhileNothingWorks(t *testing.T) {
 	works := pipeline.AttemptCounts{Succeeded: 1}
 	long := errors.New("connection\n  refused " + strings.Repeat("by the server ", 10))

@@ -43,7 +43,13 @@ func TestAPlaceIsChangedOnlyIfItsMutantIsOn(t *testing.T) {
 func TestEachPlaceIsRecordedOnceAndStepsNowAndThen(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "reached")
 	mutantFile = mutantOpen(name)
-	defer func() { mutantFile.Close(); mutantFile = nil; mutantSteps.Store(0) }()
+	defer func() {
+		mutantFile.Close()
+		mutantFile = nil
+		mutantSteps.Store(0)
+		mutantSeen[3].Store(false)
+		mutantSeen[4].Store(false)
+	}()
 	for range 5 {
 		mutantStep()
 		mutantAt(3)

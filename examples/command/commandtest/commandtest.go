@@ -3,7 +3,9 @@ package commandtest
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -19,6 +21,36 @@ func HelpIsNoError(t *testing.T, run Run) {
 	var out bytes.Buffer
 	if status := run([]string{"-h"}, &out, &out); status != 0 || !strings.Contains(out.String(), "Usage of") {
 		t.Errorf("-h: got status %d and %q, want 0 and how to use it", status, &out)
+	}
+}
+
+// AddressesAreChecked checks that a program does not begin with an address that is none.
+func AddressesAreChecked(t *testing.T, run Run, flags ...string) {
+	t.Helper()
+	for _, flag := range flags {
+		var out bytes.Buffer
+		want := flag + `: got "localhost:8080", want an address`
+		if status := run([]string{flag, "localhost:8080"}, &out, &out); status != 2 || !strings.Contains(out.String(), want) {
+			t.Errorf("got status %d and %q, want 2 and %s", status, &out, want)
+		}
+	}
+}
+
+// APortInUseIsSaid checks that a program which cannot listen says where, and what to do.
+func APortInUseIsSaid(t *testing.T, run Run, flag string) {
+	t.Helper()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	var out bytes.Buffer
+	address := taken.Addr().String()
+	status := run([]string{flag, address}, &out, &out)
+	for _, want := range []string{fmt.Sprintf("%s: got %q: ", flag, address), flag + " localhost:0 takes a port that is free"} {
+		if status != 1 || !strings.Contains(out.String(), want) {
+			t.Errorf("got status %d and %q, want 1 and %s", status, &out, want)
+		}
 	}
 }
 

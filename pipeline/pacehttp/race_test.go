@@ -1,0 +1,5 @@
+//go:build race
+
+package pacehttp_test
+
+const seconds = 20
