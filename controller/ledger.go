@@ -25,6 +25,7 @@ type ledger struct {
 	origin   origin
 	refill   refill
 	renewal  renewal
+	early    early
 }
 
 // origin is what the newest hint counts from.
@@ -43,17 +44,17 @@ const rounding = time.Second
 // hear takes what an attempt tells that started at a time. all is what had started by
 // now.
 func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64) {
-	whole := now.Add(h.Reset)
 	if h.Limit != l.limit {
 		l.limit, l.refill = h.Limit, refill{}
 	}
 	if l.limit > 0 {
-		l.refill.hear(l.limit-h.Remaining, start, whole)
+		l.refill.hear(l.limit-h.Remaining, start, now.Add(h.Reset))
 	}
 	o, rate, left, own := &l.origin, l.refill.rate(), float64(h.Remaining), l.of(m.own)
 	if m.volley < o.volley {
 		return
 	}
+	whole := l.early.hear(l, h, m, start, now)
 	l.renewal.hear(l, h, start, now, all)
 	if m.volley > o.volley || m.number == 0 {
 		*o = origin{volley: m.volley, start: start, least: left, heard: own}
@@ -94,6 +95,7 @@ func (l *ledger) of(u Use) int64 {
 // take notes that the attempt with the number uses n more, after so much in all.
 func (l *ledger) take(now time.Time, n, number, before int64) {
 	level := l.now(now)
+	l.early.take(now, number)
 	if l.renewed(now) && l.renewal.begun.IsZero() {
 		l.renewal.begun, l.renewal.number, l.renewal.before = now, number, before
 		if l.renewal.partial >= isPartial {
@@ -114,6 +116,8 @@ func (l *ledger) now(now time.Time) float64 {
 	switch rate := l.refill.rate(); {
 	case rate > 0:
 		return min(l.level+rate*now.Sub(l.at).Seconds(), float64(l.limit))
+	case now.Before(l.whole) && l.early.open(now):
+		return max(l.level, 1)
 	case now.Before(l.whole):
 		return l.level
 	case r.begun.IsZero() && l.limit > 0 && r.partial < isPartial && !r.late():
@@ -138,7 +142,7 @@ func (l *ledger) wait(now time.Time, n int64) time.Duration {
 	case rate > 0:
 		return time.Duration(min(math.Ceil(missing/rate*1e9), float64(LongestHint)))
 	case now.Before(l.whole):
-		return l.whole.Sub(now)
+		return l.early.sooner(now, l.whole).Sub(now)
 	}
 	return l.renewal.lapse().Sub(now)
 }
@@ -148,7 +152,7 @@ func (l *ledger) pause(now time.Time) time.Duration {
 	if l.told > 0 || l.refill.rate() > 0 {
 		return 0
 	}
-	return max(l.whole.Sub(now), 0)
+	return max(l.early.sooner(now, l.whole).Sub(now), 0)
 }
 
 // interval returns how far apart attempts are that use n each, if it is this quota that

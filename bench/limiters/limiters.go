@@ -40,6 +40,12 @@ func fixedWindow(jobs int, window time.Duration) time.Duration {
 	return time.Duration((jobs-1)/perWindow) * window
 }
 
+// twoWindows is for one of 20 in a fifth of the window beside it: the last window takes two fifths.
+func twoWindows(jobs int, window time.Duration) time.Duration {
+	last := (jobs - 1) % perWindow
+	return fixedWindow(jobs, window) + time.Duration(last/20)*window/5
+}
+
 // evenly is for sliding counters: what was sent in the window before counts in part.
 func evenly(jobs int, window time.Duration) time.Duration {
 	return time.Duration(jobs-1) * window / perWindow

@@ -66,8 +66,9 @@ func (r ride) run(ctx context.Context, h *house, progress func()) outcome {
 	}
 	defer s.stop()
 	limit := max(patience*r.limiter.bestFor(r.jobs, r.window), shortest)
-	timed, cancel := context.WithTimeout(ctx, limit)
+	timed, cancel := context.WithCancel(ctx) // no deadline: clients must not know when the ride is over
 	defer cancel()
+	defer time.AfterFunc(limit, cancel).Stop()
 	base := &http.Transport{MaxIdleConnsPerHost: callers}
 	defer base.CloseIdleConnections()
 	counted := &counter{base: base, ctx: timed}

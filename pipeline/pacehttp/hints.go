@@ -131,7 +131,7 @@ type reader struct {
 // where they are nonsense, says nothing.
 func (r *reader) add(name string, requests bool, limit, remaining, reset string) bool {
 	left, ok := amount(remaining)
-	until, known := r.until(strings.TrimSpace(reset))
+	until, rounding, known := r.until(strings.TrimSpace(reset))
 	if !ok || !known {
 		return false
 	}
@@ -146,20 +146,24 @@ func (r *reader) add(name string, requests bool, limit, remaining, reset string)
 		quota = 0 // that was no quota, but perhaps a rate
 	}
 	r.hints = append(r.hints, pipeline.Hint{
-		Budget: name, Requests: requests, Limit: quota, Remaining: left, Reset: until,
+		Budget: name, Requests: requests, Limit: quota, Remaining: left, Reset: until, Rounding: rounding,
 	})
 	return true
 }
 
-// until returns the time that is left until a reset. What counts from now was said
-// when the request arrived.
-func (r *reader) until(reset string) (time.Duration, bool) {
+// until returns the time that is left until a reset, and by how much that may be too long.
+// What counts from now was said when the request arrived. A point in time is compared with
+// the server's Date, which has lost its fraction, and it may have been rounded up itself.
+func (r *reader) until(reset string) (left, rounding time.Duration, ok bool) {
 	if at, ok := moment(reset); ok {
-		left := at.Sub(r.now)
-		return left, left > 0 && left <= longest
+		left, rounding = at.Sub(r.now), time.Second
+		if at.Nanosecond() == 0 {
+			rounding += time.Second
+		}
+		return left, rounding, left > 0 && left <= longest
 	}
 	d, ok := span(reset)
-	return d - r.took, ok && d > r.took
+	return d - r.took, 0, ok && d > r.took
 }
 
 // structured reads RateLimit, with what RateLimit-Policy says of it

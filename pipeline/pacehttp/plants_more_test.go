@@ -1,0 +1,209 @@
+package pacehttp_test
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+)
+
+// receding is gin-rate-limit: the quota is whole again when nothing was accepted for a window, in whole seconds.
+type receding struct {
+	last int64 // second of the last that was accepted
+	left int
+}
+
+func (g *receding) take(now time.Time, say http.Header) int {
+	const window = int64(plantWindow / time.Second)
+	if g.last+window <= now.Unix() {
+		g.left = plantLimit
+	}
+	accepted := g.left > 0
+	if accepted {
+		g.left--
+		g.last = now.Unix()
+	}
+	say.Set("X-Rate-Limit-Limit", fmt.Sprint(plantLimit))
+	say.Set("X-Rate-Limit-Remaining", fmt.Sprint(g.left))
+	say.Set("X-Rate-Limit-Reset", fmt.Sprint(now.Unix()+window-(now.Unix()-g.last)))
+	return verdict(accepted)
+}
+
+// sliding is a counter that takes part of the window before, as httprate does, or fiber, which counts refused ones too
+// and says its Reset with accepted answers alone.
+type sliding struct {
+	fiber           bool
+	began           time.Time // this window
+	before, current int
+}
+
+func (s *sliding) take(now time.Time, say http.Header) int {
+	if s.began.IsZero() {
+		s.began = now.Truncate(plantWindow)
+		if s.fiber {
+			s.began = now.Truncate(time.Second)
+		}
+	}
+	for now.Sub(s.began) >= plantWindow {
+		s.before, s.current, s.began = s.current, 0, s.began.Add(plantWindow)
+	}
+	left := s.began.Add(plantWindow).Sub(now)
+	if s.fiber {
+		left = s.began.Add(plantWindow).Sub(now.Truncate(time.Second))
+		s.current++
+		rate := int(math.Ceil(float64(s.before)*left.Seconds()/plantWindow.Seconds())) + s.current
+		if rate > plantLimit {
+			say.Set("Retry-After", fmt.Sprint(int(left.Seconds())))
+			return http.StatusTooManyRequests
+		}
+		say.Set("X-RateLimit-Limit", fmt.Sprint(plantLimit))
+		say.Set("X-RateLimit-Remaining", fmt.Sprint(plantLimit-rate))
+		say.Set("X-RateLimit-Reset", fmt.Sprint(int(left.Seconds())))
+		return http.StatusOK
+	}
+	rate := int(math.Round(float64(s.before)*left.Seconds()/plantWindow.Seconds())) + s.current
+	accepted := rate < plantLimit
+	if accepted {
+		s.current++
+		rate++
+	} else {
+		say.Set("Retry-After", fmt.Sprint(int(plantWindow.Seconds())))
+	}
+	say.Set("X-RateLimit-Limit", fmt.Sprint(plantLimit))
+	say.Set("X-RateLimit-Remaining", fmt.Sprint(plantLimit-rate))
+	say.Set("X-RateLimit-Reset", fmt.Sprint(s.began.Add(plantWindow).Unix()))
+	return verdict(accepted)
+}
+
+// constants is tollbooth: a bucket with a burst of 50, whose fields say something else.
+type constants struct {
+	level float64
+	at    time.Time
+}
+
+func (b *constants) take(now time.Time, say http.Header) int {
+	if b.at.IsZero() {
+		b.level, b.at = plantLimit, now
+	}
+	b.level, b.at = min(b.level+10*now.Sub(b.at).Seconds(), plantLimit), now
+	accepted := b.level >= 1
+	if accepted {
+		b.level--
+	}
+	say.Set("RateLimit-Limit", "10")
+	say.Set("RateLimit-Remaining", fmt.Sprint(int(b.level)))
+	say.Set("RateLimit-Reset", "1")
+	return verdict(accepted)
+}
+
+// log is @nestjs/throttler: a log of a window, and a ban of a window after a refusal. Reset is a timer of its own.
+type log50 struct {
+	ends   []time.Time
+	resets time.Time
+	banned time.Time
+}
+
+func (l *log50) take(now time.Time, say http.Header) int {
+	for len(l.ends) > 0 && !l.ends[0].After(now) {
+		l.ends = l.ends[1:]
+	}
+	if !l.resets.After(now) {
+		l.resets = now.Add(plantWindow)
+	}
+	if !l.banned.IsZero() && now.Before(l.banned) {
+		say.Set("Retry-After", fmt.Sprint(ceilSeconds(l.banned.Sub(now))))
+		return http.StatusTooManyRequests
+	}
+	if !l.banned.IsZero() {
+		l.banned, l.ends = time.Time{}, nil
+	}
+	l.ends = append(l.ends, now.Add(plantWindow))
+	if len(l.ends) > plantLimit {
+		l.banned = now.Add(plantWindow)
+		say.Set("Retry-After", fmt.Sprint(ceilSeconds(plantWindow)))
+		return http.StatusTooManyRequests
+	}
+	say.Set("X-RateLimit-Limit", fmt.Sprint(plantLimit))
+	say.Set("X-RateLimit-Remaining", fmt.Sprint(plantLimit-len(l.ends)))
+	say.Set("X-RateLimit-Reset", fmt.Sprint(ceilSeconds(l.resets.Sub(now))))
+	return http.StatusOK
+}
+
+// bursty is rate-limiter-flexible's BurstyRateLimiter: 25 in half a window, and then 50 in two of them, of which
+// nothing is said.
+type bursty struct{ slow, burst window }
+
+func newBursty() *bursty {
+	quiet := func(http.Header, time.Time, int, int, time.Time, bool) {}
+	return &bursty{
+		window{limit: plantLimit / 2, length: plantWindow / 2, tell: quiet},
+		window{limit: plantLimit, length: 2 * plantWindow, tell: quiet},
+	}
+}
+
+func (b *bursty) take(now time.Time, say http.Header) int {
+	status, wait := b.slow.take(now, say), b.slow.ends.Sub(now)
+	if status != http.StatusOK {
+		status = b.burst.take(now, say)
+		wait = min(wait, b.burst.ends.Sub(now))
+	}
+	say.Set("Retry-After", fmt.Sprint(wait.Seconds()))
+	say.Set("X-RateLimit-Limit", fmt.Sprint(plantLimit))
+	say.Set("X-RateLimit-Remaining", fmt.Sprint(max(b.slow.limit-b.slow.used, 0)))
+	say.Set("X-RateLimit-Reset", fmt.Sprint((now.Add(wait).UnixMilli()+999)/1000))
+	return status
+}
+
+// two are limiters one behind the other, of which the second overwrites what the first says.
+type two struct{ first, second plant }
+
+func (t two) take(now time.Time, say http.Header) int {
+	if status := t.first.take(now, say); status != http.StatusOK {
+		return status
+	}
+	return t.second.take(now, say)
+}
+
+// delaying is express-slow-down, which never refuses.
+type delaying struct{}
+
+func (delaying) take(_ time.Time, say http.Header) int {
+	say.Set("RateLimit", "limit=0, remaining=0, reset=5")
+	say.Set("X-RateLimit-Limit", "0")
+	say.Set("X-RateLimit-Remaining", "0")
+	say.Set("Retry-After", "5")
+	return http.StatusOK
+}
+
+// estimate is HAProxy's http_req_rate: what is counted now, and the part of the period before that is not over. It counts
+// what it denies.
+type estimate struct {
+	began           time.Time
+	before, current float64
+	retryAfter      string
+	uncounted       bool // what is denied does not count
+}
+
+func (e *estimate) take(now time.Time, say http.Header) int {
+	if e.began.IsZero() {
+		e.began = now
+	}
+	switch passed := now.Sub(e.began); {
+	case passed >= 2*plantWindow:
+		e.before, e.current, e.began = 0, 0, now
+	case passed >= plantWindow:
+		e.before, e.current, e.began = e.current, 0, e.began.Add(plantWindow)
+	}
+	e.current++
+	rate := e.current + math.Floor(e.before*(plantWindow-now.Sub(e.began)).Seconds()/plantWindow.Seconds())
+	if rate > plantLimit {
+		if e.uncounted {
+			e.current--
+		}
+		if e.retryAfter != "" {
+			say.Set("Retry-After", e.retryAfter)
+		}
+		return http.StatusTooManyRequests
+	}
+	return http.StatusOK
+}
