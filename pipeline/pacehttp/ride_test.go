@@ -124,7 +124,7 @@ func TestRides(t *testing.T) {
 		for _, skew := range []time.Duration{0, 300 * time.Millisecond, 900 * time.Millisecond} {
 			r := rideOn(t, row.of(), row.best, skew)
 			t.Logf("%20s, %5v: %5.1f%%, wasted %4.1f%%, failed %d", row.name, skew, 100*r.goodput(row.best), 100*r.wasted(), r.failed)
-			if *film == row.name && skew == 300*time.Millisecond {
+			if *film == row.name && skew == *filmSkew {
 				for i, at := range r.at {
 					if i == 0 || at-r.at[i-1] > 100*time.Millisecond || r.ok[i] != r.ok[i-1] {
 						t.Log(i, at, r.ok[i])
@@ -135,4 +135,4 @@ func TestRides(t *testing.T) {
 	}
 }
 
-var film = flag.String("film", "", "")
+var film, filmSkew = flag.String("film", "", ""), flag.Duration("skew", 300*time.Millisecond, "")
