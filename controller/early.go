@@ -84,7 +84,9 @@ func (e *early) take(now time.Time, number int64) {
 }
 
 // asks reports whether it is time for an attempt that finds out.
-func (e *early) asks(now time.Time) bool { return !e.at.IsZero() && !now.Before(e.at) && now.Before(e.told) }
+func (e *early) asks(now time.Time) bool {
+	return !e.at.IsZero() && !now.Before(e.at) && now.Before(e.told)
+}
 
 // open reports whether an attempt may start that finds out.
 func (e *early) open(now time.Time) bool { return e.number == 0 && e.asks(now) }

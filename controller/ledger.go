@@ -26,6 +26,8 @@ type ledger struct {
 	refill   refill
 	renewal  renewal
 	early    early
+	brief    brief
+	sliding  sliding
 }
 
 // origin is what the newest hint counts from.
@@ -44,16 +46,21 @@ const rounding = time.Second
 // hear takes what an attempt tells that started at a time. all is what had started by
 // now.
 func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64) {
+	if l.brief.doubt(l, h, m) {
+		return
+	}
 	if h.Limit != l.limit {
 		l.limit, l.refill = h.Limit, refill{}
 	}
 	if l.limit > 0 {
 		l.refill.hear(l.limit-h.Remaining, start, now.Add(h.Reset))
 	}
-	o, rate, left, own := &l.origin, l.refill.rate(), float64(h.Remaining), l.of(m.own)
+	o, left, own := &l.origin, float64(h.Remaining), l.of(m.own)
 	if m.volley < o.volley {
 		return
 	}
+	l.sliding.hear(l, h, m, start)
+	rate := l.rate()
 	whole := l.early.hear(l, h, m, start, now)
 	l.renewal.hear(l, h, start, now, all)
 	if m.volley > o.volley || m.number == 0 {
@@ -79,9 +86,9 @@ func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64)
 	o.last = m.number
 	l.level, l.at = o.least+rate*now.Sub(o.start).Seconds(), now
 	if rate > 0 {
-		l.level = min(l.level, float64(l.limit))
+		l.level = min(l.level, l.most())
 	}
-	l.level -= float64(max(all-l.of(m.before)-o.heard, 0))
+	l.level -= float64(max(all-l.of(m.before)-o.heard, 0)) + l.sliding.debt(l.limit)
 }
 
 // of returns how much of this quota a use is.
@@ -94,33 +101,37 @@ func (l *ledger) of(u Use) int64 {
 
 // take notes that the attempt with the number uses n more, after so much in all.
 func (l *ledger) take(now time.Time, n, number, before int64) {
-	level := l.now(now)
+	level := l.balance(now)
 	l.early.take(now, number)
 	if l.renewed(now) && l.renewal.begun.IsZero() {
-		l.renewal.begun, l.renewal.number, l.renewal.before = now, number, before
-		if l.renewal.partial >= isPartial {
+		l.renewal.begun, l.renewal.number, l.renewal.before, l.renewal.started = now, number, before, 0
+		if l.renewal.alone() {
 			level = float64(n)
 		}
 	}
+	l.renewal.started += n
 	l.level, l.at = level-float64(n), now
 }
 
 // renewed reports whether the quota ought to be whole since the newest hint.
 func (l *ledger) renewed(now time.Time) bool {
-	return l.refill.rate() == 0 && !now.Before(l.whole)
+	return l.rate() == 0 && !now.Before(l.whole)
 }
 
 // now returns what may start.
-func (l *ledger) now(now time.Time) float64 {
+func (l *ledger) now(now time.Time) float64 { return l.balance(now) - l.reserve() }
+
+// balance returns what is left, what is kept included.
+func (l *ledger) balance(now time.Time) float64 {
 	r := &l.renewal
-	switch rate := l.refill.rate(); {
+	switch rate := l.rate(); {
 	case rate > 0:
-		return min(l.level+rate*now.Sub(l.at).Seconds(), float64(l.limit))
+		return min(l.level+rate*now.Sub(l.at).Seconds(), l.most())
 	case now.Before(l.whole) && l.early.open(now):
 		return max(l.level, 1)
 	case now.Before(l.whole):
 		return l.level
-	case r.begun.IsZero() && l.limit > 0 && r.partial < isPartial && !r.late():
+	case r.begun.IsZero() && l.limit > 0 && !r.alone() && !r.late():
 		return float64(l.limit)
 	case r.begun.IsZero(), r.silent, r.late(), !now.Before(r.lapse()):
 		return math.Inf(1) // nothing is known any more
@@ -133,10 +144,12 @@ func (l *ledger) now(now time.Time) float64 {
 func (l *ledger) wait(now time.Time, n int64) time.Duration {
 	need := float64(max(n, 1))
 	if l.limit > 0 {
-		need = min(need, float64(l.limit))
+		need = min(need, l.most()-l.reserve())
 	}
-	missing, rate := need-l.now(now), l.refill.rate()
+	missing, rate := need-l.now(now), l.rate()
 	switch {
+	case l.awaits(now):
+		return l.whole.Sub(now)
 	case missing < 1e-6:
 		return 0
 	case rate > 0:
@@ -149,7 +162,7 @@ func (l *ledger) wait(now time.Time, n int64) time.Duration {
 
 // pause returns for how long the server has said that nothing is left.
 func (l *ledger) pause(now time.Time) time.Duration {
-	if l.told > 0 || l.refill.rate() > 0 {
+	if l.told > 0 || l.rate() > 0 {
 		return 0
 	}
 	return max(l.early.sooner(now, l.whole).Sub(now), 0)
@@ -158,7 +171,7 @@ func (l *ledger) pause(now time.Time) time.Duration {
 // interval returns how far apart attempts are that use n each, if it is this quota that
 // keeps them so.
 func (l *ledger) interval(now time.Time, n int64) time.Duration {
-	rate, need := l.refill.rate(), float64(max(n, 1))
+	rate, need := l.rate(), float64(max(n, 1))
 	if rate == 0 || l.now(now) >= 2*need {
 		return 0
 	}

@@ -56,7 +56,16 @@ func ask(ctx context.Context, url string) (text string, refused bool, err error)
 		return "", false, err
 	}
 	res.Body.Close()
-	text = fmt.Sprintf("    %d", res.StatusCode)
+	text = "    " + says(res) + "\n"
+	for _, hint := range pacehttp.Hints(res, time.Now(), time.Since(begin)) {
+		text += fmt.Sprintf("      read: %+v\n", hint)
+	}
+	return text, res.StatusCode >= 400, nil
+}
+
+// says returns the status of a response, and its fields that may be about limits.
+func says(res *http.Response) string {
+	text := fmt.Sprint(res.StatusCode)
 	var keys []string
 	for key := range res.Header {
 		if lower := strings.ToLower(key); strings.Contains(lower, "rate") || strings.Contains(lower, "retry") || lower == "date" {
@@ -67,9 +76,5 @@ func ask(ctx context.Context, url string) (text string, refused bool, err error)
 	for _, key := range keys {
 		text += fmt.Sprintf("  %s: %s", key, strings.Join(res.Header[key], " | "))
 	}
-	text += "\n"
-	for _, hint := range pacehttp.Hints(res, time.Now(), time.Since(begin)) {
-		text += fmt.Sprintf("      read: %+v\n", hint)
-	}
-	return text, res.StatusCode >= 400, nil
+	return text
 }

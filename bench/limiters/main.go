@@ -51,6 +51,7 @@ func run(ctx context.Context, w io.Writer, args, dirs []string) error {
 	window := flags.Duration("window", 5*time.Second, "`how long` a window is, in whole seconds")
 	beside := flags.Int("beside", 12, "how `many` rides are under way at once; they hardly load the machine")
 	nodeDir := flags.String("node", "", "a `folder` for the packages of npm, which stay there; none: a temporary one")
+	trace := flags.Bool("trace", false, "print each answer, too")
 	answers := flags.Bool("answers", false, "print what each limiter says at first, and when it refuses")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -82,7 +83,7 @@ func run(ctx context.Context, w io.Writer, args, dirs []string) error {
 	if err := os.Chmod(dir, 0o755); err != nil { // Apache serves as another user
 		return err
 	}
-	h := &house{dir: dir, dirs: dirs, nodeDir: *nodeDir, progress: os.Stderr}
+	h := &house{dir: dir, dirs: dirs, nodeDir: *nodeDir, trace: *trace, progress: os.Stderr}
 	h.packages = sync.OnceValues(func() (string, error) { return h.install(ctx) })
 	if *answers {
 		return h.tellAnswers(ctx, w, chosen, *window)
@@ -94,6 +95,7 @@ func run(ctx context.Context, w io.Writer, args, dirs []string) error {
 type house struct {
 	dir      string   // for what they need
 	dirs     []string // of programs
+	trace    bool     // print each answer
 	nodeDir  string   // for the packages of npm; empty: below dir
 	packages func() (dir string, err error)
 	progress io.Writer

@@ -71,7 +71,7 @@ func (r ride) run(ctx context.Context, h *house, progress func()) outcome {
 	defer time.AfterFunc(limit, cancel).Stop()
 	base := &http.Transport{MaxIdleConnsPerHost: callers}
 	defer base.CloseIdleConnections()
-	counted := &counter{base: base, ctx: timed}
+	counted := &counter{base: base, ctx: timed, trace: h.trace, name: r.limiter.name + ", " + r.client.name, begin: time.Now()}
 	c := &http.Client{Transport: r.client.wrap(counted, r.limiter.told(r.window))}
 	var next, done, failed atomic.Int64
 	begin := time.Now()
@@ -118,6 +118,9 @@ func get(ctx context.Context, c *http.Client, url string) bool {
 type counter struct {
 	base         http.RoundTripper
 	ctx          context.Context // of the ride
+	trace        bool            // print each attempt
+	name         string
+	begin        time.Time
 	sent, wasted atomic.Int64
 }
 
@@ -127,8 +130,19 @@ func (c *counter) RoundTrip(req *http.Request) (*http.Response, error) {
 		return res, err
 	}
 	c.sent.Add(1)
+	if c.trace {
+		c.print(time.Since(c.begin), res, err)
+	}
 	if err != nil || res.StatusCode != http.StatusOK {
 		c.wasted.Add(1)
 	}
 	return res, err
+}
+
+func (c *counter) print(at time.Duration, res *http.Response, err error) {
+	if err != nil {
+		fmt.Printf("%s: %7.3f s: %v\n", c.name, at.Seconds(), err)
+		return
+	}
+	fmt.Printf("%s: %7.3f s: %s\n", c.name, at.Seconds(), says(res))
 }

@@ -136,7 +136,7 @@ func (r *reader) add(name string, requests bool, limit, remaining, reset string)
 		return false
 	}
 	if left > 0 && until <= time.Second && isWhole(reset) {
-		return false // rounded: it may be as good as over
+		rounding = max(rounding, time.Second) // it may be as good as over
 	}
 	quota, said := amount(limit) // 0: not told
 	if said && quota == 0 && r.accepted {
