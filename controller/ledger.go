@@ -105,7 +105,7 @@ func (l *ledger) take(now time.Time, n, number, before int64) {
 	l.early.take(now, number)
 	if l.renewed(now) && l.renewal.begun.IsZero() {
 		l.renewal.begun, l.renewal.number, l.renewal.before, l.renewal.started = now, number, before, 0
-		if l.renewal.alone() {
+		if l.renewal.partial >= isPartial {
 			level = float64(n)
 		}
 	}
@@ -131,7 +131,7 @@ func (l *ledger) balance(now time.Time) float64 {
 		return max(l.level, 1)
 	case now.Before(l.whole):
 		return l.level
-	case r.begun.IsZero() && l.limit > 0 && !r.alone() && !r.late():
+	case r.begun.IsZero() && l.limit > 0 && r.partial < isPartial && !r.late():
 		return float64(l.limit)
 	case r.begun.IsZero(), r.silent, r.late(), !now.Before(r.lapse()):
 		return math.Inf(1) // nothing is known any more

@@ -4,7 +4,7 @@ import "time"
 
 // renewal is what is known of a quota from the moment on at which it ought to be whole,
 // until the next hint. As much as there is in all may start, or one attempt alone if it
-// has turned out that not all comes back at once, or never that it does: then that one will tell. This holds for
+// has turned out that not all comes back at once: then that one will tell. This holds for
 // as long as the server looked ahead at most, or until an attempt has succeeded without a
 // hint: then nothing is known any more.
 type renewal struct {
@@ -15,15 +15,10 @@ type renewal struct {
 	number  int64         // of that one
 	before  int64         // what had started before it
 	started int64         // what has since, itself included
-	proven  bool          // it was whole once
 	silent  bool          // it, or one after it, has succeeded without a hint
 }
 
 func (r *renewal) lapse() time.Time { return r.begun.Add(r.longest + 4*r.usual) }
-
-// alone reports whether one attempt is to tell what has come back before others follow: not
-// all did, or nobody has seen it yet.
-func (r *renewal) alone() bool { return r.partial >= isPartial || !r.proven }
 
 // late reports whether hints come so late that they tell more of the quota before.
 func (r *renewal) late() bool { return 2*r.usual > r.longest }
@@ -35,7 +30,7 @@ func (r *renewal) hear(l *ledger, h Hint, start, now time.Time, all int64) {
 		case h.Remaining < whole/2:
 			r.partial = min(r.partial+1, 2*isPartial)
 		case h.Remaining >= whole-whole/10:
-			r.partial, r.proven = max(r.partial-1, 0), true
+			r.partial = max(r.partial-1, 0)
 		}
 	}
 	r.begun, r.silent = time.Time{}, false

@@ -5,7 +5,7 @@ import "time"
 // sliding is for quotas that say when they are whole, and are not whole then: counters that
 // take part of the window before. A burst at the beginning of a window is taken off the
 // next one. They are found out by what the first attempts of a window are told: that
-// little is left, and nothing to those that started with them; or time and again little.
+// little is left, and nothing to those that started with them.
 // From then on the quota is used evenly, which suits a fixed window just as well, and some
 // of it is kept in reserve: so before an attempt is refused, others have told how much
 // comes back. As long as nothing is seen to come back, because others have taken it, say,
@@ -48,7 +48,7 @@ func (s *sliding) hear(l *ledger, h Hint, m Mark, start time.Time) {
 	case newer:
 		s.quiet = min(s.quiet+1, mostQuiet)
 	}
-	s.on = s.on || h.Remaining == 0 && m.volley == s.poor || l.renewal.partial >= isPartial && l.limit > 0
+	s.on = s.on || h.Remaining == 0 && m.volley == s.poor && l.renewal.started > 1
 }
 
 // debt is what has to come back before the next attempt, while hints say that nothing is left.

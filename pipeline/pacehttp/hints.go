@@ -35,8 +35,10 @@ const mostHints = 16
 // pause after a refusal if nothing is left of it: requests that are said to be of another
 // one (see [pipeline.WithResource]) do not wait.
 //
-// A quota of which something is left and which is whole again within a second, written
-// in whole seconds, is left out: it may be a bucket that fills within milliseconds. What
+// Rounding says by how much a Reset may be too long: a point in time is read against the
+// server's Date, which has no fraction, and may be rounded up itself. If something is left of
+// a quota that is whole again within a second, written in whole seconds, it is a second: it
+// may be a bucket that fills within milliseconds. What
 // makes no sense, is negative, or is more than 31 days ahead, is ignored. So is
 // a quota that does not say until when it holds, one of concurrent requests, and one of
 // nothing whose request was accepted. Of a response that a cache has kept (Age above 0),

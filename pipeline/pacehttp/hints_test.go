@@ -178,6 +178,7 @@ var realHeaders = []struct {
 			RateLimit: fixed;r=6;t=1
 			RateLimit: sliding;r=16;t=4`,
 		want: []pipeline.Hint{ // what is left of a second, we cannot know
+			{Budget: "fixed", Requests: true, Limit: 10, Remaining: 6, Reset: time.Second},
 			{Budget: "sliding", Requests: true, Limit: 20, Remaining: 16, Reset: 4 * time.Second},
 		},
 	},
@@ -300,6 +301,7 @@ var realHeaders = []struct {
 		header: `RateLimit-Limit: 1
 			RateLimit-Remaining: 4
 			RateLimit-Reset: 1`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Remaining: 4, Reset: time.Second}},
 	},
 	{
 		name: "more left than the limit", source: "tollbooth 7.0.2, slower", status: 200,
@@ -507,21 +509,23 @@ func TestHintsOfNothing(t *testing.T) {
 	}
 }
 
-// TestAResetWithinItsRoundingSaysNothing: a bucket that is full again in 40 ms says 1 as
-// a window of a second does. That nothing is left is a fact all the same.
-func TestAResetWithinItsRoundingSaysNothing(t *testing.T) {
+// TestAResetIsSaidToBeAsExactAsItIs: a bucket that is full again in 40 ms says 1 as a window of a
+// second does. A point in time is read against a Date without a fraction, and may have been rounded up.
+func TestAResetIsSaidToBeAsExactAsItIs(t *testing.T) {
 	for _, c := range []struct {
 		left, reset string
-		want        bool
+		want        time.Duration
 	}{
-		{"15", "1", false}, {"15", "1.0", true}, {"15", "0.04", true}, {"15", "40ms", true}, {"15", "1s", true}, {"15", "2", true},
-		{"15", "1782043201", false}, // noon and a second
-		{"0", "1", true}, {"0", "1782043201", true},
+		{"15", "1", time.Second}, {"15", "1.0", 0}, {"15", "0.04", 0}, {"15", "40ms", 0}, {"15", "1s", 0}, {"15", "2", 0},
+		{"0", "1", 0},
+		{"15", "1782043201", 2 * time.Second}, // noon and a second
+		{"0", "1782043205", 2 * time.Second}, {"15", "1782043205.25", time.Second}, {"15", "1782043205250", time.Second},
+		{"15", "Sun, 21 Jun 2026 12:00:05 UTC", 2 * time.Second},
 	} {
 		h := http.Header{"X-Ratelimit-Limit": {"25"}, "X-Ratelimit-Remaining": {c.left}, "X-Ratelimit-Reset": {c.reset}}
 		got := pacehttp.Hints(&http.Response{StatusCode: 200, Header: h}, noon, 0)
-		if (len(got) == 1) != c.want {
-			t.Errorf("%s left, reset %s: got %+v", c.left, c.reset, got)
+		if len(got) != 1 || got[0].Rounding != c.want {
+			t.Errorf("%s left, reset %s: got %+v, want a rounding of %v", c.left, c.reset, got, c.want)
 		}
 	}
 }

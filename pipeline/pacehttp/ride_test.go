@@ -112,7 +112,7 @@ func TestRides(t *testing.T) {
 		{"two, draft 6", func() plant { return two{short(sayDraft6), fixedWindow(sayDraft6)()} }, fixed},
 		{"receding", func() plant { return &receding{} }, fixed},
 		{"httprate", func() plant { return &sliding{} }, even},
-		{"fiber sliding", func() plant { return &sliding{fiber: true} }, even},
+		{"fiber sliding", func() plant { return &sliding{fiber: true} }, 47 * time.Second},
 		{"tollbooth", func() plant { return &constants{} }, fixed},
 		{"nest", func() plant { return &log50{} }, fixed},
 		{"bursty", func() plant { return newBursty() }, 22500 * time.Millisecond},
