@@ -31,7 +31,7 @@ const (
 
 	// earlySkip is for how many windows nothing is asked after a refusal, and so many times
 	// as many after the next.
-	earlySkip = 3
+	earlySkip = 2
 )
 
 // hear takes a hint, and reports when the quota is whole, as far as is known.

@@ -28,6 +28,7 @@ type ledger struct {
 	early    early
 	brief    brief
 	sliding  sliding
+	rolling  rolling
 }
 
 // origin is what the newest hint counts from.
@@ -59,7 +60,8 @@ func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64)
 	if m.volley < o.volley {
 		return
 	}
-	l.sliding.hear(l, h, m, start)
+	fresh := m.volley > o.volley && l.fresh(start)
+	l.sliding.hear(l, h, m, start, now)
 	rate := l.rate()
 	whole := l.early.hear(l, h, m, start, now)
 	l.renewal.hear(l, h, start, now, all)
@@ -89,6 +91,7 @@ func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64)
 		l.level = min(l.level, l.most())
 	}
 	l.level -= float64(max(all-l.of(m.before)-o.heard, 0)) + l.sliding.debt(l.limit)
+	l.rolling.hear(l, now, fresh, all-l.of(m.before))
 }
 
 // of returns how much of this quota a use is.
@@ -103,9 +106,10 @@ func (l *ledger) of(u Use) int64 {
 func (l *ledger) take(now time.Time, n, number, before int64) {
 	level := l.balance(now)
 	l.early.take(now, number)
+	l.rolling.take(now, n)
 	if l.renewed(now) && l.renewal.begun.IsZero() {
 		l.renewal.begun, l.renewal.number, l.renewal.before, l.renewal.started = now, number, before, 0
-		if l.renewal.partial >= isPartial {
+		if l.renewal.alone() {
 			level = float64(n)
 		}
 	}
@@ -125,13 +129,15 @@ func (l *ledger) now(now time.Time) float64 { return l.balance(now) - l.reserve(
 func (l *ledger) balance(now time.Time) float64 {
 	r := &l.renewal
 	switch rate := l.rate(); {
+	case l.rolling.on:
+		return float64(l.rolling.starts.Remaining(now))
 	case rate > 0:
 		return min(l.level+rate*now.Sub(l.at).Seconds(), l.most())
 	case now.Before(l.whole) && l.early.open(now):
 		return max(l.level, 1)
 	case now.Before(l.whole):
 		return l.level
-	case r.begun.IsZero() && l.limit > 0 && r.partial < isPartial && !r.late():
+	case r.begun.IsZero() && l.limit > 0 && !r.alone() && !r.late():
 		return float64(l.limit)
 	case r.begun.IsZero(), r.silent, r.late(), !now.Before(r.lapse()):
 		return math.Inf(1) // nothing is known any more
@@ -148,6 +154,8 @@ func (l *ledger) wait(now time.Time, n int64) time.Duration {
 	}
 	missing, rate := need-l.now(now), l.rate()
 	switch {
+	case l.rolling.on:
+		return l.rolling.wait(now, max(n, 1))
 	case l.awaits(now):
 		return l.whole.Sub(now)
 	case missing < 1e-6:
@@ -162,7 +170,7 @@ func (l *ledger) wait(now time.Time, n int64) time.Duration {
 
 // pause returns for how long the server has said that nothing is left.
 func (l *ledger) pause(now time.Time) time.Duration {
-	if l.told > 0 || l.rate() > 0 {
+	if l.told > 0 || l.rate() > 0 || l.rolling.on {
 		return 0
 	}
 	return max(l.early.sooner(now, l.whole).Sub(now), 0)

@@ -12,9 +12,10 @@ import "time"
 // nothing left means until the reset.
 type sliding struct {
 	on    bool
-	poor  int64 // volley after a reset that was told of little
-	grew  int   // times that more was left than before, at most slidingGrew
-	quiet int   // hints in a row that nothing is left
+	poor  int64     // volley after a reset that was told of little
+	since time.Time // when nothing was left at the beginning of a window; zero: never
+	grew  int       // times that more was left than before, at most slidingGrew
+	quiet int       // hints in a row that nothing is left
 }
 
 const (
@@ -28,13 +29,17 @@ const (
 	// mostQuiet bounds for how long nothing is asked: 2 to the power of it, in attempts.
 	mostQuiet = 16
 
+	// slidingSoon is the share of a window in which the places of a log come back that were
+	// taken at once.
+	slidingSoon = 0.2
+
 	// slidingGrew is how often more has to be left than before to believe that it comes
 	// back. Chosen: answers overtake each other once or twice.
 	slidingGrew = 3
 )
 
 // hear takes what a hint says, before its ledger does.
-func (s *sliding) hear(l *ledger, h Hint, m Mark, start time.Time) {
+func (s *sliding) hear(l *ledger, h Hint, m Mark, start, now time.Time) {
 	newer, fresh := m.volley > l.origin.volley, l.fresh(start)
 	if fresh && 2*h.Remaining < l.limit-l.renewal.started {
 		s.poor = m.volley
@@ -48,7 +53,24 @@ func (s *sliding) hear(l *ledger, h Hint, m Mark, start time.Time) {
 	case newer:
 		s.quiet = min(s.quiet+1, mostQuiet)
 	}
-	s.on = s.on || h.Remaining == 0 && m.volley == s.poor && l.renewal.started > 1
+	s.judge(l, h, m, now)
+}
+
+// judge finds out what nothing left at the beginning of a window means. If much is left soon
+// after, it was a log, of which the first places were not free yet.
+func (s *sliding) judge(l *ledger, h Hint, m Mark, now time.Time) {
+	soon := now.Sub(s.since) < time.Duration(slidingSoon*float64(l.renewal.longest))
+	switch {
+	case s.on || l.rolling.on:
+	case s.since.IsZero():
+		if h.Remaining == 0 && m.volley == s.poor && l.renewal.started > 1 {
+			s.since = now
+		}
+	case soon && 4*h.Remaining >= l.limit:
+		s.since, l.rolling.on = time.Time{}, l.rolling.starts != nil
+	case !soon:
+		s.on = true
+	}
 }
 
 // debt is what has to come back before the next attempt, while hints say that nothing is left.

@@ -144,6 +144,9 @@ func (r *reader) add(name string, requests bool, limit, remaining, reset string)
 	if said && quota == 0 && r.accepted {
 		return false // it lets through what it says it does not
 	}
+	if left > 0 && left == quota && until <= rounding {
+		return false // it is whole
+	}
 	if left > quota {
 		quota = 0 // that was no quota, but perhaps a rate
 	}
@@ -161,6 +164,9 @@ func (r *reader) until(reset string) (left, rounding time.Duration, ok bool) {
 		left, rounding = at.Sub(r.now), time.Second
 		if at.Nanosecond() == 0 {
 			rounding += time.Second
+			if left == 0 { // in this very second, if both are rounded down
+				left = time.Second
+			}
 		}
 		return left, rounding, left > 0 && left <= longest
 	}

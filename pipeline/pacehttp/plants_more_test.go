@@ -96,37 +96,58 @@ func (b *constants) take(now time.Time, say http.Header) int {
 	return verdict(accepted)
 }
 
-// log is @nestjs/throttler: a log of a window, and a ban of a window after a refusal. Reset is a timer of its own.
-type log50 struct {
+// throttler is @nestjs/throttler: a log, and a ban of a window after a refusal. Reset is a timer of its own.
+type throttler struct {
+	name   string // of one of several
+	limit  int
+	length time.Duration
+
 	ends   []time.Time
 	resets time.Time
 	banned time.Time
 }
 
-func (l *log50) take(now time.Time, say http.Header) int {
+func (l *throttler) take(now time.Time, say http.Header) int {
 	for len(l.ends) > 0 && !l.ends[0].After(now) {
 		l.ends = l.ends[1:]
 	}
 	if !l.resets.After(now) {
-		l.resets = now.Add(plantWindow)
+		l.resets = now.Add(l.length)
 	}
 	if !l.banned.IsZero() && now.Before(l.banned) {
-		say.Set("Retry-After", fmt.Sprint(ceilSeconds(l.banned.Sub(now))))
+		say.Set("Retry-After"+l.name, fmt.Sprint(ceilSeconds(l.banned.Sub(now))))
 		return http.StatusTooManyRequests
 	}
 	if !l.banned.IsZero() {
 		l.banned, l.ends = time.Time{}, nil
 	}
-	l.ends = append(l.ends, now.Add(plantWindow))
-	if len(l.ends) > plantLimit {
-		l.banned = now.Add(plantWindow)
-		say.Set("Retry-After", fmt.Sprint(ceilSeconds(plantWindow)))
+	l.ends = append(l.ends, now.Add(l.length))
+	if len(l.ends) > l.limit {
+		l.banned = now.Add(l.length)
+		say.Set("Retry-After"+l.name, fmt.Sprint(ceilSeconds(l.length)))
 		return http.StatusTooManyRequests
 	}
-	say.Set("X-RateLimit-Limit", fmt.Sprint(plantLimit))
-	say.Set("X-RateLimit-Remaining", fmt.Sprint(plantLimit-len(l.ends)))
-	say.Set("X-RateLimit-Reset", fmt.Sprint(ceilSeconds(l.resets.Sub(now))))
+	say.Set("X-RateLimit-Limit"+l.name, fmt.Sprint(l.limit))
+	say.Set("X-RateLimit-Remaining"+l.name, fmt.Sprint(l.limit-len(l.ends)))
+	say.Set("X-RateLimit-Reset"+l.name, fmt.Sprint(ceilSeconds(l.resets.Sub(now))))
 	return http.StatusOK
+}
+
+// redisLog is hapi-rate-limitor: a log in which refused requests take places, too, of the newest 50. Reset is when the oldest
+// of them is free.
+type redisLog struct{ starts []time.Time }
+
+func (l *redisLog) take(now time.Time, say http.Header) int {
+	for len(l.starts) > 0 && now.Sub(l.starts[0]) >= plantWindow {
+		l.starts = l.starts[1:]
+	}
+	left := max(plantLimit-len(l.starts), 0)
+	l.starts = append(l.starts, now)
+	l.starts = l.starts[max(len(l.starts)-plantLimit, 0):]
+	say.Set("X-Rate-Limit-Limit", fmt.Sprint(plantLimit))
+	say.Set("X-Rate-Limit-Remaining", fmt.Sprint(max(left-1, 0)))
+	say.Set("X-Rate-Limit-Reset", fmt.Sprint(l.starts[0].Add(plantWindow).Unix()))
+	return verdict(left > 0)
 }
 
 // bursty is rate-limiter-flexible's BurstyRateLimiter: 25 in half a window, and then 50 in two of them, of which

@@ -109,12 +109,16 @@ func TestRides(t *testing.T) {
 		{"epoch, rounded up", fixedWindow(sayEpoch), fixed},
 		{"epoch, rounded down", fixedWindow(sayEpochDown), fixed},
 		{"milliseconds", fixedWindow(sayMilliseconds), fixed},
-		{"two, draft 6", func() plant { return two{short(sayDraft6), fixedWindow(sayDraft6)()} }, fixed},
+		{"two, draft 6", func() plant { return two{short(sayDraft6), fixedWindow(sayDraft6)()} }, 37 * time.Second},
 		{"receding", func() plant { return &receding{} }, fixed},
 		{"httprate", func() plant { return &sliding{} }, even},
 		{"fiber sliding", func() plant { return &sliding{fiber: true} }, 47 * time.Second},
 		{"tollbooth", func() plant { return &constants{} }, fixed},
-		{"nest", func() plant { return &log50{} }, fixed},
+		{"nest", func() plant { return &throttler{limit: plantLimit, length: plantWindow} }, fixed},
+		{"nest, named", func() plant {
+			return two{&throttler{name: "-short", limit: 20, length: time.Second}, &throttler{name: "-long", limit: plantLimit, length: plantWindow}}
+		}, 37 * time.Second},
+		{"log in Redis", func() plant { return &redisLog{} }, fixed},
 		{"bursty", func() plant { return newBursty() }, 22500 * time.Millisecond},
 		{"slow down", func() plant { return delaying{} }, time.Second},
 		{"haproxy", func() plant { return &estimate{} }, even},

@@ -1,0 +1,94 @@
+package controller
+
+import "time"
+
+// rolling is for quotas that remember when each attempt came: a log, of which a place is
+// free again a window after it was taken. Such servers say when one place is free, or until
+// when a timer of theirs goes. What tells them from a window is that after a reset as much
+// is left as has not started within a window, by our own count. Then that count is a
+// ledger of its own, and more exact than what is told.
+type rolling struct {
+	starts *Window       // of late, and a margin; nil: not counted yet
+	window time.Duration // without the margin
+	on     bool
+	wrong  int // hints in a row that said otherwise
+}
+
+const (
+	// rollingMargin is by how much of a window a place is taken later than it is free, since
+	// some attempts take longer to arrive. Chosen: a hundredth of the goodput.
+	rollingMargin = 0.01
+
+	// rollingNoise is by how much of the quota a count may differ from what is left.
+	rollingNoise = 0.02
+
+	// rollingGap is how much of the quota has to be missing to tell a log from a window, and
+	// how much has to have come back within rollingFresh of a window to tell it from a counter.
+	rollingGap   = 0.2
+	rollingFresh = 0.1
+
+	// mostWrong is how many hints in a row end it.
+	mostWrong = 3
+)
+
+func (r *rolling) take(now time.Time, n int64) {
+	if r.starts != nil {
+		r.starts.Reserve(now, n)
+	}
+}
+
+// hear takes what may start by a hint, that has been taken in. fresh says that it was the
+// first of a window.
+func (r *rolling) hear(l *ledger, now time.Time, fresh bool, since int64) {
+	r.window = l.renewal.longest
+	w := r.window + l.renewal.usual + time.Duration(rollingMargin*float64(r.window))
+	switch {
+	case l.limit == 0 || w <= 0:
+		*r = rolling{}
+		return
+	case r.starts == nil || r.starts.Tokens != l.limit:
+		*r = rolling{starts: NewWindow(Budget{Tokens: l.limit, Window: w}), window: r.window}
+		r.starts.Reserve(now, since)
+		return
+	case float64(w) > (1+rollingMargin)*float64(r.starts.Window):
+		r.starts.Update(now, Budget{Tokens: l.limit, Window: w})
+	}
+	quota, free := float64(l.limit), r.free(now)
+	most, returned := r.returned(now)
+	noise := max(1.5, rollingNoise*quota)
+	switch {
+	case r.on && l.level < free-4*noise:
+		if r.wrong++; r.wrong >= mostWrong {
+			r.on, r.wrong = false, 0
+		}
+	case r.on:
+		r.wrong = 0
+	case fresh && !l.sliding.on && l.level < (1-rollingGap)*quota && returned >= rollingGap*quota &&
+		l.level > free-noise && l.level < most+noise:
+		r.on = true
+	}
+}
+
+// returned returns what has not started within a window at most, since starts are counted in
+// steps, and how much of that has come back of late.
+func (r *rolling) returned(now time.Time) (most, returned float64) {
+	most = r.free(now.Add(r.starts.stepLength()))
+	return most, most - r.free(now.Add(-time.Duration(rollingFresh*float64(r.window))))
+}
+
+// free returns what has not started within a window, to the moment; less than 0 if that is more
+// than the quota. At an earlier time, it is what has not come back since.
+func (r *rolling) free(now time.Time) float64 {
+	free, w := float64(r.starts.Tokens), r.starts
+	for i := w.first; i < w.next; i++ {
+		if step := w.step(i); step.last.Add(r.window).After(now) {
+			free -= float64(step.tokens)
+		}
+	}
+	return free
+}
+
+// wait returns how long it takes until n may start.
+func (r *rolling) wait(now time.Time, n int64) time.Duration {
+	return r.starts.Wait(now, min(n, r.starts.Tokens))
+}
