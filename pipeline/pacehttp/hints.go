@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -217,11 +218,27 @@ func (r *reader) triple(prefix string) bool {
 		return false
 	}
 	resource := strings.ToLower(r.header.Get("X-Ratelimit-Resource"))
-	ok := r.add(cmp.Or(resource, "requests"), true, r.header.Get(prefix+"Limit"), remaining, r.header.Get(prefix+"Reset"))
+	limit, reset := r.header.Get(prefix+"Limit"), r.header.Get(prefix+"Reset")
+	if reset == "" {
+		reset = untilFull(limit, remaining, r.header.Get(prefix+"Rate"))
+	}
+	ok := r.add(cmp.Or(resource, "requests"), true, limit, remaining, reset)
 	if ok {
 		r.hints[len(r.hints)-1].Resource = resource
 	}
 	return ok
+}
+
+// untilFull returns how many seconds a bucket takes to fill that is said to be given so many in a
+// second, as restify says; empty: it is not known.
+func untilFull(limit, remaining, rate string) string {
+	most, ok := amount(limit)
+	left, known := amount(remaining)
+	perSecond, said := decimal(rate)
+	if !ok || !known || !said || perSecond <= 0 || left > most {
+		return ""
+	}
+	return strconv.FormatFloat(float64(most-left)/perSecond, 'f', 3, 64)
 }
 
 // named reads the quotas of those who have several: OpenAI, Azure and others,

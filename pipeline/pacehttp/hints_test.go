@@ -297,6 +297,13 @@ var realHeaders = []struct {
 		want: []pipeline.Hint{{Budget: "user", Requests: true, Limit: 300, Remaining: 0, Reset: 10 * time.Second}},
 	},
 	{
+		name: "restify, a bucket", source: "restify 11.1.0", status: 200,
+		header: `X-RateLimit-Limit: 50
+			X-RateLimit-Remaining: 20
+			X-RateLimit-Rate: 10`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 50, Remaining: 20, Reset: 3 * time.Second}},
+	},
+	{
 		name: "tollbooth, constants", source: "tollbooth 7.0.2", status: 200,
 		header: `RateLimit-Limit: 1
 			RateLimit-Remaining: 4
