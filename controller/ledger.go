@@ -62,7 +62,7 @@ func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64)
 	}
 	fresh := m.volley > o.volley && l.fresh(start)
 	l.sliding.hear(l, h, m, start, now)
-	rate := l.rate()
+	rate, before := l.rate(), l.balance(now)
 	whole := l.early.hear(l, h, m, start, now)
 	l.renewal.hear(l, h, start, now, all)
 	if m.volley > o.volley || m.number == 0 {
@@ -91,6 +91,9 @@ func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64)
 		l.level = min(l.level, l.most())
 	}
 	l.level -= float64(max(all-l.of(m.before)-o.heard, 0)) + l.sliding.debt(l.limit)
+	if l.sliding.on {
+		l.level = min(l.level, before) // evenly, whatever is left
+	}
 	l.rolling.hear(l, now, fresh, all-l.of(m.before))
 }
 
@@ -153,11 +156,12 @@ func (l *ledger) wait(now time.Time, n int64) time.Duration {
 		need = min(need, l.most()-l.reserve())
 	}
 	missing, rate := need-l.now(now), l.rate()
+	silent := l.awaits().Sub(now)
 	switch {
 	case l.rolling.on:
 		return l.rolling.wait(now, max(n, 1))
-	case l.awaits(now):
-		return l.whole.Sub(now)
+	case silent > 0:
+		return silent
 	case missing < 1e-6:
 		return 0
 	case rate > 0:

@@ -33,6 +33,10 @@ const (
 	// taken at once.
 	slidingSoon = 0.2
 
+	// slidingAsks is the part of a window after which is asked whether something comes back:
+	// twice of it, then four times.
+	slidingAsks = 8
+
 	// slidingGrew is how often more has to be left than before to believe that it comes
 	// back. Chosen: answers overtake each other once or twice.
 	slidingGrew = 3
@@ -73,6 +77,13 @@ func (s *sliding) judge(l *ledger, h Hint, m Mark, now time.Time) {
 	}
 }
 
+// refuse takes a refusal at the beginning of a window that says nothing of what is left.
+func (s *sliding) refuse(now time.Time) {
+	if s.since.IsZero() {
+		s.since = now
+	}
+}
+
 // debt is what has to come back before the next attempt, while hints say that nothing is left.
 func (s *sliding) debt(limit int64) float64 {
 	if !s.on || s.quiet == 0 {
@@ -102,10 +113,17 @@ func (l *ledger) most() float64 {
 	return l.reserve() + max(1, slidingBurst*float64(l.limit))
 }
 
-// awaits reports whether the reset is waited for, since nothing is left and nothing is seen
-// to come back.
-func (l *ledger) awaits(now time.Time) bool {
-	return l.sliding.on && l.told == 0 && l.sliding.grew < slidingGrew && now.Before(l.whole)
+// awaits returns until when nothing is asked, since nothing is left and nothing is seen to come
+// back: at most two ask before the reset.
+func (l *ledger) awaits() time.Time {
+	if !l.sliding.on || l.told > 0 || l.sliding.grew >= slidingGrew {
+		return time.Time{}
+	}
+	patience := float64(int64(1)<<l.sliding.quiet) / slidingAsks
+	if soon := l.at.Add(time.Duration(patience * float64(l.renewal.longest))); soon.Before(l.whole) {
+		return soon
+	}
+	return l.whole
 }
 
 // rate returns how much comes back in a second; 0 if it comes back at once.

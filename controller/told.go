@@ -80,6 +80,16 @@ func (t *Told) Succeed(m Mark) {
 	}
 }
 
+// Refuse notes that an attempt was refused. If it brought no hint, that says something of
+// quotas that ought to have been whole.
+func (t *Told) Refuse(now time.Time, m Mark) {
+	for i := range t.ledgers {
+		if l := &t.ledgers[i]; l.requests && m.number > l.origin.last && l.fresh(t.first.Add(m.at)) {
+			l.sliding.refuse(now)
+		}
+	}
+}
+
 // Settle notes how many tokens an attempt has used. What a job was said to cost is not
 // given back, since some servers keep what they have reserved: the next hint will tell.
 // What is a mean is.

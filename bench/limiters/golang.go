@@ -39,7 +39,7 @@ var goLimiters = []limiter{
 	{name: "echo-4", about: "echo 4.16.4, the same without any field", start: inProcess(echo4Handler)},
 	{name: "gin-rate-limit", about: "gin-rate-limit 1.5.4", start: inProcess(ginHandler)},
 	{name: "fiber", about: "fiber 3.1.0, a fixed window", start: withFiber(fiberlimiter.FixedWindow{})},
-	{name: "fiber-sliding", about: "fiber 3.1.0, a sliding counter", start: withFiber(fiberlimiter.SlidingWindow{}), best: evenly},
+	{name: "fiber-sliding", about: "fiber 3.1.0, a sliding counter", start: withFiber(fiberlimiter.SlidingWindow{}), best: bySeconds},
 }
 
 // ok is the service behind each limiter.

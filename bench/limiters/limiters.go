@@ -51,6 +51,24 @@ func evenly(jobs int, window time.Duration) time.Duration {
 	return time.Duration(jobs-1) * window / perWindow
 }
 
+// bySeconds is for fiber's sliding counter, which counts the part of the window before in whole seconds: takes what
+// there is in each second.
+func bySeconds(jobs int, window time.Duration) time.Duration {
+	seconds := int(window / time.Second)
+	done, before, current := 0, 0, 0
+	for second := 0; ; second++ {
+		if second > 0 && second%seconds == 0 {
+			before, current = current, 0
+		}
+		left := seconds - second%seconds
+		room := max(perWindow-(before*left+seconds-1)/seconds-current, 0)
+		done, current = done+room, current+room
+		if done >= jobs {
+			return time.Duration(second) * time.Second
+		}
+	}
+}
+
 func (l limiter) bestFor(jobs int, window time.Duration) time.Duration {
 	if l.best != nil {
 		return l.best(jobs, window)

@@ -57,7 +57,7 @@ const (
 )
 
 // run starts the limiter and has callers do the jobs.
-func (r ride) run(ctx context.Context, h *house, progress func()) outcome {
+func (r ride) run(ctx context.Context, h *house) outcome {
 	o := outcome{ride: r}
 	s, err := r.limiter.start(ctx, h, order{r.limiter.name, r.window, r.limiter.work})
 	if err != nil {
@@ -88,7 +88,6 @@ func (r ride) run(ctx context.Context, h *house, progress func()) outcome {
 				} else {
 					failed.Add(1)
 				}
-				progress()
 			}
 		})
 	}

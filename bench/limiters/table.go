@@ -28,7 +28,7 @@ func (h *house) measure(ctx context.Context, w io.Writer, chosen []limiter, theC
 			all.Go(func() {
 				turn <- struct{}{}
 				defer func() { <-turn }()
-				outcomes[i][k] = ride{l, c, jobs, window}.run(ctx, h, func() {})
+				outcomes[i][k] = ride{l, c, jobs, window}.run(ctx, h)
 				fmt.Fprintf(h.progress, "\r%d of %d rides", ended.Add(1), total)
 			})
 		}
