@@ -60,7 +60,7 @@ func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64)
 	if m.volley < o.volley {
 		return
 	}
-	fresh := m.volley > o.volley && l.fresh(start)
+	part := m.volley > o.volley && l.fresh(start) && float64(h.Remaining) < (1-rollingGap)*float64(l.limit-l.renewal.started)
 	l.sliding.hear(l, h, m, start, now)
 	rate, before := l.rate(), l.balance(now)
 	whole := l.early.hear(l, h, m, start, now)
@@ -94,7 +94,7 @@ func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64)
 	if l.sliding.on {
 		l.level = min(l.level, before) // evenly, whatever is left
 	}
-	l.rolling.hear(l, now, fresh, all-l.of(m.before))
+	l.rolling.hear(l, now, part, all-l.of(m.before))
 }
 
 // of returns how much of this quota a use is.

@@ -37,9 +37,9 @@ func (r *rolling) take(now time.Time, n int64) {
 	}
 }
 
-// hear takes what may start by a hint, that has been taken in. fresh says that it was the
-// first of a window.
-func (r *rolling) hear(l *ledger, now time.Time, fresh bool, since int64) {
+// hear takes what may start by a hint, that has been taken in. part says that it was the
+// first of a window, in which not all had come back.
+func (r *rolling) hear(l *ledger, now time.Time, part bool, since int64) {
 	r.window = l.renewal.longest
 	w := r.window + l.renewal.usual + time.Duration(rollingMargin*float64(r.window))
 	switch {
@@ -63,7 +63,7 @@ func (r *rolling) hear(l *ledger, now time.Time, fresh bool, since int64) {
 		}
 	case r.on:
 		r.wrong = 0
-	case fresh && !l.sliding.on && l.level < (1-rollingGap)*quota && returned >= rollingGap*quota &&
+	case part && !l.sliding.on && returned >= rollingGap*quota &&
 		l.level > free-noise && l.level < most+noise:
 		r.on = true
 	}

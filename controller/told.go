@@ -26,7 +26,7 @@ type Mark struct {
 // volleySpan is how far apart attempts that started together are. A network may bring
 // them in another order. Chosen: twenty times what it takes to wake a worker, and less
 // than most services take.
-const volleySpan = 5 * time.Millisecond
+const volleySpan = 20 * time.Millisecond
 
 // mostLedgers bounds the quotas that are kept. Nobody has half as many.
 const mostLedgers = 16
