@@ -26,12 +26,15 @@ func verdict(accepted bool) int {
 	return http.StatusTooManyRequests
 }
 
+// A teller writes what a limiter says.
+type teller func(say http.Header, now time.Time, limit, left int, ends time.Time, accepted bool)
+
 // window is a fixed one that begins with the first request after the last.
 type window struct {
 	limit, used int
 	length      time.Duration
 	ends        time.Time
-	tell        func(say http.Header, now time.Time, limit, left int, ends time.Time, accepted bool)
+	tell        teller
 }
 
 func (w *window) take(now time.Time, say http.Header) int {

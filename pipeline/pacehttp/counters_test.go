@@ -150,31 +150,6 @@ func (l *redisLog) take(now time.Time, say http.Header) int {
 	return verdict(left > 0)
 }
 
-// bursty is rate-limiter-flexible's BurstyRateLimiter: 25 in half a window, and then 50 in two of them, of which
-// nothing is said.
-type bursty struct{ slow, burst window }
-
-func newBursty() *bursty {
-	quiet := func(http.Header, time.Time, int, int, time.Time, bool) {}
-	return &bursty{
-		window{limit: plantLimit / 2, length: plantWindow / 2, tell: quiet},
-		window{limit: plantLimit, length: 2 * plantWindow, tell: quiet},
-	}
-}
-
-func (b *bursty) take(now time.Time, say http.Header) int {
-	status, wait := b.slow.take(now, say), b.slow.ends.Sub(now)
-	if status != http.StatusOK {
-		status = b.burst.take(now, say)
-		wait = min(wait, b.burst.ends.Sub(now))
-	}
-	say.Set("Retry-After", fmt.Sprint(wait.Seconds()))
-	say.Set("X-RateLimit-Limit", fmt.Sprint(plantLimit))
-	say.Set("X-RateLimit-Remaining", fmt.Sprint(max(b.slow.limit-b.slow.used, 0)))
-	say.Set("X-RateLimit-Reset", fmt.Sprint((now.Add(wait).UnixMilli()+999)/1000))
-	return status
-}
-
 // two are limiters one behind the other, of which the second overwrites what the first says.
 type two struct{ first, second plant }
 
@@ -193,38 +168,5 @@ func (delaying) take(_ time.Time, say http.Header) int {
 	say.Set("X-RateLimit-Limit", "0")
 	say.Set("X-RateLimit-Remaining", "0")
 	say.Set("Retry-After", "5")
-	return http.StatusOK
-}
-
-// estimate is HAProxy's http_req_rate: what is counted now, and the part of the period before that is not over. It counts
-// what it denies.
-type estimate struct {
-	began           time.Time
-	before, current float64
-	retryAfter      string
-	uncounted       bool // what is denied does not count
-}
-
-func (e *estimate) take(now time.Time, say http.Header) int {
-	if e.began.IsZero() {
-		e.began = now
-	}
-	switch passed := now.Sub(e.began); {
-	case passed >= 2*plantWindow:
-		e.before, e.current, e.began = 0, 0, now
-	case passed >= plantWindow:
-		e.before, e.current, e.began = e.current, 0, e.began.Add(plantWindow)
-	}
-	e.current++
-	rate := e.current + math.Floor(e.before*(plantWindow-now.Sub(e.began)).Seconds()/plantWindow.Seconds())
-	if rate > plantLimit {
-		if e.uncounted {
-			e.current--
-		}
-		if e.retryAfter != "" {
-			say.Set("Retry-After", e.retryAfter)
-		}
-		return http.StatusTooManyRequests
-	}
 	return http.StatusOK
 }
