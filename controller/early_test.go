@@ -82,7 +82,9 @@ func TestOnlyAShortRoundedResetIsAskedAboutSooner(t *testing.T) {
 
 func TestOneAsksWhetherAWindowIsWholeSooner(t *testing.T) {
 	s := play(t)
-	hint := func(left int64) Hint { return Hint{Limit: 100, Remaining: left, Reset: 6 * time.Second, Rounding: 2 * time.Second} }
+	hint := func(left int64) Hint {
+		return Hint{Limit: 100, Remaining: left, Reset: 6 * time.Second, Rounding: 2 * time.Second}
+	}
 	s.told.Hint(s.now, hint(0), s.start(1)) // nothing is left of the first window, which is not asked about
 	s.pass(6 * time.Second)
 	s.told.Hint(s.now, hint(1), s.start(1))
