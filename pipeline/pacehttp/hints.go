@@ -211,14 +211,14 @@ func (r *reader) structured() (found bool) {
 
 // triple reads the fields for a quota of requests: draft-ietf-httpapi-ratelimit-headers
 // up to -06, where the reset counts from now, and what many have with an X-, where it
-// may be a point in time.
+// may be a point in time. Discord says it both ways, of which the one from now is exact.
 func (r *reader) triple(prefix string) bool {
 	remaining := r.header.Get(prefix + "Remaining")
 	if remaining == "" {
 		return false
 	}
 	resource := strings.ToLower(r.header.Get("X-Ratelimit-Resource"))
-	limit, reset := r.header.Get(prefix+"Limit"), r.header.Get(prefix+"Reset")
+	limit, reset := r.header.Get(prefix+"Limit"), cmp.Or(r.header.Get(prefix+"Reset-After"), r.header.Get(prefix+"Reset"))
 	if reset == "" {
 		reset = untilFull(limit, remaining, r.header.Get(prefix+"Rate"))
 	}

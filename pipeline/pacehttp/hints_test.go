@@ -297,6 +297,104 @@ var realHeaders = []struct {
 		want: []pipeline.Hint{{Budget: "user", Requests: true, Limit: 300, Remaining: 0, Reset: 10 * time.Second}},
 	},
 	{
+		name: "Discord", source: "discord.com/developers/docs/topics/rate-limits", status: 429,
+		header: `Retry-After: 65
+			X-RateLimit-Limit: 10
+			X-RateLimit-Remaining: 0
+			X-RateLimit-Reset: 1470173023.123
+			X-RateLimit-Reset-After: 64.57
+			X-RateLimit-Bucket: abcd1234
+			X-RateLimit-Scope: user`,
+		want: []pipeline.Hint{
+			{RetryAfter: 65 * time.Second},
+			{Budget: "requests", Requests: true, Limit: 10, Remaining: 0, Reset: 64_570 * time.Millisecond},
+		},
+	},
+	{
+		name: "Discord, a resource that all share", source: "discord.com/developers/docs/topics/rate-limits", status: 429,
+		header: `Retry-After: 1337
+			X-RateLimit-Limit: 10
+			X-RateLimit-Remaining: 9
+			X-RateLimit-Reset-After: 64.57
+			X-RateLimit-Scope: shared`,
+		want: []pipeline.Hint{
+			{RetryAfter: 1337 * time.Second},
+			{Budget: "requests", Requests: true, Limit: 10, Remaining: 9, Reset: 64_570 * time.Millisecond},
+		},
+	},
+	{
+		name: "Okta", source: "developer.okta.com/docs/reference/rl-best-practices", status: 200,
+		header: `Date: Thu, 31 Dec 2020 23:59:30 GMT
+			X-Rate-Limit-Limit: 1200
+			X-Rate-Limit-Remaining: 1199
+			X-Rate-Limit-Reset: 1609459200`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 1200, Remaining: 1199, Reset: 30 * time.Second}},
+	},
+	{
+		name: "Zendesk", source: "developer.zendesk.com, best practices for avoiding rate limiting", status: 200,
+		header: `x-rate-limit: 700
+			ratelimit-limit: 700
+			x-rate-limit-remaining: 699
+			ratelimit-remaining: 699
+			ratelimit-reset: 41
+			zendesk-ratelimit-tickets-index: total=100; remaining=99; resets=41`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 700, Remaining: 699, Reset: 41 * time.Second}},
+	},
+	{
+		name: "GitLab", source: "gitlab.com/gitlab-com/gl-infra/production-engineering/-/issues/25372", status: 429,
+		header: `Date: Tue, 05 Jan 2021 11:00:00 GMT
+			RateLimit-Limit: 60
+			RateLimit-Observed: 67
+			RateLimit-Remaining: 0
+			RateLimit-Reset: 1609844400
+			RateLimit-ResetTime: Tue, 05 Jan 2021 11:00:00 GMT
+			Retry-After: 30`,
+		want: []pipeline.Hint{
+			{RetryAfter: 30 * time.Second},
+			{Budget: "requests", Requests: true, Limit: 60, Remaining: 0, Reset: time.Second}, // in this very second
+		},
+	},
+	{
+		name: "Reddit, fractions", source: "reddit.com/r/redditdev/comments/1yxrp7", status: 200,
+		header: `X-Ratelimit-Used: 12
+			X-Ratelimit-Remaining: 588.0
+			X-Ratelimit-Reset: 300`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Remaining: 588, Reset: 5 * time.Minute}},
+	},
+	{
+		name: "lemlist, a date of JavaScript", source: "developer.lemlist.com, rate limits", status: 200,
+		header: `Date: Tue, 16 Feb 2021 08:02:40 GMT
+			Retry-After: 2
+			X-RateLimit-Limit: 20
+			X-RateLimit-Remaining: 7
+			X-RateLimit-Reset: Tue Feb 16 2021 09:02:42 GMT+0100 (Central European Standard Time)`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 20, Remaining: 7, Reset: 2 * time.Second}},
+	},
+	{
+		name: "Docker Hub, until when is not said", source: "docs.docker.com/docker-hub/usage/pulls", status: 200,
+		header: `ratelimit-limit: 100;w=21600
+			ratelimit-remaining: 20;w=21600
+			docker-ratelimit-source: 192.0.2.1`,
+	},
+	{
+		name: "Salesforce, until when is not said", source: "developer.salesforce.com, Limit Info Header", status: 200,
+		header: `Sforce-Limit-Info: api-usage=10018/100000`,
+	},
+	{
+		name: "Jira, a reset in minutes", source: "jira.atlassian.com/browse/JRACLOUD-69262", status: 429,
+		header: `Retry-After: 20
+			X-RateLimit-Limit: 350
+			X-RateLimit-Remaining: 0
+			X-RateLimit-Reset: 2026-06-21T12:00Z
+			X-RateLimit-NearLimit: true`,
+		want: []pipeline.Hint{{RetryAfter: 20 * time.Second}},
+	},
+	{
+		name: "Notion", source: "developers.notion.com/reference/request-limits", status: 429,
+		header: `Retry-After: 42`,
+		want:   []pipeline.Hint{{RetryAfter: 42 * time.Second}},
+	},
+	{
 		name: "restify, a bucket", source: "restify 11.1.0", status: 200,
 		header: `X-RateLimit-Limit: 50
 			X-RateLimit-Remaining: 20
