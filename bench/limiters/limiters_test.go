@@ -25,7 +25,7 @@ func TestBestTimes(t *testing.T) {
 		{"by seconds, one window", bySeconds, 50, 0},
 		{"by seconds, the next one", bySeconds, 60, 6 * time.Second},
 		{"slowed down", slowedDown, 50 + 160 + 50 + 16, window + 500*time.Millisecond},
-		{"bursty", bursty, 100, window / 2},
+		{"bursty", bursty, 100, window},
 		{"four at once", fourAtOnce, 9, 300 * time.Millisecond},
 	} {
 		if got := c.of(c.jobs, window); got != c.want {

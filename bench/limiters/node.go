@@ -40,7 +40,7 @@ var nodeLimiters = []limiter{
 	{name: "hapi-limitor", about: "hapi-rate-limitor 4.0.0: a sliding log in Redis, refused ones count", start: nodeWithRedis},
 	{name: "flexible", about: "rate-limiter-flexible 11.4.0, the fields of its README", start: node},
 	{name: "flexible-date", about: "rate-limiter-flexible 11.4.0, a JavaScript date", start: node},
-	{name: "flexible-bursty", about: "rate-limiter-flexible 11.4.0, BurstyRateLimiter: 25 in half a window, and 50 in two", start: node, rate: 75, best: bursty},
+	{name: "flexible-bursty", about: "rate-limiter-flexible 11.4.0, BurstyRateLimiter: 25 in a window, and 50 in two", start: node, best: bursty},
 	{name: "moleculer", about: "moleculer-web 0.10.8", start: node},
 	{name: "restify", about: "restify 11.1.0, a bucket with a burst of a window", start: node},
 }
@@ -54,11 +54,11 @@ func slowedDown(jobs int, window time.Duration) time.Duration {
 	return time.Duration(whole)*window + time.Duration((rest+callers-1)/callers)*wait
 }
 
-// bursty accepts 25 in each half window, and 50 more in each two.
+// bursty accepts 25 in each window, and 50 more in each two.
 func bursty(jobs int, window time.Duration) time.Duration {
-	for half := 0; ; half++ {
-		if accepted := 25*(half+1) + 50*(half/4+1); accepted >= jobs {
-			return time.Duration(half) * window / 2
+	for n := 0; ; n++ {
+		if accepted := 25*(n+1) + 50*(n/2+1); accepted >= jobs {
+			return time.Duration(n) * window
 		}
 	}
 }

@@ -41,7 +41,7 @@ function flexible(limiter, reset) {
   return (request, response, next) => {
     const tell = (r) => response.set({
       'Retry-After': String(r.msBeforeNext / 1000),
-      'X-RateLimit-Limit': String(max),
+      'X-RateLimit-Limit': String(limiter.points),
       'X-RateLimit-Remaining': String(r.remainingPoints),
       'X-RateLimit-Reset': reset(r.msBeforeNext),
     })
@@ -133,7 +133,7 @@ const servers = {
   'flexible-date': () => withExpress(flexible(memory(max, ms), asDate)),
   'flexible-bursty': () => {
     const { BurstyRateLimiter } = require('rate-limiter-flexible')
-    withExpress(flexible(new BurstyRateLimiter(memory(max / 2, ms / 2), memory(max, 2 * ms)), inSeconds))
+    withExpress(flexible(new BurstyRateLimiter(memory(max / 2, ms), memory(max, 2 * ms)), inSeconds))
   },
   'moleculer': withMoleculer,
   'restify': withRestify,
