@@ -19,6 +19,10 @@ const (
 	// some attempts take longer to arrive. Chosen: a hundredth of the goodput.
 	rollingMargin = 0.01
 
+	// rollingGrowth is how much longer a reset has to be than those before to be of another
+	// window, and not of an answer that took long.
+	rollingGrowth = 0.1
+
 	// rollingNoise is by how much of the quota a count may differ from what is left.
 	rollingNoise = 0.02
 
@@ -40,18 +44,16 @@ func (r *rolling) take(now time.Time, n int64) {
 // hear takes what may start by a hint, that has been taken in. part says that it was the
 // first of a window, in which not all had come back.
 func (r *rolling) hear(l *ledger, now time.Time, part bool, since int64) {
-	r.window = l.renewal.longest
-	w := r.window + l.renewal.usual + time.Duration(rollingMargin*float64(r.window))
+	longest := l.renewal.longest
 	switch {
-	case l.limit == 0 || w <= 0:
+	case l.limit == 0 || longest <= 0:
 		*r = rolling{}
 		return
-	case r.starts == nil || r.starts.Tokens != l.limit:
-		*r = rolling{starts: NewWindow(Budget{Tokens: l.limit, Window: w}), window: r.window}
+	case r.starts == nil || r.starts.Tokens != l.limit || float64(longest) > (1+rollingGrowth)*float64(r.window):
+		w := longest + time.Duration(rollingMargin*float64(longest))
+		*r = rolling{starts: NewWindow(Budget{Tokens: l.limit, Window: w}), window: longest}
 		r.starts.Reserve(now, since)
 		return
-	case float64(w) > (1+rollingMargin)*float64(r.starts.Window):
-		r.starts.Update(now, Budget{Tokens: l.limit, Window: w})
 	}
 	quota, free := float64(l.limit), r.free(now)
 	most, returned := r.returned(now)

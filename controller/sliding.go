@@ -44,8 +44,9 @@ const (
 
 // hear takes what a hint says, before its ledger does.
 func (s *sliding) hear(l *ledger, h Hint, m Mark, start, now time.Time) {
-	newer, fresh := m.volley > l.origin.volley, l.fresh(start)
-	if fresh && 2*h.Remaining < l.limit-l.renewal.started {
+	newer := m.volley > l.origin.volley
+	if l.fresh(start) && h.Reset > h.Rounding && // else it may be of the window before
+		2*h.Remaining < l.limit-l.renewal.started {
 		s.poor = m.volley
 	}
 	if newer && start.Before(l.whole) && h.Remaining >= l.told && h.Remaining-l.told < l.limit/2 && l.told < l.limit/2 {
@@ -67,7 +68,7 @@ func (s *sliding) judge(l *ledger, h Hint, m Mark, now time.Time) {
 	switch {
 	case s.on || l.rolling.on:
 	case s.since.IsZero():
-		if h.Remaining == 0 && m.volley == s.poor && l.renewal.started > 1 {
+		if h.Remaining == 0 && h.Reset > h.Rounding && m.volley == s.poor && l.renewal.started > 1 {
 			s.since = now
 		}
 	case soon && 4*h.Remaining >= l.limit:
