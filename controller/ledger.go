@@ -56,7 +56,7 @@ func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64)
 	if l.limit > 0 {
 		l.refill.hear(l.limit-h.Remaining, start, now.Add(h.Reset))
 	}
-	o, left, own := &l.origin, float64(h.Remaining), l.of(m.own)
+	o := &l.origin
 	if m.volley < o.volley {
 		return
 	}
@@ -65,26 +65,7 @@ func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64)
 	rate, before := l.rate(), l.balance(now)
 	whole := l.early.hear(l, h, m, start, now)
 	l.renewal.hear(l, h, start, now, all)
-	if m.volley > o.volley || m.number == 0 {
-		*o = origin{volley: m.volley, start: start, least: left, heard: own}
-		l.told, l.whole = h.Remaining, whole
-	} else {
-		if m.number != o.last {
-			o.heard += own
-		}
-		switch ahead := whole.Sub(l.whole); {
-		case rate == 0 && ahead < -rounding: // it is of a window that is over
-		case rate == 0 && ahead > rounding: // the others are
-			o.least = left
-			l.told, l.whole = h.Remaining, whole
-		default:
-			o.least = min(o.least, left-rate*start.Sub(o.start).Seconds())
-			l.told = min(l.told, h.Remaining)
-			if ahead > 0 {
-				l.whole = whole
-			}
-		}
-	}
+	l.note(h, m, start, whole, rate)
 	o.last = m.number
 	l.level, l.at = o.least+rate*now.Sub(o.start).Seconds(), now
 	if rate > 0 {
@@ -95,6 +76,31 @@ func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64)
 		l.level = min(l.level, before) // evenly, whatever is left
 	}
 	l.rolling.hear(l, now, part, all-l.of(m.before))
+}
+
+// note takes what remained, and until when, of the newest volley; of that, the least.
+func (l *ledger) note(h Hint, m Mark, start, whole time.Time, rate float64) {
+	o, left, own := &l.origin, float64(h.Remaining), l.of(m.own)
+	if m.volley > o.volley || m.number == 0 {
+		*o = origin{volley: m.volley, start: start, least: left, heard: own}
+		l.told, l.whole = h.Remaining, whole
+		return
+	}
+	if m.number != o.last {
+		o.heard += own
+	}
+	switch ahead := whole.Sub(l.whole); {
+	case rate == 0 && ahead < -rounding: // it is of a window that is over
+	case rate == 0 && ahead > rounding: // the others are
+		o.least = left
+		l.told, l.whole = h.Remaining, whole
+	default:
+		o.least = min(o.least, left-rate*start.Sub(o.start).Seconds())
+		l.told = min(l.told, h.Remaining)
+		if ahead > 0 {
+			l.whole = whole
+		}
+	}
 }
 
 // of returns how much of this quota a use is.

@@ -35,6 +35,16 @@ const mostLedgers = 16
 // not a schedule: as long as something is left, it may be used as fast as may be, and
 // not more than that.
 //
+// Servers mean different things by the same words, and what comes of them tells which. Each
+// question has a machine of its own in a ledger:
+//
+//   - refill: whether it flows back all the time, as a bucket
+//   - renewal: what is there from a reset on, until the next hint
+//   - early: whether a short window is whole sooner than a rounded reset says
+//   - brief: whether a reset within a second is one at all
+//   - sliding: whether what was used of the window before counts, so that a reset is none
+//   - rolling: whether it is a log, of which each place comes back by itself
+//
 // So that a hint can be as old as its attempt is long, Told counts what starts. Its zero
 // value is ready to use.
 type Told struct {
