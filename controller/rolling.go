@@ -55,6 +55,9 @@ func (r *rolling) hear(l *ledger, now time.Time, part bool, since int64) {
 		r.starts.Reserve(now, since)
 		return
 	}
+	if !part && !r.on {
+		return
+	}
 	quota, free := float64(l.limit), r.free(now)
 	most, returned := r.returned(now)
 	noise := max(1.5, rollingNoise*quota)
