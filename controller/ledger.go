@@ -71,11 +71,13 @@ func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64)
 	if rate > 0 {
 		l.level = min(l.level, l.most())
 	}
-	l.level -= float64(max(all-l.of(m.before)-o.heard, 0)) + l.sliding.debt(l.limit)
+	since := all - l.of(m.before)
+	unheard := max(since-o.heard, 0)
+	l.level -= float64(unheard) + l.sliding.debt(l.limit)
 	if l.sliding.on {
 		l.level = min(l.level, before) // evenly, whatever is left
 	}
-	l.rolling.hear(l, now, part, all-l.of(m.before))
+	l.rolling.hear(l, now, h, part, since, unheard)
 }
 
 // note takes what remained, and until when, of the newest volley; of that, the least.

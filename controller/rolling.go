@@ -41,9 +41,10 @@ func (r *rolling) take(now time.Time, n int64) {
 	}
 }
 
-// hear takes what may start by a hint, that has been taken in. part says that it was the
-// first of a window, in which not all had come back.
-func (r *rolling) hear(l *ledger, now time.Time, part bool, since int64) {
+// hear takes what remains by a hint that has been taken in. since is what has started since
+// its volley began, and unheard is what of that has not told yet. part says that it was the first
+// of a window, in which not all had come back.
+func (r *rolling) hear(l *ledger, now time.Time, h Hint, part bool, since, unheard int64) {
 	longest := l.renewal.longest
 	switch {
 	case l.limit == 0 || longest <= 0:
@@ -62,6 +63,9 @@ func (r *rolling) hear(l *ledger, now time.Time, part bool, since int64) {
 	most, returned := r.returned(now)
 	noise := max(1.5, rollingNoise*quota)
 	switch {
+	case r.on && h.Remaining == 0 && free > rollingGap*quota:
+		r.on, r.wrong = false, 0
+	case r.on && unheard > 0: // the level is too low by some
 	case r.on && l.level < free-4*noise:
 		if r.wrong++; r.wrong >= mostWrong {
 			r.on, r.wrong = false, 0

@@ -74,7 +74,7 @@ func TestOwnStartsComeBackAfterAWindow(t *testing.T) {
 func TestWhatIsLeftTellsALogFromAWindow(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		left float64
+		left int64
 		but  func(*ledger, *bool)
 		want bool
 	}{
@@ -84,12 +84,12 @@ func TestWhatIsLeftTellsALogFromAWindow(t *testing.T) {
 		{"not the first of a window", 4, func(_ *ledger, part *bool) { *part = false }, false},
 		{"a counter", 4, func(l *ledger, _ *bool) { l.sliding.on = true }, false},
 	} {
-		l := &ledger{limit: 10, level: c.left, renewal: renewal{longest: 10 * time.Second}, rolling: *counted()}
+		l := &ledger{limit: 10, renewal: renewal{longest: 10 * time.Second}, rolling: *counted()}
 		part := true
 		if c.but != nil {
 			c.but(l, &part)
 		}
-		l.rolling.hear(l, t0.Add(10*time.Second), part, 0)
+		l.rolling.hear(l, t0.Add(10*time.Second), Hint{Remaining: c.left}, part, 0, 0)
 		if l.rolling.on != c.want {
 			t.Errorf("%s: it is a log: %v, want %v", c.name, l.rolling.on, c.want)
 		}
@@ -103,9 +103,18 @@ func TestALogThatIsNoneIsForgotten(t *testing.T) {
 		if !l.rolling.on {
 			t.Errorf("it is forgotten after %d hints, want %d", n, mostWrong)
 		}
-		l.rolling.hear(l, t0.Add(10*time.Second), false, 0)
+		l.rolling.hear(l, t0.Add(10*time.Second), Hint{Remaining: 1}, false, 0, 0)
 	}
 	if l.rolling.on {
 		t.Error("it is kept")
+	}
+	l.rolling.on = true
+	l.rolling.hear(l, t0.Add(10*time.Second), Hint{Remaining: 1}, false, 3, 3)
+	if !l.rolling.on {
+		t.Error("a level that is too low, as not all have told, is a sign")
+	}
+	l.rolling.hear(l, t0.Add(10*time.Second), Hint{}, false, 3, 3)
+	if l.rolling.on {
+		t.Error("it is kept, though nothing is left where by our count four are free")
 	}
 }
