@@ -84,7 +84,7 @@ func TestWhatIsLeftTellsALogFromAWindow(t *testing.T) {
 		{"not the first of a window", 4, func(_ *ledger, part *bool) { *part = false }, false},
 		{"a counter", 4, func(l *ledger, _ *bool) { l.sliding.on = true }, false},
 	} {
-		l := &ledger{limit: 10, renewal: renewal{longest: 10 * time.Second}, rolling: *counted()}
+		l := &ledger{limit: 10, level: float64(c.left), renewal: renewal{longest: 10 * time.Second}, rolling: *counted()}
 		part := true
 		if c.but != nil {
 			c.but(l, &part)
