@@ -92,7 +92,7 @@ func (r ride) run(ctx context.Context, h *house) outcome {
 		})
 	}
 	all.Wait()
-	o.took, o.cut = time.Since(begin), timed.Err() != nil
+	o.took = time.Since(begin)
 	o.done, o.failed, o.sent, o.wasted = done.Load(), failed.Load(), counted.sent.Load(), counted.wasted.Load()
 	o.err = ctx.Err()
 	return o
