@@ -83,7 +83,7 @@ func uluHandler(window time.Duration) (http.Handler, error) {
 }
 
 func httprateHandler(window time.Duration) (http.Handler, error) {
-	return httprate.LimitByIP(perWindow, window)(ok), nil
+	return httprate.LimitBy(perWindow, window, httprate.Key("all"))(ok), nil
 }
 
 func goLimiterHandler(window time.Duration) (http.Handler, error) {

@@ -24,7 +24,6 @@ type outcome struct {
 	done, failed int64 // jobs
 	sent, wasted int64 // attempts; wasted are those without a 200
 	took         time.Duration
-	cut          bool // it took too long
 	err          error
 }
 
