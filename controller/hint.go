@@ -27,6 +27,7 @@ type Hint struct {
 	Budget    string        // name of the budget that the quota is of; see above
 	Requests  bool          // the quota is one of requests
 	Resource  string        // the only calls that it is for, such as those of GitHub's graphql; empty: all
+	Rounding  time.Duration // by how much the Reset may be too long, since it was rounded; 0: it is as exact as can be
 }
 
 // LongestHint bounds what is believed of a server. It keeps times from overflowing.
@@ -36,6 +37,7 @@ const LongestHint = 10_000 * time.Hour
 func (h Hint) WithinReason() Hint {
 	h.RetryAfter = min(max(h.RetryAfter, 0), LongestHint)
 	h.Reset = min(max(h.Reset, 0), LongestHint)
+	h.Rounding = min(max(h.Rounding, 0), LongestHint)
 	h.Limit, h.Remaining = max(h.Limit, 0), max(h.Remaining, 0)
 	return h
 }

@@ -47,11 +47,11 @@ func TestHintWithinReasonKeepsWhatMakesSense(t *testing.T) {
 	const most = 10_000 * time.Hour
 	for _, c := range []struct{ given, want Hint }{
 		{Hint{}, Hint{}},
-		{Hint{1, 2, 3, 4, "b", true, ""}, Hint{1, 2, 3, 4, "b", true, ""}},
-		{Hint{most, 0, 0, most, "", false, ""}, Hint{most, 0, 0, most, "", false, ""}},
-		{Hint{-1, -1, -1, -1, "b", false, ""}, Hint{Budget: "b"}},
-		{Hint{math.MinInt64, math.MinInt64, math.MinInt64, math.MinInt64, "", false, ""}, Hint{}},
-		{Hint{math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64, "", false, ""}, Hint{most, math.MaxInt64, math.MaxInt64, most, "", false, ""}},
+		{Hint{1, 2, 3, 4, "b", true, "", 5}, Hint{1, 2, 3, 4, "b", true, "", 5}},
+		{Hint{most, 0, 0, most, "", false, "", most}, Hint{most, 0, 0, most, "", false, "", most}},
+		{Hint{-1, -1, -1, -1, "b", false, "", -1}, Hint{Budget: "b"}},
+		{Hint{math.MinInt64, math.MinInt64, math.MinInt64, math.MinInt64, "", false, "", math.MinInt64}, Hint{}},
+		{Hint{math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64, "", false, "", math.MaxInt64}, Hint{most, math.MaxInt64, math.MaxInt64, most, "", false, "", most}},
 	} {
 		if got := c.given.WithinReason(); got != c.want {
 			t.Errorf("%+v: got %+v, want %+v", c.given, got, c.want)

@@ -25,6 +25,10 @@ type ledger struct {
 	origin   origin
 	refill   refill
 	renewal  renewal
+	early    early
+	brief    brief
+	sliding  sliding
+	rolling  rolling
 }
 
 // origin is what the newest hint counts from.
@@ -43,44 +47,62 @@ const rounding = time.Second
 // hear takes what an attempt tells that started at a time. all is what had started by
 // now.
 func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64) {
-	whole := now.Add(h.Reset)
+	if l.brief.doubt(l, h, m) {
+		return
+	}
 	if h.Limit != l.limit {
 		l.limit, l.refill = h.Limit, refill{}
 	}
 	if l.limit > 0 {
-		l.refill.hear(l.limit-h.Remaining, start, whole)
+		l.refill.hear(l.limit-h.Remaining, start, now.Add(h.Reset))
 	}
-	o, rate, left, own := &l.origin, l.refill.rate(), float64(h.Remaining), l.of(m.own)
+	o := &l.origin
 	if m.volley < o.volley {
 		return
 	}
+	part := m.volley > o.volley && l.fresh(start) && float64(h.Remaining) < (1-rollingGap)*float64(l.limit-l.renewal.started)
+	l.sliding.hear(l, h, m, start, now)
+	rate, before := l.rate(), l.balance(now)
+	whole := l.early.hear(l, h, m, start, now)
 	l.renewal.hear(l, h, start, now, all)
-	if m.volley > o.volley || m.number == 0 {
-		*o = origin{volley: m.volley, start: start, least: left, heard: own}
-		l.told, l.whole = h.Remaining, whole
-	} else {
-		if m.number != o.last {
-			o.heard += own
-		}
-		switch ahead := whole.Sub(l.whole); {
-		case rate == 0 && ahead < -rounding: // it is of a window that is over
-		case rate == 0 && ahead > rounding: // the others are
-			o.least = left
-			l.told, l.whole = h.Remaining, whole
-		default:
-			o.least = min(o.least, left-rate*start.Sub(o.start).Seconds())
-			l.told = min(l.told, h.Remaining)
-			if ahead > 0 {
-				l.whole = whole
-			}
-		}
-	}
+	l.note(h, m, start, whole, rate)
 	o.last = m.number
 	l.level, l.at = o.least+rate*now.Sub(o.start).Seconds(), now
 	if rate > 0 {
-		l.level = min(l.level, float64(l.limit))
+		l.level = min(l.level, l.most())
 	}
-	l.level -= float64(max(all-l.of(m.before)-o.heard, 0))
+	since := all - l.of(m.before)
+	unheard := max(since-o.heard, 0)
+	l.level -= float64(unheard) + l.sliding.debt(l.limit)
+	if l.sliding.on {
+		l.level = min(l.level, before) // evenly, whatever is left
+	}
+	l.rolling.hear(l, now, h, part, since, unheard)
+}
+
+// note takes what remained, and until when, of the newest volley; of that, the least.
+func (l *ledger) note(h Hint, m Mark, start, whole time.Time, rate float64) {
+	o, left, own := &l.origin, float64(h.Remaining), l.of(m.own)
+	if m.volley > o.volley || m.number == 0 {
+		*o = origin{volley: m.volley, start: start, least: left, heard: own}
+		l.told, l.whole = h.Remaining, whole
+		return
+	}
+	if m.number != o.last {
+		o.heard += own
+	}
+	switch ahead := whole.Sub(l.whole); {
+	case rate == 0 && ahead < -rounding: // it is of a window that is over
+	case rate == 0 && ahead > rounding: // the others are
+		o.least = left
+		l.told, l.whole = h.Remaining, whole
+	default:
+		o.least = min(o.least, left-rate*start.Sub(o.start).Seconds())
+		l.told = min(l.told, h.Remaining)
+		if ahead > 0 {
+			l.whole = whole
+		}
+	}
 }
 
 // of returns how much of this quota a use is.
@@ -93,30 +115,40 @@ func (l *ledger) of(u Use) int64 {
 
 // take notes that the attempt with the number uses n more, after so much in all.
 func (l *ledger) take(now time.Time, n, number, before int64) {
-	level := l.now(now)
+	level := l.balance(now)
+	l.early.take(now, number)
+	l.rolling.take(now, n)
 	if l.renewed(now) && l.renewal.begun.IsZero() {
-		l.renewal.begun, l.renewal.number, l.renewal.before = now, number, before
-		if l.renewal.partial >= isPartial {
+		l.renewal.begun, l.renewal.number, l.renewal.before, l.renewal.started = now, number, before, 0
+		if l.renewal.alone() {
 			level = float64(n)
 		}
 	}
+	l.renewal.started += n
 	l.level, l.at = level-float64(n), now
 }
 
 // renewed reports whether the quota ought to be whole since the newest hint.
 func (l *ledger) renewed(now time.Time) bool {
-	return l.refill.rate() == 0 && !now.Before(l.whole)
+	return l.rate() == 0 && !now.Before(l.whole)
 }
 
 // now returns what may start.
-func (l *ledger) now(now time.Time) float64 {
+func (l *ledger) now(now time.Time) float64 { return l.balance(now) - l.reserve() }
+
+// balance returns what is left, what is kept included.
+func (l *ledger) balance(now time.Time) float64 {
 	r := &l.renewal
-	switch rate := l.refill.rate(); {
+	switch rate := l.rate(); {
+	case l.rolling.on:
+		return float64(l.rolling.starts.Remaining(now))
 	case rate > 0:
-		return min(l.level+rate*now.Sub(l.at).Seconds(), float64(l.limit))
+		return min(l.level+rate*now.Sub(l.at).Seconds(), l.most())
+	case now.Before(l.whole) && l.early.open(now):
+		return max(l.level, 1)
 	case now.Before(l.whole):
 		return l.level
-	case r.begun.IsZero() && l.limit > 0 && r.partial < isPartial && !r.late():
+	case r.begun.IsZero() && l.limit > 0 && !r.alone() && !r.late():
 		return float64(l.limit)
 	case r.begun.IsZero(), r.silent, r.late(), !now.Before(r.lapse()):
 		return math.Inf(1) // nothing is known any more
@@ -134,32 +166,37 @@ const crumb = 1e-9
 func (l *ledger) wait(now time.Time, n int64) time.Duration {
 	need := float64(max(n, 1))
 	if l.limit > 0 {
-		need = min(need, float64(l.limit))
+		need = min(need, l.most()-l.reserve())
 	}
-	missing, rate := need-l.now(now), l.refill.rate()
+	missing, rate := need-l.now(now), l.rate()
+	silent := l.awaits().Sub(now)
 	switch {
+	case l.rolling.on:
+		return l.rolling.wait(now, max(n, 1))
+	case silent > 0:
+		return silent
 	case missing < crumb:
 		return 0
 	case rate > 0:
 		return time.Duration(min(math.Ceil(missing/rate*1e9), float64(LongestHint)))
 	case now.Before(l.whole):
-		return l.whole.Sub(now)
+		return l.early.sooner(now, l.whole).Sub(now)
 	}
 	return l.renewal.lapse().Sub(now)
 }
 
 // pause returns for how long the server has said that nothing is left.
 func (l *ledger) pause(now time.Time) time.Duration {
-	if l.told > 0 || l.refill.rate() > 0 {
+	if l.told > 0 || l.rate() > 0 || l.rolling.on {
 		return 0
 	}
-	return max(l.whole.Sub(now), 0)
+	return max(l.early.sooner(now, l.whole).Sub(now), 0)
 }
 
 // interval returns how far apart attempts are that use n each, if it is this quota that
 // keeps them so.
 func (l *ledger) interval(now time.Time, n int64) time.Duration {
-	rate, need := l.refill.rate(), float64(max(n, 1))
+	rate, need := l.rate(), float64(max(n, 1))
 	if rate == 0 || l.now(now) >= 2*need {
 		return 0
 	}

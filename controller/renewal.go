@@ -14,10 +14,18 @@ type renewal struct {
 	begun   time.Time     // when something started that no hint counts; zero: nothing has
 	number  int64         // of that one
 	before  int64         // what had started before it
+	started int64         // what has since, itself included
+	seen    bool          // what came back was told once
 	silent  bool          // it, or one after it, has succeeded without a hint
 }
 
 func (r *renewal) lapse() time.Time { return r.begun.Add(r.longest + 4*r.usual) }
+
+// alone reports whether one attempt is to tell what has come back before others follow: not
+// all did, or of a short window, which costs little, nobody has seen yet.
+func (r *renewal) alone() bool {
+	return r.partial >= isPartial || !r.seen && r.longest > time.Second && r.longest <= longestEarly
+}
 
 // late reports whether hints come so late that they tell more of the quota before.
 func (r *renewal) late() bool { return 2*r.usual > r.longest }
@@ -25,6 +33,7 @@ func (r *renewal) late() bool { return 2*r.usual > r.longest }
 // hear takes what a hint says of the renewal before it.
 func (r *renewal) hear(l *ledger, h Hint, start, now time.Time, all int64) {
 	if l.limit > 0 && !r.begun.IsZero() && !start.Before(l.whole) {
+		r.seen = true
 		switch whole := l.limit - (all - r.before); {
 		case h.Remaining < whole/2:
 			r.partial = min(r.partial+1, 2*isPartial)

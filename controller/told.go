@@ -26,7 +26,7 @@ type Mark struct {
 // volleySpan is how far apart attempts that started together are. A network may bring
 // them in another order. Chosen: twenty times what it takes to wake a worker, and less
 // than most services take.
-const volleySpan = 5 * time.Millisecond
+const volleySpan = 20 * time.Millisecond
 
 // mostLedgers bounds the quotas that are kept. Nobody has half as many.
 const mostLedgers = 16
@@ -34,6 +34,16 @@ const mostLedgers = 16
 // Told is what a server has told of quotas. Each is a ledger,
 // not a schedule: as long as something is left, it may be used as fast as may be, and
 // not more than that.
+//
+// Servers mean different things by the same words, and what comes of them tells which. Each
+// question has a machine of its own in a ledger:
+//
+//   - refill: whether it flows back all the time, as a bucket
+//   - renewal: what is there from a reset on, until the next hint
+//   - early: whether a short window is whole sooner than a rounded reset says
+//   - brief: whether a reset within a second is one at all
+//   - sliding: whether what was used of the window before counts, so that a reset is none
+//   - rolling: whether it is a log, of which each place comes back by itself
 //
 // So that a hint can be as old as its attempt is long, Told counts what starts. Its zero
 // value is ready to use.
@@ -77,6 +87,16 @@ func (t *Told) Back(now time.Time, m Mark) {
 func (t *Told) Succeed(m Mark) {
 	for i := range t.ledgers {
 		t.ledgers[i].renewal.end(m.number)
+	}
+}
+
+// Refuse notes that an attempt was refused. If it brought no hint, that says something of
+// quotas that ought to have been whole.
+func (t *Told) Refuse(now time.Time, m Mark) {
+	for i := range t.ledgers {
+		if l := &t.ledgers[i]; l.requests && m.number > l.origin.last && l.fresh(t.first.Add(m.at)) {
+			l.sliding.refuse(now)
+		}
 	}
 }
 

@@ -203,8 +203,11 @@ func (g *gate) unmark(now time.Time, j *Job) {
 func (g *gate) closeMarks(now time.Time, j *Job, used int64) {
 	note := func(t *controller.Told, now time.Time, m controller.Mark) {
 		t.Settle(now, m, used, j.Cost == Unknown)
-		if j.verdict == controller.Succeeded {
+		switch j.verdict {
+		case controller.Succeeded:
 			t.Succeed(m)
+		case controller.Overload:
+			t.Refuse(now, m)
 		}
 	}
 	note(&g.told, now, j.mark.own)

@@ -23,7 +23,7 @@ type phase struct {
 	away  bool // nothing listens behind the proxy
 }
 
-func (s scenario) id() string { return s.name }
+func (s scenario) ID() string { return s.name }
 
 func constant(limit float64) []phase { return []phase{{share: 1, limit: limit}} }
 

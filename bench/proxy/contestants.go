@@ -35,7 +35,7 @@ type contestant struct {
 	run   func(context.Context, round)
 }
 
-func (c contestant) id() string { return c.short }
+func (c contestant) ID() string { return c.short }
 
 var contestants = []contestant{
 	{"seek", "paceline Seek", paceline(pipeline.Seek{})},

@@ -18,13 +18,15 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"time"
+
+	"github.com/paceline-go/paceline/bench/internal/choice"
+	"github.com/paceline-go/paceline/bench/internal/program"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Stdout, os.Args[1:], programDirs())
+	err := run(ctx, os.Stdout, os.Args[1:], program.Dirs())
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench/proxy:", err)
@@ -37,8 +39,8 @@ func run(ctx context.Context, w io.Writer, args, dirs []string) error {
 	flags := flag.NewFlagSet("proxy", flag.ContinueOnError)
 	length := flags.Duration("for", 20*time.Second, "how `long` each contestant runs in each case")
 	quick := flags.Bool("quick", false, "3 s each: shows that everything runs, its figures mean nothing")
-	only := flags.String("case", "all", "which `cases`, separated by commas: "+names(cases))
-	who := flags.String("contestant", "all", "which `contestants`, separated by commas: "+names(contestants))
+	only := flags.String("case", "all", "which `cases`, separated by commas: "+choice.Names(cases))
+	who := flags.String("contestant", "all", "which `contestants`, separated by commas: "+choice.Names(contestants))
 	traces := flags.String("trace", "", "a `folder` for what happened every 250 ms, a CSV file for each case and contestant")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -46,11 +48,11 @@ func run(ctx context.Context, w io.Writer, args, dirs []string) error {
 	if *quick {
 		*length = 3 * time.Second
 	}
-	scenarios, err := choose("case", cases, *only)
+	scenarios, err := choice.Of("case", cases, *only)
 	if err != nil {
 		return err
 	}
-	chosen, err := choose("contestant", contestants, *who)
+	chosen, err := choice.Of("contestant", contestants, *who)
 	if err != nil {
 		return err
 	}
@@ -65,37 +67,4 @@ func run(ctx context.Context, w io.Writer, args, dirs []string) error {
 	}
 	r := runner{programs: programs, length: *length, traces: *traces}
 	return r.measureAll(ctx, w, scenarios, chosen)
-}
-
-// named is a case or a contestant.
-type named interface{ id() string }
-
-// choose returns those that were asked for, in the order of all.
-func choose[T named](what string, all []T, asked string) ([]T, error) {
-	if asked == "all" {
-		return all, nil
-	}
-	wanted := map[string]bool{}
-	for _, name := range strings.Split(asked, ",") {
-		wanted[name] = true
-	}
-	var chosen []T
-	for _, one := range all {
-		if wanted[one.id()] {
-			chosen = append(chosen, one)
-			delete(wanted, one.id())
-		}
-	}
-	for name := range wanted {
-		return nil, fmt.Errorf("-%s: got %q, want some of %s, or all", what, name, names(all))
-	}
-	return chosen, nil
-}
-
-func names[T named](all []T) string {
-	var names []string
-	for _, one := range all {
-		names = append(names, one.id())
-	}
-	return strings.Join(names, ", ")
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/paceline-go/paceline/bench/internal/choice"
 )
 
 func TestRunSaysWhatToInstall(t *testing.T) {
@@ -22,7 +24,7 @@ func TestOnlyWhatIsNeededHasToBeInstalled(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "nginx"), []byte("#!/bin/sh\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	scenarios, err := choose("case", cases, "nginx-rate")
+	scenarios, err := choice.Of("case", cases, "nginx-rate")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,16 +40,16 @@ func TestOnlyWhatIsNeededHasToBeInstalled(t *testing.T) {
 func TestRunKnowsItsCasesAndContestants(t *testing.T) {
 	for _, args := range [][]string{{"-case", "rate,nothing"}, {"-contestant", "nobody"}} {
 		err := run(context.Background(), io.Discard, args, nil)
-		if err == nil || !strings.Contains(err.Error(), "want some of "+names(cases)) && !strings.Contains(err.Error(), "want some of "+names(contestants)) {
+		if err == nil || !strings.Contains(err.Error(), "want some of "+choice.Names(cases)) && !strings.Contains(err.Error(), "want some of "+choice.Names(contestants)) {
 			t.Errorf("%v: got %v, want what there is", args, err)
 		}
 	}
 }
 
 func TestChooseKeepsTheOrder(t *testing.T) {
-	got, err := choose("case", cases, "nginx-rate,rate")
-	if err != nil || names(got) != "rate, nginx-rate" {
-		t.Errorf("got %q, %v", names(got), err)
+	got, err := choice.Of("case", cases, "nginx-rate,rate")
+	if err != nil || choice.Names(got) != "rate, nginx-rate" {
+		t.Errorf("got %q, %v", choice.Names(got), err)
 	}
 }
 

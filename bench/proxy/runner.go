@@ -108,14 +108,14 @@ func (r runner) measure(ctx context.Context, sc scenario, c contestant) (result 
 		return result, err
 	}
 	defer func() { err = errors.Join(err, behind.goAway()) }()
-	front, err := startProxy(ctx, sc.proxy, r.programs[sc.proxy.program()], dir, behind.address, sc.phases[0].limit)
+	front, url, err := startProxy(ctx, sc.proxy, r.programs[sc.proxy.program()], dir, behind.address, sc.phases[0].limit)
 	if err != nil {
 		return result, err
 	}
 
 	result = score{length: r.length, allowed: sc.allows(r.length)}
-	result.record, err = r.run(ctx, sc, c, front.url, script{sc, dir, behind})
-	used, stopped := front.stop()
+	result.record, err = r.run(ctx, sc, c, url, script{sc, dir, behind})
+	used, stopped := front.Stop()
 	result.cpu = (used + ownCPU() - before).Seconds() / r.length.Seconds() / float64(runtime.NumCPU())
 	if r.traces != "" {
 		err = errors.Join(err, r.writeTrace(sc, c, result.samples))

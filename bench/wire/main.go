@@ -21,11 +21,14 @@ import (
 	"os/signal"
 	"strings"
 	"time"
+
+	"github.com/paceline-go/paceline/bench/internal/choice"
+	"github.com/paceline-go/paceline/bench/internal/program"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Stdout, os.Args[1:], programDirs())
+	err := run(ctx, os.Stdout, os.Args[1:], program.Dirs())
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench/wire:", err)
@@ -33,21 +36,18 @@ func main() {
 	}
 }
 
-// named is a limit, a fault or a client.
-type named interface{ id() string }
-
-func (l limit) id() string  { return l.name }
-func (f fault) id() string  { return strings.ReplaceAll(f.name, " ", "-") }
-func (c client) id() string { return strings.ReplaceAll(c.name, " ", "-") }
+func (l limit) ID() string  { return l.name }
+func (f fault) ID() string  { return strings.ReplaceAll(f.name, " ", "-") }
+func (c client) ID() string { return strings.ReplaceAll(c.name, " ", "-") }
 
 // run looks for nginx in dirs.
 func run(ctx context.Context, w io.Writer, args, dirs []string) error {
 	flags := flag.NewFlagSet("wire", flag.ContinueOnError)
 	jobs := flags.Int("jobs", 2000, "how many `jobs` each client does in each case")
 	quick := flags.Bool("quick", false, "300 jobs: shows that everything runs, its figures mean nothing")
-	limitName := flags.String("limit", "all", "which `limit` of nginx: "+ids(limits))
-	faultName := flags.String("fault", "none,resets,half-bodies,all", "which `faults`, separated by commas: "+ids(faults))
-	clientName := flags.String("client", "all", "which `clients`: "+ids(clients))
+	limitName := flags.String("limit", "all", "which `limit` of nginx: "+choice.Names(limits))
+	faultName := flags.String("fault", "none,resets,half-bodies,all", "which `faults`, separated by commas: "+choice.Names(faults))
+	clientName := flags.String("client", "all", "which `clients`: "+choice.Names(clients))
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -57,15 +57,15 @@ func run(ctx context.Context, w io.Writer, args, dirs []string) error {
 	if *jobs < 1 {
 		return fmt.Errorf("-jobs: got %d, want at least 1", *jobs)
 	}
-	theLimits, err := choose("limit", limits, *limitName)
+	theLimits, err := choice.Of("limit", limits, *limitName)
 	if err != nil {
 		return err
 	}
-	theFaults, err := choose("fault", faults, *faultName)
+	theFaults, err := choice.Of("fault", faults, *faultName)
 	if err != nil {
 		return err
 	}
-	theClients, err := choose("client", clients, *clientName)
+	theClients, err := choice.Of("client", clients, *clientName)
 	if err != nil {
 		return err
 	}
@@ -117,34 +117,4 @@ func try(ctx context.Context, program string, l limit, f fault, c client, jobs i
 	}
 	defer w.close()
 	return c.run(ctx, w.url(), jobs)
-}
-
-// choose returns those that were asked for, in the order of all.
-func choose[T named](what string, all []T, asked string) ([]T, error) {
-	if asked == "all" {
-		asked = strings.ReplaceAll(ids(all), " ", "")
-	}
-	wanted := map[string]bool{}
-	for _, name := range strings.Split(asked, ",") {
-		wanted[name] = true
-	}
-	var chosen []T
-	for _, one := range all {
-		if wanted[one.id()] {
-			chosen = append(chosen, one)
-			delete(wanted, one.id())
-		}
-	}
-	for name := range wanted {
-		return nil, fmt.Errorf("-%s: got %q, want some of %s", what, name, ids(all))
-	}
-	return chosen, nil
-}
-
-func ids[T named](all []T) string {
-	var names []string
-	for _, one := range all {
-		names = append(names, one.id())
-	}
-	return strings.Join(names, ", ")
 }

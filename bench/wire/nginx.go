@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
-	"time"
 
+	"github.com/paceline-go/paceline/bench/internal/program"
 	"github.com/paceline-go/paceline/bench/port"
 )
 
@@ -59,16 +55,9 @@ http {
 }
 `
 
-// programDirs are where programs are looked for. Debian has servers' programs in folders that are not in every user's path.
-func programDirs() []string {
-	return append(filepath.SplitList(os.Getenv("PATH")), "/usr/local/sbin", "/usr/sbin")
-}
-
 func findNginx(dirs []string) (string, error) {
-	for _, dir := range dirs {
-		if path, err := exec.LookPath(filepath.Join(dir, "nginx")); err == nil {
-			return path, nil
-		}
+	if path := program.Find("nginx", dirs); path != "" {
+		return path, nil
 	}
 	return "", errors.New("program nginx not found; install it: apt-get install nginx-light")
 }
@@ -77,27 +66,24 @@ func findNginx(dirs []string) (string, error) {
 type nginx struct {
 	address string
 	dir     string
-	cmd     *exec.Cmd
-	stderr  bytes.Buffer
-	ended   chan struct{} // closed when it has
+	process *program.Process
 }
 
 // startNginx starts one in front of an origin, and returns when it answers.
-func startNginx(ctx context.Context, program string, l limit, origin string) (*nginx, error) {
+func startNginx(ctx context.Context, path string, l limit, origin string) (*nginx, error) {
 	dir, err := os.MkdirTemp("", "wire")
 	if err != nil {
 		return nil, err
 	}
-	n := &nginx{dir: dir, ended: make(chan struct{})}
-	if err := n.start(ctx, program, l, origin); err != nil {
+	n := &nginx{dir: dir}
+	if err := n.start(ctx, path, l, origin); err != nil {
 		os.RemoveAll(dir)
 		return nil, err
 	}
 	return n, nil
 }
 
-func (n *nginx) start(ctx context.Context, program string, l limit, origin string) error {
-	var err error
+func (n *nginx) start(ctx context.Context, path string, l limit, origin string) (err error) {
 	if n.address, err = port.Free(); err != nil {
 		return err
 	}
@@ -106,58 +92,12 @@ func (n *nginx) start(ctx context.Context, program string, l limit, origin strin
 	if err := os.WriteFile(filepath.Join(n.dir, file), []byte(config), 0o644); err != nil {
 		return err
 	}
-	n.cmd = exec.Command(program, "-p", n.dir, "-c", file, "-e", "error.log")
-	n.cmd.Stderr = &n.stderr
-	if err := n.cmd.Start(); err != nil {
-		return err
-	}
-	go func() {
-		_ = n.cmd.Wait() // what it says on its way out is in stderr
-		close(n.ended)
-	}()
-	if err := n.awaitAnswer(ctx); err != nil {
-		n.kill()
-		return fmt.Errorf("nginx: %w", err)
-	}
-	return nil
-}
-
-func (n *nginx) awaitAnswer(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.address+"/ready", nil)
-		if err != nil {
-			return err
-		}
-		req.Close = true
-		if res, err := http.DefaultClient.Do(req); err == nil {
-			res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-n.ended:
-			return fmt.Errorf("ended at once: %s", strings.TrimSpace(n.stderr.String()))
-		case <-ctx.Done():
-			return fmt.Errorf("no answer: %w", ctx.Err())
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-}
-
-func (n *nginx) kill() {
-	_ = n.cmd.Process.Signal(syscall.SIGTERM) // fails only if it has ended already
-	select {
-	case <-n.ended:
-	case <-time.After(10 * time.Second):
-		_ = n.cmd.Process.Kill()
-		<-n.ended
-	}
+	cmd := exec.Command(path, "-p", n.dir, "-c", file, "-e", "error.log")
+	n.process, err = program.Start(ctx, cmd, program.Answers("http://"+n.address+"/ready"))
+	return err
 }
 
 func (n *nginx) stop() {
-	n.kill()
+	_, _ = n.process.Stop() // fails only if it has ended already
 	os.RemoveAll(n.dir)
 }

@@ -60,5 +60,6 @@
 // Retry-After (RFC 9110, section 10.2.3), Retry-After-Ms, Retry-After-NAME, X-Amz-Retry-After;
 // RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11, and the older forms
 // of it); X-RateLimit-Limit, -Remaining, -Reset as GitHub and others send them; with a
-// suffix as OpenAI, Azure and @nestjs/throttler do; Anthropic's; hapi-rate-limit's. See Hints.
+// suffix as OpenAI, Azure and @nestjs/throttler do; Anthropic's; hapi-rate-limit's; restify's.
+// See Hints. DIALECTS.md beside this file lists who writes what, and how it is read.
 package pacehttp

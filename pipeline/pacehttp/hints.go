@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,8 +36,10 @@ const mostHints = 16
 // pause after a refusal if nothing is left of it: requests that are said to be of another
 // one (see [pipeline.WithResource]) do not wait.
 //
-// A quota of which something is left and which is whole again within a second, written
-// in whole seconds, is left out: it may be a bucket that fills within milliseconds. What
+// Rounding says by how much a Reset may be too long: a point in time is read against the
+// server's Date, which has no fraction, and may be rounded up itself. If something is left of
+// a quota that is whole again within a second, written in whole seconds, it is a second: it
+// may be a bucket that fills within milliseconds. What
 // makes no sense, is negative, or is more than 31 days ahead, is ignored. So is
 // a quota that does not say until when it holds, one of concurrent requests, and one of
 // nothing whose request was accepted. Of a response that a cache has kept (Age above 0),
@@ -131,35 +134,45 @@ type reader struct {
 // where they are nonsense, says nothing.
 func (r *reader) add(name string, requests bool, limit, remaining, reset string) bool {
 	left, ok := amount(remaining)
-	until, known := r.until(strings.TrimSpace(reset))
+	until, rounding, known := r.until(strings.TrimSpace(reset))
 	if !ok || !known {
 		return false
 	}
 	if left > 0 && until <= time.Second && isWhole(reset) {
-		return false // rounded: it may be as good as over
+		rounding = max(rounding, time.Second) // it may be as good as over
 	}
 	quota, said := amount(limit) // 0: not told
 	if said && quota == 0 && r.accepted {
 		return false // it lets through what it says it does not
 	}
+	if left > 0 && left == quota && until <= rounding {
+		return false // it is whole
+	}
 	if left > quota {
 		quota = 0 // that was no quota, but perhaps a rate
 	}
 	r.hints = append(r.hints, pipeline.Hint{
-		Budget: name, Requests: requests, Limit: quota, Remaining: left, Reset: until,
+		Budget: name, Requests: requests, Limit: quota, Remaining: left, Reset: until, Rounding: rounding,
 	})
 	return true
 }
 
-// until returns the time that is left until a reset. What counts from now was said
-// when the request arrived.
-func (r *reader) until(reset string) (time.Duration, bool) {
+// until returns the time that is left until a reset, and by how much that may be too long.
+// What counts from now was said when the request arrived. A point in time is compared with
+// the server's Date, which has lost its fraction, and it may have been rounded up itself.
+func (r *reader) until(reset string) (left, rounding time.Duration, ok bool) {
 	if at, ok := moment(reset); ok {
-		left := at.Sub(r.now)
-		return left, left > 0 && left <= longest
+		left, rounding = at.Sub(r.now), time.Second
+		if at.Nanosecond() == 0 {
+			rounding += time.Second
+			if left == 0 { // in this very second, if both are rounded down
+				left = time.Second
+			}
+		}
+		return left, rounding, left > 0 && left <= longest
 	}
 	d, ok := span(reset)
-	return d - r.took, ok && d > r.took
+	return d - r.took, 0, ok && d > r.took
 }
 
 // structured reads RateLimit, with what RateLimit-Policy says of it
@@ -198,18 +211,34 @@ func (r *reader) structured() (found bool) {
 
 // triple reads the fields for a quota of requests: draft-ietf-httpapi-ratelimit-headers
 // up to -06, where the reset counts from now, and what many have with an X-, where it
-// may be a point in time.
+// may be a point in time. Discord says it both ways, of which the one from now is exact.
 func (r *reader) triple(prefix string) bool {
 	remaining := r.header.Get(prefix + "Remaining")
 	if remaining == "" {
 		return false
 	}
 	resource := strings.ToLower(r.header.Get("X-Ratelimit-Resource"))
-	ok := r.add(cmp.Or(resource, "requests"), true, r.header.Get(prefix+"Limit"), remaining, r.header.Get(prefix+"Reset"))
+	limit, reset := r.header.Get(prefix+"Limit"), cmp.Or(r.header.Get(prefix+"Reset-After"), r.header.Get(prefix+"Reset"))
+	if reset == "" {
+		reset = untilFull(limit, remaining, r.header.Get(prefix+"Rate"))
+	}
+	ok := r.add(cmp.Or(resource, "requests"), true, limit, remaining, reset)
 	if ok {
 		r.hints[len(r.hints)-1].Resource = resource
 	}
 	return ok
+}
+
+// untilFull returns how many seconds a bucket takes to fill that is said to be given so many in a
+// second, as restify says; empty: it is not known.
+func untilFull(limit, remaining, rate string) string {
+	most, ok := amount(limit)
+	left, known := amount(remaining)
+	perSecond, said := decimal(rate)
+	if !ok || !known || !said || perSecond <= 0 || left > most {
+		return ""
+	}
+	return strconv.FormatFloat(float64(most-left)/perSecond, 'f', 3, 64)
 }
 
 // named reads the quotas of those who have several: OpenAI, Azure and others,

@@ -178,6 +178,7 @@ var realHeaders = []struct {
 			RateLimit: fixed;r=6;t=1
 			RateLimit: sliding;r=16;t=4`,
 		want: []pipeline.Hint{ // what is left of a second, we cannot know
+			{Budget: "fixed", Requests: true, Limit: 10, Remaining: 6, Reset: time.Second},
 			{Budget: "sliding", Requests: true, Limit: 20, Remaining: 16, Reset: 4 * time.Second},
 		},
 	},
@@ -296,10 +297,116 @@ var realHeaders = []struct {
 		want: []pipeline.Hint{{Budget: "user", Requests: true, Limit: 300, Remaining: 0, Reset: 10 * time.Second}},
 	},
 	{
+		name: "Discord", source: "discord.com/developers/docs/topics/rate-limits", status: 429,
+		header: `Retry-After: 65
+			X-RateLimit-Limit: 10
+			X-RateLimit-Remaining: 0
+			X-RateLimit-Reset: 1470173023.123
+			X-RateLimit-Reset-After: 64.57
+			X-RateLimit-Bucket: abcd1234
+			X-RateLimit-Scope: user`,
+		want: []pipeline.Hint{
+			{RetryAfter: 65 * time.Second},
+			{Budget: "requests", Requests: true, Limit: 10, Remaining: 0, Reset: 64_570 * time.Millisecond},
+		},
+	},
+	{
+		name: "Discord, a resource that all share", source: "discord.com/developers/docs/topics/rate-limits", status: 429,
+		header: `Retry-After: 1337
+			X-RateLimit-Limit: 10
+			X-RateLimit-Remaining: 9
+			X-RateLimit-Reset-After: 64.57
+			X-RateLimit-Scope: shared`,
+		want: []pipeline.Hint{
+			{RetryAfter: 1337 * time.Second},
+			{Budget: "requests", Requests: true, Limit: 10, Remaining: 9, Reset: 64_570 * time.Millisecond},
+		},
+	},
+	{
+		name: "Okta", source: "developer.okta.com/docs/reference/rl-best-practices", status: 200,
+		header: `Date: Thu, 31 Dec 2020 23:59:30 GMT
+			X-Rate-Limit-Limit: 1200
+			X-Rate-Limit-Remaining: 1199
+			X-Rate-Limit-Reset: 1609459200`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 1200, Remaining: 1199, Reset: 30 * time.Second}},
+	},
+	{
+		name: "Zendesk", source: "developer.zendesk.com, best practices for avoiding rate limiting", status: 200,
+		header: `x-rate-limit: 700
+			ratelimit-limit: 700
+			x-rate-limit-remaining: 699
+			ratelimit-remaining: 699
+			ratelimit-reset: 41
+			zendesk-ratelimit-tickets-index: total=100; remaining=99; resets=41`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 700, Remaining: 699, Reset: 41 * time.Second}},
+	},
+	{
+		name: "GitLab", source: "gitlab.com/gitlab-com/gl-infra/production-engineering/-/issues/25372", status: 429,
+		header: `Date: Tue, 05 Jan 2021 11:00:00 GMT
+			RateLimit-Limit: 60
+			RateLimit-Observed: 67
+			RateLimit-Remaining: 0
+			RateLimit-Reset: 1609844400
+			RateLimit-ResetTime: Tue, 05 Jan 2021 11:00:00 GMT
+			Retry-After: 30`,
+		want: []pipeline.Hint{
+			{RetryAfter: 30 * time.Second},
+			{Budget: "requests", Requests: true, Limit: 60, Remaining: 0, Reset: time.Second}, // in this very second
+		},
+	},
+	{
+		name: "Reddit, fractions", source: "reddit.com/r/redditdev/comments/1yxrp7", status: 200,
+		header: `X-Ratelimit-Used: 12
+			X-Ratelimit-Remaining: 588.0
+			X-Ratelimit-Reset: 300`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Remaining: 588, Reset: 5 * time.Minute}},
+	},
+	{
+		name: "lemlist, a date of JavaScript", source: "developer.lemlist.com, rate limits", status: 200,
+		header: `Date: Tue, 16 Feb 2021 08:02:40 GMT
+			Retry-After: 2
+			X-RateLimit-Limit: 20
+			X-RateLimit-Remaining: 7
+			X-RateLimit-Reset: Tue Feb 16 2021 09:02:42 GMT+0100 (Central European Standard Time)`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 20, Remaining: 7, Reset: 2 * time.Second}},
+	},
+	{
+		name: "Docker Hub, until when is not said", source: "docs.docker.com/docker-hub/usage/pulls", status: 200,
+		header: `ratelimit-limit: 100;w=21600
+			ratelimit-remaining: 20;w=21600
+			docker-ratelimit-source: 192.0.2.1`,
+	},
+	{
+		name: "Salesforce, until when is not said", source: "developer.salesforce.com, Limit Info Header", status: 200,
+		header: `Sforce-Limit-Info: api-usage=10018/100000`,
+	},
+	{
+		name: "Jira, a reset in minutes", source: "jira.atlassian.com/browse/JRACLOUD-69262", status: 429,
+		header: `Retry-After: 20
+			X-RateLimit-Limit: 350
+			X-RateLimit-Remaining: 0
+			X-RateLimit-Reset: 2026-06-21T12:00Z
+			X-RateLimit-NearLimit: true`,
+		want: []pipeline.Hint{{RetryAfter: 20 * time.Second}},
+	},
+	{
+		name: "Notion", source: "developers.notion.com/reference/request-limits", status: 429,
+		header: `Retry-After: 42`,
+		want:   []pipeline.Hint{{RetryAfter: 42 * time.Second}},
+	},
+	{
+		name: "restify, a bucket", source: "restify 11.1.0", status: 200,
+		header: `X-RateLimit-Limit: 50
+			X-RateLimit-Remaining: 20
+			X-RateLimit-Rate: 10`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 50, Remaining: 20, Reset: 3 * time.Second}},
+	},
+	{
 		name: "tollbooth, constants", source: "tollbooth 7.0.2", status: 200,
 		header: `RateLimit-Limit: 1
 			RateLimit-Remaining: 4
 			RateLimit-Reset: 1`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Remaining: 4, Reset: time.Second}},
 	},
 	{
 		name: "more left than the limit", source: "tollbooth 7.0.2, slower", status: 200,
@@ -356,6 +463,9 @@ func TestHintsOfRealServers(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			res := &http.Response{StatusCode: test.status, Header: header(test.header)}
 			got := pacehttp.Hints(res, noon, test.took)
+			for i := range got {
+				got[i].Rounding = 0 // has a test of its own
+			}
 			if !reflect.DeepEqual(got, test.want) {
 				t.Errorf("%s: got\n%+v\nwant\n%+v", test.source, got, test.want)
 			}
@@ -504,21 +614,23 @@ func TestHintsOfNothing(t *testing.T) {
 	}
 }
 
-// TestAResetWithinItsRoundingSaysNothing: a bucket that is full again in 40 ms says 1 as
-// a window of a second does. That nothing is left is a fact all the same.
-func TestAResetWithinItsRoundingSaysNothing(t *testing.T) {
+// TestAResetIsSaidToBeAsExactAsItIs: a bucket that is full again in 40 ms says 1 as a window of a
+// second does. A point in time is read against a Date without a fraction, and may have been rounded up.
+func TestAResetIsSaidToBeAsExactAsItIs(t *testing.T) {
 	for _, c := range []struct {
 		left, reset string
-		want        bool
+		want        time.Duration
 	}{
-		{"15", "1", false}, {"15", "1.0", true}, {"15", "0.04", true}, {"15", "40ms", true}, {"15", "1s", true}, {"15", "2", true},
-		{"15", "1782043201", false}, // noon and a second
-		{"0", "1", true}, {"0", "1782043201", true},
+		{"15", "1", time.Second}, {"15", "1.0", 0}, {"15", "0.04", 0}, {"15", "40ms", 0}, {"15", "1s", 0}, {"15", "2", 0},
+		{"0", "1", 0},
+		{"15", "1782043201", 2 * time.Second}, // noon and a second
+		{"0", "1782043205", 2 * time.Second}, {"15", "1782043205.25", time.Second}, {"15", "1782043205250", time.Second},
+		{"15", "Sun, 21 Jun 2026 12:00:05 UTC", 2 * time.Second},
 	} {
 		h := http.Header{"X-Ratelimit-Limit": {"25"}, "X-Ratelimit-Remaining": {c.left}, "X-Ratelimit-Reset": {c.reset}}
 		got := pacehttp.Hints(&http.Response{StatusCode: 200, Header: h}, noon, 0)
-		if (len(got) == 1) != c.want {
-			t.Errorf("%s left, reset %s: got %+v", c.left, c.reset, got)
+		if len(got) != 1 || got[0].Rounding != c.want {
+			t.Errorf("%s left, reset %s: got %+v, want a rounding of %v", c.left, c.reset, got, c.want)
 		}
 	}
 }

@@ -77,10 +77,15 @@ func (h *hearing) meaning(judge Judge) Meaning {
 	return m
 }
 
+// mostWay is how much of the time until an answer is believed to be the way to the server, with
+// a connection to be made. Servers count from when a request arrives, and who comes too early
+// is refused. Chosen.
+const mostWay = 100 * time.Millisecond
+
 // tell gives the slot the hints of the response.
 func (h *hearing) tell(m Meaning, now time.Time) {
 	slot := pipeline.SlotFrom(h.ctx)
-	for _, hint := range hints(h.res, m, now, h.took) {
+	for _, hint := range hints(h.res, m, now, h.took-min(h.took, mostWay)) {
 		slot.Hint(hint)
 	}
 }
