@@ -143,7 +143,7 @@ func (l *ledger) balance(now time.Time) float64 {
 	case l.rolling.on:
 		return float64(l.rolling.starts.Remaining(now))
 	case rate > 0:
-		return min(l.level+rate*now.Sub(l.at).Seconds(), l.most())
+		return min(max(l.level, l.deepest())+rate*now.Sub(l.at).Seconds(), l.most())
 	case now.Before(l.whole) && l.early.open(now):
 		return max(l.level, 1)
 	case now.Before(l.whole):

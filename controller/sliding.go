@@ -1,6 +1,9 @@
 package controller
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // sliding is for quotas that say when they are whole, and are not whole then: counters that
 // take part of the window before. A burst at the beginning of a window is taken off the
@@ -112,6 +115,15 @@ func (l *ledger) most() float64 {
 		return float64(l.limit)
 	}
 	return l.reserve() + max(1, slidingBurst*float64(l.limit))
+}
+
+// deepest is how much may be missing at most: what comes back within a window, after which the
+// server has forgotten what was used.
+func (l *ledger) deepest() float64 {
+	if !l.sliding.on {
+		return math.Inf(-1)
+	}
+	return -float64(l.limit)
 }
 
 // awaits returns until when nothing is asked, since nothing is left and nothing is seen to come

@@ -100,3 +100,16 @@ func TestARefusalAtTheBeginningOfAWindowIsASign(t *testing.T) {
 		t.Error("a refusal of the first attempt after the reset says nothing")
 	}
 }
+
+// A server forgets what was used a window ago, however much it was.
+func TestASlidingCounterHoldsNothingUpForLongerThanTwoWindows(t *testing.T) {
+	now := t0
+	l := ledger{limit: 100, level: -1e9, at: now, sliding: sliding{on: true}, renewal: renewal{longest: time.Minute}}
+	if wait := l.wait(now, 1); wait > 2*time.Minute {
+		t.Errorf("waits %v for one of 100 a minute", wait)
+	}
+	l.take(now, 1e9, 1, 0)
+	if wait := l.wait(now, 1); wait > 2*time.Minute {
+		t.Errorf("after a use of a billion: waits %v", wait)
+	}
+}
