@@ -728,15 +728,15 @@ func TestHowLongAttemptsTakeIsComparedOnlyWhereItSaysSomething(t *testing.T) {
 func TestLateRefusalsOfATrialLeaveWhatWorkedBefore(t *testing.T) {
 	s := seekAtRest()
 	s.accepts(10)
-	s.recovery.suspect, s.recovery.floor, s.pace.begun, s.price.bank = &s.pace, 98, 95, 0.5
-	if s.late(attempt{1, 96}, 5); s.pace.works != 98 || s.price.bank != -0.5 {
-		t.Errorf("of the trial: %v/s, %v in the bank; want 98/s, as before it, and half a refusal owed", s.pace.works, s.price.bank)
+	s.recovery.suspect, s.recovery.floor, s.pace.begun, s.price.bank = &s.pace, 98, 95, 3
+	if s.late(attempt{1, 96}, 5); s.pace.works != 98 || s.price.bank != 2 {
+		t.Errorf("of the trial: %v/s, %v in the bank; want 98/s, as before it, and one refusal paid", s.pace.works, s.price.bank)
 	}
-	if s.late(attempt{1, 94}, 5); s.price.bank != -0.5 {
+	if s.late(attempt{1, 94}, 5); s.price.bank != 2 {
 		t.Errorf("from before the trial: %v in the bank, want no more to be paid", s.price.bank)
 	}
 	s.recovery.floor = 0
-	if s.late(attempt{1, 96}, 5); s.pace.works > 11 || s.price.bank != -0.5 {
+	if s.late(attempt{1, 96}, 5); s.pace.works > 11 || s.price.bank != 2 {
 		t.Errorf("not of a trial: %v/s, %v in the bank; want what was accepted, and nothing paid", s.pace.works, s.price.bank)
 	}
 }

@@ -7,7 +7,7 @@ import "math"
 func (s *seek) late(a attempt, n int) {
 	r := &s.recovery
 	if r.floor > 0 && a.start >= s.pace.begun {
-		s.price.owe()
+		s.price.spend(1)
 	}
 	switch {
 	case r.suspect == &s.slots:

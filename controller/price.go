@@ -24,7 +24,6 @@ const (
 	leastBank   = 0.3 // … or of next to none, …
 	pauseRests  = 100 // … or so many of the pauses that a refusal brings, for one percent of the time
 	periodRests = 2.5 // … or so many periods of a quota
-	debtRest    = 300 // … or so many seconds while more was spent than earned
 )
 
 // earn takes a success, of which a share is earned.
@@ -39,10 +38,7 @@ func (p *price) earn(share, now float64) {
 }
 
 // spend takes refusals that were caused.
-func (p *price) spend(n float64) { p.bank = max(p.bank-n, min(p.bank, 0)) }
-
-// owe takes a refusal that is heard of when it is too late to spare it.
-func (p *price) owe() { p.bank = max(p.bank-1, -mostBank) }
+func (p *price) spend(n float64) { p.bank = max(p.bank-n, 0) }
 
 // asked takes note of the pause that a refusal asked for. Where pauses are asked for, one
 // without counts too, or a single long one would be believed for ever.
@@ -75,9 +71,6 @@ func (p *price) proof(rate float64) float64 {
 
 // rest returns how long to leave alone what is known closely.
 func (p *price) rest(period float64) float64 {
-	if p.bank < 0 {
-		return max(debtRest, pauseRests*p.pause.value, periodRests*period)
-	}
 	return max(closeRest, bankRest/max(p.bank, leastBank), pauseRests*p.pause.value, periodRests*period)
 }
 

@@ -141,26 +141,7 @@ func TestPriceNotesThatTheServicesRateIsAnother(t *testing.T) {
 	}
 }
 
-func TestWhatIsOwedIsEarnedBeforeMoreIsSpent(t *testing.T) {
-	p := price{bank: 0.5}
-	for range 3 {
-		p.owe()
-	}
-	if p.bank != -2.5 {
-		t.Errorf("%v in the bank, want 2.5 owed", p.bank)
-	}
-	if p.spend(1); p.bank != -2.5 {
-		t.Errorf("%v in the bank, want no more owed for what could be spared", p.bank)
-	}
-	if got := p.rest(0); got != debtRest {
-		t.Errorf("rests %v s, want %v", got, float64(debtRest))
-	}
-	for range 1000 {
-		p.owe()
-	}
-	if p.bank != -mostBank {
-		t.Errorf("%v in the bank, want %v owed at most", p.bank, float64(mostBank))
-	}
+func TestARefusalIsDearIfItsPauseCostsManyAttempts(t *testing.T) {
 	for _, c := range []struct {
 		pause, rate float64
 		want        bool

