@@ -34,7 +34,7 @@ const (
 	earlySkip = 2
 )
 
-// hear takes a hint, and reports when the quota is whole, as far as is known.
+// hear takes a hint, and reports when the quota is whole, if that is known.
 func (e *early) hear(l *ledger, h Hint, m Mark, start, now time.Time) (whole time.Time) {
 	whole = now.Add(h.Reset)
 	if e.number != 0 && m.number >= e.number {

@@ -23,7 +23,7 @@ type outage struct {
 	lastMiss float64 // start of the newest attempt that missed, or until when it said to be closed
 	sent     float64 // attempts a second before
 	asked    int     // jobs that had not failed before and that have asked whether it is back
-	dear     bool    // the last probe cost a job, or another of its attempts
+	costly   bool    // the last probe cost a job, or another of its attempts
 }
 
 // A pressure is what was in force when all was well.
@@ -91,7 +91,7 @@ func (d *outage) failing(inFlight int, share float64) bool {
 
 // start notes that the service is down.
 func (d *outage) start(newest attempt, refusing bool) {
-	d.asked, d.dear = 0, false
+	d.asked, d.costly = 0, false
 	d.is, d.since, d.lastMiss, d.refusing = true, d.began, newest.start, refusing
 }
 
@@ -101,7 +101,7 @@ const (
 	longWait    = 60   // … and later
 	probeCost   = 100  // what a probe costs, in attempts that could be done until the next
 	fewProbes   = 0.08 // growth of the waits where many attempts are done in a second, …
-	probeRate   = 1.5  // … and where so few are that a probe is dear, by their rate
+	probeRate   = 1.5  // … and where so few are that a probe is costly, by their rate
 	lateShare   = 32   // one is late by such a part of the outage at most, …
 	politeShare = 8    // … or such, if probes are answered by refusals
 )
@@ -112,12 +112,12 @@ const (
 // waits grow slowly. Refusals may begin a ban anew with each probe, so there they double,
 // to a minute.
 func (d *outage) patience(now float64) float64 {
-	passed, dear := now-d.since, min(probeCost/d.pressed.rate, longWait)
+	passed, costly := now-d.since, min(probeCost/d.pressed.rate, longWait)
 	if d.refusing {
-		return max(min(passed, max(politeWait, dear, min(passed/politeShare, longWait))), 0.001)
+		return max(min(passed, max(politeWait, costly, min(passed/politeShare, longWait))), 0.001)
 	}
 	growth := min(max(probeRate/d.pressed.rate, fewProbes), 1)
-	return max(min(growth*passed, max(shortWait, dear)), min(passed/lateShare, longWait), 0.001)
+	return max(min(growth*passed, max(shortWait, costly)), min(passed/lateShare, longWait), 0.001)
 }
 
 const (
@@ -130,10 +130,10 @@ const (
 // share returns the share of what was sent before the outage that is sent now to find out
 // whether it is over. Where jobs fail that have not failed before and are tried again later,
 // that costs no job; and if they fail by themselves, there are soon others. So there are
-// many probes at first, and fewer with each that fails. Where probes are dear or refused, it
+// many probes at first, and fewer with each that fails. Where probes are costly or refused, it
 // is 0, and patience says how long to wait.
 func (d *outage) share() float64 {
-	if d.dear || d.refusing {
+	if d.costly || d.refusing {
 		return 0
 	}
 	many := min(max(freshMany*float64(d.last-int64(d.asked)), freshLeast), freshMost)
@@ -142,7 +142,7 @@ func (d *outage) share() float64 {
 
 // probed takes a probe that failed.
 func (d *outage) probed(o *Outcome) {
-	d.dear = !o.Fresh() || o.Final
+	d.costly = !o.Fresh() || o.Final
 	d.asked++
 }
 

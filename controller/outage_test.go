@@ -201,11 +201,11 @@ func TestOutageIsAskedMuchWithJobsThatHadNotFailed(t *testing.T) {
 			t.Errorf("%d attempts before, after %d that failed: %v of what was sent, want a quarter", before, many, got)
 		}
 	}
-	for name, dear := range map[string]Outcome{
+	for name, costly := range map[string]Outcome{
 		"a retry":       {Verdict: Failed, Attempt: 2},
 		"its last time": {Verdict: Failed, Attempt: 1, Final: true},
 	} {
-		d.probed(&dear)
+		d.probed(&costly)
 		if got := d.share(); got != 0 {
 			t.Errorf("%s: %v of what was sent before, want one attempt now and then", name, got)
 		}

@@ -50,11 +50,11 @@ func (p *price) asked(pause float64) {
 
 const (
 	mostBurstSeen = 1000 // attempts
-	dearRefusal   = 10   // attempts that a pause costs, where it is dear
+	costlyRefusal = 10   // attempts that a pause costs, where it is costly
 )
 
-// dear reports whether the pause that a refusal brings costs many attempts.
-func (p *price) dear(rate float64) bool { return p.pause.value*rate > dearRefusal }
+// costly reports whether the pause that a refusal brings costs many attempts.
+func (p *price) costly(rate float64) bool { return p.pause.value*rate > costlyRefusal }
 
 // overrun takes note of how many attempts more than before were sent until one was refused.
 func (p *price) overrun(n float64) {
@@ -66,7 +66,7 @@ func (p *price) overrun(n float64) {
 // proof returns how many attempts beyond what works show that more works: two, or, where a
 // refusal costs much, so many that a burst does not hide it.
 func (p *price) proof(rate float64) float64 {
-	return 2 + p.burst.value*min(p.pause.value*rate/dearRefusal, 1)
+	return 2 + p.burst.value*min(p.pause.value*rate/costlyRefusal, 1)
 }
 
 // rest returns how long to leave alone what is known closely.

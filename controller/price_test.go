@@ -147,8 +147,8 @@ func TestARefusalIsDearIfItsPauseCostsManyAttempts(t *testing.T) {
 		want        bool
 	}{{1, 11, true}, {1, 10, false}, {0, 1000, false}, {0.1, 101, true}} {
 		p := price{pause: mean{1, c.pause}}
-		if p.dear(c.rate) != c.want {
-			t.Errorf("a pause of %v s at %v/s: dear is %v", c.pause, c.rate, !c.want)
+		if p.costly(c.rate) != c.want {
+			t.Errorf("a pause of %v s at %v/s: costly is %v", c.pause, c.rate, !c.want)
 		}
 	}
 }

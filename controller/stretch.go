@@ -65,12 +65,12 @@ func (s *seek) sitOut(a attempt) {
 	}
 	if !s.stretches.tried { // that may have been a stall, too
 		s.pace.fails = math.Inf(1)
-		if s.price.dear(s.pace.works) {
-			s.pace.growth = dearGrowth / 2 // a small step costs as much
+		if s.price.costly(s.pace.works) {
+			s.pace.growth = costlyGrowth / 2 // a small step costs as much
 		}
 	}
 	s.lowered(a.start)
 }
 
-// dearGrowth is the first step where a refusal costs much and it is not known what fails.
-const dearGrowth = 0.25
+// costlyGrowth is the first step where a refusal costs much and it is not known what fails.
+const costlyGrowth = 0.25

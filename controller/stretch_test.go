@@ -51,7 +51,7 @@ func TestAStallIsSatOut(t *testing.T) {
 		if known := s.pace.known(); known != tried {
 			t.Errorf("tried %v: known to fail %v", tried, known)
 		}
-		if next := s.pace.next(1e5) / was; !tried && next != 1+dearGrowth {
+		if next := s.pace.next(1e5) / was; !tried && next != 1+costlyGrowth {
 			t.Errorf("next is %v times as much, want a long step where a short one costs as much", next)
 		}
 	}

@@ -185,7 +185,7 @@ const cheapPause = 0.1
 func (s *seek) rests(b *bracket) float64 {
 	pause := s.price.pause.value
 	afford := !s.chance.known() || s.price.bank >= 1
-	if b.rising && (afford && pause < cheapPause || b.far()) { // or a wrong step is dear
+	if b.rising && (afford && pause < cheapPause || b.far()) { // or a wrong step is costly
 		return b.rested
 	}
 	wait := max(2*s.trip.echo(), 4/s.pace.works)

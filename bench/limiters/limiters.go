@@ -32,7 +32,7 @@ func (l limiter) told(window time.Duration) float64 {
 	return perWindow / window.Seconds()
 }
 
-// A bestTime is how long so many jobs take who knows the algorithm exactly.
+// A bestTime is how long so many jobs take a client that knows the algorithm exactly.
 type bestTime func(jobs int, window time.Duration) time.Duration
 
 // fixedWindow uses up each window at its beginning. A bucket whose burst is a window's worth takes as long.

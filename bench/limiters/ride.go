@@ -27,7 +27,7 @@ type outcome struct {
 	err          error
 }
 
-// goodput is what was done, as a share of what who knows the algorithm does in the same time.
+// goodput is what was done, as a share of what a client that knows the algorithm does in the same time.
 func (o outcome) goodput() float64 {
 	best := max(o.limiter.bestFor(o.jobs, o.window), time.Millisecond)
 	return float64(o.done) / float64(o.jobs) * min(best.Seconds()/o.took.Seconds(), 1)

@@ -21,7 +21,7 @@ type riding struct {
 
 const rideJobs = 400
 
-// goodput is the share of what who knows the plant does in the time.
+// goodput is a share of what a client that knows the plant does in the time.
 func (r riding) goodput(best time.Duration) float64 {
 	return float64(r.done) / rideJobs * min(best.Seconds()/r.took.Seconds(), 1)
 }
@@ -88,7 +88,7 @@ func rideOn(t *testing.T, p plant, best, skew time.Duration) (r riding) {
 	return r
 }
 
-// TestLimitersAreRidden: each plant is used up nearly as by who knows it, and hardly anything is refused. What
+// TestLimitersAreRidden: each plant is used up nearly as well as by a client that knows it, and hardly anything is refused. What
 // falls short is said so by what is asked of it.
 func TestLimitersAreRidden(t *testing.T) {
 	const fixed, even, two37 = 35 * time.Second, 40 * time.Second, 37 * time.Second
