@@ -2,17 +2,22 @@ package controller
 
 import "math"
 
+const (
+	leastExcess = 0.1 // share that is taken for too much where a pace was refused that had worked, …
+	mostExcess  = 0.9 // … and at most, of a trial's, since some always gets through
+)
+
 // lower lowers that to which a refusal is put down.
 func (s *seek) lower(a attempt, o *Outcome, n int) {
 	l, overrun := s.blame(a, o, n)
 	trial := l.trial > 0
 	failing := s.pace.inForce()
-	s.recovery.excess, s.recovery.floor = 0.1, 0
+	s.recovery.excess, s.recovery.floor = leastExcess, 0
 	if s.pace.trial > 0 && !s.chance.known() {
 		s.recovery.floor = s.pace.works
 	}
 	if trial {
-		s.recovery.excess = min(max(s.pace.inForce()/s.pace.works-1, 0.1), 0.9)
+		s.recovery.excess = min(max(s.pace.inForce()/s.pace.works-1, leastExcess), mostExcess)
 	} else {
 		s.descend(a)
 	}

@@ -21,7 +21,7 @@ func (s *seek) refuse(a attempt, o *Outcome) {
 		if s.chance.lateRefusal() && len(s.delivery.run()) < stallRun {
 			s.late(a, n)
 		}
-	case pause > 0 && !s.startup.on && s.stall(a):
+	case pause > 0 && !s.startup.on && s.endStretch(a):
 		s.sitOut(a)
 	case s.convincing(a, o, n):
 		trial := s.pace.trial > 0 || s.slots.trial > 0

@@ -41,8 +41,8 @@ func (s *stretches) refused(now stretch) (pressed bool) {
 	return pressed
 }
 
-// stall reports whether a refusal came sooner than one under more pressure.
-func (s *seek) stall(a attempt) bool {
+// endStretch takes a refusal that ends a stretch, and reports whether it is a stall's.
+func (s *seek) endStretch(a attempt) (stalled bool) {
 	r, ok := s.delivery.before(a)
 	if !ok {
 		return false
