@@ -9,14 +9,14 @@ import (
 // ago and now.
 func (s *seek) accepts(rate int64) {
 	s.delivery.episode = s.now
-	s.delivery.add(refusal{1, s.now - 1, s.now - 1, 0})
-	s.delivery.add(refusal{1 + rate, s.now, s.now, 0})
+	s.delivery.add(refusal{1, s.now - 1, s.now - 1, 0, false})
+	s.delivery.add(refusal{1 + rate, s.now, s.now, 0, false})
 }
 
 // refusesInARow has it refuse so many attempts one after another.
 func (s *seek) refusesInARow(n int) {
 	for i := range n {
-		s.delivery.add(refusal{int64(i + 1), s.now - 1, s.now, 0})
+		s.delivery.add(refusal{int64(i + 1), s.now - 1, s.now, 0, false})
 	}
 }
 
@@ -54,7 +54,7 @@ func TestAServiceIsStalledThatAcceptsNextToNothingAfterAPause(t *testing.T) {
 	} {
 		s := seekAtRest()
 		s.outage.pressed = calm
-		s.delivery.add(refusal{10, 90, 90, 2})
+		s.delivery.add(refusal{10, 90, 90, 2, false})
 		c.but(s)
 		if got := s.stalled(attempt{c.seq, 95}); got != c.want {
 			t.Errorf("%s: got %v", c.name, got)
@@ -448,7 +448,7 @@ func TestThePaceIsBracketedByWhatIsAcceptedBetweenPauses(t *testing.T) {
 		{"nothing is accepted", 100, 30, justNow, 0, 100, math.Inf(1)},
 	} {
 		s := seekAtRest()
-		s.delivery.add(refusal{1, 90, 90, 2})
+		s.delivery.add(refusal{1, 90, 90, 2, false})
 		s.price.pause = mean{1, 2}
 		s.recovery.began, s.pace.proven = c.began, c.proven
 		s.bracketPaused(attempt{1 + c.accepted, 100}, c.failing)
@@ -460,7 +460,7 @@ func TestThePaceIsBracketedByWhatIsAcceptedBetweenPauses(t *testing.T) {
 		}
 	}
 	s := seekAtRest()
-	s.delivery.add(refusal{1, 90, 90, 2})
+	s.delivery.add(refusal{1, 90, 90, 2, false})
 	s.trip.raised = 91
 	if s.bracketPaused(attempt{41, 100}, 100); s.pace.works != 100 {
 		t.Errorf("%v/s by what was accepted before the pace was raised", s.pace.works)
@@ -501,16 +501,16 @@ func TestLower(t *testing.T) {
 		{"a trial of the limit", func(s *seek, _ *Outcome) { s.slots.try(12, 95, 99) }, 12, ReasonTrialFailed, 100, 11, math.Inf(1), false, 0},
 		{"a rate between pauses", func(s *seek, o *Outcome) {
 			o.Paced, o.RetryAfter = true, 2e9
-			s.delivery.add(refusal{10, 90, 90, 2})
+			s.delivery.add(refusal{10, 90, 90, 2, false})
 		}, 4, ReasonRefusedRate, 97, 10, 97, true, 0},
 		{"a trial between pauses", func(s *seek, o *Outcome) {
 			s.pace.try(110, 95, 99)
 			o.RetryAfter = 2e9
-			s.delivery.add(refusal{10, 90, 90, 2})
+			s.delivery.add(refusal{10, 90, 90, 2, false})
 		}, 4, ReasonTrialFailed, 100, 10, 110, false, 0},
 		{"a rate without pauses", func(s *seek, o *Outcome) {
 			o.Paced = true
-			s.delivery.add(refusal{10, 90, 90, 2})
+			s.delivery.add(refusal{10, 90, 90, 2, false})
 		}, 4, ReasonRefusedRate, 95, 10, 100, true, 0},
 	} {
 		s := seekAtRest()

@@ -10,6 +10,7 @@ type refusal struct {
 	seq        int64
 	start, end float64
 	pause      float64 // that it asked for
+	failed     bool    // it is a failure that is taken for a refusal
 }
 
 // over returns until when a refusal kept others from starting.

@@ -14,7 +14,7 @@ import (
 func told(seqs ...int64) *delivery {
 	rs := &delivery{}
 	for _, seq := range seqs {
-		rs.add(refusal{seq, float64(seq), float64(seq) + 0.5, 0})
+		rs.add(refusal{seq, float64(seq), float64(seq) + 0.5, 0, false})
 	}
 	return rs
 }
@@ -24,7 +24,7 @@ func TestRefusalsAreInTheOrderOfTheirStarts(t *testing.T) {
 		rs := &delivery{}
 		seqs := rapid.SliceOfN(rapid.Int64Range(1, 2000), 0, 600).Draw(t, "seqs")
 		for _, seq := range seqs {
-			rs.add(refusal{seq, float64(seq), 2000, 0})
+			rs.add(refusal{seq, float64(seq), 2000, 0, false})
 			if len(rs.list) > memory {
 				t.Fatalf("%d are kept, want at most %d", len(rs.list), memory)
 			}
@@ -45,7 +45,7 @@ func TestRefusalsAreInTheOrderOfTheirStarts(t *testing.T) {
 func TestRefusalsStayWithinTheirMemory(t *testing.T) {
 	rs := &delivery{}
 	for seq := range int64(100_000) {
-		rs.add(refusal{seq, 0, 0, 0})
+		rs.add(refusal{seq, 0, 0, 0, false})
 	}
 	if cap(rs.list) > 4*memory {
 		t.Errorf("room for %d, want about %d", cap(rs.list), memory)
@@ -93,7 +93,7 @@ func TestRefusalsSayWhatTheServiceWorkedOn(t *testing.T) {
 		now := 0.0
 		for seq := range int64(rapid.IntRange(1, 200).Draw(t, "attempts")) {
 			now += random.ExpFloat64()
-			a := try{refusal: refusal{seq + 1, now, now + 20*random.Float64(), 0}, refused: random.IntN(3) == 0, workOn: 1, flying: 1}
+			a := try{refusal: refusal{seq + 1, now, now + 20*random.Float64(), 0, false}, refused: random.IntN(3) == 0, workOn: 1, flying: 1}
 			for _, b := range all {
 				if b.end > now {
 					a.flying++
@@ -126,7 +126,7 @@ func TestRefusalsSayWhatTheServiceWorkedOn(t *testing.T) {
 func TestRefusalsNeverSayThatNothingWasWorkedOn(t *testing.T) {
 	rs := &delivery{}
 	for seq := range int64(10) {
-		rs.add(refusal{seq, 0, 10, 0})
+		rs.add(refusal{seq, 0, 10, 0, false})
 	}
 	if got := rs.atWork(20, 5, 3); got != 1 {
 		t.Errorf("%d worked on, want the attempt itself", got)
@@ -156,7 +156,7 @@ func TestRefusalsBoundAnyBucketsRate(t *testing.T) {
 				tokens--
 				continue
 			}
-			heard = append(heard, refusal{seq, now, now + latency/rate*random.Float64(), 0})
+			heard = append(heard, refusal{seq, now, now + latency/rate*random.Float64(), 0, false})
 		}
 		slices.SortFunc(heard, func(a, b refusal) int { return cmp.Compare(a.end, b.end) })
 		rs := &delivery{episode: math.Inf(1)}
@@ -176,7 +176,7 @@ func TestRefusalsBoundComesCloseToTheRate(t *testing.T) {
 			tokens--
 			continue
 		}
-		rs.add(refusal{seq, float64(seq) / 55, float64(seq) / 55, 0})
+		rs.add(refusal{seq, float64(seq) / 55, float64(seq) / 55, 0, false})
 	}
 	if bound := rs.bound(0); bound < 50 || bound > 50.1 {
 		t.Errorf("at most %v/s, want hardly more than 50", bound)
@@ -228,7 +228,7 @@ func TestDeliveryKeepsTheNewestRefusals(t *testing.T) {
 }
 
 func TestDeliverysBoundCountsOnlyTheTimeThatWasOpen(t *testing.T) {
-	newest := refusal{41, 0.75, 0.75, 0}
+	newest := refusal{41, 0.75, 0.75, 0, false}
 	for _, c := range []struct {
 		name           string
 		pause          float64
@@ -244,7 +244,7 @@ func TestDeliverysBoundCountsOnlyTheTimeThatWasOpen(t *testing.T) {
 		{"the beginning of an episode", 0, 0, 0.25, 80},
 		{"the middle of an episode", 0, 0, 0.2, math.Inf(1)},
 	} {
-		d := given(refusal{1, 0.25, 0.25, c.pause}, newest)
+		d := given(refusal{1, 0.25, 0.25, c.pause, false}, newest)
 		d.episode = c.episode
 		if got := d.bound(c.since); got != c.want {
 			t.Errorf("%s: at most %v/s, want %v", c.name, got, c.want)
@@ -260,14 +260,14 @@ func TestDeliveryBetweenPauses(t *testing.T) {
 		since                 float64
 		least, most, accepted float64
 	}{
-		{"one pause", []refusal{{1, 90, 90, 2}}, attempt{41, 100}, 0, 4, 41. / 8, 40},
-		{"a pause begins when it is heard of", []refusal{{1, 90, 91, 2}}, attempt{41, 100}, 0, 4, 41. / 8, 40},
-		{"all of it a pause", []refusal{{1, 90, 90, 10}}, attempt{41, 100}, 0, 4, math.Inf(1), 40},
-		{"two, if one says little", []refusal{{1, 80, 80, 2}, {11, 90, 90, 2}}, attempt{21, 100}, 0, 19. / 20, 20. / 16, 19},
-		{"one, if that says enough", []refusal{{1, 80, 80, 2}, {11, 90, 90, 2}}, attempt{31, 100}, 0, 2, 21. / 8, 20},
-		{"of pauses that overlap, each second counts once", []refusal{{1, 80, 80, 12}, {11, 90, 90, 2}}, attempt{21, 100}, 0, 19. / 20, 20. / 8, 19},
-		{"one without a pause is only refused", []refusal{{1, 90, 90, 2}, {7, 95, 95, 0}}, attempt{41, 100}, 0, 3.9, 40. / 8, 39},
-		{"since then", []refusal{{1, 90, 90, 2}}, attempt{41, 100}, 90, 4, 41. / 8, 40},
+		{"one pause", []refusal{{1, 90, 90, 2, false}}, attempt{41, 100}, 0, 4, 41. / 8, 40},
+		{"a pause begins when it is heard of", []refusal{{1, 90, 91, 2, false}}, attempt{41, 100}, 0, 4, 41. / 8, 40},
+		{"all of it a pause", []refusal{{1, 90, 90, 10, false}}, attempt{41, 100}, 0, 4, math.Inf(1), 40},
+		{"two, if one says little", []refusal{{1, 80, 80, 2, false}, {11, 90, 90, 2, false}}, attempt{21, 100}, 0, 19. / 20, 20. / 16, 19},
+		{"one, if that says enough", []refusal{{1, 80, 80, 2, false}, {11, 90, 90, 2, false}}, attempt{31, 100}, 0, 2, 21. / 8, 20},
+		{"of pauses that overlap, each second counts once", []refusal{{1, 80, 80, 12, false}, {11, 90, 90, 2, false}}, attempt{21, 100}, 0, 19. / 20, 20. / 8, 19},
+		{"one without a pause is only refused", []refusal{{1, 90, 90, 2, false}, {7, 95, 95, 0, false}}, attempt{41, 100}, 0, 3.9, 40. / 8, 39},
+		{"since then", []refusal{{1, 90, 90, 2, false}}, attempt{41, 100}, 90, 4, 41. / 8, 40},
 	} {
 		least, most, accepted, ok := given(c.of...).between(c.a, c.since, math.Inf(1))
 		if !ok || least != c.least || most != c.most || accepted != c.accepted {
@@ -279,11 +279,11 @@ func TestDeliveryBetweenPauses(t *testing.T) {
 		of    refusal
 		since float64
 	}{
-		{"from before what counts", refusal{1, 90, 90, 2}, 90.1},
-		{"without a pause", refusal{1, 90, 90, 0}, 0},
-		{"of the attempt itself", refusal{41, 90, 90, 2}, 0},
-		{"of a later one", refusal{42, 90, 90, 2}, 0},
-		{"whose pause is not over", refusal{1, 90, 90, 10.1}, 0},
+		{"from before what counts", refusal{1, 90, 90, 2, false}, 90.1},
+		{"without a pause", refusal{1, 90, 90, 0, false}, 0},
+		{"of the attempt itself", refusal{41, 90, 90, 2, false}, 0},
+		{"of a later one", refusal{42, 90, 90, 2, false}, 0},
+		{"whose pause is not over", refusal{1, 90, 90, 10.1, false}, 0},
 	} {
 		if least, most, accepted, ok := given(c.of).between(attempt{41, 100}, c.since, math.Inf(1)); ok || least != 0 || most != 0 || accepted != 0 {
 			t.Errorf("one %s: %v to %v/s by %v, want nothing known", c.name, least, most, accepted)
@@ -293,14 +293,14 @@ func TestDeliveryBetweenPauses(t *testing.T) {
 
 // A refusal that is heard of after others asked for pauses began no pause before that.
 func TestDeliveryBetweenPausesCountsNoPauseAsNegative(t *testing.T) {
-	d := given(refusal{11, 90, 90, 2}, refusal{1, 80, 95, 2})
+	d := given(refusal{11, 90, 90, 2, false}, refusal{1, 80, 95, 2, false})
 	if _, most, _, _ := d.between(attempt{21, 100}, 0, math.Inf(1)); most != 20./18 {
 		t.Errorf("at most %v/s, want 20 in the 18 s that were open", most)
 	}
 }
 
 func TestDeliveryFindsTheNewestPauseThatWasWaitedOut(t *testing.T) {
-	d := given(refusal{1, 70, 70, 1}, refusal{10, 80, 80, 5}, refusal{20, 90, 90, 0}, refusal{30, 95, 95, 2})
+	d := given(refusal{1, 70, 70, 1, false}, refusal{10, 80, 80, 5, false}, refusal{20, 90, 90, 0, false}, refusal{30, 95, 95, 2, false})
 	for _, c := range []struct {
 		a    attempt
 		want int64
@@ -364,7 +364,7 @@ func TestDeliveryIsSolidSoonerWhereRefusalsAskForAPause(t *testing.T) {
 	} {
 		var d delivery
 		for i := range c.n {
-			d.add(refusal{int64(i + 1), float64(i), float64(i), c.pause})
+			d.add(refusal{int64(i + 1), float64(i), float64(i), c.pause, false})
 		}
 		if d.solid(c.excess) != c.want {
 			t.Errorf("%d in a row that ask for %v s, %v too much: solid is %v", c.n, c.pause, c.excess, !c.want)

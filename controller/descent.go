@@ -80,12 +80,18 @@ func (s *seek) acquit() bool {
 		s.pace.growth = min(max(was.rate/s.pace.works-1, 0), restoredBy-1) / 2 // the next trial doubles it
 	}
 	s.slots.works = max(was.slots, s.slots.works)
+	s.resume(was.startup)
+	return true
+}
+
+// resume goes on as before a descent, with the startup if that was not over, since what
+// was refused was not for the pressure.
+func (s *seek) resume(was startup) {
 	s.pace.fails, s.slots.fails = math.Inf(1), math.Inf(1)
 	s.pace.rested, s.slots.rested = s.now, s.now
-	s.startup = was.startup
-	s.startup.doubt, s.startup.acks, s.startup.began = 0, 0, min(was.startup.began, s.now)
+	s.startup = was
+	s.startup.doubt, s.startup.acks, s.startup.began = 0, 0, min(was.began, s.now)
 	s.reason = ReasonChance
 	s.chance.changed(false)
 	s.constraint.begin(s.now)
-	return true
 }

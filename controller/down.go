@@ -16,7 +16,7 @@ func (s *seek) fail(a attempt, o *Outcome) {
 		s.ignore(a, o)
 		return
 	}
-	s.surge.add(1)
+	s.surge.add(a.start, 1)
 	s.miss(a)
 	switch {
 	case s.outage.is:
@@ -24,8 +24,9 @@ func (s *seek) fail(a attempt, o *Outcome) {
 	case s.outage.failing(o.InFlight, s.surge.always):
 		s.goDown(false)
 	case s.surge.is():
-		s.refuse(a, o)
+		s.surged(a, o)
 	}
+	s.clear()
 }
 
 func (s *seek) miss(a attempt) {
@@ -84,8 +85,8 @@ const (
 // silentWait returns how long to wait until the next attempt, when nothing is accepted.
 func (s *seek) silentWait() float64 {
 	run := s.delivery.run()
-	if len(run) < silentMisses || run[0].start < s.outage.began {
-		return 0
+	if len(run) < silentMisses || run[0].start < s.outage.began || run[len(run)-1].failed {
+		return 0 // failures, of which many may be the jobs' own, are the outage's to judge
 	}
 	passed := s.now - run[0].start
 	if passed < shortWindow && s.pace.works > quickPace {

@@ -76,7 +76,7 @@ func TestLean(t *testing.T) {
 			var d delivery
 			for _, seq := range c.refused {
 				start := float64(seq) / 100
-				d.add(refusal{seq, start, start, c.pause})
+				d.add(refusal{seq, start, start, c.pause, false})
 			}
 			var l lean
 			if got := l.rate(attempt{c.seq, c.start}, &d, c.works, 0.05); got != c.want {
@@ -131,7 +131,7 @@ func TestLeanNeedsEnoughToGoBy(t *testing.T) {
 	} {
 		var d delivery
 		for _, seq := range c.seqs {
-			d.add(refusal{seq, 51, 51, 0})
+			d.add(refusal{seq, 51, 51, 0, false})
 		}
 		l := lean{since: c.since}
 		if got := l.rate(c.a, &d, c.works, c.echo); got != c.want {
@@ -168,7 +168,7 @@ func TestSeekCatchesUpWithWhatTheServiceGaveInTheMean(t *testing.T) {
 		s.lean.since, s.constraint.paced = attempt{100, 50}, 1
 		s.pace.works, s.pace.fails, s.pace.trial, s.pace.growth, s.pace.rested = 5, 120, 6, 0.1, 51
 		for seq := range int64(3) {
-			s.delivery.add(refusal{198 + seq, 51, 51, 0})
+			s.delivery.add(refusal{198 + seq, 51, 51, 0, false})
 		}
 		c.but(s)
 		s.catchUp(attempt{204, 52})

@@ -18,14 +18,14 @@ type quota struct {
 const fewGiven = 20
 
 // down takes note that a service is down again, now since when, and returns the rate to
-// come back with: if it had accepted next to nothing, it is not down but slower than we
-// thought.
+// come back with: if it refuses and had accepted next to nothing, it is not down but slower
+// than we thought.
 func (q *quota) down(d *outage, newest attempt, before float64) {
 	if q.turned == 0 {
 		return
 	}
 	q.given = max(float64(newest.seq-q.first)-float64(d.misses)+1, 1)
-	if passed := d.since - before; q.given < fewGiven && passed > 0 {
+	if passed := d.since - before; q.given < fewGiven && passed > 0 && d.refusing {
 		d.pressed.rate = min(d.pressed.rate, (q.given+1)/passed)
 		q.given = 0
 	}

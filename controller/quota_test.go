@@ -139,7 +139,7 @@ func TestQuotaIsGivenWhatWasAcceptedSinceItCameBack(t *testing.T) {
 		{"hardly any, since nobody knows", 122, 4, 10, 19, 100},
 	} {
 		q := quota{turned: 10, first: 100}
-		d := &outage{misses: c.misses, since: c.since, pressed: calm}
+		d := &outage{misses: c.misses, since: c.since, pressed: calm, refusing: true}
 		q.down(d, attempt{c.seq, c.since}, 10)
 		if q.given != c.given || !about(d.pressed.rate, c.rate) {
 			t.Errorf("%s: given %v, %v/s; want %v, %v/s", c.name, q.given, d.pressed.rate, c.given, c.rate)

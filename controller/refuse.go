@@ -5,7 +5,7 @@ func (s *seek) refuse(a attempt, o *Outcome) {
 	s.trip.refusal.add(inSeconds(o.Took))
 	n := s.delivery.atWork(a.seq, a.start, o.InFlight)
 	pause := inSeconds(o.RetryAfter)
-	s.delivery.add(refusal{a.seq, a.start, s.now, pause})
+	s.delivery.add(refusal{a.seq, a.start, s.now, pause, o.Verdict != Overload})
 	s.price.asked(pause)
 	if s.stretches.burst == 0 {
 		s.stretches.burst = float64(a.seq)

@@ -147,7 +147,7 @@ func (s *seek) succeed(a attempt, o *Outcome) {
 	s.trip.worked = true
 	s.price.earn(s.Refusals, s.now)
 	if o.Fresh() {
-		s.surge.add(0)
+		s.surge.add(a.start, 0)
 	}
 	s.trip.success.add(inSeconds(o.Took))
 	s.outage.succeed(a.start)

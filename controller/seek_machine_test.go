@@ -77,7 +77,7 @@ func TestSeekWaitsLongerTheLongerNothingIsAccepted(t *testing.T) {
 		s := seekAtRest()
 		s.pace.works, s.outage.began = c.pace, c.began
 		for i := range c.run {
-			s.delivery.add(refusal{int64(i + 1), s.now - c.passed, s.now, 0})
+			s.delivery.add(refusal{int64(i + 1), s.now - c.passed, s.now, 0, false})
 		}
 		if got := s.silentWait(); got != c.want {
 			t.Errorf("%s: waits %v s, want %v", c.name, got, c.want)
@@ -97,8 +97,8 @@ func TestSeekTakesNoteOfATimeWithoutJobs(t *testing.T) {
 		{"more than that", nil, 90.7501, true},
 		{"the pace held it back", func(_ *seek, o *Outcome) { o.Paced = true }, 95, false},
 		{"the first", func(s *seek, _ *Outcome) { s.newest = attempt{} }, 95, false},
-		{"a pause that was asked for", func(s *seek, _ *Outcome) { s.delivery.add(refusal{50, 90, 90, 4}) }, 95, false},
-		{"a pause that was asked for before", func(s *seek, _ *Outcome) { s.delivery.add(refusal{49, 90, 90, 4}) }, 95, true},
+		{"a pause that was asked for", func(s *seek, _ *Outcome) { s.delivery.add(refusal{50, 90, 90, 4, false}) }, 95, false},
+		{"a pause that was asked for before", func(s *seek, _ *Outcome) { s.delivery.add(refusal{49, 90, 90, 4, false}) }, 95, true},
 	} {
 		s, o := seekAtRest(), &Outcome{}
 		s.newest, s.trip.success.value, s.pace.works, s.constraint.seen = attempt{50, 90}, 0.125, 80, 9
@@ -330,7 +330,7 @@ func TestASuccessIsAReasonToLookAgainAndToCatchUp(t *testing.T) {
 	s = seekAtRest()
 	s.lean.since, s.constraint.paced, s.pace.works = attempt{100, 50}, 1, 5
 	for seq := range int64(3) {
-		s.delivery.add(refusal{198 + seq, 51, 51, 0})
+		s.delivery.add(refusal{198 + seq, 51, 51, 0, false})
 	}
 	if s.succeed(attempt{204, 52}, &Outcome{InFlight: 7}); s.pace.aim != 50.5 {
 		t.Errorf("aims for %v/s, want what was given in the mean", s.pace.aim)
@@ -529,7 +529,7 @@ func TestARefusal(t *testing.T) {
 		}, 99, true, 102, 100, 49},
 		{"right after a pause is an outage", func(s *seek) {
 			s.outage = outage{misses: 1, began: 90, newest: 90, pressed: calm}
-			s.delivery.add(refusal{48, 90, 90, 2})
+			s.delivery.add(refusal{48, 90, 90, 2, false})
 		}, 99, true, 102, 100, 49},
 		{"while it is down puts its end off", func(s *seek) { s.outage.is = true }, 99, true, 102, 100, 50},
 		{"from before a cut says nothing of it", func(s *seek) { s.recovery.began = 99.5 }, 99, false, 0, 100, 50},
@@ -549,7 +549,7 @@ func TestARefusal(t *testing.T) {
 		if !about(s.pace.works, c.pace) || s.price.bank != c.bank {
 			t.Errorf("a refusal %s: %v/s, %v in the bank; want %v/s, %v", c.name, s.pace.works, s.price.bank, c.pace, c.bank)
 		}
-		if s.trip.refusal != (mean{1, 0.05}) || s.delivery.list[len(s.delivery.list)-1] != (refusal{50, c.start, 100, inSeconds(o.RetryAfter)}) {
+		if s.trip.refusal != (mean{1, 0.05}) || s.delivery.list[len(s.delivery.list)-1] != (refusal{50, c.start, 100, inSeconds(o.RetryAfter), false}) {
 			t.Errorf("a refusal %s: %+v, %+v", c.name, s.trip.refusal, s.delivery.list)
 		}
 		if asked := s.price.pause.n > 0; asked != (o.RetryAfter > 0) {
@@ -581,7 +581,7 @@ func TestLateRefusalsAreTakenNoteOf(t *testing.T) {
 		s := seekAtRest()
 		s.recovery.began, s.recovery.suspect, s.chance.late = 99.5, &s.slots, c.late
 		for i := range c.run {
-			s.delivery.add(refusal{int64(49 - i), 99, 99, 0})
+			s.delivery.add(refusal{int64(49 - i), 99, 99, 0, false})
 		}
 		if s.refuse(attempt{50, 99}, &Outcome{Verdict: Overload, InFlight: 4}); s.slots.works != c.want {
 			t.Errorf("a weight of %v, %d in a row before: %v in flight, want %v", c.late, c.run, s.slots.works, c.want)
