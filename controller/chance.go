@@ -23,6 +23,7 @@ type chance struct {
 	tried, trialMissed float64 // attempts in the trial, and those refused of them
 	late               float64 // weight of what was refused of attempts from before the last cut
 	e                  float64 // the share, as far as it is known
+	spell              float64 // the share in a spell under way; 0: there is none
 }
 
 const (
@@ -40,8 +41,9 @@ const (
 	excess        = 0.05   // share that too much pressure refuses at least, for the weight of a refusal
 )
 
-// share returns the share that is refused by chance.
-func (c *chance) share() float64 { return max(c.e, leastChance) }
+// share returns the share that is refused by chance, and usual that outside of a spell.
+func (c *chance) share() float64 { return max(c.usual(), c.spell) }
+func (c *chance) usual() float64 { return max(c.e, leastChance) }
 
 // accept and refuse count attempts outside of trials. The first ones after a change tell
 // more of the change than of chance.
@@ -56,6 +58,9 @@ func (c *chance) refuse(alone bool) {
 	if c.epoch++; c.epoch <= fresh {
 		return
 	}
+	if c.spell > 0 {
+		return
+	}
 	if alone && c.lowered {
 		c.refused++
 	} else if alone {
@@ -65,6 +70,9 @@ func (c *chance) refuse(alone bool) {
 }
 
 func (c *chance) add(n float64) {
+	if c.spell > 0 {
+		return // that is not what is usual
+	}
 	if !c.lowered {
 		n *= raisedWeight
 	}
@@ -154,12 +162,12 @@ const (
 
 // lateSuccess and lateRefusal take an attempt from before the last cut.
 func (c *chance) lateSuccess(n float64) {
-	e := max(c.e, lateChance)
+	e := max(c.share(), lateChance)
 	c.late = max(c.late+n*math.Log((1-e-lateExcess)/(1-e)), 0)
 }
 
 func (c *chance) lateRefusal() (convincing bool) {
-	e := max(c.e, lateChance)
+	e := max(c.share(), lateChance)
 	c.late = min(c.late+math.Log((e+lateExcess)/e), 3*evidence)
 	return c.late >= evidence
 }

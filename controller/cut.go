@@ -12,6 +12,9 @@ func (s *seek) lower(a attempt, o *Outcome, n int) {
 	l, overrun := s.blame(a, o, n)
 	trial := l.trial > 0
 	failing := s.pace.inForce()
+	if !s.startup.on {
+		s.spell.begin(pressure{rate: s.pace.works, slots: s.slots.works, startup: s.startup}, s.price.bank, a)
+	}
 	s.recovery.excess, s.recovery.floor = leastExcess, 0
 	if s.pace.trial > 0 && !s.chance.known() {
 		s.recovery.floor = s.pace.works

@@ -89,6 +89,9 @@ func (s *seek) weigh(a attempt, o *Outcome) {
 	since := func(begun float64) float64 {
 		return min(float64(passed), max(a.start-begun, 0)*s.pace.inForce()+1)
 	}
+	if o.Verdict == Succeeded || o.Verdict == Overload {
+		s.spelled(a, float64(s.passed), float64(s.passed-passed))
+	}
 	if passed <= 0 || s.outage.is {
 		return
 	}

@@ -70,6 +70,7 @@ type seek struct {
 	trip       roundTrip
 	descent    descent
 	lean       lean
+	spell      spell
 	stretches  stretches
 }
 

@@ -135,11 +135,11 @@ func TestWhatWasInForceComesBackIfASurgeIsNotThePressures(t *testing.T) {
 	if s.surge.halved != 0 || s.pace.works >= 100 {
 		t.Errorf("pace %v, halved at %v: want a first cut", s.pace.works, s.surge.halved)
 	}
-	for half, want := range map[float64]float64{46: 0, 45: 100} {
-		s.surge.halved, s.pace.works = 0, half
+	for _, c := range []struct{ pace, halved float64 }{{46, 0}, {45, 100}} {
+		s.surge.halved, s.pace.works = 0, c.pace
 		s.surged(attempt{150, 50}, &Outcome{Seq: 150, Verdict: Failed, Attempt: 1, InFlight: 10, Paced: true})
-		if s.surge.halved != want {
-			t.Errorf("at %v: halved at %v, want %v", half, s.surge.halved, want)
+		if s.surge.halved != c.halved {
+			t.Errorf("at %v: halved at %v, want %v", c.pace, s.surge.halved, c.halved)
 		}
 	}
 	s.surge.halved, s.pace.works, s.slots.works, s.price.bank, s.outage.pressed.rate = 99, 20, 10, 1, 20

@@ -1,0 +1,112 @@
+package controller
+
+import "math"
+
+// A spell is a time in which a service refuses a large share of attempts whatever the
+// pressure, because it has trouble of its own. (A hosted model answers 529 to every second
+// request for some seconds.)
+//
+// A bucket is empty when it refuses. So what is accepted from a refusal on is what it is
+// given, and when much less than that is sent, it refuses nothing. If it does, it is a
+// spell: what was in force before is in force again, and until fewer are refused, that
+// share is taken for chance.
+type spell struct {
+	from     pressure // before it was lowered; rate 0: it was not
+	bank     float64  // refusals that could be spent then
+	first    attempt  // that was refused
+	accepted float64  // attempts after it
+	given    float64  // the most of them in a second
+
+	since float64 // so little is sent that nothing should be refused; 0: it is more
+	low   seen    // attempts that started since
+
+	share float64 // refused in the spell under way; 0: there is none
+	began float64 // when that was noticed
+	over  float64 // weight of its being over
+}
+
+// seen counts attempts, and those that were refused.
+type seen struct{ attempts, refused float64 }
+
+func (t *seen) share() float64 { return t.refused / max(t.attempts, 1) }
+
+const (
+	spellLow     = 0.25 // of what was accepted is little, since jobs differ
+	spellFew     = 8    // attempts accepted that say how many are in a second
+	spellEnough  = 16   // attempts that say what share is refused of little
+	spellLeast   = 0.1  // share that is more than chance
+	spellOver    = 5    // weight that shows that it is over
+	spellSpan    = 64   // attempts that the share is a mean of
+	spellLongest = 60   // seconds after which it has to be shown anew
+	spellGrowth  = 0.5  // of the trial before the next one, which then doubles the pace
+	spellMemory  = 1000 // attempts in which it falls to little
+)
+
+// begin takes note of what is in force before it is lowered, unless it is falling already.
+func (p *spell) begin(from pressure, bank float64, a attempt) {
+	if p.from.rate == 0 || p.since == 0 && a.seq > p.first.seq+spellMemory {
+		*p = spell{from: from, bank: bank, first: a, share: p.share, began: p.began, over: p.over}
+	}
+}
+
+// add takes the attempts up to one, of which some were refused, while so many are sent in a
+// second.
+func (p *spell) add(a attempt, now, sent, attempts, refused float64) {
+	if sent > spellLow*p.given {
+		p.since = 0
+	} else if p.since == 0 {
+		p.since = now
+	}
+	switch {
+	case p.since > 0 && a.start >= p.since:
+		p.low.attempts += attempts
+		p.low.refused += refused
+	case p.since == 0:
+		p.accepted += attempts - refused
+		if passed := a.start - p.first.start; refused > 0 && p.accepted >= spellFew && passed > 0 {
+			p.given = max(p.given, p.accepted/passed)
+		}
+	}
+}
+
+// ends takes attempts of a spell under way, and reports whether they show that it is over,
+// with a share by chance e outside of it.
+func (p *spell) ends(e, attempts, refused float64) bool {
+	n := min(attempts, spellSpan)
+	p.share = settle(p.share + n/spellSpan*(refused/attempts-p.share))
+	p.over += (attempts-refused)*math.Log((1-e)/(1-p.share)) + refused*math.Log(e/p.share)
+	p.over = max(p.over, 0)
+	return p.over >= spellOver || p.share <= 2*e
+}
+
+// spelled takes the attempts up to one, of which some were refused. Where refusals come no
+// sooner than successes, it is not known in time what was accepted.
+func (s *seek) spelled(a attempt, attempts, refused float64) {
+	p := &s.spell
+	if attempts == 0 {
+		return
+	}
+	if p.share > 0 {
+		if p.ends(s.chance.usual(), attempts, refused) || s.now > p.began+spellLongest {
+			p.share = 0
+			s.chance.changed(false)
+		}
+		s.chance.spell = p.share
+	}
+	if p.from.rate == 0 || s.outage.is || !s.trip.quickRefusals() {
+		return
+	}
+	p.add(a, s.now, min(s.pace.inForce(), s.slots.inForce()/max(s.trip.success.value, instant)), attempts, refused)
+	switch {
+	case p.low.attempts < spellEnough:
+	case p.low.share() >= spellLeast:
+		s.restore(p.from)
+		s.price.bank = max(s.price.bank, p.bank)
+		*p = spell{share: p.low.share(), began: s.now}
+		s.chance.spell = p.share
+	default: // it was the pressure, or it is over: in any case, what failed says little
+		s.pace.cancel(s.now)
+		s.pace.fails, s.pace.growth = math.Inf(1), spellGrowth
+		p.from.rate = 0
+	}
+}

@@ -1,0 +1,188 @@
+package controller
+
+import "testing"
+
+// A bucket is empty when it refuses, so from then on it gives no more than its rate.
+func TestSpellCountsWhatIsAcceptedFromARefusalOn(t *testing.T) {
+	p := spell{}
+	p.begin(calm, 5, attempt{100, 10})
+	p.add(attempt{107, 10.1}, 10.1, 100, 7, 1)
+	if p.given != 0 {
+		t.Fatalf("%v a second by six attempts, want eight at least", p.given)
+	}
+	p.add(attempt{110, 10.2}, 10.2, 100, 3, 1)
+	if !about(p.given, 40) {
+		t.Fatalf("%v a second, want eight in 0.2 s", p.given)
+	}
+	p.add(attempt{120, 11}, 11, 100, 10, 1)
+	p.add(attempt{170, 11.1}, 11.1, 100, 50, 0)
+	if !about(p.given, 40) || p.since != 0 || p.low.attempts != 0 {
+		t.Errorf("%v a second, since %v: want the most until a refusal", p.given, p.since)
+	}
+}
+
+func TestSpellIsJudgedByLittleOfWhatWasAccepted(t *testing.T) {
+	p := spell{from: calm, first: attempt{100, 10}, accepted: 8, given: 40}
+	p.add(attempt{120, 11}, 11, 10.1, 1, 1)
+	if p.since != 0 {
+		t.Fatalf("since %v at a little more than a quarter", p.since)
+	}
+	p.add(attempt{121, 11.9}, 12, 10, 1, 1)
+	if p.since != 12 || p.low.attempts != 0 {
+		t.Fatalf("%+v, want it to begin at 12", p)
+	}
+	p.add(attempt{123, 12}, 12.5, 10, 2, 1)
+	if p.low != (seen{2, 1}) {
+		t.Fatalf("%+v, want one of two refused", p.low)
+	}
+	if p.add(attempt{124, 13}, 13, 10.1, 1, 1); p.since != 0 || p.low.attempts != 2 {
+		t.Errorf("%+v, want it over when more is sent", p)
+	}
+}
+
+func TestSpellRemembersWhatWasInForceWhileItFalls(t *testing.T) {
+	high, low := pressure{rate: 100, slots: 10}, pressure{rate: 50, slots: 10}
+	for _, c := range []struct {
+		seq   int64
+		since float64
+		want  float64
+	}{{1101, 0, 50}, {1100, 0, 100}, {1101, 3, 100}} {
+		p := spell{share: 0.4, began: 7, over: 2}
+		p.begin(high, 5, attempt{100, 10})
+		p.since = c.since
+		p.begin(low, 4, attempt{c.seq, 20})
+		if p.from.rate != c.want || p.share != 0.4 || p.began != 7 || p.over != 2 {
+			t.Errorf("number %d, since %v: %+v, want %v/s", c.seq, c.since, p, c.want)
+		}
+	}
+}
+
+func TestSpellIsOverAfterAFewSuccesses(t *testing.T) {
+	p := spell{share: 0.5}
+	n := 0
+	for !p.ends(0.01, 1, 0) {
+		n++
+	}
+	if n < 6 || n > 12 {
+		t.Errorf("over after %d successes in a row, want eight or so", n+1)
+	}
+	p = spell{share: 0.5}
+	for i := range 10000 {
+		if p.ends(0.01, 2, 1) {
+			t.Fatalf("over after %d attempts of which half are refused", 2*i)
+		}
+	}
+	if p.share < 0.45 || p.share > 0.55 {
+		t.Errorf("a share of %v, want a half", p.share)
+	}
+	p = spell{share: 0.021}
+	if p.ends(0.01, 1, 1) || !p.ends(0.03, 1, 1) {
+		t.Error("want it over at twice the usual share")
+	}
+}
+
+// spelling has a pace of 100/s that was lowered to 20 in the last second.
+func spelling() *seek {
+	s := seekAtRest()
+	s.trip.refusal = mean{10, 0.01}
+	s.pace.works, s.pace.fails, s.price.bank = 10, 11, 1
+	s.spell = spell{from: calm, bank: 30, first: attempt{50, 98}, accepted: 8, given: 60, since: 98.5}
+	return s
+}
+
+func TestWhatWasInForceComesBackInASpell(t *testing.T) {
+	s := spelling()
+	for i := range 16 {
+		if s.pace.works != 10 {
+			t.Fatalf("after %d attempts: pace %v", i, s.pace.works)
+		}
+		s.spelled(attempt{int64(60 + i), 99}, 1, float64(i%8/7)) // two of sixteen
+	}
+	if s.pace.works != calm.rate || s.pace.known() || s.price.bank != 30 || s.reason != ReasonChance {
+		t.Errorf("pace %+v, %v in the bank, %v; want it as before", s.pace, s.price.bank, s.reason)
+	}
+	if s.spell.share != 0.125 || s.chance.share() != 0.125 || s.spell.began != 100 || s.spell.from.rate != 0 {
+		t.Errorf("%+v, chance %v; want an eighth", s.spell, s.chance.share())
+	}
+	s.chance.attempts, s.chance.refused = 500, 5
+	for range 100 {
+		s.chance.refuse(true)
+		s.chance.accept(10)
+	}
+	if s.chance.attempts != 500 || s.chance.refused != 5 {
+		t.Errorf("%+v: a spell is not what is usual", s.chance)
+	}
+	s.constraint.seen = 50
+	if s.try(); s.pace.trial != 0 || s.slots.trial != 0 {
+		t.Error("a trial in a spell")
+	}
+	s.now = 160.1
+	if s.spelled(attempt{200, 160}, 1, 1); s.spell.share != 0 || s.chance.share() > 0.02 {
+		t.Errorf("after a minute: %+v, chance %v; want it to be shown anew", s.spell, s.chance.share())
+	}
+}
+
+func TestWhatFailedIsForgottenIfNothingIsRefusedAtLittle(t *testing.T) {
+	s := spelling()
+	for i := range 16 {
+		s.spelled(attempt{int64(60 + i), 99}, 1, float64(i/15)) // one
+	}
+	if s.pace.works != 10 || s.pace.known() || s.pace.next(1000) != 20 || s.spell.from.rate != 0 || s.spell.share != 0 {
+		t.Errorf("pace %+v, %+v; want it to double", s.pace, s.spell)
+	}
+}
+
+func TestASpellIsNotJudgedWhereItIsNotKnownWhatWasAccepted(t *testing.T) {
+	for name, change := range map[string]func(*seek){
+		"slow refusals":  func(s *seek) { s.trip.refusal = mean{10, 0.09} },
+		"down":           func(s *seek) { s.outage.is = true },
+		"nothing passed": func(s *seek) { s.spell.low = seen{15, 9} },
+	} {
+		s := spelling()
+		change(s)
+		for range 16 {
+			if name == "nothing passed" {
+				s.spelled(attempt{60, 99}, 0, 0)
+			} else {
+				s.spelled(attempt{60, 99}, 1, 1)
+			}
+		}
+		if s.pace.works != 10 || s.spell.share != 0 {
+			t.Errorf("%s: pace %v, %+v", name, s.pace.works, s.spell)
+		}
+	}
+}
+
+// burstPlant refuses half of everything for ten seconds of each minute.
+type burstPlant struct {
+	plant
+	manners
+}
+
+func (p *burstPlant) arrive(now float64) answer {
+	if into := int(now) % 60; into >= 40 && into < 50 && p.random.Float64() < 0.5 {
+		return p.refuse(Overload)
+	}
+	return p.plant.arrive(now)
+}
+
+// TestSeekIsNotSlowedByBurstsInWhichHalfIsRefused of a service with quick refusals: it took more
+// than a minute to climb back from each.
+func TestSeekIsNotSlowedByBurstsInWhichHalfIsRefused(t *testing.T) {
+	for seed := range seedsOf(3) {
+		quick := manners{random: politely(seed).random, latency: 1, sigma: 0.3, refusal: 0.02}
+		p := &burstPlant{&bucketPlant{manners: quick, rate: constant(100), burst: 100}, quick}
+		r := startRun(Seek{}, ample(300))
+		r.against(p, 60)
+		r.forget()
+		r.against(p, 660)
+		got := float64(r.successes) / 60000
+		t.Logf("seed %d: %.1f%%, %.1f%% wasted", seed, 100*got, 100*r.wasted())
+		if got < 0.8 {
+			t.Errorf("seed %d: %.1f%% of what could be had, want 80%%", seed, 100*got)
+		}
+		if r.fault != "" {
+			t.Error(r.fault)
+		}
+	}
+}
