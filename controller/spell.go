@@ -14,6 +14,7 @@ type spell struct {
 	from     pressure // before it was lowered; rate 0: it was not
 	bank     float64  // refusals that could be spent then
 	first    attempt  // that was refused
+	calm     float64  // attempts accepted one after another
 	accepted float64  // attempts after it
 	given    float64  // the most of them in a second
 
@@ -39,12 +40,12 @@ const (
 	spellSpan    = 64   // attempts that the share is a mean of
 	spellLongest = 60   // seconds after which it has to be shown anew
 	spellGrowth  = 0.5  // of the trial before the next one, which then doubles the pace
-	spellMemory  = 1000 // attempts in which it falls to little
+	spellCalm    = 32   // attempts accepted one after another after which it does not fall any more
 )
 
 // begin takes note of what is in force before it is lowered, unless it is falling already.
 func (p *spell) begin(from pressure, bank float64, a attempt) {
-	if p.from.rate == 0 || p.since == 0 && a.seq > p.first.seq+spellMemory {
+	if p.from.rate == 0 {
 		*p = spell{from: from, bank: bank, first: a, share: p.share, began: p.began, over: p.over}
 	}
 }
@@ -62,6 +63,12 @@ func (p *spell) add(a attempt, now, sent, attempts, refused float64) {
 		p.low.attempts += attempts
 		p.low.refused += refused
 	case p.since == 0:
+		if p.calm += attempts; refused > 0 {
+			p.calm = 0
+		}
+		if p.calm >= spellCalm {
+			p.from.rate = 0
+		}
 		p.accepted += attempts - refused
 		if passed := a.start - p.first.start; refused > 0 && p.accepted >= spellFew && passed > 0 {
 			p.given = max(p.given, p.accepted/passed)

@@ -15,7 +15,7 @@ func TestSpellCountsWhatIsAcceptedFromARefusalOn(t *testing.T) {
 		t.Fatalf("%v a second, want eight in 0.2 s", p.given)
 	}
 	p.add(attempt{120, 11}, 11, 100, 10, 1)
-	p.add(attempt{170, 11.1}, 11.1, 100, 50, 0)
+	p.add(attempt{150, 11.1}, 11.1, 100, 30, 0)
 	if !about(p.given, 40) || p.since != 0 || p.low.attempts != 0 {
 		t.Errorf("%v a second, since %v: want the most until a refusal", p.given, p.since)
 	}
@@ -42,18 +42,23 @@ func TestSpellIsJudgedByLittleOfWhatWasAccepted(t *testing.T) {
 
 func TestSpellRemembersWhatWasInForceWhileItFalls(t *testing.T) {
 	high, low := pressure{rate: 100, slots: 10}, pressure{rate: 50, slots: 10}
-	for _, c := range []struct {
-		seq   int64
-		since float64
-		want  float64
-	}{{1101, 0, 50}, {1100, 0, 100}, {1101, 3, 100}} {
+	for calm, want := range map[float64]float64{31: 100, 32: 50} {
 		p := spell{share: 0.4, began: 7, over: 2}
 		p.begin(high, 5, attempt{100, 10})
-		p.since = c.since
-		p.begin(low, 4, attempt{c.seq, 20})
-		if p.from.rate != c.want || p.share != 0.4 || p.began != 7 || p.over != 2 {
-			t.Errorf("number %d, since %v: %+v, want %v/s", c.seq, c.since, p, c.want)
+		p.add(attempt{132, 11}, 11, 100, calm, 0)
+		p.begin(low, 4, attempt{133, 20})
+		if p.from.rate != want || p.share != 0.4 || p.began != 7 || p.over != 2 {
+			t.Errorf("after %v accepted: %+v, want %v/s", calm, p, want)
 		}
+	}
+	p := spell{from: calm, calm: 31}
+	p.add(attempt{132, 11}, 11, 100, 5, 1)
+	if p.add(attempt{150, 12}, 12, 100, 31, 0); p.from.rate == 0 {
+		t.Error("what was accepted before a refusal was counted")
+	}
+	p = spell{from: calm, given: 400}
+	if p.add(attempt{150, 12}, 12, 100, 50, 0); p.from.rate == 0 {
+		t.Error("it was forgotten at little pressure, where it is to be judged")
 	}
 }
 
@@ -169,7 +174,8 @@ func (p *burstPlant) arrive(now float64) answer {
 // TestSeekIsNotSlowedByBurstsInWhichHalfIsRefused of a service with quick refusals: it took more
 // than a minute to climb back from each.
 func TestSeekIsNotSlowedByBurstsInWhichHalfIsRefused(t *testing.T) {
-	for seed := range seedsOf(3) {
+	sum, n := 0.0, seedsOf(5)
+	for seed := range n {
 		quick := manners{random: politely(seed).random, latency: 1, sigma: 0.3, refusal: 0.02}
 		p := &burstPlant{&bucketPlant{manners: quick, rate: constant(100), burst: 100}, quick}
 		r := startRun(Seek{}, ample(300))
@@ -178,11 +184,12 @@ func TestSeekIsNotSlowedByBurstsInWhichHalfIsRefused(t *testing.T) {
 		r.against(p, 660)
 		got := float64(r.successes) / 60000
 		t.Logf("seed %d: %.1f%%, %.1f%% wasted", seed, 100*got, 100*r.wasted())
-		if got < 0.8 {
-			t.Errorf("seed %d: %.1f%% of what could be had, want 80%%", seed, 100*got)
-		}
+		sum += got
 		if r.fault != "" {
 			t.Error(r.fault)
 		}
+	}
+	if mean := sum / float64(n); mean < 0.8 {
+		t.Errorf("%.1f%% of what could be had in the mean, want 80%%", 100*mean)
 	}
 }
