@@ -36,6 +36,7 @@ const (
 	spellFew     = 8    // attempts accepted that say how many are in a second
 	spellEnough  = 16   // attempts that say what share is refused of little
 	spellLeast   = 0.1  // share that is more than chance
+	spellRun     = 7    // refusals one after another that are hardly chance
 	spellOver    = 5    // weight that shows that it is over
 	spellSpan    = 64   // attempts that the share is a mean of
 	spellLongest = 60   // seconds after which it has to be shown anew
@@ -87,7 +88,8 @@ func (p *spell) ends(e, attempts, refused float64) bool {
 }
 
 // spelled takes the attempts up to one, of which some were refused. Where refusals come no
-// sooner than successes, it is not known in time what was accepted.
+// sooner than successes, it is not known in time what was accepted; and who says when to come
+// again does not refuse by chance.
 func (s *seek) spelled(a attempt, attempts, refused float64) {
 	p := &s.spell
 	if attempts == 0 {
@@ -100,11 +102,13 @@ func (s *seek) spelled(a attempt, attempts, refused float64) {
 		}
 		s.chance.spell = p.share
 	}
-	if p.from.rate == 0 || s.outage.is || !s.trip.quickRefusals() {
+	if p.from.rate == 0 || s.outage.is || !s.trip.quickRefusals() || s.price.pause.n > 0 {
 		return
 	}
 	p.add(a, s.now, min(s.pace.inForce(), s.slots.inForce()/max(s.trip.success.value, instant)), attempts, refused)
 	switch {
+	case len(s.delivery.run()) >= spellRun:
+		p.low = seen{} // nothing at all is given: it may be a window that is used up
 	case p.low.attempts < spellEnough:
 	case p.low.share() >= spellLeast:
 		s.restore(p.from)

@@ -140,6 +140,7 @@ func TestWhatFailedIsForgottenIfNothingIsRefusedAtLittle(t *testing.T) {
 func TestASpellIsNotJudgedWhereItIsNotKnownWhatWasAccepted(t *testing.T) {
 	for name, change := range map[string]func(*seek){
 		"slow refusals":  func(s *seek) { s.trip.refusal = mean{10, 0.09} },
+		"pauses":         func(s *seek) { s.price.pause = mean{1, 1} },
 		"down":           func(s *seek) { s.outage.is = true },
 		"nothing passed": func(s *seek) { s.spell.low = seen{15, 9} },
 	} {
@@ -155,6 +156,17 @@ func TestASpellIsNotJudgedWhereItIsNotKnownWhatWasAccepted(t *testing.T) {
 		if s.pace.works != 10 || s.spell.share != 0 {
 			t.Errorf("%s: pace %v, %+v", name, s.pace.works, s.spell)
 		}
+	}
+}
+
+func TestASpellIsNotAWindowThatIsUsedUp(t *testing.T) {
+	s := spelling()
+	for i := range 7 {
+		s.delivery.add(refusal{int64(60 + i), 99, 99, 0, false})
+	}
+	s.spell.low = seen{15, 9}
+	if s.spelled(attempt{66, 99}, 1, 1); s.pace.works != 10 || s.spell.low.attempts != 0 {
+		t.Errorf("pace %v, %+v after seven in a row; want it to be judged anew", s.pace.works, s.spell.low)
 	}
 }
 
