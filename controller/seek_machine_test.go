@@ -249,8 +249,30 @@ func TestSeeksSettingFollowsTheTimeOnlyWhileTheServiceIsMissing(t *testing.T) {
 	} {
 		s := seekAtRest()
 		c.but(s)
-		if s.inForce().missing != c.missing {
-			t.Errorf("%+v: missing is %v", s.outage, !c.missing)
+		s.changed()
+		if s.changed() != c.missing {
+			t.Errorf("%+v: the setting changes with the time: %v", s.outage, !c.missing)
+		}
+		s.outage = outage{}
+		if s.changed() != c.missing {
+			t.Error("the setting is what it was while the service was missing")
+		}
+	}
+}
+
+func TestSeeksSettingFollowsAllThatItIsMadeOf(t *testing.T) {
+	for i, change := range []func(*seek){
+		func(s *seek) { s.slots.works-- },
+		func(s *seek) { s.slots.trial = s.slots.works + 1 },
+		func(s *seek) { s.pace.works /= 2 },
+		func(s *seek) { s.pace.trial = 2 * s.pace.works },
+		func(s *seek) { s.reason = ReasonUpdate },
+		func(s *seek) { s.startup.on = !s.startup.on },
+	} {
+		s := seekAtRest()
+		s.changed()
+		if change(s); !s.changed() || s.changed() {
+			t.Errorf("change %d: want it noticed once", i)
 		}
 	}
 }
