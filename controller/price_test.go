@@ -101,16 +101,24 @@ func TestPriceLeavesAloneForLongerTheDearerARefusalIs(t *testing.T) {
 		name                string
 		bank, pause, period float64
 		want                float64
+		changed             float64 // so many seconds ago; 0: long ago
 	}{
-		{"rich", 100, 0, 0, 1},
-		{"half a minute for one refusal", 1, 0, 0, 30},
-		{"half of that for two", 2, 0, 0, 15},
-		{"poor", 0, 0, 0, 100},
-		{"so that a pause takes a hundredth of the time", 100, 0.5, 0, 50},
-		{"a quota is not used up by it twice", 100, 0, 60, 150},
+		{"rich", 100, 0, 0, 1, 0},
+		{"half a minute for one refusal", 1, 0, 0, 30, 0},
+		{"half of that for two", 2, 0, 0, 15, 0},
+		{"poor", 0, 0, 0, 100, 0},
+		{"so that a pause takes a hundredth of the time", 100, 0.5, 0, 50, 0},
+		{"a quota is not used up by it twice", 100, 0, 60, 150, 0},
+		{"the rate changed a while ago", 1, 0, 0, 10, 29.9},
+		{"half of that for two, then", 2, 0, 0, 5, 29.9},
+		{"poor, then", 0, 0, 0, 100, 29.9},
+		{"the rate changed before", 1, 0, 0, 30, 30},
 	} {
 		p := price{bank: c.bank, pause: mean{1, c.pause}}
-		if got := p.rest(c.period); got != c.want {
+		if c.changed > 0 {
+			p.changed = 1000 - c.changed
+		}
+		if got := p.rest(c.period, 1000); got != c.want {
 			t.Errorf("%s: %v s, want %v s", c.name, got, c.want)
 		}
 	}
