@@ -140,9 +140,10 @@
 // bad jobs stand one after another. So half of what was sent goes on, of jobs that have not
 // failed yet and can be tried again, and less with each that fails: half of that after a
 // few dozen. When there are no more of those, one attempt now and then asks whether it is back,
-// and the waits grow to a minute. If probes are refused, each is half as long as the service
-// has been down, since some services begin a ban anew with each request. The first success brings back all that was in force. A service that has never
-// worked is not taken for down because of failures.
+// and the waits grow to a minute. If probes are refused, each wait is half as long as the
+// service has been down, since some services begin a ban anew with each request. The first
+// success brings back all that was in force. A service that has never worked is not taken for
+// down because of failures.
 //
 // Quota. A service that goes down with a minute, an hour or a day in between has a quota.
 // What it gave in one window is the rate from then on.
