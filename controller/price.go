@@ -8,24 +8,26 @@ type price struct {
 	burst   mean    // attempts that the service takes beyond its rate before it refuses, at most
 	rate    float64 // of the service, roughly
 	changed float64 // when the rate was another; long ago at first
+	noticed float64 // when it was, and is to be followed closely; long ago at first
 }
 
 const (
-	firstBank     = 3   // refusals that may be spent at first
-	mostBank      = 100 // and saved up
-	restless      = 200 // seconds for which a service that changed is asked more often, …
-	restlessBy    = 1.5 // … by this factor
-	politeBy      = 3   // where refusals say when to come again, less is to be found out
-	rateSettles   = 30  // seconds in which the rate is not known yet
-	sameRate      = 1.25
-	mostPause     = 3600
-	unsettledFor  = 30  // seconds after a change in which the next one is looked for, …
-	unsettledRest = 10  // … and this is rested for a bank of one refusal instead: 5 to 10 are alike
-	closeRest     = 1   // seconds that are rested at least when what is known is close, …
-	bankRest      = 30  // … or so many for a bank of one refusal, …
-	leastBank     = 0.3 // … or of next to none, …
-	pauseRests    = 100 // … or so many of the pauses that a refusal brings, for one percent of the time
-	periodRests   = 2.5 // … or so many periods of a quota
+	firstBank      = 3   // refusals that may be spent at first
+	mostBank       = 100 // and saved up
+	restless       = 200 // seconds for which a service that changed is asked more often, …
+	restlessBy     = 1.5 // … by this factor
+	politeBy       = 3   // where refusals say when to come again, less is to be found out
+	rateSettles    = 30  // seconds in which the rate is not known yet
+	sameRate       = 1.25
+	mostPause      = 3600
+	unsettledFor   = 30  // seconds after a change in which the next one is looked for, …
+	unsettledAgain = 120 // … but not again for so many, as it may be looking for it that brings it about, …
+	unsettledRest  = 10  // … and this is rested for a bank of one refusal instead: 5 to 10 are alike
+	closeRest      = 1   // seconds that are rested at least when what is known is close, …
+	bankRest       = 30  // … or so many for a bank of one refusal, …
+	leastBank      = 0.3 // … or of next to none, …
+	pauseRests     = 100 // … or so many of the pauses that a refusal brings, for one percent of the time
+	periodRests    = 2.5 // … or so many periods of a quota
 )
 
 // earn takes a success, of which a share is earned.
@@ -84,7 +86,7 @@ func (p *price) rest(period, now float64) float64 {
 // again. Where it has been the same for longer, others may share it, and large steps of one
 // would drive them off.
 func (p *price) unsettled(now float64) bool {
-	return now < rateSettles || now < p.changed+unsettledFor
+	return now < rateSettles || now < p.noticed+unsettledFor
 }
 
 // compare notes whether the service's rate is another than it was.
@@ -94,5 +96,8 @@ func (p *price) compare(rate, now float64) {
 		p.rate = rate
 	case rate < p.rate/sameRate || rate > p.rate*sameRate:
 		p.rate, p.changed = rate, now
+		if now >= p.noticed+unsettledAgain {
+			p.noticed = now
+		}
 	}
 }

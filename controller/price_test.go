@@ -6,7 +6,7 @@ import (
 )
 
 // settledPrice is of a service whose rate is what it was, and that asks for no pause.
-func settledPrice() price { return price{changed: math.Inf(-1)} }
+func settledPrice() price { return price{changed: math.Inf(-1), noticed: math.Inf(-1)} }
 
 func TestPriceEarnsMoreOfAServiceThatChangedAndLessOfOneThatAsksForPauses(t *testing.T) {
 	for _, c := range []struct {
@@ -116,7 +116,7 @@ func TestPriceLeavesAloneForLongerTheDearerARefusalIs(t *testing.T) {
 	} {
 		p := price{bank: c.bank, pause: mean{1, c.pause}}
 		if c.changed > 0 {
-			p.changed = 1000 - c.changed
+			p.noticed = 1000 - c.changed
 		}
 		if got := p.rest(c.period, 1000); got != c.want {
 			t.Errorf("%s: %v s, want %v s", c.name, got, c.want)
@@ -157,6 +157,29 @@ func TestARefusalIsDearIfItsPauseCostsManyAttempts(t *testing.T) {
 		p := price{pause: mean{1, c.pause}}
 		if p.costly(c.rate) != c.want {
 			t.Errorf("a pause of %v s at %v/s: costly is %v", c.pause, c.rate, !c.want)
+		}
+	}
+}
+
+// What is found out after a change may itself look like one, so it is not followed up for ever.
+func TestPriceIsUnsettledForHalfAMinuteAfterAChangeAndNotSoonAgain(t *testing.T) {
+	p := settledPrice()
+	for _, c := range []struct {
+		now, rate float64
+		want      bool
+	}{
+		{29.9, 100, true}, // it is not known yet
+		{30, 100, false},
+		{100, 200, true},
+		{129.9, 200, true},
+		{130, 100, false},
+		{219.9, 200, false},
+		{220, 100, true},
+		{250, 100, false},
+	} {
+		p.compare(c.rate, c.now)
+		if p.unsettled(c.now) != c.want {
+			t.Errorf("%v a second after %v s: unsettled is %v", c.rate, c.now, !c.want)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (p Seek) Start(b Bounds) (Law, Setting) {
 	s := &seek{
 		Seek:    p.withDefaults(),
 		startup: newStartup(),
-		price:   price{bank: firstBank, changed: math.Inf(-1)},
+		price:   price{bank: firstBank, changed: math.Inf(-1), noticed: math.Inf(-1)},
 		slots:   newBracket(float64(first), true),
 		pace:    newBracket(unpaced, false),
 		reason:  ReasonStart,

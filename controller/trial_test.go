@@ -424,7 +424,7 @@ func TestAFirstStepIsLargeWhereThatCostsNothing(t *testing.T) {
 		{"the rate has been the same for long", 0.001, 0, 30, 0},
 	} {
 		s := seekAtRest()
-		s.trip.refusal, s.price.pause, s.price.changed = mean{1, c.refusal}, mean{1, c.pause}, s.now-c.changed
+		s.trip.refusal, s.price.pause, s.price.noticed = mean{1, c.refusal}, mean{1, c.pause}, s.now-c.changed
 		if got := s.reach(); !about(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
