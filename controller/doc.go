@@ -80,10 +80,10 @@
 // up: raising the other shows nothing. A trial that works stays, one that fails is taken
 // back at once. A bracket holds what works and the least that fails. In between, the next
 // trial is half-way; if no failure is known, it goes twice as far as the last one. When
-// the two are close, Seek rests until a refusal has been earned. While the rate has changed of
-// late, rests are shorter, and where refusals are heard of at once the first step is a fifth: it
-// costs as many refusals as a small one and shows itself in a tenth of the time. Later it would
-// drive others off that share the service.
+// the two are close, Seek rests until a refusal has been earned. For half a minute after the
+// rate of a quick service has changed, rests are shorter, and where refusals are heard of at
+// once the first step is a fifth: it costs as many refusals as a small one, and shows itself
+// in a tenth of the time. Later it would drive others off that share the service.
 //
 // Evidence. A refusal has a weight: the logarithm of how much likelier it is if the
 // pressure is too high than if it is chance. A success has a small negative weight. The

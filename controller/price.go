@@ -21,6 +21,7 @@ const (
 	sameRate       = 1.25
 	mostPause      = 3600
 	unsettledFor   = 30  // seconds after a change in which the next one is looked for, …
+	unsettledRate  = 20  // … where so many attempts are done in a second that some refusals are earned meanwhile, …
 	unsettledAgain = 120 // … but not again for so many, as it may be looking for it that brings it about, …
 	unsettledRest  = 10  // … and this is rested for a bank of one refusal instead: 5 to 10 are alike
 	closeRest      = 1   // seconds that are rested at least when what is known is close, …
@@ -83,10 +84,10 @@ func (p *price) rest(period, now float64) float64 {
 }
 
 // unsettled reports whether the rate was another a short while ago: then it may soon be another
-// again. Where it has been the same for longer, others may share it, and large steps of one
+// again. A slow one earns too little to find out. Where it has been the same for longer, others may share it, and large steps of one
 // would drive them off.
 func (p *price) unsettled(now float64) bool {
-	return now < rateSettles || now < p.noticed+unsettledFor
+	return p.rate >= unsettledRate && (now < rateSettles || now < p.noticed+unsettledFor)
 }
 
 // compare notes whether the service's rate is another than it was.

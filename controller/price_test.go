@@ -116,7 +116,7 @@ func TestPriceLeavesAloneForLongerTheDearerARefusalIs(t *testing.T) {
 	} {
 		p := price{bank: c.bank, pause: mean{1, c.pause}}
 		if c.changed > 0 {
-			p.noticed = 1000 - c.changed
+			p.noticed, p.rate = 1000-c.changed, 20
 		}
 		if got := p.rest(c.period, 1000); got != c.want {
 			t.Errorf("%s: %v s, want %v s", c.name, got, c.want)
@@ -180,6 +180,9 @@ func TestPriceIsUnsettledForHalfAMinuteAfterAChangeAndNotSoonAgain(t *testing.T)
 		p.compare(c.rate, c.now)
 		if p.unsettled(c.now) != c.want {
 			t.Errorf("%v a second after %v s: unsettled is %v", c.rate, c.now, !c.want)
+		}
+		if slow := (price{rate: 19.9, noticed: p.noticed}); slow.unsettled(c.now) {
+			t.Errorf("%v s: unsettled, but too slow to find out", c.now)
 		}
 	}
 }

@@ -424,7 +424,7 @@ func TestAFirstStepIsLargeWhereThatCostsNothing(t *testing.T) {
 		{"the rate has been the same for long", 0.001, 0, 30, 0},
 	} {
 		s := seekAtRest()
-		s.trip.refusal, s.price.pause, s.price.noticed = mean{1, c.refusal}, mean{1, c.pause}, s.now-c.changed
+		s.trip.refusal, s.price.pause, s.price.noticed, s.price.rate = mean{1, c.refusal}, mean{1, c.pause}, s.now-c.changed, 100
 		if got := s.reach(); !about(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
@@ -434,7 +434,7 @@ func TestAFirstStepIsLargeWhereThatCostsNothing(t *testing.T) {
 		}
 	}
 	s := seekAtRest()
-	s.trip.refusal = mean{1, 0.001}
+	s.trip.refusal, s.price.rate = mean{1, 0.001}, 100
 	for now, want := range map[float64]float64{29.9: 0.2, 30: 0} {
 		if s.now = now; s.reach() != want {
 			t.Errorf("%v s after the start: %v, want %v", now, s.reach(), want)
