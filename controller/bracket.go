@@ -24,6 +24,7 @@ type bracket struct {
 	rested float64 // since when nothing is tried
 	growth float64 // of the last trial, as a share; 0: that trial was not one of growth
 	rising bool    // the last trial succeeded
+	reach  float64 // share by which it may grow at first, since that costs no more than a step; 0: by a step
 	noise  float64 // share that is refused by chance: smaller steps could not be told from it
 }
 
@@ -50,10 +51,15 @@ func (b *bracket) step() float64 {
 	return max(min(max(0.3/b.works, leastStep), mostStep), min(noiseStep*b.noise, mostStep))
 }
 
-// close reports whether it is known what fails, and little more than what works.
+// close reports whether it is known what fails, and little more than what works. Where a
+// trial has just held, that is as far as a step costs nothing: what failed may have been at
+// another time, and half-way is soon so small a step that it takes seconds to see it.
 func (b *bracket) close() bool {
 	if b.whole {
 		return b.fails <= b.works+1.5
+	}
+	if b.rising {
+		return b.fails <= b.works*(1+max(1.2*b.step(), b.reach))
 	}
 	return b.fails <= b.works*(1+1.2*b.step())
 }
@@ -77,7 +83,7 @@ func (b *bracket) next(most float64) float64 {
 	} else {
 		b.growth = min(2*b.growth, 1)
 		if b.growth == 0 {
-			b.growth = b.step()
+			b.growth = max(b.step(), b.reach)
 			if !b.whole && !b.known() {
 				b.growth = max(b.growth, min(0.3/b.works, 1)) // or it takes minutes
 			}
@@ -117,6 +123,9 @@ func (b *bracket) prove() { b.proven = max(b.proven, b.works) }
 
 // fail takes note of what does not work.
 func (b *bracket) fail(at float64) {
+	if b.reach > 0 && b.trial > 0 && b.growth > 0 && b.fails > b.works {
+		at = min(at, b.fails) // that a large step fails too is nothing new
+	}
 	b.fails, b.works = at, min(b.works, at)
 	b.trial, b.growth, b.rising = 0, 0, false
 }

@@ -338,3 +338,58 @@ func TestBracketsTrialEndsWithoutATrace(t *testing.T) {
 		t.Errorf("%v in force, want the trial to go on that is within the bounds", b.inForce())
 	}
 }
+
+// Where a large step costs no more than a small one, it is the first.
+func TestBracketGrowsByAsMuchAsCostsNothing(t *testing.T) {
+	for _, c := range []struct{ reach, fails, want float64 }{
+		{0.2, math.Inf(1), 120},
+		{0.01, math.Inf(1), 102}, // a step at least
+		{0.2, 102, 120},          // what failed may fail no more
+		{0.2, 150, 100 * math.Sqrt(1.5)},
+	} {
+		b := newBracket(100, false)
+		b.reach, b.fails = c.reach, c.fails
+		if got := b.next(1e9); !about(got, c.want) {
+			t.Errorf("%+v: tries %v", c, got)
+		}
+	}
+}
+
+func TestBracketLearnsNothingFromALargeStepThatFailsToo(t *testing.T) {
+	for _, c := range []struct{ reach, known, growth, want float64 }{
+		{0.2, 102, 0.2, 102},
+		{0, 102, 0.02, 120},
+		{0.2, math.Inf(1), 0.2, 120},
+		{0.2, 150, 0, 120}, // half-way
+		{0.2, 100, 0.2, 120},
+	} {
+		b := newBracket(100, false)
+		b.reach, b.fails, b.growth = c.reach, c.known, c.growth
+		b.try(120, 0, 1)
+		b.fail(120)
+		if b.fails != c.want || b.works != 100 {
+			t.Errorf("%+v: %v works, %v fails", c, b.works, b.fails)
+		}
+	}
+}
+
+// Half-way is not worth the time after a trial that held, if a step that costs nothing goes
+// beyond what is known to fail.
+func TestBracketIsCloseWithinALargeStepWhileItRises(t *testing.T) {
+	for _, c := range []struct {
+		fails, reach float64
+		rising, want bool
+	}{
+		{120, 0.2, true, true},
+		{120.1, 0.2, true, false},
+		{120, 0.2, false, false},
+		{102.4, 0, true, true},
+		{102.5, 0, true, false},
+	} {
+		b := newBracket(100, false)
+		b.fails, b.reach, b.rising = c.fails, c.reach, c.rising
+		if b.close() != c.want {
+			t.Errorf("%+v: close is %v", c, !c.want)
+		}
+	}
+}

@@ -68,7 +68,7 @@ func (s *seek) revive(a attempt) {
 	s.lowered(s.now)
 	s.pace.rested, s.slots.rested = s.now, s.now
 	if !window { // what comes back may be another: try soon
-		s.pace.rested += closeRest - s.price.rest(0)
+		s.pace.rested += closeRest - s.price.rest(0, s.now)
 		s.slots.rested = s.pace.rested
 	}
 	s.outage.pressed = pressure{rate: s.pace.works, slots: s.slots.works}

@@ -96,25 +96,26 @@ func (d *outage) start(newest attempt, refusing bool) {
 }
 
 const (
-	shortWait   = 1    // seconds between probes at first, at most, …
-	politeWait  = 4    // … if they are answered by refusals, …
-	longWait    = 60   // … and later
-	probeCost   = 100  // what a probe costs, in attempts that could be done until the next
-	fewProbes   = 0.08 // growth of the waits where many attempts are done in a second, …
-	probeRate   = 1.5  // … and where so few are that a probe is costly, by their rate
-	lateShare   = 32   // one is late by such a part of the outage at most, …
-	politeShare = 8    // … or such, if probes are answered by refusals
+	shortWait     = 1    // seconds between probes at first, at most, …
+	politeWait    = 4    // … if they are answered by refusals, …
+	longWait      = 60   // … and later
+	probeCost     = 100  // what a probe costs, in attempts that could be done until the next
+	fewProbes     = 0.08 // growth of the waits where many attempts are done in a second, …
+	probeRate     = 1.5  // … and where so few are that a probe is costly, by their rate
+	refusedGrowth = 0.5  // growth of the waits if they are answered by refusals: one is late by a third at most
+	lateShare     = 32   // one is late by such a part of the outage at most, …
+	politeShare   = 8    // … or such, if probes are answered by refusals
 )
 
 // patience returns how long to wait from one probe to the next: longer each time, but
 // not so long that what could be done until then is more than a hundred times what a
 // probe costs. Failures may be those of many bad jobs one after another, so there the
-// waits grow slowly. Refusals may begin a ban anew with each probe, so there they double,
-// to a minute.
+// waits grow slowly. Refusals may begin a ban anew with each probe, so there they go
+// on to a minute.
 func (d *outage) patience(now float64) float64 {
 	passed, costly := now-d.since, min(probeCost/d.pressed.rate, longWait)
 	if d.refusing {
-		return max(min(passed, max(politeWait, costly, min(passed/politeShare, longWait))), 0.001)
+		return max(min(refusedGrowth*passed, max(politeWait, costly, min(passed/politeShare, longWait))), 0.001)
 	}
 	growth := min(max(probeRate/d.pressed.rate, fewProbes), 1)
 	return max(min(growth*passed, max(shortWait, costly)), min(passed/lateShare, longWait), 0.001)

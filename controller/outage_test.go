@@ -99,8 +99,8 @@ func TestOutageKeepsWhatWasInForceAtTheFirstMiss(t *testing.T) {
 	}
 }
 
-// While a service refuses, the time between two probes doubles at first; it grows to a
-// minute in the end, since some services begin a ban anew with each request.
+// While a service refuses, a probe comes after half the time that it was down for at first;
+// the waits grow to a minute in the end, since some services begin a ban anew with each request.
 func TestOutageProbesThatAreRefusedComeLessAndLessOften(t *testing.T) {
 	for _, c := range []struct{ rate, soon float64 }{{100, 4}, {10, 10}, {1, 60}, {0.01, 60}} {
 		d := missed(5, 10)
@@ -112,11 +112,14 @@ func TestOutageProbesThatAreRefusedComeLessAndLessOften(t *testing.T) {
 		last := 0.0
 		for now := 10.0; now < 2000; now += last {
 			wait := d.patience(now)
-			if wait < last || wait > max(2*last, 0.001)+1e-9 && last > 0.001 || wait > 60 {
+			if wait < last || wait > max(1.5*last, 0.001)+1e-9 && last > 0.001 || wait > 60 {
 				t.Fatalf("%v/s, %v s down: waits %v after %v", c.rate, now-10, wait, last)
 			}
 			if passed := now - 10; passed > 2*c.soon && passed < 8*c.soon && wait != c.soon {
 				t.Fatalf("%v/s, %v s down: waits %v, want %v", c.rate, passed, wait, c.soon)
+			}
+			if passed := now - 10; passed > 0.01 && passed < c.soon && !about(wait, passed/2) {
+				t.Fatalf("%v/s, %v s down: waits %v, want half of that", c.rate, passed, wait)
 			}
 			last = wait
 		}

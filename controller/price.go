@@ -8,22 +8,27 @@ type price struct {
 	burst   mean    // attempts that the service takes beyond its rate before it refuses, at most
 	rate    float64 // of the service, roughly
 	changed float64 // when the rate was another; long ago at first
+	noticed float64 // when it was, and is to be followed closely; long ago at first
 }
 
 const (
-	firstBank   = 3   // refusals that may be spent at first
-	mostBank    = 100 // and saved up
-	restless    = 200 // seconds for which a service that changed is asked more often, …
-	restlessBy  = 1.5 // … by this factor
-	politeBy    = 3   // where refusals say when to come again, less is to be found out
-	rateSettles = 30  // seconds in which the rate is not known yet
-	sameRate    = 1.25
-	mostPause   = 3600
-	closeRest   = 1   // seconds that are rested at least when what is known is close, …
-	bankRest    = 30  // … or so many for a bank of one refusal, …
-	leastBank   = 0.3 // … or of next to none, …
-	pauseRests  = 100 // … or so many of the pauses that a refusal brings, for one percent of the time
-	periodRests = 2.5 // … or so many periods of a quota
+	firstBank      = 3   // refusals that may be spent at first
+	mostBank       = 100 // and saved up
+	restless       = 200 // seconds for which a service that changed is asked more often, …
+	restlessBy     = 1.5 // … by this factor
+	politeBy       = 3   // where refusals say when to come again, less is to be found out
+	rateSettles    = 30  // seconds in which the rate is not known yet
+	sameRate       = 1.25
+	mostPause      = 3600
+	unsettledFor   = 30  // seconds after a change in which the next one is looked for, …
+	unsettledRate  = 20  // … where so many attempts are done in a second that some refusals are earned meanwhile, …
+	unsettledAgain = 120 // … but not again for so many, as it may be looking for it that brings it about, …
+	unsettledRest  = 10  // … and this is rested for a bank of one refusal instead: 5 to 10 are alike
+	closeRest      = 1   // seconds that are rested at least when what is known is close, …
+	bankRest       = 30  // … or so many for a bank of one refusal, …
+	leastBank      = 0.3 // … or of next to none, …
+	pauseRests     = 100 // … or so many of the pauses that a refusal brings, for one percent of the time
+	periodRests    = 2.5 // … or so many periods of a quota
 )
 
 // earn takes a success, of which a share is earned.
@@ -70,8 +75,19 @@ func (p *price) proof(rate float64) float64 {
 }
 
 // rest returns how long to leave alone what is known closely.
-func (p *price) rest(period float64) float64 {
-	return max(closeRest, bankRest/max(p.bank, leastBank), pauseRests*p.pause.value, periodRests*period)
+func (p *price) rest(period, now float64) float64 {
+	byBank := bankRest / max(p.bank, leastBank)
+	if p.unsettled(now) {
+		byBank = unsettledRest / max(p.bank, leastBank*unsettledRest/bankRest)
+	}
+	return max(closeRest, byBank, pauseRests*p.pause.value, periodRests*period)
+}
+
+// unsettled reports whether the rate was another a short while ago: then it may soon be another
+// again. A slow one earns too little to find out. Where it has been the same for longer, others may share it, and large steps of one
+// would drive them off.
+func (p *price) unsettled(now float64) bool {
+	return p.rate >= unsettledRate && (now < rateSettles || now < p.noticed+unsettledFor)
 }
 
 // compare notes whether the service's rate is another than it was.
@@ -81,5 +97,8 @@ func (p *price) compare(rate, now float64) {
 		p.rate = rate
 	case rate < p.rate/sameRate || rate > p.rate*sameRate:
 		p.rate, p.changed = rate, now
+		if now >= p.noticed+unsettledAgain {
+			p.noticed = now
+		}
 	}
 }

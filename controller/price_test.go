@@ -6,7 +6,7 @@ import (
 )
 
 // settledPrice is of a service whose rate is what it was, and that asks for no pause.
-func settledPrice() price { return price{changed: math.Inf(-1)} }
+func settledPrice() price { return price{changed: math.Inf(-1), noticed: math.Inf(-1)} }
 
 func TestPriceEarnsMoreOfAServiceThatChangedAndLessOfOneThatAsksForPauses(t *testing.T) {
 	for _, c := range []struct {
@@ -101,16 +101,24 @@ func TestPriceLeavesAloneForLongerTheDearerARefusalIs(t *testing.T) {
 		name                string
 		bank, pause, period float64
 		want                float64
+		changed             float64 // so many seconds ago; 0: long ago
 	}{
-		{"rich", 100, 0, 0, 1},
-		{"half a minute for one refusal", 1, 0, 0, 30},
-		{"half of that for two", 2, 0, 0, 15},
-		{"poor", 0, 0, 0, 100},
-		{"so that a pause takes a hundredth of the time", 100, 0.5, 0, 50},
-		{"a quota is not used up by it twice", 100, 0, 60, 150},
+		{"rich", 100, 0, 0, 1, 0},
+		{"half a minute for one refusal", 1, 0, 0, 30, 0},
+		{"half of that for two", 2, 0, 0, 15, 0},
+		{"poor", 0, 0, 0, 100, 0},
+		{"so that a pause takes a hundredth of the time", 100, 0.5, 0, 50, 0},
+		{"a quota is not used up by it twice", 100, 0, 60, 150, 0},
+		{"the rate changed a while ago", 1, 0, 0, 10, 29.9},
+		{"half of that for two, then", 2, 0, 0, 5, 29.9},
+		{"poor, then", 0, 0, 0, 100, 29.9},
+		{"the rate changed before", 1, 0, 0, 30, 30},
 	} {
 		p := price{bank: c.bank, pause: mean{1, c.pause}}
-		if got := p.rest(c.period); got != c.want {
+		if c.changed > 0 {
+			p.noticed, p.rate = 1000-c.changed, 20
+		}
+		if got := p.rest(c.period, 1000); got != c.want {
 			t.Errorf("%s: %v s, want %v s", c.name, got, c.want)
 		}
 	}
@@ -149,6 +157,32 @@ func TestARefusalIsDearIfItsPauseCostsManyAttempts(t *testing.T) {
 		p := price{pause: mean{1, c.pause}}
 		if p.costly(c.rate) != c.want {
 			t.Errorf("a pause of %v s at %v/s: costly is %v", c.pause, c.rate, !c.want)
+		}
+	}
+}
+
+// What is found out after a change may itself look like one, so it is not followed up for ever.
+func TestPriceIsUnsettledForHalfAMinuteAfterAChangeAndNotSoonAgain(t *testing.T) {
+	p := settledPrice()
+	for _, c := range []struct {
+		now, rate float64
+		want      bool
+	}{
+		{29.9, 100, true}, // it is not known yet
+		{30, 100, false},
+		{100, 200, true},
+		{129.9, 200, true},
+		{130, 100, false},
+		{219.9, 200, false},
+		{220, 100, true},
+		{250, 100, false},
+	} {
+		p.compare(c.rate, c.now)
+		if p.unsettled(c.now) != c.want {
+			t.Errorf("%v a second after %v s: unsettled is %v", c.rate, c.now, !c.want)
+		}
+		if slow := (price{rate: 19.9, noticed: p.noticed}); slow.unsettled(c.now) {
+			t.Errorf("%v s: unsettled, but too slow to find out", c.now)
 		}
 	}
 }

@@ -7,4 +7,5 @@ package controller
 const (
 	schedules = "10"
 	thinned   = 5
+	watched   = 3 // times as much a law costs, in terms of one that does nothing
 )

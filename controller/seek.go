@@ -32,7 +32,7 @@ func (p Seek) Start(b Bounds) (Law, Setting) {
 	s := &seek{
 		Seek:    p.withDefaults(),
 		startup: newStartup(),
-		price:   price{bank: firstBank, changed: math.Inf(-1)},
+		price:   price{bank: firstBank, changed: math.Inf(-1), noticed: math.Inf(-1)},
 		slots:   newBracket(float64(first), true),
 		pace:    newBracket(unpaced, false),
 		reason:  ReasonStart,
@@ -106,8 +106,8 @@ func (s *seek) Next(now time.Time, outcome Outcome) Setting {
 		s.fail(a, o)
 	}
 	s.keepWithin()
-	if now := s.inForce(); now != s.was || now.missing {
-		s.last, s.was = s.setting(), now
+	if s.changed() {
+		s.last = s.setting()
 	}
 	return s.last
 }
@@ -121,9 +121,17 @@ type inForce struct {
 	missing     bool
 }
 
-func (s *seek) inForce() inForce {
+// changed takes what is in force, and reports whether the setting is another than before.
+// It compares field by field: to build a value first would take longer.
+func (s *seek) changed() bool {
+	was := &s.was
+	slots, pace := s.slots.inForce(), s.pace.inForce()
 	missing := s.outage.is || s.outage.inARow >= silentMisses
-	return inForce{s.slots.inForce(), s.pace.inForce(), s.reason, s.startup.on, missing}
+	if slots == was.slots && pace == was.pace && s.reason == was.reason && s.startup.on == was.startup && !missing && !was.missing {
+		return false
+	}
+	s.was = inForce{slots, pace, s.reason, s.startup.on, missing}
+	return true
 }
 
 // rested takes note of a time without jobs. A bucket that is full is given nothing

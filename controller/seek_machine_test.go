@@ -220,10 +220,10 @@ func TestSeeksSetting(t *testing.T) {
 			s.outage.inARow, s.pace.works = 3, 0.2
 			s.refusesInARow(3)
 		}, 10, 5 * time.Second, false},
-		{"down", func(s *seek) { s.outage = outage{is: true, since: 98, refusing: true, pressed: calm} }, 1, 2 * time.Second, true},
+		{"down", func(s *seek) { s.outage = outage{is: true, since: 98, refusing: true, pressed: calm} }, 1, time.Second, true},
 		{"down, but it never worked", func(s *seek) {
 			s.outage, s.trip.worked = outage{is: true, since: 98, refusing: true, pressed: calm}, false
-		}, 1, 2 * time.Second, false},
+		}, 1, time.Second, false},
 		{"a quota that is used up", func(s *seek) {
 			s.outage = outage{is: true, since: 98, refusing: true, pressed: calm, misses: 2}
 			s.quota, s.newest.start = quota{turned: 50, period: 60}, 90
@@ -249,8 +249,30 @@ func TestSeeksSettingFollowsTheTimeOnlyWhileTheServiceIsMissing(t *testing.T) {
 	} {
 		s := seekAtRest()
 		c.but(s)
-		if s.inForce().missing != c.missing {
-			t.Errorf("%+v: missing is %v", s.outage, !c.missing)
+		s.changed()
+		if s.changed() != c.missing {
+			t.Errorf("%+v: the setting changes with the time: %v", s.outage, !c.missing)
+		}
+		s.outage = outage{}
+		if s.changed() != c.missing {
+			t.Error("the setting is what it was while the service was missing")
+		}
+	}
+}
+
+func TestSeeksSettingFollowsAllThatItIsMadeOf(t *testing.T) {
+	for i, change := range []func(*seek){
+		func(s *seek) { s.slots.works-- },
+		func(s *seek) { s.slots.trial = s.slots.works + 1 },
+		func(s *seek) { s.pace.works /= 2 },
+		func(s *seek) { s.pace.trial = 2 * s.pace.works },
+		func(s *seek) { s.reason = ReasonUpdate },
+		func(s *seek) { s.startup.on = !s.startup.on },
+	} {
+		s := seekAtRest()
+		s.changed()
+		if change(s); !s.changed() || s.changed() {
+			t.Errorf("change %d: want it noticed once", i)
 		}
 	}
 }
@@ -596,7 +618,7 @@ func TestSeekTriesSoonAfterAnOutage(t *testing.T) {
 	s.price.bank, s.now = 1, 99
 	s.succeed(attempt{50, 99}, &Outcome{InFlight: 1})
 	for name, b := range map[string]*bracket{"pace": &s.pace, "limit": &s.slots} {
-		if got := b.rested + s.price.rest(0); !about(got, 99+closeRest) {
+		if got := b.rested + s.price.rest(0, s.now); !about(got, 99+closeRest) {
 			t.Errorf("%s: rests until %v, want %v", name, got, 99+closeRest)
 		}
 	}

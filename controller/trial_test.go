@@ -408,3 +408,36 @@ func TestABracketRests(t *testing.T) {
 		}
 	}
 }
+
+func TestAFirstStepIsLargeWhereThatCostsNothing(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		refusal, pause float64
+		changed        float64 // seconds ago
+		want           float64
+	}{
+		{"refusals are heard of at once", 0.001, 0, 10, 0.2},
+		{"half of one is sent meanwhile", 0.05, 0, 10, 0.1},
+		{"they are heard of late", 1, 0, 10, 0.005},
+		{"they ask for short pauses", 0.001, 0.099, 10, 0.2},
+		{"they ask for pauses", 0.001, 0.1, 10, 0},
+		{"the rate has been the same for long", 0.001, 0, 30, 0},
+	} {
+		s := seekAtRest()
+		s.trip.refusal, s.price.pause, s.price.noticed, s.price.rate = mean{1, c.refusal}, mean{1, c.pause}, s.now-c.changed, 100
+		if got := s.reach(); !about(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+		s.pace.rested = 0
+		if s.tryPace(); !about(s.pace.reach, c.want) {
+			t.Errorf("%s: the trial's is %v, want %v", c.name, s.pace.reach, c.want)
+		}
+	}
+	s := seekAtRest()
+	s.trip.refusal, s.price.rate = mean{1, 0.001}, 100
+	for now, want := range map[float64]float64{29.9: 0.2, 30: 0} {
+		if s.now = now; s.reach() != want {
+			t.Errorf("%v s after the start: %v, want %v", now, s.reach(), want)
+		}
+	}
+}

@@ -23,6 +23,7 @@ type summary struct {
 
 	took    time.Duration
 	best    time.Duration // negative if unknown: only of the embedded service is it known
+	budget  string        // of our own, that best keeps, too; empty: none
 	started time.Time
 	history history
 
@@ -53,7 +54,12 @@ func (j *job) summary(o options, backend *service.Server) (*summary, error) {
 	if backend != nil && j.loaded > 0 {
 		stats, cfg := backend.Stats(), embedded(o.seed)
 		s.served, s.schedule = &stats, schedule(cfg)
-		s.best = cfg.BestTime(j.loaded, float64(s.tokens)/float64(t.answered.Load()))
+		own := service.Budget{}
+		for _, b := range o.throttle().Budgets {
+			own = service.Budget{Tokens: b.Tokens, Window: b.Window}
+			s.budget = fmt.Sprintf(", and no more than %s tokens in any %v,", thousands(b.Tokens), b.Window)
+		}
+		s.best = cfg.BestTimeWithin(j.loaded, float64(s.tokens)/float64(t.answered.Load()), own)
 	}
 	return s, nil
 }
@@ -143,8 +149,8 @@ func (s *summary) printTime(out io.Writer) {
 		line(out, "time", "%.1fs", s.took.Seconds())
 		return
 	}
-	line(out, "time", "%.1fs; with the limits of the service known exactly, it would take %.1fs, %.0f%% of that",
-		s.took.Seconds(), s.best.Seconds(), 100*s.best.Seconds()/s.took.Seconds())
+	line(out, "time", "%.1fs; with the limits of the service known exactly%s it would take %.1fs, %.0f%% of that",
+		s.took.Seconds(), s.budget, s.best.Seconds(), 100*s.best.Seconds()/s.took.Seconds())
 }
 
 // printProof counts in the database, not in this program.

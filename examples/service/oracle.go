@@ -11,11 +11,28 @@ const oracleStep = time.Millisecond
 //
 // Calls are counted as a fluid, in steps of a millisecond.
 func (c Config) BestTime(calls int, tokens float64) time.Duration {
+	return c.BestTimeWithin(calls, tokens, Budget{})
+}
+
+// A Budget is a caller's own: that many tokens in any span of Window, at most. What fails
+// counts too. Without Tokens it is none.
+type Budget struct {
+	Tokens int64
+	Window time.Duration
+}
+
+// BestTimeWithin is BestTime of a caller who keeps within a budget of his own. It counts in
+// any span, and the service in windows that begin anew, so what is allowed by both may be
+// less than what either allows.
+func (c Config) BestTimeWithin(calls int, tokens float64, b Budget) time.Duration {
 	if calls == 0 {
 		return 0
 	}
 	left := float64(calls) / (1 - c.FailShare)
 	o := oracle{cfg: c, level: c.Limits.burst(), tokens: tokens * (1 - c.FailShare)}
+	if b.Tokens > 0 && tokens > 0 {
+		o.budget, o.spent = float64(b.Tokens)/tokens, make([]float64, max(b.Window/oracleStep, 1))
+	}
 	var offset time.Duration
 	for {
 		if left -= o.step(offset, left); left <= 0 {
@@ -31,6 +48,10 @@ type oracle struct {
 	level  float64 // of the request bucket
 	window int64   // of the token quota
 	used   float64 // tokens, in that window
+
+	budget float64   // calls in any len(spent) steps, at most; of no account if there is no spent
+	spent  []float64 // calls of each of those steps, the oldest at next
+	next   int
 }
 
 // step returns how many of the calls left the service accepts from offset until
@@ -38,6 +59,11 @@ type oracle struct {
 func (o *oracle) step(offset time.Duration, left float64) float64 {
 	phase := o.cfg.phaseAt(offset)
 	l := phase.Limits
+	if len(o.spent) > 0 {
+		o.next = (o.next + 1) % len(o.spent)
+		o.budget += o.spent[o.next]
+		o.spent[o.next] = 0
+	}
 	o.level = min(l.burst(), o.level+l.PerSecond*oracleStep.Seconds())
 	if window := int64(offset / l.window()); window != o.window {
 		o.window, o.used = window, 0
@@ -54,6 +80,11 @@ func (o *oracle) step(offset time.Duration, left float64) float64 {
 	}
 	if l.Concurrency > 0 && o.cfg.Latency > 0 {
 		n = min(n, float64(l.Concurrency)*oracleStep.Seconds()/o.cfg.Latency.Seconds())
+	}
+	if len(o.spent) > 0 {
+		n = min(n, max(0, o.budget))
+		o.budget -= n
+		o.spent[o.next] = n
 	}
 	o.level -= min(n, o.level)
 	o.used += n * o.tokens

@@ -38,6 +38,34 @@ func TestBestTime(t *testing.T) {
 	}
 }
 
+func TestBestTimeWithinABudget(t *testing.T) {
+	rate := Config{Limits: Limits{PerSecond: 100}}
+	windows := Config{Limits: Limits{PerSecond: 100, Tokens: 500, Window: 10 * time.Second}, Phases: []Phase{
+		{At: 1 * time.Second, Down: true}, {At: 6 * time.Second},
+	}}
+	windows.Phases[1].Limits, windows.Phases[0].Limits = windows.Limits, windows.Limits
+	for name, c := range map[string]struct {
+		cfg    Config
+		calls  int
+		budget Budget
+		want   time.Duration
+	}{
+		"none":           {rate, 1000, Budget{}, 10 * time.Second},
+		"not used up":    {rate, 1000, Budget{Tokens: 10_000, Window: time.Second}, 10 * time.Second},
+		"twice":          {rate, 700, Budget{Tokens: 500, Window: 10 * time.Second}, 12 * time.Second},
+		"fixed windows":  {windows, 1000, Budget{}, 15 * time.Second},
+		"in any span":    {windows, 1000, Budget{Tokens: 500, Window: 10 * time.Second}, 20 * time.Second},
+		"failures count": {Config{FailShare: 0.5, Limits: Limits{PerSecond: 100}}, 350, Budget{Tokens: 500, Window: 10 * time.Second}, 12 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := c.cfg.BestTimeWithin(c.calls, 1, c.budget)
+			if off := got - c.want; off.Abs() > c.want/50 {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
 // Whoever calls, however he times it, must not beat the oracle.
 func TestNobodyBeatsBestTime(t *testing.T) {
 	for seed := range uint64(5) {
