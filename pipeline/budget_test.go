@@ -155,7 +155,7 @@ func TestAttemptsThatFailOrTimeOutUseTheirCost(t *testing.T) {
 					Retry:   &pipeline.Retry{GiveUpAfter: -1, MaxAttempts: 10},
 					Budgets: []pipeline.Budget{{Tokens: budget, Window: time.Minute}},
 				})
-				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+				ctx, cancel := context.WithTimeout(t.Context(), min(aFew, 10)*time.Minute)
 				defer cancel()
 				begin := time.Now()
 				collect(p.Cost(constant(cost)).Run(ctx, feed(1000)))

@@ -92,7 +92,7 @@ func TestWhatWasLearnedIsBelievedForAnHour(t *testing.T) {
 	}{{0, false, 100}, {59 * time.Minute, false, 100}, {61 * time.Minute, false, 1}, {-2 * time.Hour, false, 1}, {0, true, 10}} {
 		synctest.Test(t, func(t *testing.T) {
 			first := newLine(t, always(answer{takes: time.Second}), cfg)
-			collect(first.Run(t.Context(), feed(2000)))
+			collect(first.Run(t.Context(), feed(1000)))
 			c := restarted(t, first.Throttle())
 			if c.Learned == nil || c.Learned.Limit != 100 {
 				t.Fatalf("got %+v learned, want a limit of 100", c.Learned)

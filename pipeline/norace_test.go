@@ -6,5 +6,7 @@ const (
 	schedules = "40" // of each property
 	aMillion  = 1_000_000
 	aFew      = 20
-	windows   = 60 // of a quota
+	aTable    = 5_000 // of rows
+	aRead     = 1_000 // results
+	windows   = 60    // of a quota
 )

@@ -7,5 +7,7 @@ const (
 	schedules = "4"
 	aMillion  = 5_000
 	aFew      = 4
+	aTable    = 3_000
+	aRead     = 300
 	windows   = 12
 )

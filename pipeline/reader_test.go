@@ -127,14 +127,14 @@ func TestIntakeGoesOnWhenASlowReaderReads(t *testing.T) {
 	eachStage(t, func(t *testing.T, stage func(time.Duration, pipeline.Config) pipeline.Stage[int, int]) {
 		mock := clock.NewMock()
 		s := stage(0, pipeline.Config{Policy: pipeline.Static{}, Clock: mock})
-		jobs := make(chan int, 4000)
+		jobs := make(chan int, 4*aRead)
 		for i := range cap(jobs) {
 			jobs <- i
 		}
 		close(jobs)
 		n, start := 0, time.Now()
 		for range s.Run(t.Context(), jobs) {
-			if n++; n%1000 == 0 {
+			if n++; n%aRead == 0 {
 				time.Sleep(time.Minute)
 			}
 			mock.Add(time.Millisecond) // for the batches

@@ -89,11 +89,12 @@ func TestBadRowsHardlyHoldUpTheOthers(t *testing.T) {
 		"the first ones":                 {1000, sideBySide(0), pipeline.Retry{}, nil},
 		"5% by chance":                   {1000, fivePercent(1), pipeline.Retry{}, nil},
 		"5% by chance, others":           {1000, fivePercent(2), pipeline.Retry{}, nil},
-		"5% of many by chance":           {5000, fivePercent(3), pipeline.Retry{}, nil},
+		"5% of many by chance":           {aTable, fivePercent(3), pipeline.Retry{}, nil},
 		"5% by chance, parked":           {1000, fivePercent(4), pipeline.Retry{Park: true}, nil},
 		"5% by chance, breaker, retries": {1000, fivePercent(5), pipeline.Retry{MaxAttempts: 5}, &pipeline.Breaker{}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				cfg := pipeline.Config{MaxConcurrency: 5, Retry: &c.retry, Breaker: c.breaker, Seed: 1}
 				s := rows(c.bad, fails)
@@ -125,15 +126,16 @@ func TestABlockOfBadRowsHardlyHoldsUpTheOthers(t *testing.T) {
 		atOnce, bad int
 		park        bool
 	}{{1, 40, false}, {1, 300, true}, {5, 80, true}, {5, 300, false}, {20, 300, true}, {20, 300, false}, {20, 900, false}} {
-		t.Run(fmt.Sprintf("%d of 5000, %d at once, parked %v", c.bad, c.atOnce, c.park), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d of %d, %d at once, parked %v", c.bad, aTable, c.atOnce, c.park), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				bad := func(row int) bool { return row >= 500 && row < 500+c.bad }
 				cfg := pipeline.Config{MaxConcurrency: c.atOnce, Retry: &pipeline.Retry{Park: c.park}, Seed: 1}
 				s := rows(bad, fails)
-				good, _ := took(t, s, bad, cfg, 5000)
+				good, _ := took(t, s, bad, cfg, aTable)
 
 				cfg.Policy = pipeline.Static{}
-				static, _ := took(t, rows(bad, fails), bad, cfg, 5000)
+				static, _ := took(t, rows(bad, fails), bad, cfg, aTable)
 
 				times := good.Seconds() / static.Seconds()
 				t.Logf("good rows %v, %.2f times Static's", good, times)
