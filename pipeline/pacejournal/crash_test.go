@@ -18,7 +18,7 @@ import (
 	"github.com/paceline-go/paceline/pipeline"
 )
 
-var kills = flag.Int("kills", 12, "processes that TestAKilledProcess… kills")
+var kills = flag.Int("kills", mostKilled, "processes that TestAKilledProcess… kills")
 
 // child, set to a path and the address of a service, makes the test binary a process that can be killed.
 const child = "PACEJOURNAL_CHILD"

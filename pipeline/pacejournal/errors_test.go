@@ -343,9 +343,9 @@ func TestWhatALossOfPowerLeavesIsWhatWasStoredFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	most := 0
-	for i := range 60 {
+	for i := range cuts {
 		cut := filepath.Join(dir, strconv.Itoa(i)+".db")
-		if err := errors.Join(os.WriteFile(cut, database, 0o600), os.WriteFile(cut+"-wal", log[:len(log)*i/59], 0o600)); err != nil {
+		if err := errors.Join(os.WriteFile(cut, database, 0o600), os.WriteFile(cut+"-wal", log[:len(log)*i/(cuts-1)], 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		rest := openAt(t, cut, Options{})

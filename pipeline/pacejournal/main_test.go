@@ -3,6 +3,7 @@ package pacejournal
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"iter"
 	"os"
@@ -17,6 +18,8 @@ import (
 	"github.com/paceline-go/paceline/pipeline"
 )
 
+// TestMain tries the property on a few schedules only, unless -rapid.checks says
+// otherwise, and looks for goroutines that were left over.
 func TestMain(m *testing.M) {
 	if path, service, is := strings.Cut(os.Getenv(child), "\n"); is {
 		if err := runChild(path, service); err != nil {
@@ -25,6 +28,10 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if err := flag.Set("rapid.checks", schedules); err != nil {
+		panic(err)
+	}
+	flag.Parse()
 	goleak.VerifyTestMain(m)
 }
 

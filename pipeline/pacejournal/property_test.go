@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -79,9 +80,9 @@ func (s *story) play() {
 	if err != nil {
 		s.Fatal(err)
 	}
-	var got []int
+	var taken, got []int
 	count, copied := 0, ""
-	for r := range j.Each(ctx, p, slices.Values(jobs)) {
+	for r := range j.Each(ctx, p, noting(&taken, jobs)) {
 		s.check(r)
 		got = append(got, r.In)
 		if count++; count == after {
@@ -104,12 +105,28 @@ func (s *story) play() {
 	if err := j.Close(); err != nil {
 		s.Fatal(err)
 	}
-	if whole := slices.Sorted(slices.Values(jobs)); ends != left && copied == "" && !slices.Equal(slices.Sorted(slices.Values(got)), whole) {
+	if ends == complete && len(taken) != len(jobs) {
+		s.Fatalf("took %d of %d jobs though nothing ended the run", len(taken), len(jobs))
+	}
+	if whole := slices.Sorted(slices.Values(taken)); ends != left && copied == "" && !slices.Equal(slices.Sorted(slices.Values(got)), whole) {
 		s.Fatalf("got results of %v, want one of each of %v", got, whole)
 	}
 	s.count(work.done(), ends)
 	if copied != "" {
 		s.path = copied
+	}
+}
+
+// noting are jobs of which those are noted that a run takes. One that ends early leaves
+// the others where they are.
+func noting(taken *[]int, jobs []int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for _, n := range jobs {
+			*taken = append(*taken, n)
+			if !yield(n) {
+				return
+			}
+		}
 	}
 }
 
