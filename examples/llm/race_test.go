@@ -2,5 +2,5 @@
 
 package main
 
-// Each minute runs the same code as the one before: a few are enough to find a race.
+// Each minute runs the same code as the one before: one or two are enough to find a race.
 const minutes = 1
