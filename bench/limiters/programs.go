@@ -138,29 +138,10 @@ backend service
 }
 
 func nginx(limits string) starter {
-	return fromRecipe(recipe{name: "nginx", install: "nginx-light", file: "nginx.conf", config: `daemon off;
-worker_processes 1;
-pid nginx.pid;
-error_log error.log crit;
-events { worker_connections 1024; }
-http {
-    access_log off;
-    client_body_temp_path body;
-    proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi;
-    uwsgi_temp_path uwsgi;
-    scgi_temp_path scgi;
-    limit_req_zone $binary_remote_addr zone=rate:1m rate=RATEr/s;
-    limit_conn_zone $binary_remote_addr zone=together:1m;
-    server {
-        listen AT;
-        location / {
-            ` + limits + `
-            proxy_pass http://BACKEND;
-        }
-    }
-}
-`, args: func(dir, _ string) []string { return []string{"-p", dir, "-c", "nginx.conf", "-e", "error.log"} }})
+	return fromRecipe(recipe{name: "nginx", install: "nginx-light", file: program.NginxFile,
+		config: program.Nginx{Listen: "AT", Service: "BACKEND", Rate: "RATEr/s", Location: limits}.Config(),
+		args:   func(dir, _ string) []string { return program.NginxArgs(dir) },
+	})
 }
 
 func varnish(denied string) starter {
