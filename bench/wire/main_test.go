@@ -32,8 +32,11 @@ func TestClientsAreCountedRight(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		got.took = 0
-		if want := (outcome{requests: jobs, done: jobs}); got != want {
+		want := outcome{requests: jobs, done: jobs, took: got.took}
+		if got.took >= answersWithin { // on a busy machine: an answer may have come too late
+			want.requests, want.broken = jobs+got.broken, got.broken
+		}
+		if got != want {
 			t.Errorf("%s, nothing wrong: got %+v, want %+v", c.name, got, want)
 		}
 	}
