@@ -29,6 +29,10 @@ type gate struct {
 	random  *rand.Rand
 	spread  spread
 	costs   []int64 // scratch
+
+	lease      *Lease // nil: nobody else decides
+	heldBudget int    // number of the budget that the next attempt waits for, from 1; 0: none
+	heldCost   int64  // what it needs of that
 }
 
 // A claim is a reservation from a budget of the gate's own.
@@ -51,6 +55,7 @@ const (
 	byCommons
 	byRate
 	byPace
+	byLease    // there is none that lets anything start
 	byResource // of the server's: no reason for attempts of others to wait
 )
 
@@ -58,8 +63,12 @@ const (
 // changes before. If nothing does, what the attempt needs of the commons is its own, and
 // it has to pass.
 func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duration) (h hold, wait time.Duration, budget int) {
+	g.heldBudget = 0
 	if g.circuit != nil && !g.circuit.Ready(now) {
 		return byCircuit, g.circuit.Wait(now), 0
+	}
+	if wait = g.leaseWait(now); wait > 0 {
+		return byLease, wait, 0
 	}
 	if wait = g.advice.Wait(now); g.told.Holds() {
 		wait = max(wait, g.truce.bound(now, g.told.WaitOfAll(now, g.expected(j))))
@@ -70,6 +79,7 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 	for i, b := range g.budgets {
 		if w := waitOf(&g.told, b, now, g.cost(j, b.Budget), g.expected(j)); w > wait {
 			h, wait, budget = byBudget, w, i
+			g.heldBudget, g.heldCost = i+1, g.cost(j, b.Budget)
 		}
 	}
 	if g.rate != nil {

@@ -138,6 +138,8 @@ func (d *Dispatcher) holder(held hold) controller.Hold {
 		return controller.HeldByRate
 	case byPace:
 		return controller.HeldByPace
+	case byLease:
+		return controller.HeldByLimit
 	}
 	if !d.slotFree() && d.wanted() {
 		return controller.HeldByLimit
