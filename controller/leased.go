@@ -5,12 +5,25 @@ import "time"
 // Leased is the policy of a throttle that is one of many under a common limit. It decides
 // nothing: the limit and the interval are those of the lease in force, and what comes of
 // attempts is kept as runs, for who decides. A package such as pacefleet does the rest.
-type Leased struct{}
+type Leased struct {
+	// Wake is sent to, if there is room, when an attempt ends with a sign of overload, and
+	// when what comes first after a lease with WakeWhenHeld holds an attempt up; nil: nobody
+	// wants to know.
+	Wake chan<- struct{}
+}
 
 // Start returns a law that waits for a lease.
-func (Leased) Start(b Bounds) (Law, Setting) {
-	l := &leased{setting: Setting{Limit: 1, Interval: b.MinInterval}}
+func (p Leased) Start(b Bounds) (Law, Setting) {
+	l := &leased{Leased: p, setting: Setting{Limit: 1, Interval: b.MinInterval}}
 	return l, l.setting
+}
+
+// Ring sends to Wake.
+func (p Leased) Ring() {
+	select {
+	case p.Wake <- struct{}{}:
+	default:
+	}
 }
 
 // A Run is attempts that ended alike, in few words.
@@ -20,7 +33,7 @@ type Run struct {
 	Start      time.Time     `json:"s"`           // when the first of them started
 	Last       time.Time     `json:"l,omitzero"`  // when the last of them started; zero: N is 1
 	Took       time.Duration `json:"t"`           // in the mean
-	InFlight   int           `json:"f"`           // in the mean, of this process
+	InFlight   int           `json:"f"`           // the sum of how many were in flight when each started, of this process
 	Tokens     int64         `json:"k,omitempty"` // in all
 	Attempt    int           `json:"a,omitempty"` // of its job
 	Final      bool          `json:"e,omitempty"`
@@ -36,6 +49,7 @@ const mostRuns = 64
 
 // leased is Leased at work.
 type leased struct {
+	Leased
 	setting Setting
 	runs    []Run
 }
@@ -45,6 +59,9 @@ func (l *leased) Next(_ time.Time, o Outcome) Setting {
 		Verdict: o.Verdict, N: 1, Start: o.Start, Took: o.Took, InFlight: o.InFlight, Tokens: o.Tokens,
 		Attempt: min(o.Attempt, 2), Final: o.Final, Own: o.Own, Paced: o.Paced, RetryAfter: o.RetryAfter,
 	})
+	if o.Overloads() {
+		l.Ring()
+	}
 	return l.setting
 }
 
@@ -80,7 +97,7 @@ func (r *Run) join(o Run) {
 		r.Start = o.Start
 	}
 	r.Took += (o.Took - r.Took) / time.Duration(r.N)
-	r.InFlight += (o.InFlight - r.InFlight) / r.N
+	r.InFlight += o.InFlight
 	r.Tokens += o.Tokens
 	r.RetryAfter = max(r.RetryAfter, o.RetryAfter)
 }
@@ -95,7 +112,7 @@ func (r Run) Outcomes(yield func(Outcome)) {
 	for i := range r.N {
 		yield(Outcome{
 			Verdict: r.Verdict, Final: r.Final, Attempt: r.Attempt, Own: r.Own, Paced: r.Paced,
-			Start: r.Start.Add(time.Duration(i) * gap), Took: r.Took, InFlight: r.InFlight,
+			Start: r.Start.Add(time.Duration(i) * gap), Took: r.Took, InFlight: (r.InFlight*(i+1))/r.N - r.InFlight*i/r.N,
 			Tokens: r.Tokens / int64(r.N), RetryAfter: r.RetryAfter,
 		})
 	}

@@ -31,8 +31,9 @@ type gate struct {
 	costs   []int64 // scratch
 
 	lease      *Lease // nil: nobody else decides
-	heldBudget int    // number of the budget that the next attempt waits for, from 1; 0: none
-	heldCost   int64  // what it needs of that
+	leased     controller.Leased
+	heldBudget int   // number of the budget that the next attempt waits for, from 1; 0: none
+	heldCost   int64 // what it needs of that
 }
 
 // A claim is a reservation from a budget of the gate's own.
@@ -479,7 +480,11 @@ func (g *gate) hintBudgets(now time.Time, h controller.Hint, m marks) (known boo
 // repace takes note of another interval. What gap attempts keep by themselves is
 // measured anew, lest it be one that we made.
 func (g *gate) repace(now time.Time, from, to time.Duration) {
-	g.pacer.Repace(now, to-from)
+	if g.lease != nil {
+		g.pacer.Rescale(now, from, to, g.random.Float64())
+	} else {
+		g.pacer.Repace(now, to-from)
+	}
 	g.gaps = controller.Gaps{}
 }
 

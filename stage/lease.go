@@ -18,6 +18,8 @@ type Lease struct {
 
 	PausedFor time.Duration // a server has asked one of the others for it
 	Until     time.Time     // nothing starts from then on
+
+	WakeWhenHeld bool // ring the policy's Wake once when something holds an attempt up
 }
 
 // Usage is what a throttle has done under its leases.
@@ -88,6 +90,9 @@ func (g *gate) lend(now time.Time, l Lease) (less bool) {
 	before := *g.lease
 	less = l.Setting.Limit < before.Setting.Limit || l.Until.Before(before.Until)
 	*g.lease = l
+	if before.Setting.Limit == 0 && l.Setting.Limit > 0 {
+		g.pacer.Delay(now, time.Duration(g.random.Float64()*float64(l.Setting.Interval)))
+	}
 	for i, w := range g.budgets {
 		was := w.Withheld()
 		g.lendBudget(i)
@@ -106,6 +111,14 @@ func (g *gate) lendBudget(i int) {
 		share = g.lease.Budgets[i]
 	}
 	g.budgets[i].Withhold(max(g.budgets[i].Tokens-share, 0))
+}
+
+// ringWhenHeld rings for who wants to know that an attempt is held up.
+func (g *gate) ringWhenHeld() {
+	if g.lease != nil && g.lease.WakeWhenHeld {
+		g.lease.WakeWhenHeld = false
+		g.leased.Ring()
+	}
 }
 
 // leaseWait is how long an attempt waits for a lease that nobody may ever give; the next one

@@ -70,8 +70,9 @@ func (g *gate) update(now time.Time, cfg Config) {
 // updateLease waits for a lease if the policy has become Leased, and for none any more if
 // it is another one.
 func (g *gate) updateLease(p controller.Policy) {
-	switch _, leased := p.(controller.Leased); {
-	case !leased:
+	leased, ok := p.(controller.Leased)
+	switch g.leased = leased; {
+	case !ok:
 		g.lease = nil
 		for _, w := range g.budgets {
 			w.Withhold(0)
