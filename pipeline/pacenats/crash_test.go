@@ -125,6 +125,7 @@ func (w *worker) kill() {
 // Workers are killed, the leader among them, and the server is started anew: each job has one
 // result in the end, and few were done twice.
 func TestKilledWorkersLoseNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s, err := pacenats.Serve(dir, "127.0.0.1:0")
 	if err != nil {

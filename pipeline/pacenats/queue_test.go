@@ -96,6 +96,7 @@ func work(t testing.TB, q *queue, n int, do pipeline.Work[int, string]) {
 
 // Each job gets one result, also one that is submitted again, and one that fails.
 func TestEachJobGetsOneResult(t *testing.T) {
+	t.Parallel()
 	q := openQueue(t, connect(t, serve(t).URL()), "jobs", pacenats.QueueOptions{})
 	added, err := q.Submit(t.Context(), count(300))
 	if err != nil || added != 300 {
@@ -137,6 +138,7 @@ func TestEachJobGetsOneResult(t *testing.T) {
 
 // A job that failed comes again after as long as Later says, and holds nothing meanwhile.
 func TestAFailedJobIsPutOff(t *testing.T) {
+	t.Parallel()
 	conn := connect(t, serve(t).URL())
 	q := openQueue(t, conn, "later", pacenats.QueueOptions{Later: func(_ error, starts int) time.Duration {
 		return time.Duration(3-starts) * 150 * time.Millisecond
@@ -170,6 +172,7 @@ func TestAFailedJobIsPutOff(t *testing.T) {
 
 // A job that has a result is not done again, however it comes back.
 func TestWhatIsStoredIsNotDoneAgain(t *testing.T) {
+	t.Parallel()
 	conn := connect(t, serve(t).URL())
 	q := openQueue(t, conn, "again", pacenats.QueueOptions{})
 	do := func(_ context.Context, in int) (string, error) { return "first", nil }
@@ -201,6 +204,7 @@ func TestWhatIsStoredIsNotDoneAgain(t *testing.T) {
 // Jobs that were taken and not begun when the throttle is closed are given back, and those that
 // were begun are finished.
 func TestCloseGivesBackWhatWasNotBegun(t *testing.T) {
+	t.Parallel()
 	q := openQueue(t, connect(t, serve(t).URL()), "close", pacenats.QueueOptions{})
 	if _, err := q.Submit(t.Context(), count(50)); err != nil {
 		t.Fatal(err)
@@ -235,6 +239,7 @@ func TestCloseGivesBackWhatWasNotBegun(t *testing.T) {
 }
 
 func TestWhatIsWrongWithAQueueIsSaid(t *testing.T) {
+	t.Parallel()
 	conn := connect(t, serve(t).URL())
 	ctx := t.Context()
 	for want, o := range map[string]pacenats.QueueOptions{

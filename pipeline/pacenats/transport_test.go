@@ -52,6 +52,7 @@ func until(t testing.TB, what string, ok func() bool) {
 
 // One of several transports leads, until it resigns or its term is over.
 func TestOneLeads(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	ctx := t.Context()
 	var all [3]*pacenats.Transport
@@ -105,6 +106,7 @@ func TestOneLeads(t *testing.T) {
 
 // When the connection of the leader is gone, another member leads, and work goes on.
 func TestWorkGoesOnWithoutTheLeader(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -158,6 +160,7 @@ func TestWorkGoesOnWithoutTheLeader(t *testing.T) {
 
 // After a restart of the server there is a leader again, and everybody goes on.
 func TestTheServerIsStartedAgain(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s, err := pacenats.Serve(dir, "127.0.0.1:0")
 	if err != nil {
@@ -185,6 +188,7 @@ func TestTheServerIsStartedAgain(t *testing.T) {
 }
 
 func TestWhatIsWrongIsSaid(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	conn := connect(t, s.URL())
 	ctx := t.Context()
