@@ -27,7 +27,7 @@ type options struct {
 func demo(args []string, stdout, stderr io.Writer) int {
 	var o options
 	f := flag.NewFlagSet("fleet", flag.ContinueOnError)
-	f.IntVar(&o.jobs, "n", 8000, "jobs")
+	f.IntVar(&o.jobs, "n", 12000, "jobs")
 	f.IntVar(&o.workers, "workers", 4, "worker processes")
 	f.Float64Var(&o.rate, "rate", 400, "requests per second that the service allows; nobody else knows it")
 	f.DurationVar(&o.kill, "kill", 4*time.Second, "how often a worker is killed, every other time the leader; 0: never")

@@ -74,16 +74,25 @@ func (w *worker) work(interrupt context.Context, stdout, stderr io.Writer) error
 	return errors.Join(err, member.Leave(run))
 }
 
-// ask is the work: one attempt at one job.
-func (w *worker) ask(ctx context.Context, p Place) (Day, error) {
+// ask is the work: one attempt at one job. A refusal is no reason to pause: this service says
+// a second, which is the least that Retry-After can say, where it means milliseconds.
+func (w *worker) ask(ctx context.Context, p Place) (day Day, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.service+service.Path+"?"+p.query(), nil)
 	if err != nil {
-		return Day{}, pipeline.Fatal(err)
+		return day, pipeline.Fatal(err)
 	}
-	return pacehttp.Attempt(nil, req, func(res *http.Response) (day Day, err error) {
-		err = json.NewDecoder(res.Body).Decode(&day)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
 		return day, err
-	})
+	}
+	defer res.Body.Close()
+	if res.StatusCode == http.StatusTooManyRequests {
+		return day, pipeline.Overloaded(errors.New(res.Status), 0)
+	}
+	if err := pacehttp.Check(res); err != nil {
+		return day, err
+	}
+	return day, json.NewDecoder(res.Body).Decode(&day)
 }
 
 // tell says each second how it goes, and ends the worker when nothing is left.
