@@ -70,9 +70,9 @@ func cluster(t *testing.T) (servers []*server.Server, urls string) {
 		})
 		servers, all = append(servers, s), append(all, s.ClientURL())
 	}
-	until(t, "the cluster has a leader", func() bool {
+	until(t, "the cluster has a leader, which knows all", func() bool {
 		for _, s := range servers {
-			if s.JetStreamIsLeader() {
+			if s.JetStreamIsLeader() && len(s.JetStreamClusterPeers()) == len(servers) {
 				return true
 			}
 		}

@@ -54,7 +54,8 @@ func crashQueue(ctx context.Context, conn *nats.Conn) (*queue, error) {
 // leads and how much it has begun.
 func child(url string) error {
 	ctx := context.Background()
-	conn, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	conn, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // the server is started anew, which it would print
 	if err != nil {
 		return err
 	}

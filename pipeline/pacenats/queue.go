@@ -81,7 +81,7 @@ func OpenQueue[In, Out any](ctx context.Context, conn *nats.Conn, name string, k
 	q := &Queue[In, Out]{QueueOptions: o.withDefaults(), key: key, conn: conn, js: js, prefix: "pacejobs." + name + "."}
 	q.jobs, err = makeStream(ctx, js, jetstream.StreamConfig{
 		Name:              "PACEJOBS_" + name,
-		Subjects:          []string{q.prefix + "job.*", q.prefix + "later.*"},
+		Subjects:          []string{q.prefix + "job", q.prefix + "later.*"},
 		Retention:         jetstream.WorkQueuePolicy,
 		AllowMsgSchedules: true,
 		AllowMsgTTL:       true,
@@ -128,11 +128,12 @@ func (o QueueOptions) withDefaults() QueueOptions {
 // measureSkew finds out by how much the server's clock differs, which is what decides when a
 // job that was put off is due.
 func (q *Queue[In, Out]) measureSkew(ctx context.Context) error {
+	before := time.Now() // so that what is put off comes rather too late than too early
 	info, err := q.jobs.Info(ctx)
 	if err != nil {
 		return explain(err)
 	}
-	if q.skew = info.TimeStamp.Sub(time.Now()); q.skew.Abs() > time.Minute {
+	if q.skew = info.TimeStamp.Sub(before); q.skew.Abs() > time.Minute {
 		q.Logger.Warn("paceline: the clock of the server differs from ours; its own is used", "by", q.skew)
 	}
 	return nil
@@ -180,7 +181,7 @@ func (q *Queue[In, Out]) Submit(ctx context.Context, jobs iter.Seq[In]) (added i
 		if err := settle(inFlight - 1); err != nil {
 			return added, err
 		}
-		f, err := q.js.PublishMsgAsync(&nats.Msg{Subject: q.prefix + "job." + id(key), Data: data}, jetstream.WithMsgID(id(key)))
+		f, err := q.js.PublishMsgAsync(&nats.Msg{Subject: q.prefix + "job", Data: data}, jetstream.WithMsgID(id(key)))
 		if err != nil {
 			return added, fmt.Errorf("job %s: %w", key, explain(err))
 		}

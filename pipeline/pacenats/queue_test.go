@@ -186,7 +186,7 @@ func TestWhatIsStoredIsNotDoneAgain(t *testing.T) {
 	}
 	for in := range 5 { // as if the server had forgotten the ids of messages, which it does
 		id := results(t, q)[strconv.Itoa(in)].Key
-		if _, err := js.Publish(t.Context(), "pacejobs.again.job.other"+id, []byte(id)); err != nil {
+		if _, err := js.Publish(t.Context(), "pacejobs.again.job", []byte(id)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -18,8 +18,8 @@ import (
 const consumerName = "workers"
 
 // storers is how many results are stored at once. Chosen: an answer of the server takes a
-// fraction of a millisecond, so that 64 of them are tens of thousands a second.
-const storers = 64
+// millisecond, or many where the machine is busy, so that 128 of them are tens of thousands a second.
+const storers = 128
 
 // fetchWait is how long the server may wait for a job, and so how long Work may take to end: what
 // it hands out to a request that nobody hears any more is lost until AckWait is over.
@@ -50,7 +50,7 @@ var (
 // returns the cause. If the server is away meanwhile, it waits for it.
 func (q *Queue[In, Out]) Work(ctx context.Context, t *pipeline.Throttle, work pipeline.Work[In, Out]) error {
 	c, err := q.jobs.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: consumerName, FilterSubject: q.prefix + "job.*", AckPolicy: jetstream.AckExplicitPolicy,
+		Durable: consumerName, FilterSubject: q.prefix + "job", AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: q.AckWait, MaxDeliver: -1, MaxAckPending: -1,
 	})
 	if err != nil {
@@ -177,7 +177,7 @@ func (q *Queue[In, Out]) settle(ctx context.Context, r pipeline.Result[*delivery
 	d := r.In
 	switch {
 	case errors.Is(r.Err, errEnded):
-		q.done(ctx, d)
+		q.done(d)
 	case errors.Is(r.Err, errStore):
 		q.Logger.Warn("paceline: job is given back", "key", d.key, "error", r.Err)
 		d.msg.NakWithDelay(time.Second)
@@ -189,7 +189,7 @@ func (q *Queue[In, Out]) settle(ctx context.Context, r pipeline.Result[*delivery
 		} else {
 			q.again(ctx, "store a result", func(ctx context.Context) error { return q.store(ctx, r) })
 		}
-		q.done(ctx, d)
+		q.done(d)
 	}
 }
 
@@ -226,18 +226,16 @@ func (q *Queue[In, Out]) putOff(ctx context.Context, d *delivery[In], wait time.
 	at := time.Now().Add(q.skew + wait).UTC().Format(time.RFC3339Nano)
 	_, err := q.js.PublishMsg(ctx, &nats.Msg{
 		Subject: q.prefix + "later." + id(d.key), Data: d.msg.Data(),
-		Header: nats.Header{"Nats-Schedule": {"@at " + at}, "Nats-Schedule-Target": {q.prefix + "job." + id(d.key)}},
+		Header: nats.Header{"Nats-Schedule": {"@at " + at}, "Nats-Schedule-Target": {q.prefix + "job"}},
 	})
 	return explain(err)
 }
 
-// done tells the server that a job is done, and waits until it knows: if that were lost, the
-// job would come again.
-func (q *Queue[In, Out]) done(ctx context.Context, d *delivery[In]) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), q.AckWait)
-	defer cancel()
-	if err := d.msg.DoubleAck(ctx); err != nil {
-		q.Logger.Warn("paceline: job is done, but the server may not know: it may come again and be dropped", "key", d.key, "error", err)
+// done tells the server that a job is done. If that is lost, the job comes again, and is
+// dropped because it has a result; to wait for an answer would take a third as long again.
+func (q *Queue[In, Out]) done(d *delivery[In]) {
+	if err := d.msg.Ack(); err != nil {
+		q.Logger.Warn("paceline: job is done, but the server does not know: it comes again and is dropped", "key", d.key, "error", err)
 	}
 }
 
