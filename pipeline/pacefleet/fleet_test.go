@@ -3,6 +3,7 @@ package pacefleet_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,12 @@ import (
 
 	"github.com/paceline-go/paceline/pipeline"
 	"github.com/paceline-go/paceline/pipeline/pacefleet"
+)
+
+// How many processes there are; more than by default take a while.
+var (
+	untold = flag.Int("untold", 8, "processes that find a rate")
+	told   = flag.Int("told", 30, "processes that keep to a budget")
 )
 
 func newPlant(rate, burst float64) *plant {
@@ -28,17 +35,17 @@ func measure(net *network, p *plant, d time.Duration) (accepted, refused, messag
 // Eight processes find a rate that nobody has told them, as one does, and share it evenly.
 func TestTheRateIsFoundForAllTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		net, p := newNetwork(), newPlant(500, 10)
-		all := startAll(t, net, p, 8, pipeline.Config{MaxConcurrency: 200, Retry: &pipeline.Retry{}})
+		net, p := newNetwork(), newPlant(500, max(10, float64(*untold)))
+		all := startAll(t, net, p, *untold, pipeline.Config{MaxConcurrency: max(200, 2**untold), Retry: &pipeline.Retry{}})
 		_, startup, _ := measure(net, p, 10*time.Second)
 		accepted, refused, messages := measure(net, p, 60*time.Second)
 		t.Logf("%.1f a second accepted, %.2f%% refused, %.2f%% in the first 10 s, Jain %.3f, %.2f messages a second and process",
-			accepted, 100*refused, 100*startup, p.jain(8), messages/8)
+			accepted, 100*refused, 100*startup, p.jain(*untold), messages/float64(*untold))
 		if accepted < 0.92*500 || // it is 95 to 99%; the schedule differs from run to run
-			refused > 0.01 || p.jain(8) < 0.95 {
+			refused > 0.01 || p.jain(*untold) < 0.95 {
 			t.Error("want at least 460 a second, at most 1% refused, Jain at least 0.95")
 		}
-		if messages > 10*8 {
+		if messages > 10*float64(*untold) {
 			t.Error("want at most 10 messages a second and process while the law tries things out")
 		}
 		stopAll(t, all)
@@ -53,16 +60,16 @@ func TestABudgetIsKeptByAllTogether(t *testing.T) {
 	}{
 		{8, pipeline.Budget{Tokens: 500, Window: time.Second, Requests: true}},
 		{8, pipeline.Budget{Tokens: 5000, Window: 20 * time.Second, Requests: true}},
-		{30, pipeline.Budget{Tokens: 500, Window: time.Second, Requests: true}},
+		{*told, pipeline.Budget{Tokens: 500, Window: time.Second, Requests: true}},
 	} {
 		t.Run(test.budget.Window.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				net, p := newNetwork(), newPlant(0, 0)
 				all := startAll(t, net, p, test.processes, pipeline.Config{
-					MaxConcurrency: 400, Policy: pipeline.Static{}, Budgets: []pipeline.Budget{test.budget},
+					MaxConcurrency: max(400, 2*test.processes), Policy: pipeline.Static{}, Budgets: []pipeline.Budget{test.budget},
 				})
 				window := test.budget.Window
-				time.Sleep(max(4*time.Second, window+window/4))
+				time.Sleep(max(10*time.Second, window+window/4))
 				p.forget()
 				before, _ := p.counts()
 				sent := net.messages()
@@ -76,8 +83,8 @@ func TestABudgetIsKeptByAllTogether(t *testing.T) {
 				if most := p.mostIn(window); most > int(test.budget.Tokens) {
 					t.Errorf("got %d in a window, want at most %d", most, test.budget.Tokens)
 				}
-				if used < 0.97 {
-					t.Errorf("got %.2f%% used, want at least 97%%", 100*used)
+				if used < 0.95 { // it is 97.7 to 99%; the schedule differs from run to run
+					t.Errorf("got %.2f%% used, want at least 95%%", 100*used)
 				}
 				stopAll(t, all)
 			})
