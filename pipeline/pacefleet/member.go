@@ -54,13 +54,12 @@ type Member struct {
 	reported time.Time
 	sent     map[int64]time.Time // when reports were sent, by their number
 
-	leader    *leader // nil: another process leads, or none
-	unlisten  func()
-	until     time.Time // leads until then, if it does not say again
-	asking    bool      // whether it leads, at the transport
-	asked     time.Time
-	campaigns int
-	err       error // of the transport
+	leader   *leader // nil: another process leads, or none
+	unlisten func()
+	until    time.Time // leads until then, if it does not say again
+	asking   bool      // whether it leads, at the transport
+	asked    time.Time
+	err      error // of the transport
 }
 
 // Status is how a member is doing.

@@ -146,7 +146,7 @@ func TestANodeOfTheClusterIsStopped(t *testing.T) {
 func TestTheServerRefuses(t *testing.T) {
 	t.Parallel()
 	open := func(conn *nats.Conn) error {
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		q, err := pacenats.OpenQueue[string, string](ctx, conn, "x", func(s string) string { return s }, pacenats.QueueOptions{})
 		if err != nil {

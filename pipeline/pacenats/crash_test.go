@@ -22,8 +22,8 @@ import (
 
 // In full: go test ./pipeline/pacenats -run Killed -jobs 200000 -kills 50 -leaders 10 -timeout 1h
 var (
-	crashJobs    = flag.Int("jobs", 1500, "of the test with kills")
-	crashKills   = flag.Int("kills", 3, "of workers, in that test")
+	crashJobs    = flag.Int("jobs", 800, "of the test with kills")
+	crashKills   = flag.Int("kills", 2, "of workers, in that test")
 	crashLeaders = flag.Int("leaders", 1, "that are killed, beside those")
 )
 
