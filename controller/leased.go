@@ -1,6 +1,9 @@
 package controller
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Leased is the policy of a throttle that is one of many under a common limit. It decides
 // nothing: the limit and the interval are those of the lease in force, and what comes of
@@ -105,14 +108,14 @@ func (r *Run) join(o Run) {
 // Outcomes calls yield with each attempt of the run, evenly spread over the time in which
 // they started.
 func (r Run) Outcomes(yield func(Outcome)) {
-	gap := time.Duration(0)
+	gap := 0.
 	if r.N > 1 {
-		gap = r.Last.Sub(r.Start) / time.Duration(r.N-1)
+		gap = float64(r.Last.Sub(r.Start)) / float64(r.N-1)
 	}
 	for i := range r.N {
 		yield(Outcome{
 			Verdict: r.Verdict, Final: r.Final, Attempt: r.Attempt, Own: r.Own, Paced: r.Paced,
-			Start: r.Start.Add(time.Duration(i) * gap), Took: r.Took, InFlight: (r.InFlight*(i+1))/r.N - r.InFlight*i/r.N,
+			Start: r.Start.Add(time.Duration(math.Round(float64(i) * gap))), Took: r.Took, InFlight: (r.InFlight*(i+1))/r.N - r.InFlight*i/r.N,
 			Tokens: r.Tokens / int64(r.N), RetryAfter: r.RetryAfter,
 		})
 	}

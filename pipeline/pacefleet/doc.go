@@ -27,7 +27,7 @@
 //
 // # What holds
 //
-//   - A budget is never exceeded, whoever dies or is cut off. One percent of it is never leased.
+//   - A budget is never exceeded, whichever process dies or is cut off. One percent of it is never leased.
 //   - When the leader is gone, another one leads within two seconds, with what was learned. For
 //     the two seconds after that, nobody gets more than it had.
 //   - The lease of a process that dies ends after two seconds. What it may have used of a budget
