@@ -24,7 +24,7 @@ const windowSteps = 128
 // A Window is a Budget at work. An attempt reserves what it is expected to use
 // before it starts, and settles for what it did use when it ends.
 //
-// In any span of Window, no more than Tokens are ever reserved. What was spent
+// In any span of Window, no more than Tokens, less what is withheld, are ever reserved. What was spent
 // comes back exactly Window after it was spent, or, when traffic is denser
 // than the window's steps, with the last spending of its step. Memory is
 // constant.
@@ -36,6 +36,8 @@ type Window struct {
 	first  int64     // number of the oldest step that still counts
 	next   int64     // number of the step to come
 	steps  [windowSteps + 2]spending
+
+	withheld int64 // of Tokens
 
 	folded, since int64 // an Update made one step, folded, of those from since on
 
@@ -62,20 +64,24 @@ type Reservation struct {
 func NewWindow(b Budget) *Window { return &Window{Budget: b} }
 
 // Wait returns how long it takes until n tokens are free, if nothing is settled
-// before. It is 0 when they are free now. n must not be above Tokens.
+// before. It is 0 when they are free now. n must not be above Tokens; if it is above what is
+// not withheld of them, the wait is a whole window.
 func (w *Window) Wait(now time.Time, n int64) time.Duration {
 	w.expire(now)
 	wait := time.Duration(0)
 	if w.told && n > w.left {
 		wait = w.until.Sub(now)
 	}
-	missing := n - (w.Tokens - w.used)
+	missing := n - (w.Tokens - w.withheld - w.used)
 	for i := w.first; i < w.next && missing > 0; i++ {
 		step := w.step(i)
 		missing -= step.tokens
 		if missing <= 0 {
 			wait = max(wait, step.last.Add(w.Window).Sub(now))
 		}
+	}
+	if missing > 0 {
+		wait = max(wait, w.Window)
 	}
 	return wait
 }
@@ -131,6 +137,13 @@ func (w *Window) Hint(now time.Time, remaining int64, reset time.Duration) {
 	w.hints++
 }
 
+// Withhold keeps n of the tokens from being used, or gives them back. What was reserved
+// stays.
+func (w *Window) Withhold(n int64) { w.withheld = n }
+
+// Withheld returns how many tokens are withheld.
+func (w *Window) Withheld() int64 { return w.withheld }
+
 // Update makes w the window of another budget, of which as much has been used.
 // In a window of another length that counts as used just now.
 func (w *Window) Update(now time.Time, b Budget) {
@@ -158,7 +171,7 @@ func (w *Window) Used(now time.Time) int64 {
 // Remaining returns how many tokens are free, 0 if more than all are used.
 func (w *Window) Remaining(now time.Time) int64 {
 	w.expire(now)
-	free := w.Tokens - w.used
+	free := w.Tokens - w.withheld - w.used
 	if w.told {
 		free = min(free, w.left)
 	}

@@ -90,6 +90,26 @@ func (p *Pacer) Repace(now time.Time, by time.Duration) {
 	}
 }
 
+// Rescale moves the next attempt as Repace does, but for one of many that get another
+// interval at the same time and must not all be due at once: what is left of the wait grows
+// or shrinks with the interval. Where there was no interval, random, in [0, 1), is the share
+// of the new one that is to be waited.
+func (p *Pacer) Rescale(now time.Time, from, to time.Duration, random float64) {
+	p.spare -= max(to-from, 0)
+	if from == 0 {
+		p.Delay(now, time.Duration(random*float64(to)))
+	} else if left := p.next.Sub(now); left > 0 {
+		p.next = now.Add(time.Duration(float64(left) * float64(to) / float64(from)))
+	}
+}
+
+// Delay has the next attempt wait at least so long.
+func (p *Pacer) Delay(now time.Time, wait time.Duration) {
+	if at := now.Add(wait); at.After(p.next) {
+		p.next = at
+	}
+}
+
 const (
 	// gapSpan is how many dispatches the gap is measured over, at least.
 	gapSpan = 64

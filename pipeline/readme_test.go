@@ -16,7 +16,7 @@ func TestReadmeShowsWhatCompiles(t *testing.T) {
 	}
 	var source []byte
 	for _, name := range []string{
-		"example_readme_test.go", "pacegrpc/example_test.go", "pacejournal/example_test.go", "pacepage/example_test.go", "paceterm/example_test.go",
+		"example_readme_test.go", "pacegrpc/example_test.go", "pacejournal/example_test.go", "pacenats/example_test.go", "pacepage/example_test.go", "paceterm/example_test.go",
 	} {
 		code, err := os.ReadFile(name)
 		if err != nil {

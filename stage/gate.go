@@ -29,6 +29,11 @@ type gate struct {
 	random  *rand.Rand
 	spread  spread
 	costs   []int64 // scratch
+
+	lease      *Lease // nil: nobody else decides
+	leased     controller.Leased
+	heldBudget int   // number of the budget that the next attempt waits for, from 1; 0: none
+	heldCost   int64 // what it needs of that
 }
 
 // A claim is a reservation from a budget of the gate's own.
@@ -51,6 +56,7 @@ const (
 	byCommons
 	byRate
 	byPace
+	byLease    // there is none that lets anything start
 	byResource // of the server's: no reason for attempts of others to wait
 )
 
@@ -58,8 +64,12 @@ const (
 // changes before. If nothing does, what the attempt needs of the commons is its own, and
 // it has to pass.
 func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duration) (h hold, wait time.Duration, budget int) {
+	g.heldBudget = 0
 	if g.circuit != nil && !g.circuit.Ready(now) {
 		return byCircuit, g.circuit.Wait(now), 0
+	}
+	if wait = g.leaseWait(now); wait > 0 {
+		return byLease, wait, 0
 	}
 	if wait = g.advice.Wait(now); g.told.Holds() {
 		wait = max(wait, g.truce.bound(now, g.told.WaitOfAll(now, g.expected(j))))
@@ -70,6 +80,7 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 	for i, b := range g.budgets {
 		if w := waitOf(&g.told, b, now, g.cost(j, b.Budget), g.expected(j)); w > wait {
 			h, wait, budget = byBudget, w, i
+			g.heldBudget, g.heldCost = i+1, g.cost(j, b.Budget)
 		}
 	}
 	if g.rate != nil {
@@ -469,7 +480,11 @@ func (g *gate) hintBudgets(now time.Time, h controller.Hint, m marks) (known boo
 // repace takes note of another interval. What gap attempts keep by themselves is
 // measured anew, lest it be one that we made.
 func (g *gate) repace(now time.Time, from, to time.Duration) {
-	g.pacer.Repace(now, to-from)
+	if g.lease != nil {
+		g.pacer.Rescale(now, from, to, g.random.Float64())
+	} else {
+		g.pacer.Repace(now, to-from)
+	}
 	g.gaps = controller.Gaps{}
 }
 

@@ -64,6 +64,26 @@ func (g *gate) update(now time.Time, cfg Config) {
 		g.rate.Update(now, *cfg.Rate)
 	}
 	g.updateCircuit(cfg.Breaker)
+	g.updateLease(cfg.Controller.Policy)
+}
+
+// updateLease waits for a lease if the policy has become Leased, and for none any more if
+// it is another one.
+func (g *gate) updateLease(p controller.Policy) {
+	leased, ok := p.(controller.Leased)
+	switch g.leased = leased; {
+	case !ok:
+		g.lease = nil
+		for _, w := range g.budgets {
+			w.Withhold(0)
+		}
+		return
+	case g.lease == nil:
+		g.lease = new(Lease)
+	}
+	for i := range g.budgets {
+		g.lendBudget(i)
+	}
 }
 
 // updateCircuit uses a former circuit again, since that tells attempts that began

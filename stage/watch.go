@@ -105,6 +105,9 @@ func (d *Dispatcher) watchHold(held hold, wait time.Duration) {
 	if !d.reporter.pending() { // else nobody has asked what does
 		d.status.HeldBy = d.holder(held)
 		d.spell.watch(d.now, held, wait)
+		if d.status.HeldBy != controller.HeldByNothing {
+			d.gate.ringWhenHeld()
+		}
 	}
 }
 
@@ -118,6 +121,7 @@ func (d *Dispatcher) countHold() {
 func (d *Dispatcher) heldSlot(j *Job) {
 	if d.status.HeldBy == controller.HeldByNothing && d.full.Load() {
 		d.status.HeldBy = controller.HeldByLimit
+		d.gate.ringWhenHeld()
 		if came := d.attempts.epoch.Add(j.taken); came.After(d.heldSince) {
 			d.heldSince = came
 		}
@@ -138,6 +142,8 @@ func (d *Dispatcher) holder(held hold) controller.Hold {
 		return controller.HeldByRate
 	case byPace:
 		return controller.HeldByPace
+	case byLease:
+		return controller.HeldByLimit
 	}
 	if !d.slotFree() && d.wanted() {
 		return controller.HeldByLimit
