@@ -172,13 +172,20 @@ func (p *pool) take() (j *Job, more bool) {
 	if p.halted.Load() {
 		return nil, false
 	}
-	return p.pop()
+	return p.popUnless(p.surplus)
 }
 
-func (p *pool) pop() (j *Job, more bool) {
+// surplus reports whether there are more workers than there may be.
+func (p *pool) surplus() bool { return p.alive.Load() > p.size.Load() }
+
+func (p *pool) pop() (j *Job, more bool) { return p.popUnless(func() bool { return false }) }
+
+// popUnless takes the oldest attempt out of the ring unless it is not to. That is asked after
+// looking at what is there: the pool may have been made smaller before that was handed over.
+func (p *pool) popUnless(not func() bool) (j *Job, more bool) {
 	for {
 		head, tail := p.head.Load(), p.tail.Load()
-		if head == tail {
+		if head == tail || not() {
 			return nil, false
 		}
 		j := p.ring[head&uint64(len(p.ring)-1)].Load()
@@ -244,7 +251,7 @@ func (p *pool) leave() bool {
 func (p *pool) rest() (j *Job, more bool) {
 	for {
 		p.idle.Add(1)
-		if p.empty() && p.alive.Load() <= p.size.Load() { // or else nobody may know of us
+		if p.empty() && !p.surplus() { // or else nobody may know of us
 			<-p.wake
 		}
 		p.idle.Add(-1)

@@ -407,3 +407,21 @@ func TestPoolIsMadeSmallerWithoutWaitingForItsWorkers(t *testing.T) {
 		c.dissolve()
 	})
 }
+
+// A worker that has found out that it may stay, and then looks for an attempt, must not take one
+// that was handed over after the pool had been made smaller in between: that would be one more
+// at once than is allowed.
+func TestPoolGivesNothingToAWorkerTooMany(t *testing.T) {
+	p := newPool(8, 8)
+	p.alive.Store(2)
+	p.size.Store(1)
+	p.put(good(1)[0])
+	p.publish()
+	if j, _ := p.take(); j != nil {
+		t.Error("one of two workers got an attempt, in a pool of one")
+	}
+	p.alive.Store(1)
+	if j, _ := p.take(); j == nil {
+		t.Error("the only worker got nothing")
+	}
+}
