@@ -46,7 +46,8 @@
 //
 // A failure that is no refusal is the job's by default: it uses up an attempt of the job
 // and moves nothing. Only first attempts count as signs, since a job that has failed once
-// may fail each time. surge treats failures as refusals while far more fail than usual.
+// may fail each time. surge treats failures as refusals while far more fail than usual,
+// until it turns out that as many fail with half the pressure.
 //
 // Each machine has a file of its own:
 //
@@ -64,7 +65,8 @@
 //   - stretch.go: from pause to pause, and whether the pressure was the reason
 //   - lean.go: what was accepted in the mean, windows that are used up included
 //   - price.go: how many refusals may be spent, and what a pause costs
-//   - surge.go: far more failures than usual
+//   - surge.go: far more failures than usual, and whether less pressure changes that
+//   - spell.go: a time in which much is refused whatever the pressure
 //   - outage.go and down.go: down, and back
 //   - quota.go: what a service gives by the minute, hour or day
 //   - queueing.go and crowd.go: attempts that wait for one another at the service
@@ -94,6 +96,12 @@
 // behind there, so what is still refused is chance. Once the share is known, several
 // refusals have to come together, and a trial holds only with evidence of its own. What was
 // lowered for chance is tried again.
+//
+// Spells. A service in trouble may refuse every second attempt for some seconds. A bucket
+// is empty when it refuses, so at a quarter of what was accepted since, it refuses nothing.
+// If a tenth or more is refused there all the same, it is a spell: what was in force before
+// the fall is in force again, and what is refused until it is over is chance. A surge of
+// failures is judged in the same way, by half the pressure.
 //
 // Blame. A refusal in a trial is put down to what was on trial. Outside of trials, it is
 // put down to what let the attempt through. If that was the pace, but refusals come time
@@ -167,8 +175,9 @@
 //     row are taken for one. More than a thousand cost much time; so do some dozens without
 //     Retry, when each attempt costs a job.
 //   - Take more than about 5% of refusals for chance. More is taken for pressure.
-//   - See through a burst in which half of everything is refused. It is taken for
-//     pressure too, and climbed back from within seconds.
+//   - See through a spell in which half of everything is refused, where refusals take as
+//     long as successes. It is taken for pressure, and climbed back from.
+//   - Make up soon for a start that was ended by a few refusals by chance.
 //
 // Sources: Wald, Sequential Tests of Statistical Hypotheses (1945), and Page, Continuous
 // Inspection Schemes (1954), for evidence; Cardwell et al., BBR (ACM Queue 14-5, 2016), and
