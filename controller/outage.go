@@ -22,6 +22,7 @@ type outage struct {
 	refusing bool    // it refuses, and does not fail
 	lastMiss float64 // start of the newest attempt that missed, or until when it said to be closed
 	sent     float64 // attempts a second before
+	returned int64   // number of the newest attempt when it was back last
 	asked    int     // jobs that had not failed before and that have asked whether it is back
 	costly   bool    // the last probe cost a job, or another of its attempts
 }
@@ -150,6 +151,23 @@ func (d *outage) probed(o *Outcome) {
 // over reports whether a success of an attempt that started then shows that the
 // service works again.
 func (d *outage) over(start float64) bool { return start >= d.lastMiss && start > d.since }
+
+const (
+	relapseAfter = 100 // attempts in which a service that is down again has hardly been back
+	relapseShare = 0.8 // of what was in force then
+)
+
+// back takes note that the service is back, and returns the share of what was in force before to
+// go on with. If it was back only a moment ago, it may have been that which took it down: a queue
+// that fills up slowly, until nobody gets an answer in time.
+func (d *outage) back(newest int64) float64 {
+	before := d.returned
+	d.returned = newest
+	if before > 0 && newest < before+relapseAfter {
+		return relapseShare
+	}
+	return 1
+}
 
 // end is the end of being down.
 func (d *outage) end() { d.is, d.misses, d.calm = false, 0, false }

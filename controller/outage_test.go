@@ -263,3 +263,66 @@ func TestSeekTakesAServiceForDownAlsoWhenFailuresHadBecomeMany(t *testing.T) {
 		t.Errorf("7 more failed, and nothing succeeded: %v, %v; want it taken for down", f.Setting, f.Reason)
 	}
 }
+
+// What was in force when it fell again at once may have been what took it down.
+func TestOutageComesBackWithLessIfItIsDownAgainSoon(t *testing.T) {
+	var d outage
+	for _, c := range []struct {
+		newest int64
+		share  float64
+	}{{50, 1}, {149, 0.8}, {248, 0.8}, {348, 1}, {447, 0.8}} {
+		if got := d.back(c.newest); got != c.share {
+			t.Errorf("back at number %d: with %v of what was in force, want %v", c.newest, got, c.share)
+		}
+	}
+}
+
+func TestSeekComesBackWithLessIfItIsDownAgainSoon(t *testing.T) {
+	for _, c := range []struct {
+		returned    int64
+		pace, slots float64
+	}{{0, 100, 11}, {199, 80, 8}, {150, 100, 11}} {
+		s := seekAtRest()
+		s.newest = attempt{250, 99}
+		s.outage = outage{is: true, since: 98, returned: c.returned, pressed: pressure{rate: 100, slots: 11}}
+		s.revive(attempt{250, 99})
+		if s.pace.works != c.pace || s.slots.works != c.slots || s.outage.returned != 250 {
+			t.Errorf("back at 250, before at %d: pace %v, limit %v; want %v, %v", c.returned, s.pace.works, s.slots.works, c.pace, c.slots)
+		}
+	}
+}
+
+// impatientPlant is a queue whose callers give up: what nobody waits for any more is worked on all
+// the same.
+type impatientPlant struct {
+	queuePlant
+	patience float64
+}
+
+func (p *impatientPlant) arrive(now float64) answer {
+	a := p.queuePlant.arrive(now)
+	if a.took > p.patience {
+		a.verdict, a.took = Overload, p.patience
+	}
+	return a
+}
+
+// TestSeekLearnsWhatTakesAServiceDown: a pace a little too fast fills up a queue slowly, until nobody gets
+// an answer in time. It came back with the same pace each time.
+func TestSeekLearnsWhatTakesAServiceDown(t *testing.T) {
+	sum, n := 0.0, seedsOf(8)
+	for seed := range n {
+		quick := manners{random: politely(seed).random, latency: 0.6, sigma: 0.07}
+		r := startRun(Seek{}, ample(8))
+		r.against(&impatientPlant{queuePlant{manners: quick, servers: 1}, 3.48}, 900)
+		got := 0.6 * float64(r.successes) / 900
+		t.Logf("seed %d: %.1f%%, %.1f%% wasted", seed, 100*got, 100*r.wasted())
+		sum += got
+		if r.fault != "" {
+			t.Error(r.fault)
+		}
+	}
+	if mean := sum / float64(n); mean < 0.7 {
+		t.Errorf("%.1f%% of what could be had in the mean, want 70%%", 100*mean)
+	}
+}
