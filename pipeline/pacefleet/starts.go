@@ -22,7 +22,7 @@ type started struct {
 // started before gets the number of the oldest.
 const remembered = 4096
 
-// note takes that n attempts have started by now, as far as is known.
+// note takes that n attempts have started by now, by what was heard.
 func (s *starts) note(now time.Time, n float64) {
 	if last := len(s.known) - 1; last >= 0 {
 		if !now.After(s.known[last].at) {

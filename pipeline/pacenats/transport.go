@@ -36,7 +36,7 @@ type Transport struct {
 	name   string // of this member, for the lease
 
 	mu  sync.Mutex // one Lead or Resign at a time
-	seq uint64     // of the lease in the stream, as far as is known
+	seq uint64     // of the lease in the stream, by what was heard last
 }
 
 var _ pacefleet.Transport = (*Transport)(nil)
