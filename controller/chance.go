@@ -23,7 +23,7 @@ type chance struct {
 	tried, trialMissed float64 // attempts in the trial, and those refused of them
 	late               float64 // weight of what was refused of attempts from before the last cut
 	e                  float64 // the share, as far as it is known
-	spell              float64 // the share in a spell under way; 0: there is none
+	brownout           float64 // the share in a brownout under way; 0: there is none
 }
 
 const (
@@ -41,8 +41,8 @@ const (
 	excess        = 0.05   // share that too much pressure refuses at least, for the weight of a refusal
 )
 
-// share returns the share that is refused by chance, and usual that outside of a spell.
-func (c *chance) share() float64 { return max(c.usual(), c.spell) }
+// share returns the share that is refused by chance, and usual that outside of a brownout.
+func (c *chance) share() float64 { return max(c.usual(), c.brownout) }
 func (c *chance) usual() float64 { return max(c.e, leastChance) }
 
 // accept and refuse count attempts outside of trials. The first ones after a change tell
@@ -58,7 +58,7 @@ func (c *chance) refuse(alone bool) {
 	if c.epoch++; c.epoch <= fresh {
 		return
 	}
-	if c.spell > 0 {
+	if c.brownout > 0 {
 		return
 	}
 	if alone && c.lowered {
@@ -70,7 +70,7 @@ func (c *chance) refuse(alone bool) {
 }
 
 func (c *chance) add(n float64) {
-	if c.spell > 0 {
+	if c.brownout > 0 {
 		return // that is not what is usual
 	}
 	if !c.lowered {

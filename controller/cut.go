@@ -13,7 +13,7 @@ func (s *seek) lower(a attempt, o *Outcome, n int) {
 	trial := l.trial > 0
 	failing := s.pace.inForce()
 	if !s.startup.on {
-		s.spell.begin(pressure{rate: s.pace.works, slots: s.slots.works, startup: s.startup}, s.price.bank, a)
+		s.brownout.begin(pressure{rate: s.pace.works, slots: s.slots.works, startup: s.startup}, s.price.bank, a)
 	}
 	s.recovery.excess, s.recovery.floor = leastExcess, 0
 	if s.pace.trial > 0 && !s.chance.known() {

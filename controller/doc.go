@@ -66,7 +66,7 @@
 //   - lean.go: what was accepted in the mean, windows that are used up included
 //   - price.go: how many refusals may be spent, and what a pause costs
 //   - surge.go: far more failures than usual, and whether less pressure changes that
-//   - spell.go: a time in which much is refused whatever the pressure
+//   - brownout.go: a time in which much is refused whatever the pressure
 //   - outage.go and down.go: down, and back
 //   - quota.go: what a service gives by the minute, hour or day
 //   - queueing.go and crowd.go: attempts that wait for one another at the service
@@ -97,9 +97,9 @@
 // refusals have to come together, and a trial holds only with evidence of its own. What was
 // lowered for chance is tried again.
 //
-// Spells. A service in trouble may refuse every second attempt for some seconds. A bucket
+// Brownouts. A service in trouble may refuse every second attempt for some seconds. A bucket
 // is empty when it refuses, so at a quarter of what was accepted since, it refuses nothing.
-// If a tenth or more is refused there all the same, it is a spell: what was in force before
+// If a tenth or more is refused there all the same, it is a brownout: what was in force before
 // the fall is in force again, and what is refused until it is over is chance. A surge of
 // failures is judged in the same way, by half the pressure.
 //
@@ -175,7 +175,7 @@
 //     row are taken for one. More than a thousand cost much time; so do some dozens without
 //     Retry, when each attempt costs a job.
 //   - Take more than about 5% of refusals for chance. More is taken for pressure.
-//   - See through a spell in which half of everything is refused, where refusals take as
+//   - See through a brownout in which half of everything is refused, where refusals take as
 //     long as successes. It is taken for pressure, and climbed back from.
 //   - Make up soon for a start that was ended by a few refusals by chance.
 //

@@ -90,7 +90,7 @@ func (s *seek) weigh(a attempt, o *Outcome) {
 		return min(float64(passed), max(a.start-begun, 0)*s.pace.inForce()+1)
 	}
 	if o.Verdict == Succeeded || o.Verdict == Overload {
-		s.spelled(a, float64(s.passed), float64(s.passed-passed))
+		s.weighBrownout(a, float64(s.passed), float64(s.passed-passed))
 	}
 	if passed <= 0 || s.outage.is {
 		return

@@ -70,7 +70,7 @@ type seek struct {
 	trip       roundTrip
 	descent    descent
 	lean       lean
-	spell      spell
+	brownout   brownout
 	stretches  stretches
 }
 

@@ -2,15 +2,15 @@ package controller
 
 import "math"
 
-// A spell is a time in which a service refuses a large share of attempts whatever the
+// A brownout is a time in which a service refuses a large share of attempts whatever the
 // pressure, because it has trouble of its own. (A hosted model answers 529 to every second
 // request for some seconds.)
 //
 // A bucket is empty when it refuses. So what is accepted from a refusal on is what it is
 // given, and when much less than that is sent, it refuses nothing. If it does, it is a
-// spell: what was in force before is in force again, and until fewer are refused, that
+// brownout: what was in force before is in force again, and until fewer are refused, that
 // share is taken for chance.
-type spell struct {
+type brownout struct {
 	from     pressure // before it was lowered; rate 0: it was not
 	bank     float64  // refusals that could be spent then
 	first    attempt  // that was refused
@@ -21,7 +21,7 @@ type spell struct {
 	since float64 // so little is sent that nothing should be refused; 0: it is more
 	low   seen    // attempts that started since
 
-	share float64 // refused in the spell under way; 0: there is none
+	share float64 // refused in the brownout under way; 0: there is none
 	began float64 // when that was noticed
 	over  float64 // weight of its being over
 }
@@ -32,29 +32,29 @@ type seen struct{ attempts, refused float64 }
 func (t *seen) share() float64 { return t.refused / max(t.attempts, 1) }
 
 const (
-	spellLow     = 0.25 // of what was accepted is little, since jobs differ
-	spellFew     = 8    // attempts accepted that say how many are in a second
-	spellEnough  = 16   // attempts that say what share is refused of little
-	spellLeast   = 0.1  // share that is more than chance
-	spellRun     = 7    // refusals one after another that are hardly chance
-	spellOver    = 5    // weight that shows that it is over
-	spellSpan    = 64   // attempts that the share is a mean of
-	spellLongest = 60   // seconds after which it has to be shown anew
-	spellGrowth  = 0.5  // of the trial before the next one, which then doubles the pace
-	spellCalm    = 32   // attempts accepted one after another after which it does not fall any more
+	brownoutLow     = 0.25 // of what was accepted is little, since jobs differ
+	brownoutFew     = 8    // attempts accepted that say how many are in a second
+	brownoutEnough  = 16   // attempts that say what share is refused of little
+	brownoutLeast   = 0.1  // share that is more than chance
+	brownoutRun     = 7    // refusals one after another that are hardly chance
+	brownoutOver    = 5    // weight that shows that it is over
+	brownoutSpan    = 64   // attempts that the share is a mean of
+	brownoutLongest = 60   // seconds after which it has to be shown anew
+	brownoutGrowth  = 0.5  // of the trial before the next one, which then doubles the pace
+	brownoutCalm    = 32   // attempts accepted one after another after which it does not fall any more
 )
 
 // begin takes note of what is in force before it is lowered, unless it is falling already.
-func (p *spell) begin(from pressure, bank float64, a attempt) {
+func (p *brownout) begin(from pressure, bank float64, a attempt) {
 	if p.from.rate == 0 {
-		*p = spell{from: from, bank: bank, first: a, share: p.share, began: p.began, over: p.over}
+		*p = brownout{from: from, bank: bank, first: a, share: p.share, began: p.began, over: p.over}
 	}
 }
 
 // add takes the attempts up to one, of which some were refused, while so many are sent in a
 // second.
-func (p *spell) add(a attempt, now, sent, attempts, refused float64) {
-	if sent > spellLow*p.given {
+func (p *brownout) add(a attempt, now, sent, attempts, refused float64) {
+	if sent > brownoutLow*p.given {
 		p.since = 0
 	} else if p.since == 0 {
 		p.since = now
@@ -67,57 +67,57 @@ func (p *spell) add(a attempt, now, sent, attempts, refused float64) {
 		if p.calm += attempts; refused > 0 {
 			p.calm = 0
 		}
-		if p.calm >= spellCalm {
+		if p.calm >= brownoutCalm {
 			p.from.rate = 0
 		}
 		p.accepted += attempts - refused
-		if passed := a.start - p.first.start; refused > 0 && p.accepted >= spellFew && passed > 0 {
+		if passed := a.start - p.first.start; refused > 0 && p.accepted >= brownoutFew && passed > 0 {
 			p.given = max(p.given, p.accepted/passed)
 		}
 	}
 }
 
-// ends takes attempts of a spell under way, and reports whether they show that it is over,
+// ends takes attempts of a brownout under way, and reports whether they show that it is over,
 // with a share by chance e outside of it.
-func (p *spell) ends(e, attempts, refused float64) bool {
-	n := min(attempts, spellSpan)
-	p.share = settle(p.share + n/spellSpan*(refused/attempts-p.share))
+func (p *brownout) ends(e, attempts, refused float64) bool {
+	n := min(attempts, brownoutSpan)
+	p.share = settle(p.share + n/brownoutSpan*(refused/attempts-p.share))
 	p.over += (attempts-refused)*math.Log((1-e)/(1-p.share)) + refused*math.Log(e/p.share)
 	p.over = max(p.over, 0)
-	return p.over >= spellOver || p.share <= 2*e
+	return p.over >= brownoutOver || p.share <= 2*e
 }
 
-// spelled takes the attempts up to one, of which some were refused. Where refusals come no
+// weighBrownout takes the attempts up to one, of which some were refused. Where refusals come no
 // sooner than successes, it is not known in time what was accepted; and who says when to come
 // again does not refuse by chance.
-func (s *seek) spelled(a attempt, attempts, refused float64) {
-	p := &s.spell
+func (s *seek) weighBrownout(a attempt, attempts, refused float64) {
+	p := &s.brownout
 	if attempts == 0 {
 		return
 	}
 	if p.share > 0 {
-		if p.ends(s.chance.usual(), attempts, refused) || s.now > p.began+spellLongest {
+		if p.ends(s.chance.usual(), attempts, refused) || s.now > p.began+brownoutLongest {
 			p.share = 0
 			s.chance.changed(false)
 		}
-		s.chance.spell = p.share
+		s.chance.brownout = p.share
 	}
 	if p.from.rate == 0 || s.outage.is || !s.trip.quickRefusals() || s.price.pause.n > 0 {
 		return
 	}
 	p.add(a, s.now, min(s.pace.inForce(), s.slots.inForce()/max(s.trip.success.value, instant)), attempts, refused)
 	switch {
-	case len(s.delivery.run()) >= spellRun:
+	case len(s.delivery.run()) >= brownoutRun:
 		p.low = seen{} // nothing at all is given: it may be a window that is used up
-	case p.low.attempts < spellEnough:
-	case p.low.share() >= spellLeast:
+	case p.low.attempts < brownoutEnough:
+	case p.low.share() >= brownoutLeast:
 		s.restore(p.from)
 		s.price.bank = max(s.price.bank, p.bank)
-		*p = spell{share: p.low.share(), began: s.now}
-		s.chance.spell = p.share
+		*p = brownout{share: p.low.share(), began: s.now}
+		s.chance.brownout = p.share
 	default: // it was the pressure, or it is over: in any case, what failed says little
 		s.pace.cancel(s.now)
-		s.pace.fails, s.pace.growth = math.Inf(1), spellGrowth
+		s.pace.fails, s.pace.growth = math.Inf(1), brownoutGrowth
 		p.from.rate = 0
 	}
 }

@@ -3,8 +3,8 @@ package controller
 import "testing"
 
 // A bucket is empty when it refuses, so from then on it gives no more than its rate.
-func TestSpellCountsWhatIsAcceptedFromARefusalOn(t *testing.T) {
-	p := spell{}
+func TestBrownoutCountsWhatIsAcceptedFromARefusalOn(t *testing.T) {
+	p := brownout{}
 	p.begin(calm, 5, attempt{100, 10})
 	p.add(attempt{107, 10.1}, 10.1, 100, 7, 1)
 	if p.given != 0 {
@@ -21,8 +21,8 @@ func TestSpellCountsWhatIsAcceptedFromARefusalOn(t *testing.T) {
 	}
 }
 
-func TestSpellIsJudgedByLittleOfWhatWasAccepted(t *testing.T) {
-	p := spell{from: calm, first: attempt{100, 10}, accepted: 8, given: 40}
+func TestBrownoutIsJudgedByLittleOfWhatWasAccepted(t *testing.T) {
+	p := brownout{from: calm, first: attempt{100, 10}, accepted: 8, given: 40}
 	p.add(attempt{120, 11}, 11, 10.1, 1, 1)
 	if p.since != 0 {
 		t.Fatalf("since %v at a little more than a quarter", p.since)
@@ -40,10 +40,10 @@ func TestSpellIsJudgedByLittleOfWhatWasAccepted(t *testing.T) {
 	}
 }
 
-func TestSpellRemembersWhatWasInForceWhileItFalls(t *testing.T) {
+func TestBrownoutRemembersWhatWasInForceWhileItFalls(t *testing.T) {
 	high, low := pressure{rate: 100, slots: 10}, pressure{rate: 50, slots: 10}
 	for calm, want := range map[float64]float64{31: 100, 32: 50} {
-		p := spell{share: 0.4, began: 7, over: 2}
+		p := brownout{share: 0.4, began: 7, over: 2}
 		p.begin(high, 5, attempt{100, 10})
 		p.add(attempt{132, 11}, 11, 100, calm, 0)
 		p.begin(low, 4, attempt{133, 20})
@@ -51,19 +51,19 @@ func TestSpellRemembersWhatWasInForceWhileItFalls(t *testing.T) {
 			t.Errorf("after %v accepted: %+v, want %v/s", calm, p, want)
 		}
 	}
-	p := spell{from: calm, calm: 31}
+	p := brownout{from: calm, calm: 31}
 	p.add(attempt{132, 11}, 11, 100, 5, 1)
 	if p.add(attempt{150, 12}, 12, 100, 31, 0); p.from.rate == 0 {
 		t.Error("what was accepted before a refusal was counted")
 	}
-	p = spell{from: calm, given: 400}
+	p = brownout{from: calm, given: 400}
 	if p.add(attempt{150, 12}, 12, 100, 50, 0); p.from.rate == 0 {
 		t.Error("it was forgotten at little pressure, where it is to be judged")
 	}
 }
 
-func TestSpellIsOverAfterAFewSuccesses(t *testing.T) {
-	p := spell{share: 0.5}
+func TestBrownoutIsOverAfterAFewSuccesses(t *testing.T) {
+	p := brownout{share: 0.5}
 	n := 0
 	for !p.ends(0.01, 1, 0) {
 		n++
@@ -71,7 +71,7 @@ func TestSpellIsOverAfterAFewSuccesses(t *testing.T) {
 	if n < 6 || n > 12 {
 		t.Errorf("over after %d successes in a row, want eight or so", n+1)
 	}
-	p = spell{share: 0.5}
+	p = brownout{share: 0.5}
 	for i := range 10000 {
 		if p.ends(0.01, 2, 1) {
 			t.Fatalf("over after %d attempts of which half are refused", 2*i)
@@ -80,34 +80,34 @@ func TestSpellIsOverAfterAFewSuccesses(t *testing.T) {
 	if p.share < 0.45 || p.share > 0.55 {
 		t.Errorf("a share of %v, want a half", p.share)
 	}
-	p = spell{share: 0.021}
+	p = brownout{share: 0.021}
 	if p.ends(0.01, 1, 1) || !p.ends(0.03, 1, 1) {
 		t.Error("want it over at twice the usual share")
 	}
 }
 
-// spelling has a pace of 100/s that was lowered to 20 in the last second.
-func spelling() *seek {
+// inBrownout has a pace of 100/s that was lowered to 20 in the last second.
+func inBrownout() *seek {
 	s := seekAtRest()
 	s.trip.refusal = mean{10, 0.01}
 	s.pace.works, s.pace.fails, s.price.bank = 10, 11, 1
-	s.spell = spell{from: calm, bank: 30, first: attempt{50, 98}, accepted: 8, given: 60, since: 98.5}
+	s.brownout = brownout{from: calm, bank: 30, first: attempt{50, 98}, accepted: 8, given: 60, since: 98.5}
 	return s
 }
 
-func TestWhatWasInForceComesBackInASpell(t *testing.T) {
-	s := spelling()
+func TestWhatWasInForceComesBackInABrownout(t *testing.T) {
+	s := inBrownout()
 	for i := range 16 {
 		if s.pace.works != 10 {
 			t.Fatalf("after %d attempts: pace %v", i, s.pace.works)
 		}
-		s.spelled(attempt{int64(60 + i), 99}, 1, float64(i%8/7)) // two of sixteen
+		s.weighBrownout(attempt{int64(60 + i), 99}, 1, float64(i%8/7)) // two of sixteen
 	}
 	if s.pace.works != calm.rate || s.pace.known() || s.price.bank != 30 || s.reason != ReasonChance {
 		t.Errorf("pace %+v, %v in the bank, %v; want it as before", s.pace, s.price.bank, s.reason)
 	}
-	if s.spell.share != 0.125 || s.chance.share() != 0.125 || s.spell.began != 100 || s.spell.from.rate != 0 {
-		t.Errorf("%+v, chance %v; want an eighth", s.spell, s.chance.share())
+	if s.brownout.share != 0.125 || s.chance.share() != 0.125 || s.brownout.began != 100 || s.brownout.from.rate != 0 {
+		t.Errorf("%+v, chance %v; want an eighth", s.brownout, s.chance.share())
 	}
 	s.chance.attempts, s.chance.refused = 500, 5
 	for range 100 {
@@ -115,58 +115,58 @@ func TestWhatWasInForceComesBackInASpell(t *testing.T) {
 		s.chance.accept(10)
 	}
 	if s.chance.attempts != 500 || s.chance.refused != 5 {
-		t.Errorf("%+v: a spell is not what is usual", s.chance)
+		t.Errorf("%+v: a brownout is not what is usual", s.chance)
 	}
 	s.constraint.seen = 50
 	if s.try(); s.pace.trial != 0 || s.slots.trial != 0 {
-		t.Error("a trial in a spell")
+		t.Error("a trial in a brownout")
 	}
 	s.now = 160.1
-	if s.spelled(attempt{200, 160}, 1, 1); s.spell.share != 0 || s.chance.share() > 0.02 {
-		t.Errorf("after a minute: %+v, chance %v; want it to be shown anew", s.spell, s.chance.share())
+	if s.weighBrownout(attempt{200, 160}, 1, 1); s.brownout.share != 0 || s.chance.share() > 0.02 {
+		t.Errorf("after a minute: %+v, chance %v; want it to be shown anew", s.brownout, s.chance.share())
 	}
 }
 
 func TestWhatFailedIsForgottenIfNothingIsRefusedAtLittle(t *testing.T) {
-	s := spelling()
+	s := inBrownout()
 	for i := range 16 {
-		s.spelled(attempt{int64(60 + i), 99}, 1, float64(i/15)) // one
+		s.weighBrownout(attempt{int64(60 + i), 99}, 1, float64(i/15)) // one
 	}
-	if s.pace.works != 10 || s.pace.known() || s.pace.next(1000) != 20 || s.spell.from.rate != 0 || s.spell.share != 0 {
-		t.Errorf("pace %+v, %+v; want it to double", s.pace, s.spell)
+	if s.pace.works != 10 || s.pace.known() || s.pace.next(1000) != 20 || s.brownout.from.rate != 0 || s.brownout.share != 0 {
+		t.Errorf("pace %+v, %+v; want it to double", s.pace, s.brownout)
 	}
 }
 
-func TestASpellIsNotJudgedWhereItIsNotKnownWhatWasAccepted(t *testing.T) {
+func TestABrownoutIsNotJudgedWhereItIsNotKnownWhatWasAccepted(t *testing.T) {
 	for name, change := range map[string]func(*seek){
 		"slow refusals":  func(s *seek) { s.trip.refusal = mean{10, 0.09} },
 		"pauses":         func(s *seek) { s.price.pause = mean{1, 1} },
 		"down":           func(s *seek) { s.outage.is = true },
-		"nothing passed": func(s *seek) { s.spell.low = seen{15, 9} },
+		"nothing passed": func(s *seek) { s.brownout.low = seen{15, 9} },
 	} {
-		s := spelling()
+		s := inBrownout()
 		change(s)
 		for range 16 {
 			if name == "nothing passed" {
-				s.spelled(attempt{60, 99}, 0, 0)
+				s.weighBrownout(attempt{60, 99}, 0, 0)
 			} else {
-				s.spelled(attempt{60, 99}, 1, 1)
+				s.weighBrownout(attempt{60, 99}, 1, 1)
 			}
 		}
-		if s.pace.works != 10 || s.spell.share != 0 {
-			t.Errorf("%s: pace %v, %+v", name, s.pace.works, s.spell)
+		if s.pace.works != 10 || s.brownout.share != 0 {
+			t.Errorf("%s: pace %v, %+v", name, s.pace.works, s.brownout)
 		}
 	}
 }
 
-func TestASpellIsNotAWindowThatIsUsedUp(t *testing.T) {
-	s := spelling()
+func TestABrownoutIsNotAWindowThatIsUsedUp(t *testing.T) {
+	s := inBrownout()
 	for i := range 7 {
 		s.delivery.add(refusal{int64(60 + i), 99, 99, 0, false})
 	}
-	s.spell.low = seen{15, 9}
-	if s.spelled(attempt{66, 99}, 1, 1); s.pace.works != 10 || s.spell.low.attempts != 0 {
-		t.Errorf("pace %v, %+v after seven in a row; want it to be judged anew", s.pace.works, s.spell.low)
+	s.brownout.low = seen{15, 9}
+	if s.weighBrownout(attempt{66, 99}, 1, 1); s.pace.works != 10 || s.brownout.low.attempts != 0 {
+		t.Errorf("pace %v, %+v after seven in a row; want it to be judged anew", s.pace.works, s.brownout.low)
 	}
 }
 
