@@ -205,3 +205,17 @@ func TestSeekIsNotSlowedByBurstsInWhichHalfIsRefused(t *testing.T) {
 		t.Errorf("%.1f%% of what could be had in the mean, want 77%%", 100*mean)
 	}
 }
+
+func TestWhatIsRestoredLaterIsWithinNewBounds(t *testing.T) {
+	s := seekAtRest()
+	before := pressure{rate: 100, slots: 50}
+	s.descent.from, s.outage.pressed, s.surge.from, s.brownout.from = before, before, before, before
+	s.Update(Seek{}, ample(20))
+	for name, p := range map[string]pressure{
+		"descent": s.descent.from, "outage": s.outage.pressed, "surge": s.surge.from, "brownout": s.brownout.from,
+	} {
+		if p.slots != 20 || p.rate != 100 {
+			t.Errorf("%s: %+v, want 20 at once at most", name, p)
+		}
+	}
+}

@@ -47,8 +47,9 @@ func (s *seek) Update(p Policy, b Bounds) (Setting, bool) {
 	s.bound(b)
 	s.slots.clamp(1, float64(b.MaxLimit))
 	s.pace.clamp(s.slowest, s.fastest)
-	s.descent.from.slots = min(s.descent.from.slots, float64(b.MaxLimit)) // what is restored later has to be within them, too
-	s.outage.pressed.slots = min(s.outage.pressed.slots, float64(b.MaxLimit))
+	for _, later := range []*pressure{&s.descent.from, &s.outage.pressed, &s.surge.from, &s.brownout.from} {
+		later.slots = min(later.slots, float64(b.MaxLimit)) // what is restored has to be within them, too
+	}
 	s.reason = ReasonUpdate
 	s.keepWithin()
 	s.last = s.setting()
