@@ -37,6 +37,7 @@ const (
 	brownoutEnough  = 16   // attempts that say what share is refused of little
 	brownoutLeast   = 0.1  // share that is more than chance
 	brownoutRun     = 7    // refusals one after another that are hardly chance
+	brownoutMost    = 0.95 // share at most, so that a success has a finite weight
 	brownoutOver    = 5    // weight that shows that it is over
 	brownoutSpan    = 64   // attempts that the share is a mean of
 	brownoutLongest = 60   // seconds after which it has to be shown anew
@@ -81,7 +82,7 @@ func (p *brownout) add(a attempt, now, sent, attempts, refused float64) {
 // with a share by chance e outside of it.
 func (p *brownout) ends(e, attempts, refused float64) bool {
 	n := min(attempts, brownoutSpan)
-	p.share = settle(p.share + n/brownoutSpan*(refused/attempts-p.share))
+	p.share = min(settle(p.share+n/brownoutSpan*(refused/attempts-p.share)), brownoutMost)
 	p.over += (attempts-refused)*math.Log((1-e)/(1-p.share)) + refused*math.Log(e/p.share)
 	p.over = max(p.over, 0)
 	return p.over >= brownoutOver || p.share <= 2*e

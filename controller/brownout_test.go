@@ -80,6 +80,13 @@ func TestBrownoutIsOverAfterAFewSuccesses(t *testing.T) {
 	if p.share < 0.45 || p.share > 0.55 {
 		t.Errorf("a share of %v, want a half", p.share)
 	}
+	p = brownout{share: 1}
+	for range 1000 {
+		p.ends(0.01, 1, 1)
+	}
+	if p.share != 0.95 || p.over != 0 {
+		t.Errorf("%+v when all are refused, want a share of 0.95 that a success can end", p)
+	}
 	p = brownout{share: 0.021}
 	if p.ends(0.01, 1, 1) || !p.ends(0.03, 1, 1) {
 		t.Error("want it over at twice the usual share")
