@@ -36,7 +36,7 @@ func (s *seek) look() {
 	}
 	r.review = 0
 	if p := s.outage.pressed; p.proven && s.delivery.solid(s.recovery.excess) && s.pace.trial == 0 && s.slots.trial == 0 {
-		share := s.outage.back(s.newest.seq)
+		share := s.outage.back(s.newest.seq, s.trip.waits())
 		s.pace.works, s.slots.works = max(share*p.rate, s.pace.works), max(math.Floor(share*p.slots), s.slots.works)
 		s.pace.overtaken()
 		s.slots.overtaken()

@@ -158,12 +158,12 @@ const (
 )
 
 // back takes note that the service is back, and returns the share of what was in force before to
-// go on with. If it was back only a moment ago, it may have been that which took it down: a queue
-// that fills up slowly, until nobody gets an answer in time.
-func (d *outage) back(newest int64) float64 {
+// go on with. If it was back only a moment ago, and those that it refused had waited, it may have
+// been that which took it down: a queue that fills up slowly, until nobody gets an answer in time.
+func (d *outage) back(newest int64, waited bool) float64 {
 	before := d.returned
 	d.returned = newest
-	if before > 0 && newest < before+relapseAfter {
+	if waited && before > 0 && newest < before+relapseAfter {
 		return relapseShare
 	}
 	return 1

@@ -271,9 +271,16 @@ func TestOutageComesBackWithLessIfItIsDownAgainSoon(t *testing.T) {
 		newest int64
 		share  float64
 	}{{50, 1}, {149, 0.8}, {248, 0.8}, {348, 1}, {447, 0.8}} {
-		if got := d.back(c.newest); got != c.share {
+		if got := d.back(c.newest, true); got != c.share {
 			t.Errorf("back at number %d: with %v of what was in force, want %v", c.newest, got, c.share)
 		}
+	}
+}
+
+func TestOutageComesBackWithAllIfNobodyHadWaited(t *testing.T) {
+	d := outage{returned: 50}
+	if got := d.back(60, false); got != 1 || d.returned != 60 {
+		t.Errorf("back at 60 with %v of what was in force, noted at %d", got, d.returned)
 	}
 }
 
@@ -284,6 +291,7 @@ func TestSeekComesBackWithLessIfItIsDownAgainSoon(t *testing.T) {
 	}{{0, 100, 11}, {199, 80, 8}, {150, 100, 11}} {
 		s := seekAtRest()
 		s.newest = attempt{250, 99}
+		s.trip.refusal = mean{10, 0.121} // successes take 0.1
 		s.outage = outage{is: true, since: 98, returned: c.returned, pressed: pressure{rate: 100, slots: 11}}
 		s.revive(attempt{250, 99})
 		if s.pace.works != c.pace || s.slots.works != c.slots || s.outage.returned != 250 {

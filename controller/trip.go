@@ -22,6 +22,12 @@ func (t *roundTrip) quickRefusals() bool {
 	return t.refusal.n > 0 && t.refusal.value < t.success.value/4
 }
 
+// longWaits is how many times longer than successes refusals take where callers give up.
+const longWaits = 1.2
+
+// waits reports whether attempts that were refused had waited for long before.
+func (t *roundTrip) waits() bool { return t.refusal.value > longWaits*t.success.value }
+
 // instant is a latency, in seconds, below which a few divisions would cost more than an
 // attempt does.
 const instant = 10e-6
