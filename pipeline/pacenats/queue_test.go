@@ -201,6 +201,36 @@ func TestWhatIsStoredIsNotDoneAgain(t *testing.T) {
 	}
 }
 
+// A job that a second process has begun, because the server took the first one for dead, gets the
+// result of the first that ends: the second may be killed before it has one.
+func TestAResultIsStoredThoughAnotherHasBegun(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, serve(t).URL())
+	q := openQueue(t, conn, "slow", pacenats.QueueOptions{})
+	if _, err := q.Submit(t.Context(), count(1)); err != nil {
+		t.Fatal(err)
+	}
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	work(t, q, 1, func(ctx context.Context, in int) (string, error) {
+		records, err := js.Stream(ctx, "PACERECORDS_slow")
+		if err != nil {
+			return "", err
+		}
+		begun, err := records.GetMsg(ctx, 1)
+		if err != nil {
+			return "", err
+		}
+		_, err = js.Publish(ctx, begun.Subject, []byte(strings.Replace(string(begun.Data), `"starts":1`, `"starts":2`, 1)))
+		return "first", err
+	})
+	if all := results(t, q); len(all) != 1 || all["0"].Err != nil || all["0"].Out != "first" || all["0"].Starts != 2 {
+		t.Errorf("got %+v, want the result of the one that ended, and that it was begun twice", all)
+	}
+}
+
 // Jobs that were taken and not begun when the throttle is closed are given back, and those that
 // were begun are finished.
 func TestCloseGivesBackWhatWasNotBegun(t *testing.T) {

@@ -200,8 +200,9 @@ func (q *Queue[In, Out]) later(err error, starts int) time.Duration {
 	return q.Later(err, starts)
 }
 
-// store stores a result in place of the record that the job was begun. If that is there no
-// more, another process has the job, or has stored its result.
+// store stores a result in place of the record that the job was begun. If another process has
+// begun it meanwhile, the result goes in place of that: to leave it to the other one would lose
+// the job if that process dies, because the caller tells the server that the job is done.
 func (q *Queue[In, Out]) store(ctx context.Context, r pipeline.Result[*delivery[In], Out]) error {
 	rec := record{Key: r.In.key, Starts: r.In.starts, Ended: true, In: r.In.msg.Data()}
 	out, err := json.Marshal(r.Out)
@@ -213,10 +214,16 @@ func (q *Queue[In, Out]) store(ctx context.Context, r pipeline.Result[*delivery[
 	default:
 		rec.Out = out
 	}
-	if _, err = q.put(ctx, rec, r.In.seq); errors.Is(err, errOther) {
-		return nil
+	for seq := r.In.seq; ; {
+		if _, err = q.put(ctx, rec, seq); !errors.Is(err, errOther) {
+			return err
+		}
+		var now record
+		if now, seq, err = q.get(ctx, r.In.key); err != nil || now.Ended {
+			return err
+		}
+		rec.Starts = now.Starts
 	}
-	return err
 }
 
 // putOff publishes the job for later, by the clock of the server, on a subject that no
