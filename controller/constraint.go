@@ -51,3 +51,10 @@ func (c *constraint) rate() float64 {
 	}
 	return 0
 }
+
+// clumped reports whether no more have started than may be in flight, which was the most: they
+// may have started together, one after another as fast as the pace allows, and the next only
+// when those have ended. Then their rate says nothing of how many start in a second.
+func (c *constraint) clumped(limit float64) bool {
+	return float64(c.peak) > limit-1 && float64(c.newest.seq-c.first.seq) < limit
+}

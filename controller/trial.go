@@ -123,7 +123,7 @@ const heldUp = 0.85
 func (s *seek) beginTrial() {
 	sent := s.constraint.rate()
 	switch {
-	case sent > heldUp*s.pace.works:
+	case sent > heldUp*s.pace.works && !s.constraint.clumped(s.slots.works):
 		s.tryPace()
 	case float64(s.constraint.peak) > s.slots.works-1 && s.now >= s.rests(&s.slots):
 		s.trySlots()
