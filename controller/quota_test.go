@@ -173,3 +173,27 @@ func TestQuotaAtTheTurnOfAWindow(t *testing.T) {
 		}
 	}
 }
+
+// A service that refuses for longer than it gave has a window that is used up: what it gave in the
+// mean is the rate to come back with. One that gave for longer was stalled.
+func TestAWindowThatIsUsedUpIsComeBackToWithWhatItGives(t *testing.T) {
+	for _, test := range []struct{ closes, back, want float64 }{
+		{22, 30, 700. / 10},   // gave for 2 s, refused for 8
+		{28, 32, calm.rate},   // gave for 8 s, refused for 4
+		{22, 30, 20. / 10},    // gave little
+		{20.3, 21, calm.rate}, // gave more in the mean than what was in force
+	} {
+		var d quotaRun
+		d.succeed(1)
+		d.seq += 3000
+		d.turn(10, 20, 0.5)
+		given := test.want * (test.back - 20)
+		if test.want == calm.rate {
+			given = 2 * calm.rate * (test.back - 20)
+		}
+		d.seq += int64(given) - 1
+		if rate, window := d.turn(test.closes, test.back, 0.5); math.Abs(rate-test.want) > 0.03*test.want || window {
+			t.Errorf("closed at %v and back at %v: got %v/s, window %v, want %v/s", test.closes, test.back, rate, window, test.want)
+		}
+	}
+}
