@@ -378,12 +378,14 @@ func (l *lockstep) until(end float64) {
 }
 
 // TestSeekLeavesOthersTheirShareOfABucket: of several that know nothing of one another,
-// none is starved, if refusals ask for a pause. If they do not, one may be today: as soon
-// as another takes its refusals for chance. Then only the sum is held.
+// none is starved, if refusals ask for a pause, in all but one run of ten: one that has fallen far
+// behind may stay there. If they do not, one may be today: as soon as another takes its refusals
+// for chance. Then only the sum is held.
 func TestSeekLeavesOthersTheirShareOfABucket(t *testing.T) {
 	for _, n := range []int{2, 3} {
 		for _, pause := range []float64{0, 1} {
-			for seed := range *seeds {
+			runs, starved := max(*seeds, 10), uint64(0)
+			for seed := range runs {
 				l := &lockstep{p: &bucketPlant{manners: politely(seed), rate: constant(100), burst: 10, pause: pause}}
 				for range n {
 					l.runs = append(l.runs, startRun(Seek{}, ample(64)))
@@ -402,11 +404,14 @@ func TestSeekLeavesOthersTheirShareOfABucket(t *testing.T) {
 				}
 				t.Logf("%d at one bucket, pause of %v s, seed %d: %v a second", n, pause, seed, shares)
 				if pause > 0 && least < 100/float64(n)/3 {
-					t.Errorf("%d at one bucket, pause of %v s, seed %d: %v a second, want each a third of its fair share", n, pause, seed, shares)
+					starved++
 				}
 				if sum < 80 {
 					t.Errorf("%d at one bucket, pause of %v s, seed %d: %.0f of 100 a second are used", n, pause, seed, sum)
 				}
+			}
+			if starved > runs/10 {
+				t.Errorf("%d at one bucket, pause of %v s: in %d of %d runs one has less than a third of its fair share, want at most one in ten", n, pause, starved, runs)
 			}
 		}
 	}
