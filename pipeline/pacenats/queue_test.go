@@ -259,9 +259,10 @@ func TestCloseGivesBackWhatWasNotBegun(t *testing.T) {
 		t.Fatal(err)
 	}
 	stored := int64(len(results(t, q)))
-	if stored < 3 || left(t, q) != 50-stored {
-		t.Errorf("got %d results and %d left, want at least 3, and 50 in all", stored, left(t, q))
+	if stored < 3 {
+		t.Errorf("got %d results, want at least 3", stored)
 	}
+	until(t, "those that have a result are gone", func() bool { return left(t, q) == 50-stored }) // the server is told without an answer
 	work(t, q, 1, func(context.Context, int) (string, error) { return "", nil })
 	if n := len(results(t, q)); n != 50 {
 		t.Errorf("got %d results in the end, want 50", n)
