@@ -190,7 +190,7 @@ func (c *Chain[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[
 			}
 		}
 	}()
-	stages := c.start(ctx, parcels)
+	stages := c.start(withoutSignal(ctx), parcels)
 	go func() {
 		defer close(results)
 		defer end()
@@ -227,7 +227,7 @@ func (c *Chain[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[R
 			}
 		})
 		defer feeder.wait()
-		results := c.start(ctx, parcels)
+		results := c.start(withoutSignal(ctx), parcels)
 		defer func() {
 			cancel(errBreak)
 			for range results {
@@ -253,6 +253,7 @@ func opened[In, Out any](r Result[parcel, Out]) Result[In, Out] {
 // closed. end ends it and returns when nothing of it is left.
 func (c *Chain[In, Out]) intake(ctx context.Context) (intake context.Context, end func()) {
 	intake, cancel := context.WithCancel(ctx)
+	forget := closeOnSignal(ctx, c.throttles[0])
 	var watchers conc.WaitGroup
 	for _, t := range c.throttles {
 		watchers.Go(func() {
@@ -264,6 +265,7 @@ func (c *Chain[In, Out]) intake(ctx context.Context) (intake context.Context, en
 		})
 	}
 	return intake, func() {
+		forget()
 		cancel()
 		watchers.Wait()
 	}

@@ -31,6 +31,7 @@ type run[In, Out any] struct {
 
 	ctxDone  <-chan struct{} // nil once it is known
 	closing  <-chan struct{} // nil once it is known
+	forget   func() bool     // the signal that closes the throttle
 	over     error           // why no more jobs are let in; nil: they are
 	taken    int             // jobs, ever
 	held     int             // jobs that were taken and not handed out
@@ -70,6 +71,7 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 		resource: stage.AskFrom(ctx).Resource,
 		ctxDone:  ctx.Done(),
 		closing:  p.throttle.Done(),
+		forget:   closeOnSignal(ctx, p.throttle),
 	}
 	if room == 0 {
 		room = 2*p.throttle.most() + 8
@@ -135,6 +137,7 @@ func (r *run[In, Out]) leave() {
 		return
 	}
 	r.door.Leave()
+	r.forget()
 	close(r.results)
 }
 

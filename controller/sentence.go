@@ -1,0 +1,84 @@
+package controller
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// String says in a sentence what the throttle does, how far it is, and what holds it up:
+//
+//	running: 1200 of 8000 done, 3 failed; 23 in flight, at most 23; all places are taken (refused at this many); about 2m10s left
+//	running: nothing done yet, 10 failed; 5 in flight, at most 5; last error: connection refused
+func (s Snapshot) String() string {
+	parts := []string{s.State.String() + ": " + s.doneSoFar()}
+	if s.State != Closed {
+		parts = append(parts, fmt.Sprintf("%d in flight, at most %d", s.InFlight, s.Concurrency))
+		if why := s.heldUp(); why != "" {
+			parts = append(parts, why)
+		}
+		if s.ETA > 0 {
+			parts = append(parts, fmt.Sprintf("about %v left", rounded(s.ETA)))
+		}
+	}
+	if s.LastError != nil && (s.State == Down || s.State == CircuitOpen || s.Attempts.Succeeded == 0) {
+		parts = append(parts, "last error: "+s.LastError.Error())
+	}
+	return strings.Join(parts, "; ")
+}
+
+// doneSoFar says how many jobs are done.
+func (s Snapshot) doneSoFar() string {
+	done := fmt.Sprintf("%d done", s.Completed)
+	switch {
+	case s.Total > 0:
+		done = fmt.Sprintf("%d of %d done", s.Completed, s.Total)
+	case s.Completed == 0:
+		done = "nothing done yet"
+	}
+	if s.Failed > 0 {
+		done += fmt.Sprintf(", %d failed", s.Failed)
+	}
+	return done
+}
+
+// heldUp says what keeps the next attempt from starting; nothing if it may.
+func (s Snapshot) heldUp() string {
+	switch s.HeldBy {
+	case HeldByLimit:
+		return "all places are taken" + s.because()
+	case HeldByPace:
+		return fmt.Sprintf("one attempt may start every %v%s", rounded(s.DispatchInterval), s.because())
+	case HeldByBudget:
+		for _, b := range s.Budgets {
+			if b.Remaining <= 0 && b.Name != "" {
+				return fmt.Sprintf("the budget %s is used up", b.Name)
+			}
+		}
+		return "the budget does not suffice for the next job"
+	case HeldByRate:
+		return "the configured rate is reached"
+	case HeldByCircuit:
+		return fmt.Sprintf("the circuit is %v, for %v more", s.Circuit, rounded(s.CircuitOpenFor))
+	case HeldByServer:
+		return fmt.Sprintf("the server asked for a pause, %v more", rounded(s.PausedFor))
+	}
+	return ""
+}
+
+// because adds why the limit and the pace are what they are.
+func (s Snapshot) because() string {
+	if s.Reason == NoReason {
+		return ""
+	}
+	return " (" + s.Reason.String() + ")"
+}
+
+// rounded rounds a duration to about three digits, which is all that one reads of it.
+func rounded(d time.Duration) time.Duration {
+	unit := time.Duration(1)
+	for d/unit >= 1000 && unit < time.Second {
+		unit *= 10
+	}
+	return d.Round(unit)
+}
