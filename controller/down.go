@@ -54,7 +54,7 @@ func (s *seek) revive(a attempt) {
 	long := a.start-s.outage.since > longOutage
 	rate, window := s.quota.back(&s.outage, a)
 	s.pace.works, s.slots.works = rate, s.outage.pressed.slots
-	if share := s.outage.back(s.newest.seq, s.trip.waits()); !window {
+	if share := s.outage.back(s.newest, s.trip.waits()); !window {
 		s.pace.works, s.slots.works = share*rate, max(math.Floor(share*s.slots.works), 1)
 	}
 	s.outage.end()

@@ -35,15 +35,16 @@ func (s *seek) look() {
 		return
 	}
 	r.review = 0
-	if p := s.outage.pressed; p.proven && s.delivery.solid(s.recovery.excess) && s.pace.trial == 0 && s.slots.trial == 0 {
-		share := s.outage.back(s.newest.seq, s.trip.waits())
+	solid := s.delivery.solid(s.recovery.excess)
+	if p := s.outage.pressed; p.proven && solid && s.outage.sustained(s.newest, s.trip.success.value) && s.pace.trial == 0 && s.slots.trial == 0 {
+		share := s.outage.back(s.newest, s.trip.waits())
 		s.pace.works, s.slots.works = max(share*p.rate, s.pace.works), max(math.Floor(share*p.slots), s.slots.works)
 		s.pace.overtaken()
 		s.slots.overtaken()
 		s.reason = ReasonBack
 		return
 	}
-	if s.delivery.solid(s.recovery.excess) {
+	if solid {
 		return // that bounds nothing
 	}
 	if n := len(s.delivery.list); n > 0 && s.delivery.list[n-1].pause > 0 {

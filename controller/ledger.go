@@ -29,6 +29,7 @@ type ledger struct {
 	brief    brief
 	sliding  sliding
 	rolling  rolling
+	shallow  shallow
 }
 
 // origin is what the newest hint counts from.
@@ -51,8 +52,9 @@ func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64)
 		return
 	}
 	if h.Limit != l.limit {
-		l.limit, l.refill = h.Limit, refill{}
+		l.limit, l.refill, l.shallow = h.Limit, refill{}, shallow{}
 	}
+	l.shallow.hear(h, start, l.of(m.before))
 	if l.limit > 0 {
 		l.refill.hear(l.limit-h.Remaining, start, now.Add(h.Reset))
 	}
@@ -140,6 +142,8 @@ func (l *ledger) now(now time.Time) float64 { return l.balance(now) - l.reserve(
 func (l *ledger) balance(now time.Time) float64 {
 	r := &l.renewal
 	switch rate := l.rate(); {
+	case l.shallow.is:
+		return math.Inf(1)
 	case l.rolling.on:
 		return float64(l.rolling.starts.Remaining(now))
 	case rate > 0:
@@ -187,7 +191,7 @@ func (l *ledger) wait(now time.Time, n int64) time.Duration {
 
 // pause returns for how long the server has said that nothing is left.
 func (l *ledger) pause(now time.Time) time.Duration {
-	if l.told > 0 || l.rate() > 0 || l.rolling.on {
+	if l.told > 0 || l.rate() > 0 || l.rolling.on || l.shallow.is {
 		return 0
 	}
 	return max(l.early.sooner(now, l.whole).Sub(now), 0)

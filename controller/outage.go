@@ -22,7 +22,7 @@ type outage struct {
 	refusing bool    // it refuses, and does not fail
 	lastMiss float64 // start of the newest attempt that missed, or until when it said to be closed
 	sent     float64 // attempts a second before
-	returned int64   // number of the newest attempt when it was back last
+	returned attempt // the newest one when it was back last
 	asked    int     // jobs that had not failed before and that have asked whether it is back
 	costly   bool    // the last probe cost a job, or another of its attempts
 }
@@ -155,18 +155,28 @@ func (d *outage) over(start float64) bool { return start >= d.lastMiss && start 
 const (
 	relapseAfter = 100 // attempts in which a service that is down again has hardly been back
 	relapseShare = 0.8 // of what was in force then
+
+	sustainedShare = 0.05 // of what was in force: a window of a minute may be used up in some seconds, and a bucket's burst in a moment; chosen
 )
 
 // back takes note that the service is back, and returns the share of what was in force before to
 // go on with. If it was back only a moment ago, and those that it refused had waited, it may have
 // been that which took it down: a queue that fills up slowly, until nobody gets an answer in time.
-func (d *outage) back(newest int64, waited bool) float64 {
+func (d *outage) back(newest attempt, waited bool) float64 {
 	before := d.returned
 	d.returned = newest
-	if waited && before > 0 && newest < before+relapseAfter {
+	if waited && before.seq > 0 && newest.seq < before.seq+relapseAfter {
 		return relapseShare
 	}
 	return 1
+}
+
+// sustained reports whether not much less was sent since the service was back last, pauses
+// included, than what was in force: if it was, that is not what the service gives.
+func (d *outage) sustained(newest attempt, latency float64) bool {
+	sent, passed := float64(newest.seq-d.returned.seq), newest.start-d.returned.start
+	rate := min(d.pressed.rate, d.pressed.slots/max(latency, instant))
+	return d.returned.seq == 0 || sent >= sustainedShare*rate*passed
 }
 
 // end is the end of being down.

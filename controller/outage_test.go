@@ -271,16 +271,36 @@ func TestOutageComesBackWithLessIfItIsDownAgainSoon(t *testing.T) {
 		newest int64
 		share  float64
 	}{{50, 1}, {149, 0.8}, {248, 0.8}, {348, 1}, {447, 0.8}} {
-		if got := d.back(c.newest, true); got != c.share {
+		if got := d.back(attempt{seq: c.newest}, true); got != c.share {
 			t.Errorf("back at number %d: with %v of what was in force, want %v", c.newest, got, c.share)
 		}
 	}
 }
 
 func TestOutageComesBackWithAllIfNobodyHadWaited(t *testing.T) {
-	d := outage{returned: 50}
-	if got := d.back(60, false); got != 1 || d.returned != 60 {
-		t.Errorf("back at 60 with %v of what was in force, noted at %d", got, d.returned)
+	d := outage{returned: attempt{seq: 50}}
+	if got := d.back(attempt{seq: 60}, false); got != 1 || d.returned.seq != 60 {
+		t.Errorf("back at 60 with %v of what was in force, noted at %d", got, d.returned.seq)
+	}
+}
+
+// What was in force is what the service gives if about as much was sent since it was back.
+func TestOutageKnowsWhetherWhatWasInForceLasted(t *testing.T) {
+	for _, c := range []struct {
+		returned, newest attempt
+		want             bool
+	}{
+		{attempt{}, attempt{10, 100}, true}, // it was never down before
+		{attempt{100, 20}, attempt{1100, 30}, true},
+		{attempt{100, 20}, attempt{151, 30}, true}, // 100/s were in force, and 5% of that is enough
+		{attempt{100, 20}, attempt{149, 30}, false},
+		{attempt{100, 20}, attempt{105, 21}, true},
+		{attempt{100, 20}, attempt{104, 21}, false},
+	} {
+		d := outage{returned: c.returned, pressed: pressure{rate: 1000, slots: 10}}
+		if got := d.sustained(c.newest, 0.1); got != c.want {
+			t.Errorf("back at %v, now at %v: got %v, want %v", c.returned, c.newest, got, c.want)
+		}
 	}
 }
 
@@ -292,9 +312,9 @@ func TestSeekComesBackWithLessIfItIsDownAgainSoon(t *testing.T) {
 		s := seekAtRest()
 		s.newest = attempt{250, 99}
 		s.trip.refusal = mean{10, 0.121} // successes take 0.1
-		s.outage = outage{is: true, since: 98, returned: c.returned, pressed: pressure{rate: 100, slots: 11}}
+		s.outage = outage{is: true, since: 98, returned: attempt{seq: c.returned}, pressed: pressure{rate: 100, slots: 11}}
 		s.revive(attempt{250, 99})
-		if s.pace.works != c.pace || s.slots.works != c.slots || s.outage.returned != 250 {
+		if s.pace.works != c.pace || s.slots.works != c.slots || s.outage.returned.seq != 250 {
 			t.Errorf("back at 250, before at %d: pace %v, limit %v; want %v, %v", c.returned, s.pace.works, s.slots.works, c.pace, c.slots)
 		}
 	}

@@ -44,6 +44,7 @@ const mostLedgers = 16
 //   - brief: whether a reset within a second is one at all
 //   - sliding: whether what was used of the window before counts, so that a reset is none
 //   - rolling: whether it is a log, of which each place comes back by itself
+//   - shallow: whether it is the level of a small bucket, and the limit that of a time
 //
 // So that a hint can be as old as its attempt is long, Told counts what starts. Its zero
 // value is ready to use.
