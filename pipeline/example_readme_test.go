@@ -7,14 +7,13 @@ import (
 	"iter"
 	"net/http"
 	"os"
-	"os/signal"
 	"time"
 
 	"github.com/paceline-go/paceline/pipeline"
 	"github.com/paceline-go/paceline/pipeline/pacehttp"
 )
 
-// What the README shows stands here, so that it compiles; see readme_test.go.
+// What the README and docs show stands here, so that it compiles; see readme_test.go.
 
 type (
 	Row    struct{ URL string }
@@ -25,20 +24,6 @@ type (
 )
 
 func save(Row, Answer, error) {}
-
-func enrich(ctx context.Context, rows <-chan Row) error {
-	p, err := pipeline.New(callAPI, pipeline.Config{
-		MaxConcurrency: 64,
-		Retry:          &pipeline.Retry{},
-	})
-	if err != nil {
-		return err
-	}
-	for r := range p.Run(ctx, rows) {
-		save(r.In, r.Out, r.Err)
-	}
-	return ctx.Err()
-}
 
 func callAPI(ctx context.Context, row Row) (Answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, row.URL, nil)
@@ -86,21 +71,14 @@ func shared(ctx context.Context, cfg pipeline.Config, rows, urgent <-chan Row) e
 	return nil
 }
 
-func interruptible(p *pipeline.Pipeline[Row, Answer], rows <-chan Row) {
-	interrupt, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+func interruptible(ctx context.Context, p *pipeline.Pipeline[Row, Answer], rows <-chan Row) {
+	ctx, stop := pipeline.Interruptible(ctx, time.Minute)
 	defer stop()
-	run, cancel := context.WithCancel(context.Background()) // not the signal's: that would cut attempts off
-	defer cancel()
-	defer context.AfterFunc(interrupt, func() {
-		stop() // a second Ctrl-C ends the program
-		grace, done := context.WithTimeout(run, time.Minute)
-		defer done()
-		if p.Throttle().Drain(grace) != nil { // no new jobs; what was taken is finished
-			cancel() // that takes too long: what is left comes back with an error
-		}
-	})()
-	for r := range p.Run(run, rows) { // ends when everything that was taken is back
+	for r := range p.Run(ctx, rows) {
 		save(r.In, r.Out, r.Err)
+	}
+	if interrupted := pipeline.Interrupted(ctx); interrupted != nil {
+		os.Exit(interrupted.ExitCode()) // 130
 	}
 }
 
@@ -131,4 +109,4 @@ func chained(
 	}
 }
 
-var _ = []any{enrich, configured, shared, interruptible, single, anyClient, chained}
+var _ = []any{configured, shared, interruptible, single, anyClient, chained}
