@@ -8,8 +8,7 @@ import (
 	"github.com/paceline-go/paceline/stage"
 )
 
-// What decides. The fields and their defaults are documented in package
-// controller, which these types are from.
+// What decides. These types are from package controller.
 type (
 	// A Policy decides how many attempts may be in flight and how far apart they
 	// start: [Seek], [AIMD], [Static], or one of your own, which takes some thirty lines;
@@ -19,13 +18,32 @@ type (
 	// A Law is a Policy at work: a state machine that is given outcomes.
 	Law = controller.Law
 
-	// Bounds are what a Policy has to stay within.
+	// Bounds are what a Policy has to stay within:
+	//
+	//   - InitialLimit: attempts in flight to begin with, 1 to MaxLimit
+	//   - MaxLimit: attempts in flight, at least 1
+	//   - MinInterval: between two starts; 0: not paced
+	//   - MaxInterval: at least MinInterval
 	Bounds = controller.Bounds
 
-	// A Setting is what a Policy decided: limit, interval, ceiling.
+	// A Setting is what a Policy decided:
+	//
+	//   - Limit: how many attempts may be in flight
+	//   - Interval: at least this long between two starts
+	//   - Ceiling: growth stops here for now; 0: at the maximum
+	//   - CoolUntil: no growth before; zero: not cooling
+	//   - Reason: why it is another one than before
+	//   - Probing: the service is taken for down, and asked now and then
 	Setting = controller.Setting
 
-	// An Outcome is what a Policy sees of an attempt that has ended.
+	// An Outcome is what a Policy sees of an attempt that has ended:
+	//
+	//   - Verdict; RetryAfter: how long the service asked to be left alone; Own: the refusal is the job's own
+	//   - Attempt: of its job, from 1; Final: the job is done with
+	//   - Start, Seq, Took: when it started, as which one of all, and how long it took
+	//   - InFlight: attempts in flight when it started, itself included
+	//   - Paced, Gap: whether the interval held it back, and the gap between recent starts
+	//   - Tokens: what it used
 	Outcome = controller.Outcome
 
 	// A Reason says why a Policy changed the limit or the interval.
@@ -36,8 +54,11 @@ type (
 	Verdict = controller.Verdict
 
 	// Seek is the Policy that finds the limit of the service, of attempts in flight
-	// or of attempts a second, and stays just below it. Its fields:
-	// [controller.Seek].
+	// or of attempts a second, and stays just below it. It is the default.
+	//
+	//   - Refusals: share of attempts that may be refused for finding out, above 0, at most 1; default 0.005
+	//
+	// Example: Policy: pipeline.Seek{Refusals: 0.001}.
 	Seek = controller.Seek
 
 	// Static is the Policy that leaves limit and interval as configured.
@@ -45,49 +66,108 @@ type (
 
 	// AIMD is the Policy that halves the limit and doubles the interval when 3
 	// attempts fail within a minute, cools for a minute, and grows again step by
-	// step. Its fields: [controller.AIMD].
+	// step.
+	//
+	//   - FailureThreshold: failures that make a cut; default 3
+	//   - FailureWindow: within which they count; default 60s
+	//   - CoolingPeriod: after a cut, without growth; default 60s
+	//   - SafeCeilingDecay: cooling periods without a failure until the limit that failed is forgotten; default 5
+	//
+	// Example: Policy: pipeline.AIMD{FailureThreshold: 5}.
 	AIMD = controller.AIMD
 
 	// A Budget is a number of tokens, or of requests, that attempts may use within
 	// a rolling window. Of tokens it only knows what it is told, by Cost or
-	// RecordTokens. Beyond the process it is remembered by a Checkpoint only. Its fields:
-	// [controller.Budget].
+	// RecordTokens. Beyond the process it is remembered by a Checkpoint only.
+	//
+	//   - Name: for events, errors and hints; may be empty
+	//   - Tokens: at least 1
+	//   - Window: above 0
+	//   - Requests: it counts attempts instead of tokens, each by its weight, rounded up
+	//
+	// Example: pipeline.Budget{Name: "tokens", Tokens: 90_000, Window: time.Minute}.
 	Budget = controller.Budget
 
-	// Rate is a fixed limit of attempts per second, with a burst. Its fields:
-	// [controller.Rate].
+	// Rate is a fixed limit of attempts per second, with a burst.
+	//
+	//   - PerSecond: above 0
+	//   - Burst: at least the weight of the heaviest attempt; default 1
+	//
+	// Example: Rate: &pipeline.Rate{PerSecond: 50, Burst: 10}.
 	Rate = controller.Rate
 
 	// Breaker stops asking a service that does not answer: after 10 jobs in a row
 	// that failed or were refused, or when they are 80% of at least 100 within a
-	// minute, for 30 s, then one probe. Its fields: [controller.Breaker].
+	// minute, for 30 s, then one probe. A zero field takes its default.
+	//
+	//   - Failures: jobs in a row that fail or are refused; of one job, the first attempt that does counts; default 10
+	//   - Share: of the jobs within Window, above 0, up to 1; default 0.8; negative: only Failures in a row open it
+	//   - MinJobs: within Window, before their share says anything; default ten times Failures
+	//   - Window: default 1m
+	//   - OpenFor: how long it stays open the first time; it doubles up to five times; default 30s
+	//   - Probes: attempts that a half-open circuit lets through; default 1
+	//   - Counts: which errors count, those that are Fatal included; nil: each failure and refusal
+	//   - Wait: single calls wait for the circuit instead of failing at once
+	//
+	// Example: Breaker: &pipeline.Breaker{Failures: 100, OpenFor: 5 * time.Second}.
 	Breaker = controller.Breaker
 
 	// Retry tries failed jobs again: up to 3 attempts, after a random share of 1 s,
-	// 2 s, 4 s … up to 60 s, and refusals for 15 min. Its fields:
-	// [controller.Retry].
+	// 2 s, 4 s … up to 60 s, and refusals for 15 min. A zero field takes its default.
+	//
+	//   - MaxAttempts: of one job, the first included; a refusal uses up none, unless it is the job's own; default 3
+	//   - Backoff: Fixed, Exponential or ExponentialJitter, the default
+	//   - BaseDelay: before the second attempt; default 1s
+	//   - MaxDelay: the longest delay of the backoff's own; default 60s
+	//   - Multiplier: from one delay to the next, at least 1; default 2
+	//   - Retryable: which unmarked errors are tried again; nil: all
+	//   - Park: a job that backs off holds no slot
+	//   - Budget: share of all attempts that retries may be, 0 to 1; default 0: no bound
+	//   - GiveUpAfter: how long refusals are tried again without using up attempts; default 15m; negative: for ever
+	//
+	// Example: Retry: &pipeline.Retry{MaxAttempts: 5, Park: true}.
 	Retry = controller.Retry
 
 	// Backoff is how the delay between attempts grows.
 	Backoff = controller.Backoff
 
-	// A Snapshot is a throttle at one moment. Its fields: [controller.Snapshot].
+	// A Snapshot is a throttle at one moment. Printed, it is a sentence.
+	//
+	//   - State, Circuit, CircuitOpenFor: what it does, and how long the circuit stays open
+	//   - Concurrency, MaxConcurrency, SafeCeiling: the limit in force, the highest it may get, and where growth stops for now
+	//   - InFlight, Waiting: attempts that run, and jobs that wait for one
+	//   - DispatchInterval, PausedFor: between two starts, and how long nothing starts because a server said so
+	//   - Completed, Failed, Total: jobs; Total is 0 if unknown; Percentage, 0 to 100, and ETA, negative if unknown
+	//   - Retries, Attempts: attempts beyond the first ones, and all by their verdicts
+	//   - HeldBy, Held: what keeps the next attempt from starting, and for how long in all
+	//   - Reason, LastError, LastErrorAt: why limit and interval are what they are, and the last attempt that went wrong
+	//   - FailureCount: in the policy's window, or the last minute
+	//   - Tokens: recorded in all; TokensUsed, TokensRemaining: of the first budget, -1 without one; Budgets: each
+	//   - DroppedEvents: events that came faster than OnEvent took them
 	Snapshot = controller.Snapshot
 
 	// A Checkpoint is what a throttle of another process can go on from; see
-	// [Throttle.Checkpoint]. Its fields: [stage.Checkpoint].
+	// [Throttle.Checkpoint].
+	//
+	//   - At: when it was made
+	//   - Learned: by the policy; nil: nothing yet
+	//   - MeanTokens: that jobs used of late; 0: not known
+	//   - PausedUntil: as a server has asked; zero: it has not
+	//   - Budgets: what was used of each
 	Checkpoint = stage.Checkpoint
 
-	// A BudgetSnapshot is a budget at one moment.
+	// A BudgetSnapshot is a Budget at one moment: what is Used or reserved within its window,
+	// and Remaining.
 	BudgetSnapshot = controller.BudgetSnapshot
 
-	// AttemptCounts are attempts by their verdicts.
+	// AttemptCounts are attempts by their verdicts: Succeeded, Failed, Overloaded, Ignored.
 	AttemptCounts = controller.AttemptCounts
 
 	// Hold is what keeps the next attempt from starting.
 	Hold = controller.Hold
 
-	// HeldTimes say for how long, in all, each of them has.
+	// HeldTimes say for how long, in all, each of them has: Limit, Pace, Budget, Rate, Circuit,
+	// Server.
 	HeldTimes = controller.HeldTimes
 
 	// State is what a throttle is doing.
@@ -96,11 +176,30 @@ type (
 	// CircuitState is what the circuit of a throttle is doing.
 	CircuitState = controller.CircuitState
 
-	// A Hint is what a server said of its limits, for [Slot].Hint. Its fields:
-	// [controller.Hint].
+	// A Hint is what a server said of its limits, for [Slot].Hint. Fields that it did not tell are
+	// zero.
+	//
+	//   - RetryAfter: nothing is to be sent for so long
+	//   - Limit: the quota of a window
+	//   - Remaining: what is left of it; counts only if Reset is above 0
+	//   - Reset: until the quota is whole again; at a bucket, until it is full
+	//   - Budget: the name of the budget that the quota is of; without one it is a quota of its own
+	//   - Requests: the quota is one of requests, also if it has a name
+	//   - Resource: the only calls that it is for, such as those of GitHub's graphql; empty: all
+	//   - Rounding: by how much Reset may be too long, since it was rounded
+	//
+	// Example: pipeline.SlotFrom(ctx).Hint(pipeline.Hint{Limit: 500, Remaining: 12, Reset: 30 * time.Second}).
 	Hint = controller.Hint
 
-	// An Event is something that a throttle did. Its fields: [controller.Event].
+	// An Event is something that a throttle did. Which fields are set beyond the first two
+	// depends on the kind.
+	//
+	//   - Kind, At: what, and when
+	//   - From, To: the setting before and after; To.Reason says why
+	//   - Wait: how long it will last, or until the next attempt
+	//   - Budget: the name of a budget
+	//   - Attempt: the one that failed, from 0
+	//   - Err: what it failed with, or the last error
 	Event = controller.Event
 
 	// EventKind is what an Event tells.
@@ -111,31 +210,40 @@ type (
 type (
 	// A Slot is one attempt's place among those in flight: its number for
 	// idempotency keys (Attempt), what it used (RecordTokens), what the server said
-	// of its limits (Hint), and for slots from Acquire, its end (Release). Its
-	// methods: [stage.Slot].
+	// of its limits (Hint), and for slots from Acquire, its end (Release). Its methods may be called
+	// from any goroutine. When the attempt has ended they do nothing, except Hint.
+	//
+	//   - Attempt() int: from 0; Refusals() int: of the job until now
+	//   - RecordTokens(n int64): what it used; Tokens() int64: in all
+	//   - Hint(Hint): what the server said of its limits
+	//   - Waited() time.Duration: from when the job could have started
+	//   - OnVerdict(func(Verdict)) bool: hears how the attempt is judged
+	//   - Release(error): ends a slot from Acquire
 	Slot = stage.Slot
 
-	// A CircuitOpenError says that the circuit is open and when to come again.
+	// A CircuitOpenError says that the circuit is open and when to come again (RetryAfter).
 	// Execute, Wrap and Acquire return it. No job of a pipeline gets it: while the
 	// circuit is open, they wait.
 	CircuitOpenError = stage.CircuitOpenError
 
-	// A RetriesExhaustedError wraps the error of the last attempt of a job that has
-	// used up its attempts, or was refused for too long.
+	// A RetriesExhaustedError wraps the error (Err) of the last attempt of a job that has
+	// used up its Attempts, or was refused for too long. Refusals says how many of the
+	// attempts were refused and used up none.
 	RetriesExhaustedError = stage.RetriesExhaustedError
 
-	// A CostError says that a job costs more than a budget will ever have.
+	// A CostError says that a job's Cost is more than a budget will ever have: Limit is its
+	// size, and Budget its name.
 	CostError = stage.CostError
 
-	// A WeightError says that a job counts for more calls than the rate's burst has
-	// room for.
+	// A WeightError says that a job counts for more calls (Weight) than the rate's Burst has
+	// room for. Burst is 0 if there is no rate.
 	WeightError = stage.WeightError
 
-	// A PauseError says that a server asked for a longer pause than MaxPause. It stands
-	// beside the error of the job that the server refused.
+	// A PauseError says that a server asked for a longer pause (RetryAfter) than MaxPause. It
+	// stands beside the error of the job that the server refused.
 	PauseError = stage.PauseError
 
-	// A PanicError is a panic in the work, with its Stack, turned into the job's
+	// A PanicError is a panic in the work, with its Value and Stack, turned into the job's
 	// error.
 	PanicError = stage.PanicError
 )
@@ -167,23 +275,23 @@ const (
 
 // Why a policy changed the limit or the interval.
 const (
-	NoReason           = controller.NoReason
-	ReasonStart        = controller.ReasonStart
-	ReasonRefusedRate  = controller.ReasonRefusedRate
-	ReasonRefusedLimit = controller.ReasonRefusedLimit
-	ReasonQueueing     = controller.ReasonQueueing
-	ReasonTold         = controller.ReasonTold
-	ReasonTrial        = controller.ReasonTrial
-	ReasonTrialHeld    = controller.ReasonTrialHeld
-	ReasonTrialFailed  = controller.ReasonTrialFailed
-	ReasonTrialEnded   = controller.ReasonTrialEnded
-	ReasonDown         = controller.ReasonDown
-	ReasonBack         = controller.ReasonBack
-	ReasonChance       = controller.ReasonChance
-	ReasonFailures     = controller.ReasonFailures
-	ReasonCooled       = controller.ReasonCooled
-	ReasonUpdate       = controller.ReasonUpdate
-	ReasonRecalled     = controller.ReasonRecalled
+	NoReason           = controller.NoReason           // nothing was changed
+	ReasonStart        = controller.ReasonStart        // the start, in which it doubles
+	ReasonRefusedRate  = controller.ReasonRefusedRate  // refused at this rate
+	ReasonRefusedLimit = controller.ReasonRefusedLimit // refused with this many in flight
+	ReasonQueueing     = controller.ReasonQueueing     // attempts wait for one another at the service
+	ReasonTold         = controller.ReasonTold         // the server has said so
+	ReasonTrial        = controller.ReasonTrial        // more is tried
+	ReasonTrialHeld    = controller.ReasonTrialHeld    // what was tried works
+	ReasonTrialFailed  = controller.ReasonTrialFailed  // what was tried is too much
+	ReasonTrialEnded   = controller.ReasonTrialEnded   // what was tried has shown nothing
+	ReasonDown         = controller.ReasonDown         // the service is taken for down
+	ReasonBack         = controller.ReasonBack         // it is back
+	ReasonChance       = controller.ReasonChance       // what was refused was by chance
+	ReasonFailures     = controller.ReasonFailures     // too many failures
+	ReasonCooled       = controller.ReasonCooled       // a cooling period is over
+	ReasonUpdate       = controller.ReasonUpdate       // another configuration
+	ReasonRecalled     = controller.ReasonRecalled     // learned before, by a Checkpoint
 )
 
 // What a circuit is doing.
@@ -206,23 +314,23 @@ const (
 
 // What an event tells.
 const (
-	EventDecelerated     = controller.EventDecelerated
-	EventCoolingStarted  = controller.EventCoolingStarted
-	EventReaccelerated   = controller.EventReaccelerated
-	EventCeilingDecayed  = controller.EventCeilingDecayed
-	EventCircuitOpened   = controller.EventCircuitOpened
-	EventCircuitHalfOpen = controller.EventCircuitHalfOpen
-	EventCircuitClosed   = controller.EventCircuitClosed
-	EventBudgetExhausted = controller.EventBudgetExhausted
-	EventBudgetRestored  = controller.EventBudgetRestored
-	EventRetry           = controller.EventRetry
-	EventClosed          = controller.EventClosed
-	EventDraining        = controller.EventDraining
-	EventDrained         = controller.EventDrained
-	EventPaused          = controller.EventPaused  // a server asked to be left alone, or has nothing left
-	EventResumed         = controller.EventResumed // that is over
-	EventDown            = controller.EventDown    // the service is taken for down
-	EventBack            = controller.EventBack    // it is back
+	EventDecelerated     = controller.EventDecelerated     // less may start: From, To
+	EventCoolingStarted  = controller.EventCoolingStarted  // no growth for Wait
+	EventReaccelerated   = controller.EventReaccelerated   // more may start: From, To
+	EventCeilingDecayed  = controller.EventCeilingDecayed  // a limit that failed is forgotten
+	EventCircuitOpened   = controller.EventCircuitOpened   // nothing starts for Wait
+	EventCircuitHalfOpen = controller.EventCircuitHalfOpen // a few probes may start
+	EventCircuitClosed   = controller.EventCircuitClosed   // all is well again
+	EventBudgetExhausted = controller.EventBudgetExhausted // nothing starts for Wait, for the budget
+	EventBudgetRestored  = controller.EventBudgetRestored  // the budget has something left again
+	EventRetry           = controller.EventRetry           // a job is tried again after Wait
+	EventClosed          = controller.EventClosed          // nothing new is taken
+	EventDraining        = controller.EventDraining        // and what was taken is being finished
+	EventDrained         = controller.EventDrained         // all that was taken is done
+	EventPaused          = controller.EventPaused          // a server asked to be left alone, or has nothing left
+	EventResumed         = controller.EventResumed         // that is over
+	EventDown            = controller.EventDown            // the service is taken for down
+	EventBack            = controller.EventBack            // it is back
 
 	// EventNothingSucceeded says once that attempts have failed and none has succeeded.
 	EventNothingSucceeded = controller.EventNothingSucceeded

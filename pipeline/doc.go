@@ -24,7 +24,6 @@
 // goroutine, with retries, and Acquire for a slot that is held by hand. Keyed
 // keeps a throttle for each endpoint or tenant.
 //
-// This is the one package that most users import: it names what packages
-// controller and stage define. The fields of Breaker, Budget, Event, Hint, Rate,
-// Retry and Snapshot are documented there: go doc controller.Breaker.
+// This is the one package that most users import. It names what packages controller and
+// stage define, with the fields and their defaults: go doc pipeline.Retry.
 package pipeline
