@@ -30,7 +30,12 @@ func (s *seek) lower(a attempt, o *Outcome, n int) {
 		s.pace.works /= 2
 		s.endStartup()
 	case l == &s.slots:
+		calm := o.RetryAfter > 0 && a.start-s.recovery.began >= calmPauses*s.price.pause.value
+		often := !trial && calm && n <= s.recovery.most && s.recovery.accepted >= oftenAccepted*n
 		s.less(n)
+		if often {
+			s.doubtLimit()
+		}
 		s.pace.fails = math.Inf(1) // what failed before was the limit's, too
 	default:
 		s.slower(a)
@@ -62,6 +67,19 @@ func (s *seek) lower(a attempt, o *Outcome, n int) {
 	s.pace.trial, s.slots.trial = 0, 0
 	s.recovery.suspect, l.rested = l, s.now
 	s.lowered(a.start)
+}
+
+// oftenAccepted is how many times as many as are in flight have to be accepted for a refusal
+// with as many to be no sign of a limit on them.
+const oftenAccepted = 10
+
+// doubtLimit takes note that a refusal was put down to the limit though the service had accepted
+// as many at once for long. It may have been a stall, so more is tried soon.
+func (s *seek) doubtLimit() {
+	s.slots.fails = math.Inf(1)
+	if s.price.costly(s.pace.works) {
+		s.slots.growth = costlyGrowth / 2 // a small step costs as much
+	}
 }
 
 // bracketPaused lowers the pace by what was accepted since the pause before.

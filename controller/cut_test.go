@@ -3,6 +3,7 @@ package controller
 import (
 	"math"
 	"testing"
+	"time"
 )
 
 // accepts has a service accept so many attempts a second between two refusals, a second
@@ -753,5 +754,35 @@ func TestNothingIsComparedSoonAfterAChange(t *testing.T) {
 	s.trip.settled = s.now - 3.1*s.trip.success.value
 	if s.crowded(attempt{1, s.now}, o); s.queueing.recent.n != 1 {
 		t.Error("an attempt was not counted that ended long after the change")
+	}
+}
+
+// A refusal that asks for a pause is put down to the limit, though the service had long accepted as
+// many at once: it may have been a stall, so more is tried soon, and in a large step.
+func TestALimitThatHadLongBeenAcceptedIsDoubted(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		accepted, most  int
+		since           float64 // of the last cut
+		pause           time.Duration
+		doubted, costly bool
+	}{
+		{"accepted as many for long", 100, 10, 50, 10 * time.Second, true, true},
+		{"accepted too few", 99, 10, 50, 10 * time.Second, false, false},
+		{"never accepted as many", 100, 9, 50, 10 * time.Second, false, false},
+		{"soon after the last cut", 100, 10, 61, 10 * time.Second, false, false},
+		{"asks for no pause", 100, 10, 50, 0, false, false},
+		{"a pause that costs nothing", 100, 10, 50, 10 * time.Millisecond, true, false},
+	} {
+		s := seekAtRest()
+		s.pace.works = 990 // no attempt is held back by it
+		s.price.pause = mean{10, c.pause.Seconds()}
+		s.recovery = recovery{began: c.since, accepted: c.accepted, most: c.most, counted: 64, usual: 10}
+		s.lower(attempt{500, 100}, &Outcome{Verdict: Overload, InFlight: 10, RetryAfter: c.pause}, 10)
+		doubted := math.IsInf(s.slots.fails, 1)
+		if s.slots.works != 9 || doubted != c.doubted || (s.slots.growth > 0) != c.costly {
+			t.Errorf("%s: limit %v, known to fail %v, step %v; want 9, doubted %v, a large step %v",
+				c.name, s.slots.works, s.slots.fails, s.slots.growth, c.doubted, c.costly)
+		}
 	}
 }

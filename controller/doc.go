@@ -141,7 +141,8 @@
 // two round trips, if twenty attempts should have been accepted meanwhile. Less pressure is
 // refused later, by a bucket and by a window alike: a refusal that asks for a pause and comes
 // much sooner than one under as much pressure, or at a pace that is less than what was surely
-// given of late, is a stall's, and moves nothing.
+// given of late, is a stall's, and moves nothing. Where refusals ask for long pauses and a stall
+// cannot be told from pressure, more is tried soon afterwards, and in a large step.
 //
 // Outage. First attempts of different jobs fail in a row, more than the usual share of
 // failures explains, or the service refuses everything, as above. If it fails, it may be that many

@@ -61,6 +61,8 @@ func (s *seek) revive(a attempt) {
 	switch {
 	case window:
 		s.pace.fails = 1.01 * rate
+	case s.outage.refusing && s.price.costly(rate): // a trial may have failed for the stall
+		s.pace.fails, s.pace.growth = math.Inf(1), costlyGrowth/2
 	case long:
 		s.pace.fails = math.Inf(1)
 	}

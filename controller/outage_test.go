@@ -354,3 +354,23 @@ func TestSeekLearnsWhatTakesAServiceDown(t *testing.T) {
 		t.Errorf("%.1f%% of what could be had in the mean, want 70%%", 100*mean)
 	}
 }
+
+// A trial that fails may have failed for the stall that follows. Where a refusal costs much, a
+// small step afterwards would cost as much as a large one.
+func TestSeekForgetsWhatFailedInAStall(t *testing.T) {
+	for _, c := range []struct {
+		refusing bool
+		pause    float64
+		forgets  bool
+	}{{true, 1, true}, {true, 0.05, false}, {false, 1, false}} {
+		s := seekAtRest()
+		s.newest = attempt{250, 99}
+		s.pace.fails = 103
+		s.price.pause = mean{10, c.pause}
+		s.outage = outage{is: true, since: 98, refusing: c.refusing, pressed: pressure{rate: 100, slots: 11}}
+		s.revive(attempt{250, 99})
+		if forgets := math.IsInf(s.pace.fails, 1); forgets != c.forgets || forgets != (s.pace.growth > 0) {
+			t.Errorf("refusing %v, with pauses of %v s: known to fail %v, step %v; want it forgotten %v", c.refusing, c.pause, s.pace.fails, s.pace.growth, c.forgets)
+		}
+	}
+}
