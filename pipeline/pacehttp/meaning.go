@@ -261,7 +261,8 @@ func numberAfter(text, word string) int64 {
 // spentUntil returns until when a quota of requests holds of which nothing is left; 0:
 // there is none.
 func spentUntil(h http.Header, now time.Time) (wait time.Duration) {
-	for _, q := range quotas(h, false, now, 0) {
+	var few [fewHints]pipeline.Hint
+	for _, q := range quotas(few[:0], h, false, now, 0) {
 		if q.Requests && q.Remaining == 0 {
 			wait = max(wait, q.Reset)
 		}
