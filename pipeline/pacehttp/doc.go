@@ -61,5 +61,6 @@
 // RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11, and the older forms
 // of it); X-RateLimit-Limit, -Remaining, -Reset as GitHub and others send them; with a
 // suffix as OpenAI, Azure and @nestjs/throttler do; Anthropic's; hapi-rate-limit's; restify's.
-// See Hints. DIALECTS.md beside this file lists who writes what, and how it is read.
+// See Hints. DIALECTS.md beside this file lists who writes what, and how it is read; SDKS.md
+// says how SDKs are set that try again by themselves.
 package pacehttp
