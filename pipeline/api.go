@@ -49,6 +49,11 @@ type (
 	// A Reason says why a Policy changed the limit or the interval.
 	Reason = controller.Reason
 
+	// A Limiter is one that a server tells of in its answers, and what was found out of it.
+	Limiter = controller.Limiter
+	// LimiterKind is how a limiter gives back what was used.
+	LimiterKind = controller.LimiterKind
+
 	// A Verdict says what the end of an attempt tells about the service; see
 	// [Config].Classify.
 	Verdict = controller.Verdict
@@ -337,6 +342,17 @@ const (
 
 	// EventPauseBounded says that a server asked for a longer pause than MaxPause.
 	EventPauseBounded = controller.EventPauseBounded
+
+	// EventLimiterLearned says what was found out of a limiter that the server tells of.
+	EventLimiterLearned = controller.EventLimiterLearned
+)
+
+// How a [Limiter] gives back what was used.
+const (
+	FixedWindow   = controller.FixedWindow   // all of it at one moment
+	SlidingWindow = controller.SlidingWindow // little by little
+	SlidingLog    = controller.SlidingLog    // each place a window after it was taken
+	TokenBucket   = controller.TokenBucket   // all the time, at a steady rate
 )
 
 // ErrClosed says that a throttle takes no new work.
