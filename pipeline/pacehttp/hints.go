@@ -25,7 +25,7 @@ const mostHints = 16
 // of a quota is
 //
 //   - for RateLimit: the name of the policy;
-//   - for X-RateLimit-Remaining-NAME and Anthropic-RateLimit-NAME-Remaining: NAME in
+//   - for X-RateLimit-Remaining-NAME, X-RateLimit-NAME-Remaining and Anthropic-RateLimit-NAME-Remaining: NAME in
 //     lower case: requests, tokens, input-tokens, output-tokens …;
 //   - for X-RateLimit-UserRemaining, -PathRemaining and -UserPathRemaining: user, path and
 //     userpath;
@@ -287,17 +287,30 @@ func untilFull(limit, remaining, rate string) string {
 // The names of those who have several quotas.
 const (
 	many      = "X-Ratelimit-Remaining-"
+	common    = "X-Ratelimit-"
 	anthropic = "Anthropic-Ratelimit-"
-	left      = "-Remaining" // follows the name of one of Anthropic's
+	left      = "-Remaining" // follows the name of a quota
 )
 
+// ofName returns the name of a quota that stands in the middle of a field's, between a prefix and
+// -Remaining; "": it is none.
+func ofName(key, prefix string) string {
+	if rest, ok := strings.CutPrefix(key, prefix); ok {
+		if name, ok := strings.CutSuffix(rest, left); ok {
+			return name
+		}
+	}
+	return ""
+}
+
 // named reads the quotas of those who have several: OpenAI, Azure and others,
-// X-RateLimit-Remaining-Tokens; Anthropic, Anthropic-RateLimit-Tokens-Remaining.
+// X-RateLimit-Remaining-Tokens; Linear and RapidAPI, X-RateLimit-Requests-Remaining; Anthropic,
+// Anthropic-RateLimit-Tokens-Remaining.
 func (r *reader) named(all []pipeline.Hint) []pipeline.Hint {
 	var few [2 * fewHints]string
 	keys := few[:0]
 	for key := range r.header {
-		if strings.HasPrefix(key, many) || strings.HasPrefix(key, anthropic) && strings.HasSuffix(key, left) {
+		if strings.HasPrefix(key, many) || ofName(key, common) != "" || ofName(key, anthropic) != "" {
 			keys = append(keys, key)
 		}
 	}
@@ -308,8 +321,12 @@ func (r *reader) named(all []pipeline.Hint) []pipeline.Hint {
 		if isMany {
 			limit, reset = r.get("X-Ratelimit-Limit-", name, ""), r.get("X-Ratelimit-Reset-", name, "")
 		} else {
-			name = strings.TrimSuffix(key[len(anthropic):], left)
-			limit, reset = r.get(anthropic, name, "-Limit"), r.get(anthropic, name, "-Reset")
+			prefix := common
+			if strings.HasPrefix(key, anthropic) {
+				prefix = anthropic
+			}
+			name = ofName(key, prefix)
+			limit, reset = r.get(prefix, name, "-Limit"), r.get(prefix, name, "-Reset")
 		}
 		name = lower(name)
 		all = r.add(all, name, ofRequests(name), limit, get(r.header, key), reset)

@@ -112,6 +112,9 @@ func rule(res *http.Response, now time.Time, text string) Meaning {
 	if tells(res.StatusCode) {
 		m = m.refine(res, now, text)
 	}
+	if m.Pause == 0 && m.Kind >= Busy {
+		m.Pause = retryDelay(text)
+	}
 	switch {
 	case isHopeless(res.StatusCode, text), res.Header.Get("X-Should-Retry") == "false":
 		return Meaning{Kind: OwnFault}
@@ -222,6 +225,18 @@ func hasCode(text, code string) bool {
 		}
 		text = after
 	}
+}
+
+// retryDelay returns the pause that a google.rpc.RetryInfo in a body asks for, as Gemini sends it; 0:
+// there is none.
+func retryDelay(text string) time.Duration {
+	_, after, found := strings.Cut(text, `"retryDelay"`)
+	if !found {
+		return 0
+	}
+	value, _, _ := strings.Cut(strings.TrimLeft(after, ": \""), `"`)
+	d, _ := duration(value)
+	return d
 }
 
 // isOverloaded reports whether a server that sends 429 for everything says that it is not
