@@ -60,6 +60,13 @@ func rideOn(t *testing.T, p plant, best, skew time.Duration) (r riding) {
 			r.sent++
 			if res.StatusCode != http.StatusOK {
 				r.refused++
+				return res, nil
+			}
+			if w, ok := p.(worker); ok {
+				mu.Unlock()
+				time.Sleep(w.work())
+				mu.Lock()
+				w.leave()
 			}
 			return res, nil
 		})
