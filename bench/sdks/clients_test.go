@@ -80,7 +80,7 @@ var sdks = []sdk{
 	},
 	{
 		name: "genai", done: `{"candidates": [{"content": {"role": "model", "parts": [{"text": "Hello."}]}}]}`,
-		refused: `{"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}}`,
+		refused: `{"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED", "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.5s"}]}}`,
 		call: func(ctx context.Context, client *http.Client, _ bool) error {
 			api, err := genai.NewClient(ctx, &genai.ClientConfig{APIKey: "key", Backend: genai.BackendGeminiAPI, HTTPClient: client})
 			if err != nil {

@@ -3,6 +3,7 @@ package sdks_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,6 +119,24 @@ func TestAroundAnSDK(t *testing.T) {
 		err := around(t.Context(), newThrottle(t), s, a)
 		if n, _ := a.attempts(); err == nil || n != 1 {
 			t.Errorf("told not to try again: got %d attempts, error %v, want one and a refusal", n, err)
+		}
+	})
+}
+
+// TestGeminisPauseIsInTheBody: below its SDK, and in the words of its error.
+func TestGeminisPauseIsInTheBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sdks[2]
+		long := strings.Replace(s.refused, "0.5s", "22s", 1)
+		for name, ask := range map[string]func(a *api) error{
+			"below":  func(a *api) error { return s.call(t.Context(), below(newThrottle(t), a), false) },
+			"around": func(a *api) error { return around(t.Context(), newThrottle(t), s, a) },
+		} {
+			a := &api{body: s.done, refused: long, answers: refusals(1, http.StatusTooManyRequests, "")}
+			err := ask(a)
+			if n, over := a.attempts(); err != nil || n != 2 || over < 22*time.Second {
+				t.Errorf("%s: got %d attempts over %v, error %v, want the second after 22 s", name, n, over, err)
+			}
 		}
 	})
 }

@@ -227,15 +227,18 @@ func hasCode(text, code string) bool {
 	}
 }
 
-// retryDelay returns the pause that a google.rpc.RetryInfo in a body asks for, as Gemini sends it; 0:
-// there is none.
+// retryDelay returns the pause that a google.rpc.RetryInfo in a body asks for, as Gemini sends it, or
+// in the text that its SDK makes of that: retryDelay:22s. 0: there is none.
 func retryDelay(text string) time.Duration {
-	_, after, found := strings.Cut(text, `"retryDelay"`)
+	_, after, found := strings.Cut(text, "retryDelay")
 	if !found {
 		return 0
 	}
-	value, _, _ := strings.Cut(strings.TrimLeft(after, ": \""), `"`)
-	d, _ := duration(value)
+	after = strings.TrimLeft(after, "\": ")
+	if end := strings.IndexAny(after, "\"]},; "); end >= 0 {
+		after = after[:end]
+	}
+	d, _ := duration(after)
 	return d
 }
 

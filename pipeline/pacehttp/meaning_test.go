@@ -66,6 +66,10 @@ var meanings = []struct {
 		pacehttp.Meaning{Kind: pacehttp.OverQuota, Pause: 5 * time.Second, Undone: true},
 	},
 	{
+		"Gemini, in its SDK's words", 429, "", "Error 429, Message: slow down, Status: RESOURCE_EXHAUSTED, Details: [map[@type:type.googleapis.com/google.rpc.RetryInfo retryDelay:22s]]",
+		pacehttp.Meaning{Kind: pacehttp.OverQuota, Pause: 22 * time.Second, Undone: true},
+	},
+	{
 		"a RetryInfo that makes no sense", 429, "", `{"error": {"details": [{"retryDelay": "-22s"}, {"retryDelay": 7}]}}`,
 		pacehttp.Meaning{Kind: pacehttp.OverQuota, Undone: true},
 	},
