@@ -49,7 +49,14 @@ type (
 	// A Reason says why a Policy changed the limit or the interval.
 	Reason = controller.Reason
 
-	// A Limiter is one that a server tells of in its answers, and what was found out of it.
+	// A Limiter is one that a server tells of in its answers, and what was found out of it. Its String
+	// says it in words: "requests: a window of 5s with 50".
+	//
+	//   - Name: of its quota, as in Hint.Budget; Resource: of whose calls it is, empty: of all
+	//   - Requests: it counts these; else tokens
+	//   - Kind: how it gives back what was used
+	//   - Limit: how much there is in a window, or in a full bucket
+	//   - Window: in which all of it comes back, the longest that was seen, the server's rounding included
 	Limiter = controller.Limiter
 	// LimiterKind is how a limiter gives back what was used.
 	LimiterKind = controller.LimiterKind
@@ -148,6 +155,7 @@ type (
 	//   - Reason, LastError, LastErrorAt: why limit and interval are what they are, and the last attempt that went wrong
 	//   - FailureCount: in the policy's window, or the last minute
 	//   - Tokens: recorded in all; TokensUsed, TokensRemaining: of the first budget, -1 without one; Budgets: each
+	//   - Limiters: that the server tells of, as far as is known; not to be changed
 	//   - DroppedEvents: events that came faster than OnEvent took them
 	Snapshot = controller.Snapshot
 
@@ -203,6 +211,7 @@ type (
 	//   - From, To: the setting before and after; To.Reason says why
 	//   - Wait: how long it will last, or until the next attempt
 	//   - Budget: the name of a budget
+	//   - Limiter: what was found out: limiter_learned
 	//   - Attempt: the one that failed, from 0
 	//   - Err: what it failed with, or the last error
 	Event = controller.Event
