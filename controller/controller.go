@@ -77,6 +77,7 @@ type Status struct {
 	HeldBy      Hold
 	Held        HeldTimes
 	Budgets     []BudgetSnapshot
+	Limiters    []Limiter     // not changed, but replaced
 	MeanTokens  int64         // that jobs used of late; 0: not known
 	HoldFor     time.Duration // at least, before the next attempt may start
 	LongHolds   time.Duration // that there were, in all
@@ -387,6 +388,7 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 		ETA:              c.eta(r),
 		TokensRemaining:  -1,
 		Budgets:          append([]BudgetSnapshot(nil), r.Status.Budgets...),
+		Limiters:         r.Status.Limiters,
 		DroppedEvents:    c.notifier.dropped,
 	}
 	if len(s.Budgets) > 0 {

@@ -29,13 +29,14 @@ const (
 	EventBack
 	EventNothingSucceeded // once: ten attempts went wrong, and none has ever succeeded; without a Logger slog's default one is warned
 	EventPauseBounded     // a server asked for a longer pause than is waited; once in a pause
+	EventLimiterLearned   // what is known of a limiter that the server tells of, or something new of it
 )
 
 var eventNames = [...]string{
 	"decelerated", "cooling_started", "reaccelerated", "ceiling_decayed",
 	"circuit_opened", "circuit_half_open", "circuit_closed",
 	"budget_exhausted", "budget_restored", "retry", "closed", "draining", "drained",
-	"paused", "resumed", "down", "back", "nothing_succeeded", "pause_bounded",
+	"paused", "resumed", "down", "back", "nothing_succeeded", "pause_bounded", "limiter_learned",
 }
 
 func (k EventKind) String() string {
@@ -59,9 +60,11 @@ type Event struct {
 	// paused; what the server asked for: pause_bounded; until the next attempt: retry.
 	Wait time.Duration
 
-	Budget  string // name of the budget: budget_exhausted, budget_restored
-	Attempt int    // the one that failed, from 0: retry
-	Err     error  // what it failed with: retry; or the last one: circuit_opened, down, nothing_succeeded
+	Budget  string  // name of the budget: budget_exhausted, budget_restored
+	Limiter Limiter // limiter_learned
+
+	Attempt int   // the one that failed, from 0: retry
+	Err     error // what it failed with: retry; or the last one: circuit_opened, down, nothing_succeeded
 }
 
 // attrs returns the fields that the kind of event sets.
@@ -81,6 +84,9 @@ func (e Event) attrs() []slog.Attr {
 	}
 	if e.Budget != "" {
 		attrs = append(attrs, slog.String("budget", e.Budget))
+	}
+	if e.Kind == EventLimiterLearned {
+		attrs = append(attrs, slog.String("limiter", e.Limiter.String()))
 	}
 	if e.Kind == EventRetry {
 		attrs = append(attrs, slog.Int("attempt", e.Attempt))

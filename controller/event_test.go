@@ -12,13 +12,13 @@ import (
 
 func TestNamesAreInSnakeCaseAndDiffer(t *testing.T) {
 	var names []fmt.Stringer
-	for k := EventDecelerated; k <= EventPauseBounded; k++ {
+	for k := EventDecelerated; k <= EventLimiterLearned; k++ {
 		names = append(names, k)
 	}
 	for s := Running; s <= Down; s++ {
 		names = append(names, s)
 	}
-	names = append(names, BreakerOpen, BreakerHalfOpen,
+	names = append(names, FixedWindow, SlidingWindow, SlidingLog, TokenBucket, BreakerOpen, BreakerHalfOpen,
 		Ignored, Failed, Overload, Succeeded, Fixed, Exponential, ExponentialJitter)
 	seen := make(map[string]bool)
 	for _, n := range names {
@@ -32,8 +32,8 @@ func TestNamesAreInSnakeCaseAndDiffer(t *testing.T) {
 
 func TestUnknownValuesShowTheirNumber(t *testing.T) {
 	for want, value := range map[string]fmt.Stringer{
-		"event(19)": EventPauseBounded + 1, "event(-1)": EventKind(-1), "state(9)": State(9),
-		"circuit(9)": CircuitState(9), "verdict(9)": Verdict(9), "backoff(0)": Backoff(0),
+		"event(20)": EventLimiterLearned + 1, "event(-1)": EventKind(-1), "state(9)": State(9),
+		"circuit(9)": CircuitState(9), "verdict(9)": Verdict(9), "backoff(0)": Backoff(0), "limiter(0)": LimiterKind(0),
 	} {
 		if got := value.String(); got != want {
 			t.Errorf("got %s, want %s", got, want)

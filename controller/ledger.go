@@ -18,6 +18,7 @@ type ledger struct {
 	requests bool   // it counts these; else tokens
 	budget   bool   // a budget stands for it, of all calls
 	limit    int64
+	since    time.Time // when it was told of first
 	told     int64     // what remained, by the newest hint
 	whole    time.Time // then nothing is missing any more
 	level    float64   // what might start, at the time at
@@ -30,6 +31,7 @@ type ledger struct {
 	sliding  sliding
 	rolling  rolling
 	shallow  shallow
+	said     Limiter // what Learned has said of it
 }
 
 // origin is what the newest hint counts from.
@@ -52,7 +54,7 @@ func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64)
 		return
 	}
 	if h.Limit != l.limit {
-		l.limit, l.refill, l.shallow = h.Limit, refill{}, shallow{}
+		l.limit, l.since, l.refill, l.shallow = h.Limit, now, refill{}, shallow{}
 	}
 	l.shallow.hear(h, start, l.of(m.before))
 	if l.limit > 0 {

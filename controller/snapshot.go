@@ -76,6 +76,8 @@ type Snapshot struct {
 	TokensRemaining int64 // of the first budget; -1 without one
 	Budgets         []BudgetSnapshot
 
+	Limiters []Limiter // that the server tells of, as far as is known; not to be changed
+
 	DroppedEvents int64 // events that came faster than OnEvent took them
 }
 

@@ -49,6 +49,18 @@ type (
 	// A Reason says why a Policy changed the limit or the interval.
 	Reason = controller.Reason
 
+	// A Limiter is one that a server tells of in its answers, and what was found out of it. Its String
+	// says it in words: "requests: a window of 5s with 50".
+	//
+	//   - Name: of its quota, as in Hint.Budget; Resource: of whose calls it is, empty: of all
+	//   - Requests: it counts these; else tokens
+	//   - Kind: how it gives back what was used
+	//   - Limit: how much there is in a window, or in a full bucket
+	//   - Window: in which all of it comes back, the longest that was seen, the server's rounding included
+	Limiter = controller.Limiter
+	// LimiterKind is how a limiter gives back what was used.
+	LimiterKind = controller.LimiterKind
+
 	// A Verdict says what the end of an attempt tells about the service; see
 	// [Config].Classify.
 	Verdict = controller.Verdict
@@ -143,6 +155,7 @@ type (
 	//   - Reason, LastError, LastErrorAt: why limit and interval are what they are, and the last attempt that went wrong
 	//   - FailureCount: in the policy's window, or the last minute
 	//   - Tokens: recorded in all; TokensUsed, TokensRemaining: of the first budget, -1 without one; Budgets: each
+	//   - Limiters: that the server tells of, as far as is known; not to be changed
 	//   - DroppedEvents: events that came faster than OnEvent took them
 	Snapshot = controller.Snapshot
 
@@ -198,6 +211,7 @@ type (
 	//   - From, To: the setting before and after; To.Reason says why
 	//   - Wait: how long it will last, or until the next attempt
 	//   - Budget: the name of a budget
+	//   - Limiter: what was found out: limiter_learned
 	//   - Attempt: the one that failed, from 0
 	//   - Err: what it failed with, or the last error
 	Event = controller.Event
@@ -337,6 +351,17 @@ const (
 
 	// EventPauseBounded says that a server asked for a longer pause than MaxPause.
 	EventPauseBounded = controller.EventPauseBounded
+
+	// EventLimiterLearned says what was found out of a limiter that the server tells of.
+	EventLimiterLearned = controller.EventLimiterLearned
+)
+
+// How a [Limiter] gives back what was used.
+const (
+	FixedWindow   = controller.FixedWindow   // all of it at one moment
+	SlidingWindow = controller.SlidingWindow // little by little
+	SlidingLog    = controller.SlidingLog    // each place a window after it was taken
+	TokenBucket   = controller.TokenBucket   // all the time, at a steady rate
 )
 
 // ErrClosed says that a throttle takes no new work.

@@ -52,6 +52,10 @@ func (d *Dispatcher) hint(h controller.Hint, m marks) {
 	}
 	h = h.WithinReason()
 	d.gate.hint(d.now, h, m)
+	if learned, ok := d.gate.told.Learned(d.now); ok {
+		d.status.Limiters = d.gate.told.Limiters()
+		d.note(controller.Event{Kind: controller.EventLimiterLearned, Limiter: learned})
+	}
 	d.boundPause(max(h.RetryAfter, d.gate.told.Pause(d.now)))
 	if d.gate.pause(d.now) > 0 || d.gate.told.Overdrawn(d.now) {
 		d.takeBack()

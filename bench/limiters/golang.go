@@ -40,12 +40,33 @@ var goLimiters = []limiter{
 	{name: "gin-rate-limit", about: "gin-rate-limit 1.5.4", start: inProcess(ginHandler)},
 	{name: "fiber", about: "fiber 3.1.0, a fixed window", start: withFiber(fiberlimiter.FixedWindow{})},
 	{name: "fiber-sliding", about: "fiber 3.1.0, a sliding counter", start: withFiber(fiberlimiter.SlidingWindow{}), best: bySeconds},
+	{name: "kubernetes", about: "a model of the Kubernetes API server's limit of requests in flight: 4, work of 100 ms; Retry-After is always 1",
+		work: shortWork, room: 4, best: fourAtOnce, start: kubernetes},
 }
 
 // ok is the service behind each limiter.
 var ok = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, "ok") // an error means that the client has gone
 })
+
+// kubernetes does as k8s.io/apiserver v0.37.2 does in pkg/server/filters, maxinflight.go: a place, if one is free,
+// else 429 with a second, however soon there will be one. The server itself is no Go module that could
+// be run here.
+func kubernetes(_ context.Context, _ *house, o order) (*site, error) {
+	places := make(chan struct{}, 4)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+			time.Sleep(o.work)
+			ok(w, r)
+		default:
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "Too many requests, please try again later.", http.StatusTooManyRequests)
+		}
+	}))
+	return &site{url: server.URL + "/", stop: server.Close}, nil
+}
 
 func inProcess(handler func(window time.Duration) (http.Handler, error)) starter {
 	return func(_ context.Context, _ *house, o order) (*site, error) {

@@ -58,8 +58,10 @@
 // # What is listened to
 //
 // Retry-After (RFC 9110, section 10.2.3), Retry-After-Ms, Retry-After-NAME, X-Amz-Retry-After;
+// the google.rpc.RetryInfo in a refusal's body, as Gemini sends it;
 // RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11, and the older forms
 // of it); X-RateLimit-Limit, -Remaining, -Reset as GitHub and others send them; with a
-// suffix as OpenAI, Azure and @nestjs/throttler do; Anthropic's; hapi-rate-limit's; restify's.
-// See Hints. DIALECTS.md beside this file lists who writes what, and how it is read.
+// suffix as OpenAI, Azure and @nestjs/throttler do, or a name before that as Linear; Anthropic's; hapi-rate-limit's; restify's.
+// See Hints. DIALECTS.md beside this file lists who writes what, and how it is read; SDKS.md
+// says how SDKs are set that try again by themselves.
 package pacehttp

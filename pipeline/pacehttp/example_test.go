@@ -180,6 +180,44 @@ func ExampleJudge() {
 	// Output: {"data": 42} <nil>
 }
 
+// nginx's limit_req and limit_conn refuse with a 503 that has no Retry-After. So might a proxy
+// whose connection broke when the request was under way, so a POST is not sent again unless a Judge
+// says that such a 503 means that nothing was done.
+func ExampleJudge_nginx() {
+	var requests atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) <= 2 {
+			http.Error(w, "<center><h1>503 Service Temporarily Unavailable</h1></center>", http.StatusServiceUnavailable)
+			return
+		}
+		w.WriteHeader(http.StatusCreated)
+	}))
+	defer server.Close()
+	throttle, err := pipeline.NewThrottle(pipeline.Config{Retry: &pipeline.Retry{BaseDelay: time.Millisecond}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	limited := func(res *http.Response, _ func() []byte, usual pacehttp.Meaning) pacehttp.Meaning {
+		usual.Undone = usual.Undone || res.StatusCode == http.StatusServiceUnavailable
+		return usual
+	}
+	for _, judge := range []pacehttp.Judge{nil, limited} {
+		requests.Store(0)
+		client := &http.Client{Transport: &pacehttp.Transport{Throttle: throttle, Judge: judge}}
+		res, err := client.Post(server.URL, "text/plain", strings.NewReader("a row"))
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		res.Body.Close()
+		fmt.Println(res.StatusCode, "after", requests.Load())
+	}
+	// Output:
+	// 503 after 1
+	// 201 after 3
+}
+
 // An SDK has an error of its own, from which its response can be had. Mark says what it
 // means; a Transport without a Throttle, under the SDK, tells the slot what the server
 // says of its limits. The SDK's own retries are off.

@@ -8,6 +8,14 @@ import (
 	"time"
 )
 
+// get returns the first value of a field whose name is written as http.Header keeps it.
+func get(h http.Header, name string) string {
+	if values := h[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
 // longest is the furthest that a server is believed to look ahead: there are
 // quotas by the month. What is beyond is a mistake, often of a clock.
 const longest = 31 * 24 * time.Hour
@@ -15,15 +23,27 @@ const longest = 31 * 24 * time.Hour
 // decimal reads digits with at most one point in them: no sign, no exponent, no
 // NaN.
 func decimal(s string) (float64, bool) {
-	if s == "" || len(s) > 20 || strings.Trim(s, "0123456789.") != "" {
+	if s == "" || len(s) > 20 {
 		return 0, false
+	}
+	for i := range len(s) {
+		if c := s[i]; c != '.' && !isDigit(c) {
+			return 0, false
+		}
 	}
 	v, err := strconv.ParseFloat(s, 64)
 	return v, err == nil
 }
 
 // isWhole reports whether a number has no fraction, nor a unit finer than a second.
-func isWhole(s string) bool { return strings.Trim(s, " 0123456789") == "" }
+func isWhole(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c != ' ' && !isDigit(c) {
+			return false
+		}
+	}
+	return true
+}
 
 // amount reads how many there are. In the older drafts of RateLimit-Limit, a list
 // of policies may follow.
@@ -44,20 +64,23 @@ func within(v float64, unit time.Duration) (time.Duration, bool) {
 	return time.Duration(d), d > 0 && d <= float64(longest)
 }
 
-// moment reads a point in time: a date, or seconds or milliseconds since 1970. No
-// server that counts from now means thirty years.
-func moment(s string) (time.Time, bool) {
-	if v, ok := decimal(s); ok {
-		switch {
-		case v >= 1e9 && v < 1e11:
-			return time.UnixMilli(int64(math.Ceil(v * 1e3))), true
-		case v >= 1e12 && v < 1e14:
-			return time.UnixMilli(int64(math.Ceil(v))), true
-		}
-		return time.Time{}, false
+// epoch reads a point in time as seconds or milliseconds since 1970. No server that counts
+// from now means thirty years.
+func epoch(v float64) (time.Time, bool) {
+	switch {
+	case v >= 1e9 && v < 1e11:
+		return time.UnixMilli(int64(math.Ceil(v * 1e3))), true
+	case v >= 1e12 && v < 1e14:
+		return time.UnixMilli(int64(math.Ceil(v))), true
 	}
-	if at, err := time.Parse(time.RFC3339, s); err == nil {
-		return at, true
+	return time.Time{}, false
+}
+
+// moment reads a point in time that is written as one: 2026-06-21T12:00:00Z, or a date.
+func moment(s string) (time.Time, bool) {
+	if s != "" && isDigit(s[0]) {
+		at, err := time.Parse(time.RFC3339, s)
+		return at, err == nil
 	}
 	return date(s)
 }
@@ -76,13 +99,10 @@ func date(s string) (time.Time, bool) {
 	return at, err == nil
 }
 
-// span reads a time from now: seconds, also with a fraction, or as OpenAI writes
-// it, which is as Go does.
-func span(s string) (time.Duration, bool) {
-	if v, ok := decimal(s); ok {
-		return within(v, time.Second)
-	}
-	if s == "" || s[0] < '0' || s[0] > '9' {
+// duration reads a time from now as OpenAI writes it, which is as Go does: 6m0s. What begins with
+// a year is none.
+func duration(s string) (d time.Duration, ok bool) {
+	if s == "" || !isDigit(s[0]) || len(s) > 4 && s[4] == '-' {
 		return 0, false
 	}
 	d, err := time.ParseDuration(s)
@@ -93,7 +113,7 @@ func span(s string) (time.Duration, bool) {
 // names are of its own clock. Its Date is of when it answered, which was longer ago if a
 // cache has kept the answer.
 func serverTime(h http.Header, now time.Time) time.Time {
-	if at, err := http.ParseTime(h.Get("Date")); err == nil {
+	if at, err := http.ParseTime(get(h, "Date")); err == nil {
 		return at.Add(age(h))
 	}
 	return now
@@ -102,7 +122,7 @@ func serverTime(h http.Header, now time.Time) time.Time {
 // age returns for how long a response was kept by caches (RFC 9111, section 5.1); 0: it comes
 // from the server itself.
 func age(h http.Header) time.Duration {
-	v, ok := decimal(h.Get("Age"))
+	v, ok := decimal(get(h, "Age"))
 	if !ok {
 		return 0
 	}
@@ -114,22 +134,24 @@ func age(h http.Header) time.Duration {
 const longestField = 4 << 10
 
 // A member is one of a list of structured fields (RFC 9651, section 3.1), or of a
-// dictionary (3.2): then it has a value.
+// dictionary (3.2): then it has a value. Of its parameters there are those that we read.
 type member struct {
-	name   string
-	value  string
-	params map[string]string
+	name  string
+	value string
+	left  string // r
+	reset string // t
+	quota string // q
+	unit  string // qu
 }
 
-// members reads a list or a dictionary. Inner lists do not occur in the fields that
-// we read. What is not well-formed is ignored as a whole, as RFC 9651, section 4.2,
-// says, and so is what is longer than anybody means it: a header may have 10 MiB.
-func members(s string) ([]member, bool) {
+// members appends those of a list or a dictionary to all. Inner lists do not occur in the
+// fields that we read. What is not well-formed is ignored as a whole, as RFC 9651, section
+// 4.2, says, and so is what is longer than anybody means it: a header may have 10 MiB.
+func members(all []member, s string) ([]member, bool) {
 	if len(s) > longestField {
 		return nil, false
 	}
 	p := parser{rest: strings.Trim(s, " ")}
-	var all []member
 	for {
 		m, ok := p.member()
 		if !ok {
@@ -147,7 +169,12 @@ func members(s string) ([]member, bool) {
 	}
 }
 
-// A parser reads structured fields from what is left of them.
+// A parser reads structured fields from what is left of them. It is our own: dunglas/httpsfv
+// v1.1.2 reads them well and stands the same fuzzing, but makes values of all that is in them:
+// 1.6 µs and 23 allocations for RateLimit and RateLimit-Policy, which are read of every answer,
+// against 0.15 µs and none here. It would also be a requirement of the module that users import,
+// and ignore a field, as the RFC says, for what does not matter here, such as a partition key
+// that is not quite base64.
 type parser struct{ rest string }
 
 func (p *parser) skip(chars string) { p.rest = strings.TrimLeft(p.rest, chars) }
@@ -180,7 +207,6 @@ func (p *parser) member() (m member, ok bool) {
 			return m, false
 		}
 	}
-	m.params = map[string]string{}
 	for p.take(';') {
 		p.skip(" ")
 		key := p.while(inKey)
@@ -193,7 +219,16 @@ func (p *parser) member() (m member, ok bool) {
 				return m, false
 			}
 		}
-		m.params[key] = value
+		switch key {
+		case "r":
+			m.left = value
+		case "t":
+			m.reset = value
+		case "q":
+			m.quota = value
+		case "qu":
+			m.unit = value
+		}
 	}
 	return m, true
 }
@@ -215,8 +250,8 @@ func (p *parser) bare() (string, bool) {
 		bytes := p.rest[:end+2]
 		p.rest = p.rest[end+2:]
 		return bytes, true
-	case c == '-', c >= '0' && c <= '9':
-		return p.while(func(c byte) bool { return c == '-' || c == '.' || c >= '0' && c <= '9' }), true
+	case c == '-', isDigit(c):
+		return p.while(func(c byte) bool { return c == '-' || c == '.' || isDigit(c) }), true
 	case c == '?', c == '@':
 		p.rest = p.rest[1:]
 		value := p.while(inKey)
@@ -228,6 +263,11 @@ func (p *parser) bare() (string, bool) {
 }
 
 func (p *parser) quoted() (string, bool) {
+	if end := strings.IndexAny(p.rest[1:], "\"\\"); end >= 0 && p.rest[1+end] == '"' { // nothing in it is escaped
+		text := p.rest[1 : 1+end]
+		p.rest = p.rest[end+2:]
+		return text, isPrintable(text)
+	}
 	var b strings.Builder
 	for i := 1; i < len(p.rest); i++ {
 		c := p.rest[i]
@@ -249,10 +289,21 @@ func (p *parser) quoted() (string, bool) {
 	return "", false
 }
 
+func isPrintable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
 func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
 func inKey(c byte) bool {
-	return isLetter(c) || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.' || c == '*'
+	return isLetter(c) || isDigit(c) || c == '-' || c == '_' || c == '.' || c == '*'
 }
 
 func inToken(c byte) bool { return inKey(c) || strings.IndexByte("!#$%&'+^`|~:/", c) >= 0 }

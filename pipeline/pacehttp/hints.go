@@ -25,7 +25,7 @@ const mostHints = 16
 // of a quota is
 //
 //   - for RateLimit: the name of the policy;
-//   - for X-RateLimit-Remaining-NAME and Anthropic-RateLimit-NAME-Remaining: NAME in
+//   - for X-RateLimit-Remaining-NAME, X-RateLimit-NAME-Remaining and Anthropic-RateLimit-NAME-Remaining: NAME in
 //     lower case: requests, tokens, input-tokens, output-tokens …;
 //   - for X-RateLimit-UserRemaining, -PathRemaining and -UserPathRemaining: user, path and
 //     userpath;
@@ -52,20 +52,25 @@ func Hints(res *http.Response, now time.Time, took time.Duration) []pipeline.Hin
 	if m.Kind == Busy {
 		m.Kind = OverQuota // as if it was not by chance: that only the throttle knows, from its error
 	}
-	return hints(res, m, now, took)
+	var few [fewHints]pipeline.Hint
+	return append([]pipeline.Hint(nil), hints(few[:0], res, m, now, took)...)
 }
 
-// hints returns those of a response that means m.
-func hints(res *http.Response, m Meaning, now time.Time, took time.Duration) (all []pipeline.Hint) {
-	if !m.IgnoreQuotas {
-		all = quotas(res.Header, res.StatusCode < 400, now, took)
-	}
+// fewHints is what nearly all responses have at most, so that there is space for it on the stack.
+const fewHints = 4
+
+// hints appends those of a response that means m to all, which is empty.
+func hints(all []pipeline.Hint, res *http.Response, m Meaning, now time.Time, took time.Duration) []pipeline.Hint {
 	if m.pausesAll() {
-		pause := pipeline.Hint{RetryAfter: m.Pause}
-		if m.Kind == OverQuota {
-			pause.Resource = spentResource(all)
-		}
-		all = append([]pipeline.Hint{pause}, all...)
+		all = append(all, pipeline.Hint{RetryAfter: m.Pause})
+	}
+	if m.IgnoreQuotas {
+		return all
+	}
+	before := len(all)
+	all = quotas(all, res.Header, res.StatusCode < 400, now, took)
+	if before > 0 && m.Kind == OverQuota {
+		all[0].Resource = spentResource(all[before:])
 	}
 	return all
 }
@@ -80,34 +85,48 @@ func spentResource(quotas []pipeline.Hint) string {
 	return ""
 }
 
-// quotas reads what is left of each quota, the one that holds up the most last: of two
-// of the same name, the last one counts.
-func quotas(h http.Header, accepted bool, now time.Time, took time.Duration) []pipeline.Hint {
+// quotas appends what is left of each quota to all, the one that holds up the most last: of
+// two of the same name, the last one counts.
+func quotas(all []pipeline.Hint, h http.Header, accepted bool, now time.Time, took time.Duration) []pipeline.Hint {
 	if !tellsQuotas(h) || age(h) > 0 { // what a cache has kept is of another request, perhaps of another client
-		return nil
+		return all
 	}
-	r := reader{header: h, now: serverTime(h, now), took: max(took, 0), accepted: accepted}
-	if !r.structured() {
-		for _, prefix := range [...]string{"Ratelimit-", "X-Ratelimit-", "X-Rate-Limit-"} {
-			if r.triple(prefix) {
-				break
-			}
+	r := reader{header: h, now: now, took: max(took, 0), accepted: accepted}
+	before := len(all)
+	all = r.structured(all)
+	for _, prefix := range [...]string{"Ratelimit-", "X-Ratelimit-", "X-Rate-Limit-"} {
+		if len(all) > before {
+			break
 		}
+		all = r.triple(all, prefix)
 	}
-	r.named()
-	r.hapi()
-	slices.SortStableFunc(r.hints, func(a, b pipeline.Hint) int {
-		return int(min(max(pace(a)-pace(b), -1), 1))
-	})
-	return r.hints[:min(len(r.hints), mostHints)]
+	all = r.hapi(r.named(all))
+	told := all[before:]
+	slices.SortStableFunc(told, func(a, b pipeline.Hint) int { return cmp.Compare(pace(a), pace(b)) })
+	return all[:before+min(len(told), mostHints)]
 }
 
 // tellsQuotas is quick to say that there is nothing to read, as for most servers.
 func tellsQuotas(h http.Header) bool {
 	for key := range h {
-		if strings.Contains(key, "Ratelimit") || strings.HasPrefix(key, "X-Rate-Limit-") {
+		if isQuota(key) {
 			return true
 		}
+	}
+	return false
+}
+
+func isQuota(key string) bool {
+	if len(key) < len("Ratelimit") {
+		return false
+	}
+	switch key[0] {
+	case 'R':
+		return strings.HasPrefix(key, "Ratelimit")
+	case 'X':
+		return strings.HasPrefix(key, "X-Ratelimit-") || strings.HasPrefix(key, "X-Rate-Limit-")
+	case 'A':
+		return strings.HasPrefix(key, anthropic)
 	}
 	return false
 }
@@ -121,112 +140,136 @@ func pace(h pipeline.Hint) time.Duration {
 	return h.Reset / time.Duration(h.Remaining+1)
 }
 
-// A reader collects the quotas of a header.
+// A reader reads the quotas of a header. Its methods append them to those before.
 type reader struct {
 	header   http.Header
-	now      time.Time // by the server's clock
+	now      time.Time // by our clock
 	took     time.Duration
 	accepted bool // the request was
-	hints    []pipeline.Hint
+}
+
+// get returns a field whose name is put together.
+func (r *reader) get(prefix, name, suffix string) string {
+	var space [64]byte // names are shorter
+	key := append(append(append(space[:0], prefix...), name...), suffix...)
+	if values := r.header[string(key)]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 // add takes a quota as it was written. One that lacks what is left or until when, or
 // where they are nonsense, says nothing.
-func (r *reader) add(name string, requests bool, limit, remaining, reset string) bool {
+func (r *reader) add(all []pipeline.Hint, name string, requests bool, limit, remaining, reset string) []pipeline.Hint {
 	left, ok := amount(remaining)
 	until, rounding, known := r.until(strings.TrimSpace(reset))
 	if !ok || !known {
-		return false
+		return all
 	}
 	if left > 0 && until <= time.Second && isWhole(reset) {
 		rounding = max(rounding, time.Second) // it may be as good as over
 	}
 	quota, said := amount(limit) // 0: not told
 	if said && quota == 0 && r.accepted {
-		return false // it lets through what it says it does not
+		return all // it lets through what it says it does not
 	}
 	if left > 0 && left == quota && until <= rounding {
-		return false // it is whole
+		return all // it is whole
 	}
 	if left > quota {
 		quota = 0 // that was no quota, but perhaps a rate
 	}
-	r.hints = append(r.hints, pipeline.Hint{
+	return append(all, pipeline.Hint{
 		Budget: name, Requests: requests, Limit: quota, Remaining: left, Reset: until, Rounding: rounding,
 	})
-	return true
 }
 
 // until returns the time that is left until a reset, and by how much that may be too long.
 // What counts from now was said when the request arrived. A point in time is compared with
 // the server's Date, which has lost its fraction, and it may have been rounded up itself.
 func (r *reader) until(reset string) (left, rounding time.Duration, ok bool) {
-	if at, ok := moment(reset); ok {
-		left, rounding = at.Sub(r.now), time.Second
-		if at.Nanosecond() == 0 {
-			rounding += time.Second
-			if left == 0 { // in this very second, if both are rounded down
-				left = time.Second
-			}
-		}
-		return left, rounding, left > 0 && left <= longest
+	v, isNumber := decimal(reset)
+	d, isDuration := time.Duration(0), false
+	at, isMoment := time.Time{}, false
+	if isNumber {
+		d, isDuration = within(v, time.Second)
+		at, isMoment = epoch(v)
+	} else if d, isDuration = duration(reset); !isDuration {
+		at, isMoment = moment(reset)
 	}
-	d, ok := span(reset)
-	return d - r.took, 0, ok && d > r.took
+	if !isMoment {
+		return d - r.took, 0, isDuration && d > r.took
+	}
+	left, rounding = at.Sub(serverTime(r.header, r.now)), time.Second
+	if at.Nanosecond() == 0 {
+		rounding += time.Second
+		if left == 0 { // in this very second, if both are rounded down
+			left = time.Second
+		}
+	}
+	return left, rounding, left > 0 && left <= longest
 }
 
 // structured reads RateLimit, with what RateLimit-Policy says of it
 // (draft-ietf-httpapi-ratelimit-headers-08 to -11): "name";r=left;t=seconds, and
 // "name";q=quota;qu="unit". In -07 it was limit=10, remaining=1, reset=7.
-func (r *reader) structured() (found bool) {
-	limits, ok := members(strings.Join(r.header["Ratelimit"], ","))
+func (r *reader) structured(all []pipeline.Hint) []pipeline.Hint {
+	if len(r.header["Ratelimit"]) == 0 {
+		return all
+	}
+	var few, fewer [fewHints]member
+	limits, ok := members(few[:0], strings.Join(r.header["Ratelimit"], ","))
 	if !ok {
-		return false
+		return all
 	}
 	if limits[0].value != "" {
-		old := map[string]string{}
+		var limit, left, reset string
 		for _, m := range limits {
-			old[m.name] = m.value
-		}
-		return r.add("requests", true, old["limit"], old["remaining"], old["reset"])
-	}
-	policies, _ := members(strings.Join(r.header["Ratelimit-Policy"], ","))
-	for _, m := range limits[:min(len(limits), mostHints)] {
-		var policy map[string]string
-		for _, p := range policies {
-			if p.name == m.name {
-				policy = p.params
-				break
+			switch m.name {
+			case "limit":
+				limit = m.value
+			case "remaining":
+				left = m.value
+			case "reset":
+				reset = m.value
 			}
 		}
-		unit := policy["qu"]
-		if unit == "concurrent-requests" {
+		return r.add(all, "requests", true, limit, left, reset)
+	}
+	policies, _ := members(fewer[:0], strings.Join(r.header["Ratelimit-Policy"], ","))
+	for _, m := range limits[:min(len(limits), mostHints)] {
+		var policy member
+		if i := slices.IndexFunc(policies, func(p member) bool { return p.name == m.name }); i >= 0 {
+			policy = policies[i]
+		}
+		if policy.unit == "concurrent-requests" {
 			continue
 		}
-		requests := unit == "" || unit == "requests" || unit == "request"
-		found = r.add(m.name, requests, policy["q"], m.params["r"], m.params["t"]) || found
+		requests := policy.unit == "" || policy.unit == "requests" || policy.unit == "request"
+		all = r.add(all, m.name, requests, policy.quota, m.left, m.reset)
 	}
-	return found
+	return all
 }
 
 // triple reads the fields for a quota of requests: draft-ietf-httpapi-ratelimit-headers
 // up to -06, where the reset counts from now, and what many have with an X-, where it
 // may be a point in time. Discord says it both ways, of which the one from now is exact.
-func (r *reader) triple(prefix string) bool {
-	remaining := r.header.Get(prefix + "Remaining")
+func (r *reader) triple(all []pipeline.Hint, prefix string) []pipeline.Hint {
+	remaining := r.get(prefix, "Remaining", "")
 	if remaining == "" {
-		return false
+		return all
 	}
-	resource := strings.ToLower(r.header.Get("X-Ratelimit-Resource"))
-	limit, reset := r.header.Get(prefix+"Limit"), cmp.Or(r.header.Get(prefix+"Reset-After"), r.header.Get(prefix+"Reset"))
+	resource := lower(get(r.header, "X-Ratelimit-Resource"))
+	limit, reset := r.get(prefix, "Limit", ""), cmp.Or(r.get(prefix, "Reset-After", ""), r.get(prefix, "Reset", ""))
 	if reset == "" {
-		reset = untilFull(limit, remaining, r.header.Get(prefix+"Rate"))
+		reset = untilFull(limit, remaining, r.get(prefix, "Rate", ""))
 	}
-	ok := r.add(cmp.Or(resource, "requests"), true, limit, remaining, reset)
-	if ok {
-		r.hints[len(r.hints)-1].Resource = resource
+	before := len(all)
+	all = r.add(all, cmp.Or(resource, "requests"), true, limit, remaining, reset)
+	if len(all) > before {
+		all[before].Resource = resource
 	}
-	return ok
+	return all
 }
 
 // untilFull returns how many seconds a bucket takes to fill that is said to be given so many in a
@@ -241,27 +284,65 @@ func untilFull(limit, remaining, rate string) string {
 	return strconv.FormatFloat(float64(most-left)/perSecond, 'f', 3, 64)
 }
 
+// The names of those who have several quotas.
+const (
+	many      = "X-Ratelimit-Remaining-"
+	common    = "X-Ratelimit-"
+	anthropic = "Anthropic-Ratelimit-"
+	left      = "-Remaining" // follows the name of a quota
+)
+
+// ofName returns the name of a quota that stands in the middle of a field's, between a prefix and
+// -Remaining; "": it is none.
+func ofName(key, prefix string) string {
+	if rest, ok := strings.CutPrefix(key, prefix); ok {
+		if name, ok := strings.CutSuffix(rest, left); ok {
+			return name
+		}
+	}
+	return ""
+}
+
 // named reads the quotas of those who have several: OpenAI, Azure and others,
-// X-RateLimit-Remaining-Tokens; Anthropic, Anthropic-RateLimit-Tokens-Remaining.
-func (r *reader) named() {
-	const many, anthropic, remaining = "X-Ratelimit-Remaining-", "Anthropic-Ratelimit-", "-Remaining"
-	var keys []string
+// X-RateLimit-Remaining-Tokens; Linear and RapidAPI, X-RateLimit-Requests-Remaining; Anthropic,
+// Anthropic-RateLimit-Tokens-Remaining.
+func (r *reader) named(all []pipeline.Hint) []pipeline.Hint {
+	var few [2 * fewHints]string
+	keys := few[:0]
 	for key := range r.header {
-		if strings.HasPrefix(key, many) || strings.HasPrefix(key, anthropic) && strings.HasSuffix(key, remaining) {
+		if strings.HasPrefix(key, many) || ofName(key, common) != "" || ofName(key, anthropic) != "" {
 			keys = append(keys, key)
 		}
 	}
 	slices.Sort(keys)
 	for _, key := range keys[:min(len(keys), mostHints)] {
+		var limit, reset string
 		name, isMany := strings.CutPrefix(key, many)
-		limit, reset := "X-Ratelimit-Limit-"+name, "X-Ratelimit-Reset-"+name
-		if !isMany {
-			name = strings.TrimSuffix(key[len(anthropic):], remaining)
-			limit, reset = anthropic+name+"-Limit", anthropic+name+"-Reset"
+		if isMany {
+			limit, reset = r.get("X-Ratelimit-Limit-", name, ""), r.get("X-Ratelimit-Reset-", name, "")
+		} else {
+			prefix := common
+			if strings.HasPrefix(key, anthropic) {
+				prefix = anthropic
+			}
+			name = ofName(key, prefix)
+			limit, reset = r.get(prefix, name, "-Limit"), r.get(prefix, name, "-Reset")
 		}
-		name = strings.ToLower(name)
-		r.add(name, ofRequests(name), r.header.Get(limit), r.header.Get(key), r.header.Get(reset))
+		name = lower(name)
+		all = r.add(all, name, ofRequests(name), limit, get(r.header, key), reset)
 	}
+	return all
+}
+
+// lower returns a name in lower case, and spares the commonest ones the copy.
+func lower(name string) string {
+	switch name {
+	case "Requests":
+		return "requests"
+	case "Tokens":
+		return "tokens"
+	}
+	return strings.ToLower(name)
 }
 
 // ofRequests reports whether a quota with a name is one of requests. Those of
@@ -276,18 +357,18 @@ func ofRequests(name string) bool {
 
 // hapi reads the quotas of hapi-rate-limit: of a user, of a path, and of a user on a path.
 // What is left is -1 when a request was refused.
-func (r *reader) hapi() {
-	for _, name := range [...]string{"user", "path", "userpath"} {
-		prefix := "X-Ratelimit-" + strings.ToUpper(name[:1]) + name[1:]
-		left := r.header.Get(prefix + "remaining")
+func (r *reader) hapi(all []pipeline.Hint) []pipeline.Hint {
+	for _, key := range [...]string{"X-Ratelimit-User", "X-Ratelimit-Path", "X-Ratelimit-Userpath"} {
+		left := r.get(key, "remaining", "")
 		if left == "" {
 			continue
 		}
 		if _, negative := amount(strings.TrimPrefix(left, "-")); negative && left[0] == '-' {
 			left = "0"
 		}
-		r.add(name, true, r.header.Get(prefix+"limit"), left, r.header.Get(prefix+"reset"))
+		all = r.add(all, lower(key[len("X-Ratelimit-"):]), true, r.get(key, "limit", ""), left, r.get(key, "reset", ""))
 	}
+	return all
 }
 
 // askedFor returns how long the server wants to be left alone: Retry-After-Ms as
@@ -297,7 +378,7 @@ func (r *reader) hapi() {
 // 0: it does not say, or makes no sense.
 func askedFor(h http.Header, now time.Time) time.Duration {
 	for _, key := range [...]string{"Retry-After-Ms", "X-Ms-Retry-After-Ms", "X-Amz-Retry-After"} {
-		if v, ok := decimal(h.Get(key)); ok {
+		if v, ok := decimal(get(h, key)); ok {
 			if d, ok := within(v, time.Millisecond); ok {
 				return max(d-age(h), 0)
 			}
@@ -316,7 +397,7 @@ func askedFor(h http.Header, now time.Time) time.Duration {
 // retryAfter reads a field that has seconds or a date, less what has passed of them in a
 // cache.
 func retryAfter(h http.Header, name string, now time.Time) time.Duration {
-	value := h.Get(name)
+	value := get(h, name)
 	if v, ok := decimal(value); ok {
 		if d, ok := within(v, time.Second); ok {
 			return max(d-age(h), 0)

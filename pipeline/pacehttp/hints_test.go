@@ -440,6 +440,40 @@ var realHeaders = []struct {
 			X-RateLimit-Reset: 5`,
 	},
 	{
+		name: "Linear", source: "linear.app/developers/rate-limiting", status: 200,
+		header: `date: Sun, 21 Jun 2026 11:00:00 GMT
+			X-RateLimit-Requests-Limit: 2500
+			X-RateLimit-Requests-Remaining: 10
+			X-RateLimit-Requests-Reset: 1782041400000
+			X-Complexity: 5
+			X-RateLimit-Complexity-Limit: 3000000
+			X-RateLimit-Complexity-Remaining: 2999000
+			X-RateLimit-Complexity-Reset: 1782041400000`,
+		want: []pipeline.Hint{
+			{Budget: "complexity", Limit: 3_000_000, Remaining: 2_999_000, Reset: 30 * time.Minute},
+			{Budget: "requests", Requests: true, Limit: 2500, Remaining: 10, Reset: 30 * time.Minute},
+		},
+	},
+	{
+		name: "RapidAPI", source: "a recorded answer, x-rapidapi-version 0.0.45", status: 400,
+		header: `x-ratelimit-requests-limit: 240000
+			x-ratelimit-requests-remaining: 205676
+			x-ratelimit-requests-reset: 2163603`,
+		want: []pipeline.Hint{{Budget: "requests", Requests: true, Limit: 240_000, Remaining: 205_676, Reset: 2_163_603 * time.Second}},
+	},
+	{
+		name: "HubSpot, which does not say until when", source: "developers.hubspot.com/changelog, 6 November 2018", status: 200,
+		header: `X-HubSpot-RateLimit-Daily: 250000
+			X-HubSpot-RateLimit-Daily-Remaining: 249000
+			X-HubSpot-RateLimit-Max: 100
+			X-HubSpot-RateLimit-Remaining: 3
+			X-HubSpot-RateLimit-Interval-Milliseconds: 10000`,
+	},
+	{
+		name: "Shopify, which does not say until when", source: "shopify.dev/docs/api/admin-rest/usage/rate-limits", status: 200,
+		header: "X-Shopify-Shop-Api-Call-Limit: 32/40",
+	},
+	{
 		name: "Azure Resource Manager, poll later", source: "RFC 9110, section 10.2.3", status: 202,
 		header: "Retry-After: 10",
 	},

@@ -85,7 +85,8 @@ const mostWay = 100 * time.Millisecond
 // tell gives the slot the hints of the response.
 func (h *hearing) tell(m Meaning, now time.Time) {
 	slot := pipeline.SlotFrom(h.ctx)
-	for _, hint := range hints(h.res, m, now, h.took-min(h.took, mostWay)) {
+	var few [fewHints]pipeline.Hint
+	for _, hint := range hints(few[:0], h.res, m, now, h.took-min(h.took, mostWay)) {
 		slot.Hint(hint)
 	}
 }

@@ -112,6 +112,9 @@ func rule(res *http.Response, now time.Time, text string) Meaning {
 	if tells(res.StatusCode) {
 		m = m.refine(res, now, text)
 	}
+	if m.Pause == 0 && m.Kind >= Busy {
+		m.Pause = retryDelay(text)
+	}
 	switch {
 	case isHopeless(res.StatusCode, text), res.Header.Get("X-Should-Retry") == "false":
 		return Meaning{Kind: OwnFault}
@@ -224,6 +227,21 @@ func hasCode(text, code string) bool {
 	}
 }
 
+// retryDelay returns the pause that a google.rpc.RetryInfo in a body asks for, as Gemini sends it, or
+// in the text that its SDK makes of that: retryDelay:22s. 0: there is none.
+func retryDelay(text string) time.Duration {
+	_, after, found := strings.Cut(text, "retryDelay")
+	if !found {
+		return 0
+	}
+	after = strings.TrimLeft(after, "\": ")
+	if end := strings.IndexAny(after, "\"]},; "); end >= 0 {
+		after = after[:end]
+	}
+	d, _ := duration(after)
+	return d
+}
+
 // isOverloaded reports whether a server that sends 429 for everything says that it is not
 // our quota.
 func isOverloaded(text string) bool { return strings.Contains(strings.ToLower(text), "overloaded") }
@@ -261,7 +279,8 @@ func numberAfter(text, word string) int64 {
 // spentUntil returns until when a quota of requests holds of which nothing is left; 0:
 // there is none.
 func spentUntil(h http.Header, now time.Time) (wait time.Duration) {
-	for _, q := range quotas(h, false, now, 0) {
+	var few [fewHints]pipeline.Hint
+	for _, q := range quotas(few[:0], h, false, now, 0) {
 		if q.Requests && q.Remaining == 0 {
 			wait = max(wait, q.Reset)
 		}

@@ -55,6 +55,62 @@ var meanings = []struct {
 		pacehttp.Meaning{Kind: pacehttp.OwnFault},
 	},
 	{
+		"Gemini, with its RetryInfo", 429, "",
+		`{"error": {"code": 429, "message": "You exceeded your current quota.", "status": "RESOURCE_EXHAUSTED", "details": [
+			{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier", "quotaValue": "250"}]},
+			{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "22s"}]}}`,
+		pacehttp.Meaning{Kind: pacehttp.OverQuota, Pause: 22 * time.Second, Undone: true},
+	},
+	{
+		"Gemini, with a Retry-After, too", 429, "Retry-After: 5", `{"error": {"details": [{"retryDelay": "22s"}]}}`,
+		pacehttp.Meaning{Kind: pacehttp.OverQuota, Pause: 5 * time.Second, Undone: true},
+	},
+	{
+		"Gemini, in its SDK's words", 429, "", "Error 429, Message: slow down, Status: RESOURCE_EXHAUSTED, Details: [map[@type:type.googleapis.com/google.rpc.RetryInfo retryDelay:22s]]",
+		pacehttp.Meaning{Kind: pacehttp.OverQuota, Pause: 22 * time.Second, Undone: true},
+	},
+	{
+		"a RetryInfo that makes no sense", 429, "", `{"error": {"details": [{"retryDelay": "-22s"}, {"retryDelay": 7}]}}`,
+		pacehttp.Meaning{Kind: pacehttp.OverQuota, Undone: true},
+	},
+	{
+		"Gemini, busy", 503, "", `{"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE", "details": [{"retryDelay": "1.5s"}]}}`,
+		pacehttp.Meaning{Kind: pacehttp.Busy, Pause: 1500 * time.Millisecond},
+	},
+	{
+		"Slack", 429, "Retry-After: 30", `{"ok": false, "error": "ratelimited"}`,
+		pacehttp.Meaning{Kind: pacehttp.OverQuota, Pause: 30 * time.Second, Undone: true},
+	},
+	{
+		"Shopify, REST", 429, "Retry-After: 2.0\nX-Shopify-Shop-Api-Call-Limit: 40/40", `{"errors": "Exceeded 2 calls per second for api client. Reduce request rates to resume uninterrupted service."}`,
+		pacehttp.Meaning{Kind: pacehttp.OverQuota, Pause: 2 * time.Second, Undone: true},
+	},
+	{
+		"Stripe", 429, "", `{"error": {"message": "Request rate limit exceeded.", "type": "invalid_request_error", "code": "rate_limit"}}`,
+		pacehttp.Meaning{Kind: pacehttp.OverQuota, Undone: true},
+	},
+	{
+		"HubSpot", 429, "X-HubSpot-RateLimit-Max: 100\nX-HubSpot-RateLimit-Remaining: 0\nX-HubSpot-RateLimit-Interval-Milliseconds: 10000",
+		`{"status": "error", "message": "You have reached your daily limit.", "errorType": "RATE_LIMIT", "policyName": "DAILY"}`,
+		pacehttp.Meaning{Kind: pacehttp.OverQuota, Undone: true},
+	},
+	{
+		"Elasticsearch", 429, "", `{"error": {"type": "es_rejected_execution_exception", "reason": "rejected execution of search"}, "status": 429}`,
+		pacehttp.Meaning{Kind: pacehttp.OverQuota, Undone: true},
+	},
+	{
+		"Microsoft Graph", 429, "Retry-After: 10", `{"error": {"code": "TooManyRequests", "message": "Please retry again later."}}`,
+		pacehttp.Meaning{Kind: pacehttp.OverQuota, Pause: 10 * time.Second, Undone: true},
+	},
+	{
+		"Twilio", 429, "Twilio-Concurrent-Requests: 101", `{"code": 20429, "message": "Too Many Requests", "status": 429}`,
+		pacehttp.Meaning{Kind: pacehttp.OverQuota, Undone: true},
+	},
+	{
+		"Spotify", 429, "Retry-After: 12", `{"error": {"status": 429, "message": "Too many requests", "reason": "QUOTA_EXCEEDED"}}`,
+		pacehttp.Meaning{Kind: pacehttp.OverQuota, Pause: 12 * time.Second, Undone: true},
+	},
+	{
 		"no permission", 403, "", `{"error":"you may not read about rateLimitExceededness, nor of secondary limits"}`,
 		pacehttp.Meaning{Kind: pacehttp.OwnFault},
 	},

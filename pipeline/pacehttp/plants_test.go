@@ -18,6 +18,13 @@ type plant interface {
 	take(now time.Time, say http.Header) (status int)
 }
 
+// A worker is a plant whose requests take a while, and a place each.
+type worker interface {
+	plant
+	work() time.Duration
+	leave()
+}
+
 // verdict returns the status of a request that is let through or not.
 func verdict(accepted bool) int {
 	if accepted {

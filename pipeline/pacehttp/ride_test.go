@@ -3,7 +3,9 @@ package pacehttp_test
 import (
 	"io"
 	"net/http"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +19,8 @@ type riding struct {
 	done, failed  int
 	sent, refused int
 	took          time.Duration
+	known         string // of the limiters, at the end
+	learned       int    // events that said something new of them
 }
 
 const rideJobs = 400
@@ -34,7 +38,12 @@ func rideOn(t *testing.T, p plant, best, skew time.Duration) (r riding) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)) + skew) // seconds since 1970 have to look like today's
-		throttle, err := pipeline.NewThrottle(pipeline.Config{MaxConcurrency: 16, Retry: &pipeline.Retry{}, Seed: 7})
+		var learned atomic.Int64
+		throttle, err := pipeline.NewThrottle(pipeline.Config{MaxConcurrency: 16, Retry: &pipeline.Retry{}, Seed: 7, OnEvent: func(e pipeline.Event) {
+			if e.Kind == pipeline.EventLimiterLearned {
+				learned.Add(1)
+			}
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,6 +60,13 @@ func rideOn(t *testing.T, p plant, best, skew time.Duration) (r riding) {
 			r.sent++
 			if res.StatusCode != http.StatusOK {
 				r.refused++
+				return res, nil
+			}
+			if w, ok := p.(worker); ok {
+				mu.Unlock()
+				time.Sleep(w.work())
+				mu.Lock()
+				w.leave()
 			}
 			return res, nil
 		})
@@ -84,6 +100,11 @@ func rideOn(t *testing.T, p plant, best, skew time.Duration) (r riding) {
 		}
 		all.Wait()
 		r.took = time.Since(begin)
+		for _, l := range throttle.Snapshot().Limiters {
+			r.known += l.String() + "; "
+		}
+		synctest.Wait()
+		r.learned = int(learned.Load())
 	})
 	return r
 }
@@ -102,29 +123,33 @@ func TestLimitersAreRidden(t *testing.T) {
 		best   time.Duration
 		least  float64 // goodput
 		wasted float64 // at most
+		known  string  // that is said of it
 	}{
-		{"express-rate-limit, draft 6", whole(sayDraft6), fixed, 0.98, 0.005},
-		{"seconds since 1970, rounded up", whole(sayEpoch), fixed, 0.95, 0.01},
-		{"seconds since 1970, rounded down", whole(sayEpochDown), fixed, 0.98, 0.01},
-		{"milliseconds since 1970", whole(sayMilliseconds), fixed, 0.98, 0.01},
-		{"two, of which one speaks", func() plant { return two{fifth(sayDraft6), whole(sayDraft6)()} }, two37, 0.8, 0.15},
-		{"gin-rate-limit", func() plant { return &receding{} }, fixed, 0.98, 0.01},
-		{"httprate", func() plant { return &sliding{} }, even, 0.84, 0.03}, // 5 s are its own Retry-After
-		{"fiber, sliding", func() plant { return &sliding{fiber: true} }, 47 * time.Second, 0.8, 0.03},
-		{"tollbooth", func() plant { return &constants{} }, fixed, 0.95, 0.15},
-		{"@nestjs/throttler", func() plant { return &throttler{limit: plantLimit, length: plantWindow} }, fixed, 0.98, 0.01},
+		{"express-rate-limit, draft 6", whole(sayDraft6), fixed, 0.98, 0.005, "requests: a window of 5s with 50;"},
+		{"seconds since 1970, rounded up", whole(sayEpoch), fixed, 0.95, 0.01, "requests: a window of 6s with 50;"},
+		{"seconds since 1970, rounded down", whole(sayEpochDown), fixed, 0.98, 0.01, "requests: a window of 5s with 50;"},
+		{"milliseconds since 1970", whole(sayMilliseconds), fixed, 0.98, 0.01, "s with 50;"},
+		{"two, of which one speaks", func() plant { return two{fifth(sayDraft6), whole(sayDraft6)()} }, two37, 0.8, 0.15, ""}, // under one name: nothing is said
+		{"gin-rate-limit", func() plant { return &receding{} }, fixed, 0.98, 0.01, "requests: a window of 5s with 50;"},
+		{"httprate", func() plant { return &sliding{} }, even, 0.84, 0.03, "requests: a sliding window of 5s with 50;"}, // 5 s are its own Retry-After
+		{"fiber, sliding", func() plant { return &sliding{fiber: true} }, 47 * time.Second, 0.8, 0.03, "requests: a sliding window of 5s with 50;"},
+		{"tollbooth", func() plant { return &constants{} }, fixed, 0.95, 0.15, ""},
+		{"@nestjs/throttler", func() plant { return &throttler{limit: plantLimit, length: plantWindow} }, fixed, 0.98, 0.01, "requests: a window of 5s with 50;"},
 		{"@nestjs/throttler, named", func() plant {
 			return two{&throttler{name: "-short", limit: 20, length: time.Second}, &throttler{name: "-long", limit: plantLimit, length: plantWindow}}
-		}, two37, 0.9, 0.02},
-		{"hapi-rate-limitor", func() plant { return &redisLog{} }, fixed, 0.87, 0.01},
-		{"express-slow-down", func() plant { return delaying{} }, time.Second, 0.9, 0},
+		}, two37, 0.9, 0.02, "short: a window of 1s with 20; long: a window of 5s with 50, each place free that long after it was taken;"},
+		{"hapi-rate-limitor", func() plant { return &redisLog{} }, fixed, 0.87, 0.01, "requests: a window of 5s with 50, each place free that long after it was taken;"},
+		{"express-slow-down", func() plant { return delaying{} }, time.Second, 0.9, 0, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			for _, later := range []time.Duration{0, 300 * time.Millisecond, 900 * time.Millisecond} {
 				r := rideOn(t, row.of(), row.best, later)
-				t.Logf("begun at %v of a second: %.1f%%, %.1f%% wasted", later, 100*r.goodput(row.best), 100*r.wasted())
+				t.Logf("begun at %v of a second: %.1f%%, %.1f%% wasted; %s", later, 100*r.goodput(row.best), 100*r.wasted(), r.known)
 				if got := r.goodput(row.best); got < row.least {
 					t.Errorf("begun at %v of a second: %.1f%% of the best, want %.0f%%", later, 100*got, 100*row.least)
+				}
+				if !strings.Contains(r.known, row.known) || row.known != "" && (r.learned < 1 || r.learned > 4) {
+					t.Errorf("begun at %v of a second: %q is known, said in %d events, want %q, in 1 to 4", later, r.known, r.learned, row.known)
 				}
 				if got := r.wasted(); got > row.wasted || r.failed > 0 {
 					t.Errorf("begun at %v of a second: %.1f%% wasted, %d failed, want %.1f%% at most and none", later, 100*got, r.failed, 100*row.wasted)

@@ -31,6 +31,7 @@ type throttleDoc struct {
 type snapshotDoc struct {
 	State            string       `json:"state"`
 	Reason           string       `json:"reason"`
+	Limiters         []string     `json:"limiters"` // what is known of each
 	LastError        string       `json:"last_error"`
 	LastErrorAt      figure       `json:"last_error_at"`
 	Circuit          string       `json:"circuit"`
@@ -166,6 +167,7 @@ func snapshotOf(s pipeline.Snapshot) snapshotDoc {
 			Rate: s.Held.Rate.Seconds(), Circuit: s.Held.Circuit.Seconds(), Server: s.Held.Server.Seconds(),
 		},
 		Budgets:       []budgetDoc{},
+		Limiters:      []string{},
 		DroppedEvents: s.DroppedEvents,
 	}
 	if s.ETA < 0 {
@@ -173,6 +175,9 @@ func snapshotOf(s pipeline.Snapshot) snapshotDoc {
 	}
 	if s.LastError != nil {
 		d.LastErrorAt = figure(s.LastErrorAt.Unix())
+	}
+	for _, l := range s.Limiters {
+		d.Limiters = append(d.Limiters, l.String())
 	}
 	for _, b := range s.Budgets {
 		unit := "tokens"

@@ -39,7 +39,8 @@ func subjectOf(kind pipeline.EventKind) subject {
 		return aboutServer
 	case pipeline.EventCircuitOpened, pipeline.EventCircuitHalfOpen, pipeline.EventCircuitClosed:
 		return aboutCircuit
-	case pipeline.EventDown, pipeline.EventBack, pipeline.EventNothingSucceeded, pipeline.EventPauseBounded:
+	case pipeline.EventDown, pipeline.EventBack, pipeline.EventNothingSucceeded, pipeline.EventPauseBounded,
+		pipeline.EventLimiterLearned:
 		return aboutService
 	}
 	return aboutLife
@@ -126,6 +127,8 @@ func (e *entry) text() string {
 		return "may be asked again"
 	case pipeline.EventPauseBounded:
 		return "asked to be left alone for " + short(last.Wait) + ", longer than is waited"
+	case pipeline.EventLimiterLearned:
+		return "has " + last.Limiter.String()
 	case pipeline.EventDown:
 		return "taken for down" + e.cause
 	case pipeline.EventBack:

@@ -65,12 +65,15 @@ func TestWhetherTheServiceWorksIsToldStepByStep(t *testing.T) {
 		pipeline.Event{Kind: pipeline.EventNothingSucceeded, At: at, Err: errors.New("refused")},
 		pipeline.Event{Kind: pipeline.EventDown, At: at, Err: errors.New("503")},
 		pipeline.Event{Kind: pipeline.EventBack, At: at},
+		pipeline.Event{Kind: pipeline.EventLimiterLearned, At: at, Limiter: pipeline.Limiter{
+			Name: "requests", Requests: true, Kind: pipeline.FixedWindow, Limit: 50, Window: 5 * time.Second,
+		}},
 	)
 	var texts []string
 	for _, e := range l.rare {
 		texts = append(texts, string(e.subject)+" "+e.text())
 	}
-	want := "service nothing has succeeded yet: refused|service taken for down: 503|service back"
+	want := "service nothing has succeeded yet: refused|service taken for down: 503|service back|service has requests: a window of 5s with 50"
 	if got := strings.Join(texts, "|"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -406,7 +406,7 @@ class Full {
 		putFigure(to.inflight, brief(s.in_flight), "of " + brief(s.concurrency));
 		put(to.most, "never above " + count(s.max_concurrency));
 		putFigure(to.interval, s.dispatch_interval ? seconds(s.dispatch_interval) : "none", "");
-		put(to.pace, (s.dispatch_interval ? rate(1 / s.dispatch_interval) + " starts a second" : "not paced") + (s.reason ? "; " + s.reason : ""));
+		put(to.pace, (s.dispatch_interval ? rate(1 / s.dispatch_interval) + " starts a second" : "not paced") + (s.reason ? "; " + s.reason : "") + s.limiters.map((l) => "; " + l).join(""));
 		put(to.heldby, s.held_by === "nothing" ? "nothing" : causes[s.held_by]);
 		put(to.waiting, s.waiting ? count(s.waiting) + " waiting" : "none waiting");
 		put(to.circuit, words[s.circuit] || s.circuit);
