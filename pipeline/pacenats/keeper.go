@@ -1,6 +1,10 @@
 package pacenats
 
-import "time"
+import (
+	"time"
+
+	"github.com/paceline-go/paceline/clock"
+)
 
 // A keeper tells the server now and then that the jobs which this process has are in progress,
 // so that nobody else gets them. It is an actor.
@@ -10,18 +14,18 @@ type keeper[In any] struct {
 	ended      chan struct{}
 }
 
-func newKeeper[In any](every time.Duration) *keeper[In] {
+func newKeeper[In any](clk clock.Clock, every time.Duration) *keeper[In] {
 	k := &keeper[In]{
 		keep: make(chan *delivery[In]), drop: make(chan *delivery[In]),
 		end: make(chan struct{}), ended: make(chan struct{}),
 	}
-	go k.run(every)
+	go k.run(clk, every)
 	return k
 }
 
-func (k *keeper[In]) run(every time.Duration) {
+func (k *keeper[In]) run(clk clock.Clock, every time.Duration) {
 	defer close(k.ended)
-	ticker := time.NewTicker(every)
+	ticker := clk.Ticker(every)
 	defer ticker.Stop()
 	kept := make(map[*delivery[In]]struct{})
 	for {

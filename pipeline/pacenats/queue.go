@@ -14,6 +14,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/paceline-go/paceline/clock"
 )
 
 // A Queue keeps jobs and their results on NATS: any process may submit, work, or read results.
@@ -26,8 +28,9 @@ type Queue[In, Out any] struct {
 	js      jetstream.JetStream
 	jobs    jetstream.Stream
 	records jetstream.Stream
-	prefix  string        // of subjects
-	skew    time.Duration // by how much the server's clock is ahead of ours
+	prefix  string    // of subjects
+	asked   time.Time // when the queue was opened, by our clock
+	told    time.Time // the same, by the server's
 }
 
 // QueueOptions are how a queue is opened. The zero value is right for most.
@@ -47,6 +50,7 @@ type QueueOptions struct {
 	AckWait time.Duration
 
 	Logger *slog.Logger // what goes wrong with the server; nil: nobody is told
+	Clock  clock.Clock  // nil: real time
 }
 
 // A DeadError is the result of a job that was begun too often without ending.
@@ -102,7 +106,7 @@ func OpenQueue[In, Out any](ctx context.Context, conn *nats.Conn, name string, k
 	if err != nil {
 		return nil, err
 	}
-	return q, q.measureSkew(ctx)
+	return q, q.askTime(ctx)
 }
 
 func (o QueueOptions) check() error {
@@ -119,25 +123,33 @@ func (o QueueOptions) check() error {
 func (o QueueOptions) withDefaults() QueueOptions {
 	o.MaxStarts = cmp.Or(o.MaxStarts, 5)
 	o.AckWait = cmp.Or(o.AckWait, 10*time.Second)
+	if o.Clock == nil {
+		o.Clock = clock.Real()
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o
 }
 
-// measureSkew finds out by how much the server's clock differs, which is what decides when a
-// job that was put off is due.
-func (q *Queue[In, Out]) measureSkew(ctx context.Context) error {
-	before := time.Now() // so that what is put off comes rather too late than too early
+// askTime asks for the time of the server, whose clock decides when a job that was put off is
+// due, and may differ from ours.
+func (q *Queue[In, Out]) askTime(ctx context.Context) error {
+	q.asked = q.Clock.Now() // before, so that what is put off comes rather too late than too early
 	info, err := q.jobs.Info(ctx)
 	if err != nil {
 		return explain(err)
 	}
-	if q.skew = info.TimeStamp.Sub(before); q.skew.Abs() > time.Minute {
-		q.Logger.Warn("paceline: the clock of the server differs from ours; its own is used", "by", q.skew)
+	q.told = info.TimeStamp
+	if by := q.told.Sub(q.asked); by.Abs() > time.Minute {
+		q.Logger.Warn("paceline: the clock of the server differs from ours; its own is used", "by", by)
 	}
 	return nil
 }
+
+// serverTime returns what the server's clock says now. A clock of ours that is set meanwhile
+// makes no difference: what has passed is measured by one that is never set.
+func (q *Queue[In, Out]) serverTime() time.Time { return q.told.Add(q.Clock.Since(q.asked)) }
 
 // id names a key in subjects, where not every key may stand.
 func id(key string) string {

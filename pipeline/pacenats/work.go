@@ -56,7 +56,7 @@ func (q *Queue[In, Out]) Work(ctx context.Context, t *pipeline.Throttle, work pi
 	if err != nil {
 		return fmt.Errorf("consumer %s: %w", consumerName, explain(err))
 	}
-	k := newKeeper[In](q.AckWait / 3)
+	k := newKeeper[In](q.Clock, q.AckWait/3)
 	jobs := make(chan *delivery[In])
 	p := pipeline.Attach(t, func(ctx context.Context, d *delivery[In]) (out Out, err error) {
 		if d.starts == 0 {
@@ -230,7 +230,7 @@ func (q *Queue[In, Out]) store(ctx context.Context, r pipeline.Result[*delivery[
 // consumer has: a schedule is a message, and an ack would cancel it. The time is to the
 // nanosecond; what nats.go writes is to the second.
 func (q *Queue[In, Out]) putOff(ctx context.Context, d *delivery[In], wait time.Duration) error {
-	at := time.Now().Add(q.skew + wait).UTC().Format(time.RFC3339Nano)
+	at := q.serverTime().Add(wait).UTC().Format(time.RFC3339Nano)
 	_, err := q.js.PublishMsg(ctx, &nats.Msg{
 		Subject: q.prefix + "later." + id(d.key), Data: d.msg.Data(),
 		Header: nats.Header{"Nats-Schedule": {"@at " + at}, "Nats-Schedule-Target": {q.prefix + "job"}},
@@ -250,7 +250,7 @@ func (q *Queue[In, Out]) done(d *delivery[In]) {
 // is away or full.
 func (q *Queue[In, Out]) again(ctx context.Context, what string, try func(context.Context) error) {
 	for {
-		attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), q.AckWait)
+		attempt, cancel := q.Clock.WithTimeout(context.WithoutCancel(ctx), q.AckWait)
 		err := try(attempt)
 		cancel()
 		if err == nil || ctx.Err() != nil {
@@ -263,7 +263,7 @@ func (q *Queue[In, Out]) again(ctx context.Context, what string, try func(contex
 // wait waits for a second after an error of the server's.
 func (q *Queue[In, Out]) wait(ctx context.Context, what string, err error) {
 	q.Logger.Warn("paceline: trying again in a second", "what", what, "error", explain(err))
-	timer := time.NewTimer(time.Second)
+	timer := q.Clock.Timer(time.Second)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
