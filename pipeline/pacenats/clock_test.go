@@ -33,7 +33,9 @@ func TestTheKeeperTellsByItsClock(t *testing.T) {
 		defer k.stop()
 		m := new(message)
 		d := &delivery[int]{msg: m, key: "a"}
-		k.keep <- d
+		if !k.add(d) || k.add(&delivery[int]{msg: new(message), key: "a"}) {
+			t.Error("want the first of two deliveries of a job to be kept, and no other")
+		}
 		pass := func(by time.Duration, want int64) {
 			t.Helper()
 			synctest.Wait()

@@ -35,9 +35,10 @@ type Queue[In, Out any] struct {
 
 // QueueOptions are how a queue is opened. The zero value is right for most.
 type QueueOptions struct {
-	// MaxStarts is how often a job may be begun without ever ending: one that has ended so many
-	// processes, or was in flight when they were ended, gets a *DeadError as its result and is
-	// not tried again. At least 1; default 5.
+	// MaxStarts is how many processes may vanish while they work on a job, killed by it or together
+	// with it: after that it gets a *DeadError as its result and is not tried again. A process
+	// that gives a job back, or that only lost its connection, has not vanished. At least 1;
+	// default 5.
 	MaxStarts int
 
 	// Later says after how long a job that has failed is to be done again, by whichever process;
@@ -53,7 +54,7 @@ type QueueOptions struct {
 	Clock  clock.Clock  // nil: real time
 }
 
-// A DeadError is the result of a job that was begun too often without ending.
+// A DeadError is the result of a job that was begun too often by processes that vanished.
 type DeadError struct{ Starts int }
 
 func (e *DeadError) Error() string {

@@ -14,7 +14,7 @@ import (
 // A Result is what became of a job.
 type Result[In, Out any] struct {
 	Key    string
-	In     In
+	In     In // the zero value if it was too large to be kept beside the result
 	Out    Out
 	Err    error     // a *FailedError or a *DeadError; nil: it is done
 	Starts int       // how often it was begun, by whichever process
@@ -27,6 +27,8 @@ type Result[In, Out any] struct {
 type record struct {
 	Key    string          `json:"key"`
 	Starts int             `json:"starts"`
+	Lost   int             `json:"lost,omitempty"` // of these, by processes that vanished
+	By     string          `json:"by,omitempty"`   // which works on it, or has vanished; empty: none does
 	Ended  bool            `json:"ended,omitempty"`
 	In     json.RawMessage `json:"in,omitempty"`
 	Out    json.RawMessage `json:"out,omitempty"`
@@ -122,10 +124,12 @@ func readResult[In, Out any](data []byte, at time.Time) (res Result[In, Out], en
 		return res, false, nil
 	}
 	res = Result[In, Out]{Key: r.Key, Starts: r.Starts, At: at}
-	err = json.Unmarshal(r.In, &res.In)
+	if r.In != nil { // else it was too large to be kept with its result
+		err = json.Unmarshal(r.In, &res.In)
+	}
 	switch {
 	case r.Dead:
-		res.Err = &DeadError{r.Starts}
+		res.Err = &DeadError{r.Lost}
 	case r.Error != "":
 		res.Err = &FailedError{r.Error}
 	default:

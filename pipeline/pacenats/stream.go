@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -22,12 +23,16 @@ var (
 // layout is the key of the metadata that says what a stream of ours is.
 const layout = "paceline"
 
+// answerAtMost is how long a publish of Submit waits for an answer, without which it would wait
+// for ever where a server forbids it or was lost. Chosen: twice what nats.go waits for others.
+const answerAtMost = 10 * time.Second
+
 // open returns JetStream on a connection.
 func open(conn *nats.Conn) (jetstream.JetStream, error) {
 	if conn == nil {
 		return nil, errors.New("connection: got nil, want one")
 	}
-	js, err := jetstream.New(conn)
+	js, err := jetstream.New(conn, jetstream.WithPublishAsyncTimeout(answerAtMost))
 	return js, explain(err)
 }
 
