@@ -242,7 +242,11 @@ func (g *gate) settle(now time.Time, j *Job) {
 		g.usage.Add(used)
 	}
 	g.closeMarks(now, j, used)
-	g.account(now, j, use{tokens: used, requests: j.requests()})
+	requests := j.requests()
+	if j.uncalled {
+		requests = 0
+	}
+	g.account(now, j, use{tokens: used, requests: requests})
 }
 
 // report tells the circuit how an attempt ended. Of all failures of one job one

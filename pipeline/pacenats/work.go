@@ -70,7 +70,7 @@ func (q *Queue[In, Out]) Work(ctx context.Context, t *pipeline.Throttle, work pi
 	p := pipeline.Attach(t, func(ctx context.Context, d *delivery[In]) (out Out, err error) {
 		if d.seq == 0 {
 			if err := w.begin(ctx, d); err != nil {
-				return out, pipeline.Fatal(err) // says nothing of the service
+				return out, pipeline.Skipped(err)
 			}
 		}
 		return work(ctx, d.in)
