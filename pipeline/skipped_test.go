@@ -18,14 +18,18 @@ func TestASkippedJobTellsNothing(t *testing.T) {
 		errKnown := errors.New("has a result")
 		var told []pipeline.Event
 		begin := time.Now()
-		p, err := pipeline.New(func(_ context.Context, in int) (int, error) {
+		p, err := pipeline.New(func(ctx context.Context, in int) (int, error) {
 			if in < 100 {
 				return 0, pipeline.Skipped(errKnown)
 			}
+			pipeline.SlotFrom(ctx).RecordTokens(100)
 			return in, nil
 		}, pipeline.Config{
 			MaxConcurrency: 4, Policy: pipeline.Static{}, Retry: &pipeline.Retry{}, Logger: slog.New(slog.DiscardHandler),
-			Budgets:  []pipeline.Budget{{Name: "calls", Tokens: 10, Window: time.Minute, Requests: true}},
+			Budgets: []pipeline.Budget{
+				{Name: "calls", Tokens: 10, Window: time.Minute, Requests: true},
+				{Name: "tokens", Tokens: 1000, Window: time.Minute},
+			},
 			Breaker:  &pipeline.Breaker{Failures: 3, Counts: func(error) bool { return true }},
 			Classify: func(error) pipeline.Verdict { return pipeline.Overload },
 			OnEvent:  func(e pipeline.Event) { told = append(told, e) },

@@ -268,8 +268,8 @@ func spared(v controller.Verdict, err error) bool {
 	return v == controller.Overload
 }
 
-// Judge returns what classify says of err, unless it is Skipped, and err. A verdict that is none of the four is a
-// failure, since something went wrong, and the error says so.
+// Judge returns what classify says of err, unless it is Skipped, and err. A verdict that is none
+// of the four is a failure, since something went wrong, and the error says so.
 func Judge(classify func(error) controller.Verdict, err error) (controller.Verdict, error) {
 	if m, _ := markOf(err); m == skipped {
 		return controller.Ignored, err

@@ -232,7 +232,7 @@ func (g *gate) settle(now time.Time, j *Job) {
 	if g.circuit != nil {
 		g.report(now, j)
 	}
-	if j.skipped {
+	if j.skipped || j.uncalled {
 		g.unmark(now, j)
 		g.account(now, j, nothing)
 		return
@@ -242,11 +242,7 @@ func (g *gate) settle(now time.Time, j *Job) {
 		g.usage.Add(used)
 	}
 	g.closeMarks(now, j, used)
-	requests := j.requests()
-	if j.uncalled {
-		requests = 0
-	}
-	g.account(now, j, use{tokens: used, requests: requests})
+	g.account(now, j, use{tokens: used, requests: j.requests()})
 }
 
 // report tells the circuit how an attempt ended. Of all failures of one job one

@@ -100,7 +100,7 @@ func (w *worker[In, Out]) answer() (stop func(), err error) {
 		m.Respond([]byte(text))
 	})
 	if err != nil {
-		return nil, fmt.Errorf("subscribe to %sholder.%s: %w", w.prefix, w.name, explain(err))
+		return nil, fmt.Errorf("subscribe to %sholder.%s: %w", w.prefix, w.name, explain(w.conn, err))
 	}
 	return func() { sub.Unsubscribe() }, nil
 }

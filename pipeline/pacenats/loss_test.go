@@ -133,7 +133,7 @@ func TestAJobThatIsWorkedOnIsLeftAlone(t *testing.T) {
 	<-begun
 	other := startWorking(t, s.URL(), "held", o, do)
 	js, _ := stream(t, conn, "PACEJOBS_held")
-	for range 40 { // as if delivered again; both processes get some of them, and jobs of their own
+	for range 10 { // as if delivered again; both processes get some of them, and jobs of their own
 		if _, err := js.Publish(t.Context(), "pacejobs.held.job", []byte("0")); err != nil {
 			t.Fatal(err)
 		}

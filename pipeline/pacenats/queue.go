@@ -139,7 +139,7 @@ func (q *Queue[In, Out]) askTime(ctx context.Context) error {
 	q.asked = q.Clock.Now() // before, so that what is put off comes rather too late than too early
 	info, err := q.jobs.Info(ctx)
 	if err != nil {
-		return explain(err)
+		return explain(q.conn, err)
 	}
 	q.told = info.TimeStamp
 	if by := q.told.Sub(q.asked); by.Abs() > time.Minute {
@@ -174,7 +174,7 @@ func (q *Queue[In, Out]) Submit(ctx context.Context, jobs iter.Seq[In]) (added i
 					added++
 				}
 			case err := <-waiting[0].Err():
-				return explain(err)
+				return explain(q.conn, err)
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
@@ -196,7 +196,7 @@ func (q *Queue[In, Out]) Submit(ctx context.Context, jobs iter.Seq[In]) (added i
 		}
 		f, err := q.js.PublishMsgAsync(&nats.Msg{Subject: q.prefix + "job", Data: data}, jetstream.WithMsgID(id(key)))
 		if err != nil {
-			return added, fmt.Errorf("job %s: %w", key, explain(err))
+			return added, fmt.Errorf("job %s: %w", key, explain(q.conn, err))
 		}
 		waiting = append(waiting, f)
 	}
@@ -215,12 +215,12 @@ type QueueStatus struct {
 func (q *Queue[In, Out]) Status(ctx context.Context) (s QueueStatus, err error) {
 	info, err := q.jobs.Info(ctx, jetstream.WithSubjectFilter(q.prefix+"later.*"))
 	if err != nil {
-		return s, explain(err)
+		return s, explain(q.conn, err)
 	}
 	s.Left, s.Later = int64(info.State.Msgs), int64(len(info.State.Subjects))
 	records, err := q.records.Info(ctx)
 	if err != nil {
-		return s, explain(err)
+		return s, explain(q.conn, err)
 	}
 	s.Records = int64(records.State.Msgs)
 	c, err := q.jobs.Consumer(ctx, consumerName)
@@ -228,7 +228,7 @@ func (q *Queue[In, Out]) Status(ctx context.Context) (s QueueStatus, err error) 
 		return s, nil
 	}
 	if err != nil {
-		return s, explain(err)
+		return s, explain(q.conn, err)
 	}
 	s.InFlight = int64(c.CachedInfo().NumAckPending)
 	return s, nil

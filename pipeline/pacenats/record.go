@@ -50,7 +50,7 @@ func (q *Queue[In, Out]) put(ctx context.Context, r record, before uint64) (seq 
 		return 0, errOther
 	}
 	if err != nil {
-		return 0, explain(err)
+		return 0, explain(q.conn, err)
 	}
 	return ack.Sequence, nil
 }
@@ -62,7 +62,7 @@ func (q *Queue[In, Out]) get(ctx context.Context, key string) (r record, seq uin
 		return r, 0, nil
 	}
 	if err != nil {
-		return r, 0, explain(err)
+		return r, 0, explain(q.conn, err)
 	}
 	if err := json.Unmarshal(m.Data, &r); err != nil {
 		return r, 0, fmt.Errorf("record of %s: %w", key, err)
@@ -76,7 +76,7 @@ func (q *Queue[In, Out]) Results(ctx context.Context) iter.Seq2[Result[In, Out],
 	return func(yield func(Result[In, Out], error) bool) {
 		info, err := q.records.Info(ctx)
 		if err != nil {
-			yield(Result[In, Out]{}, explain(err))
+			yield(Result[In, Out]{}, explain(q.conn, err))
 			return
 		}
 		last := info.State.LastSeq
@@ -85,19 +85,19 @@ func (q *Queue[In, Out]) Results(ctx context.Context) iter.Seq2[Result[In, Out],
 		}
 		c, err := q.records.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
 		if err != nil {
-			yield(Result[In, Out]{}, explain(err))
+			yield(Result[In, Out]{}, explain(q.conn, err))
 			return
 		}
 		messages, err := c.Messages()
 		if err != nil {
-			yield(Result[In, Out]{}, explain(err))
+			yield(Result[In, Out]{}, explain(q.conn, err))
 			return
 		}
 		defer messages.Stop()
 		for {
 			m, err := messages.Next(jetstream.NextContext(ctx))
 			if err != nil {
-				yield(Result[In, Out]{}, explain(err))
+				yield(Result[In, Out]{}, explain(q.conn, err))
 				return
 			}
 			meta, err := m.Metadata()

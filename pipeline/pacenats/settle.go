@@ -133,7 +133,7 @@ func (w *worker[In, Out]) putOff(ctx context.Context, d *delivery[In], wait time
 		Header: nats.Header{"Nats-Schedule": {"@at " + at}, "Nats-Schedule-Target": {w.prefix + "job"}},
 	})
 	if err != nil {
-		return explain(err)
+		return explain(w.conn, err)
 	}
 	return w.release(ctx, d)
 }
@@ -157,7 +157,7 @@ func (q *Queue[In, Out]) again(ctx context.Context, what string, try func(contex
 
 // wait waits for a second after an error of the server's.
 func (q *Queue[In, Out]) wait(ctx context.Context, what string, err error) {
-	q.Logger.Warn("paceline: trying again in a second", "what", what, "error", explain(err))
+	q.Logger.Warn("paceline: trying again in a second", "what", what, "error", explain(q.conn, err))
 	timer := q.Clock.Timer(time.Second)
 	defer timer.Stop()
 	select {

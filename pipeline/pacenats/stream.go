@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -33,7 +34,7 @@ func open(conn *nats.Conn) (jetstream.JetStream, error) {
 		return nil, errors.New("connection: got nil, want one")
 	}
 	js, err := jetstream.New(conn, jetstream.WithPublishAsyncTimeout(answerAtMost))
-	return js, explain(err)
+	return js, explain(conn, err)
 }
 
 // replicas returns how many copies a stream is to have: three in a cluster, one elsewhere.
@@ -51,7 +52,7 @@ func makeStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.Strea
 		s, err = js.Stream(ctx, cfg.Name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", cfg.Name, explain(err))
+		return nil, fmt.Errorf("stream %s: %w", cfg.Name, explain(js.Conn(), err))
 	}
 	if got, want := s.CachedInfo().Config.Metadata[layout], cfg.Metadata[layout]; got != want {
 		return nil, fmt.Errorf("stream %s: got layout %q, want %q: %w", cfg.Name, got, want, ErrForeign)
@@ -71,8 +72,23 @@ const (
 	codeNotEnabled    = 10076
 )
 
+// forbidden returns what the server has last forbidden on the connection, if one of our subjects is
+// concerned. It does not answer what it forbids, so that the error comes by another way.
+func forbidden(conn *nats.Conn) error {
+	err := conn.LastError()
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		return nil
+	}
+	for _, subject := range []string{"$JS.", "pacejobs.", "pacefleet.", conn.Opts.InboxPrefix + "."} {
+		if strings.Contains(err.Error(), `"`+subject) {
+			return fmt.Errorf("%w: %w", ErrForbidden, err)
+		}
+	}
+	return nil
+}
+
 // explain adds what is wrong to an error of the server's.
-func explain(err error) error {
+func explain(conn *nats.Conn, err error) error {
 	api := new(jetstream.APIError)
 	why := error(nil)
 	switch {
@@ -94,10 +110,13 @@ func explain(err error) error {
 		why = ErrNoJetStream
 	case errors.Is(err, nats.ErrPermissionViolation), errors.Is(err, nats.ErrAuthorization):
 		why = ErrForbidden
-	case errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, jetstream.ErrAsyncPublishTimeout):
 		why = ErrNoAnswer
+		if no := forbidden(conn); no != nil {
+			why = no
+		}
 	}
-	if why == nil || errors.Is(err, why) {
+	if why == nil || errors.Is(err, ErrForbidden) || errors.Is(err, why) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", why, err)

@@ -57,7 +57,7 @@ func (q *Queue[In, Out]) Work(ctx context.Context, t *pipeline.Throttle, work pi
 		AckWait: q.AckWait, MaxDeliver: -1, MaxAckPending: -1,
 	})
 	if err != nil {
-		return fmt.Errorf("consumer %s: %w", consumerName, explain(err))
+		return fmt.Errorf("consumer %s: %w", consumerName, explain(q.conn, err))
 	}
 	w := &worker[In, Out]{Queue: q, name: nuid.Next(), keeper: newKeeper[In](q.Clock, q.AckWait/3)}
 	defer w.keeper.stop()
