@@ -90,8 +90,9 @@ func (w *worker[In, Out]) ask(ctx context.Context, name, key string) fate {
 	return gaveUp
 }
 
-// answer answers those who ask whether this process works on a job.
-func (w *worker[In, Out]) answer() (stop func(), err error) {
+// answer answers those who ask whether this process works on a job. allowed is the last error of
+// the connection before, which says nothing of this.
+func (w *worker[In, Out]) answer(ctx context.Context, allowed error) (stop func(), err error) {
 	sub, err := w.conn.Subscribe(w.prefix+"holder."+w.name, func(m *nats.Msg) {
 		text := "no"
 		if w.keeper.holds(string(m.Data)) {
@@ -102,5 +103,16 @@ func (w *worker[In, Out]) answer() (stop func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to %sholder.%s: %w", w.prefix, w.name, explain(w.conn, err))
 	}
-	return func() { sub.Unsubscribe() }, nil
+	stop = func() { sub.Unsubscribe() }
+	ctx, cancel := w.Clock.WithTimeout(ctx, answerAtMost)
+	defer cancel()
+	err = w.conn.FlushWithContext(ctx) // so that what is forbidden is known
+	if no := forbidden(w.conn); err == nil && w.conn.LastError() != allowed {
+		err = no
+	}
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("subscribe to %sholder.%s: %w", w.prefix, w.name, explain(w.conn, err))
+	}
+	return stop, nil
 }

@@ -26,8 +26,10 @@
 //   - Each key gets one result, whichever process, server or connection dies on the way. A job
 //     that was in flight is done again: at least once towards the service.
 //   - A job that has a result is not done again, however often it is submitted or delivered.
-//   - A job that ends its process each time is begun MaxStarts times, and then has a *DeadError as
-//     its result.
+//   - A job during which MaxStarts processes vanished has a *DeadError as its result. A restart of
+//     the server and a process that is told to end do not count.
+//   - A job that another process still works on, which was only not heard of for a while, is left
+//     to that one.
 //   - A job that failed and is put off by Later holds nothing meanwhile.
 //   - A process takes no more jobs than it may have in flight. Those of one that dies come back
 //     after AckWait; those of one that is closed at once.
@@ -37,6 +39,13 @@
 // written before the work starts and replaced by the result; each is written only if the one
 // before is still there, which the server checks. So neither its counts of deliveries nor its
 // memory of message ids is relied on: it forgets both. It also makes an ack that is lost harmless.
+// A record says who has begun the job, and the next that gets it asks that one first.
+//
+// # Permissions
+//
+// A user needs to publish to $JS.API.>, $JS.ACK.>, pacejobs.>, pacefleet.> and _INBOX.>, and to
+// subscribe to pacejobs.*.holder.*, pacefleet.> and _INBOX.>. What is forbidden is named in an error
+// that wraps ErrForbidden.
 //
 // # The server
 //

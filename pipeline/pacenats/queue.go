@@ -176,7 +176,7 @@ func (q *Queue[In, Out]) Submit(ctx context.Context, jobs iter.Seq[In]) (added i
 			case err := <-waiting[0].Err():
 				return explain(q.conn, err)
 			case <-ctx.Done():
-				return context.Cause(ctx)
+				return explain(q.conn, context.Cause(ctx))
 			}
 			waiting = waiting[1:]
 		}

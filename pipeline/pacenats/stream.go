@@ -1,6 +1,7 @@
 package pacenats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,8 +26,8 @@ var (
 const layout = "paceline"
 
 // answerAtMost is how long a publish of Submit waits for an answer, without which it would wait
-// for ever where a server forbids it or was lost. Chosen: twice what nats.go waits for others.
-const answerAtMost = 10 * time.Second
+// for ever where a server forbids it or was lost. It is what nats.go waits for others.
+const answerAtMost = 5 * time.Second
 
 // open returns JetStream on a connection.
 func open(conn *nats.Conn) (jetstream.JetStream, error) {
@@ -63,7 +64,9 @@ func makeStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.Strea
 // Codes of the server's that nats.go has no name for.
 const (
 	codeNoQuorum      = 10008 // temporarily unavailable
+	codeAccountFull   = 10002
 	codeNoResources   = 10023
+	codeNoMemory      = 10028
 	codeNoStorage     = 10047
 	codeStoreFailed   = 10077
 	codeNoPeers       = 10005 // no suitable peers for placement
@@ -79,7 +82,7 @@ func forbidden(conn *nats.Conn) error {
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		return nil
 	}
-	for _, subject := range []string{"$JS.", "pacejobs.", "pacefleet.", conn.Opts.InboxPrefix + "."} {
+	for _, subject := range []string{"$JS.", "pacejobs.", "pacefleet.", cmp.Or(conn.Opts.InboxPrefix, "_INBOX") + "."} {
 		if strings.Contains(err.Error(), `"`+subject) {
 			return fmt.Errorf("%w: %w", ErrForbidden, err)
 		}
@@ -98,7 +101,7 @@ func explain(conn *nats.Conn, err error) error {
 		switch api.ErrorCode {
 		case codeNoQuorum, codeNoPeers:
 			why = ErrNoAnswer
-		case codeNoResources, codeNoStorage, codeStoreFailed:
+		case codeAccountFull, codeNoResources, codeNoMemory, codeNoStorage, codeStoreFailed:
 			why = ErrFull
 		case codeOverlap:
 			why = ErrForeign

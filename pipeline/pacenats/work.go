@@ -50,7 +50,8 @@ type worker[In, Out any] struct {
 //
 // Close or drain the throttle to end it: what was taken is finished and stored, and Work
 // returns nil. When ctx is done, attempts are cut off, their jobs are given back, and it
-// returns the cause. If the server is away meanwhile, it waits for it.
+// returns the cause. If the server is away meanwhile, it waits for it. If the server forbids
+// something, it ends as if the throttle were closed, with an error that wraps ErrForbidden.
 func (q *Queue[In, Out]) Work(ctx context.Context, t *pipeline.Throttle, work pipeline.Work[In, Out]) error {
 	c, err := q.jobs.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: consumerName, FilterSubject: q.prefix + "job", AckPolicy: jetstream.AckExplicitPolicy,
@@ -61,7 +62,8 @@ func (q *Queue[In, Out]) Work(ctx context.Context, t *pipeline.Throttle, work pi
 	}
 	w := &worker[In, Out]{Queue: q, name: nuid.Next(), keeper: newKeeper[In](q.Clock, q.AckWait/3)}
 	defer w.keeper.stop()
-	stop, err := w.answer()
+	allowed := w.conn.LastError()
+	stop, err := w.answer(ctx, allowed)
 	if err != nil {
 		return err
 	}
@@ -76,9 +78,10 @@ func (q *Queue[In, Out]) Work(ctx context.Context, t *pipeline.Throttle, work pi
 		return work(ctx, d.in)
 	})
 	var wg conc.WaitGroup
+	var wrong error
 	wg.Go(func() {
 		defer close(jobs)
-		w.take(ctx, t, c, jobs)
+		wrong = w.take(ctx, t, c, jobs, allowed)
 	})
 	results := p.Run(ctx, jobs)
 	for range storers {
@@ -89,19 +92,26 @@ func (q *Queue[In, Out]) Work(ctx context.Context, t *pipeline.Throttle, work pi
 		})
 	}
 	wg.Wait()
-	return context.Cause(ctx)
+	return errors.Join(wrong, context.Cause(ctx))
 }
 
-// take fetches jobs, as many at a time as may be in flight.
-func (w *worker[In, Out]) take(ctx context.Context, t *pipeline.Throttle, c jetstream.Consumer, jobs chan<- *delivery[In]) {
+// take fetches jobs, as many at a time as may be in flight. It returns an error if the server forbids
+// something, which it tells nowhere else: without leave to fetch there seem to be no jobs. allowed is the
+// last error of the connection before.
+func (w *worker[In, Out]) take(ctx context.Context, t *pipeline.Throttle, c jetstream.Consumer, jobs chan<- *delivery[In], allowed error) error {
 	reconnects, back := w.conn.Stats().Reconnects, time.Time{}
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-t.Done():
-			return
+			return nil
 		default:
+		}
+		if last := w.conn.LastError(); last != allowed {
+			if err := forbidden(w.conn); err != nil {
+				return err
+			}
 		}
 		if n := w.conn.Stats().Reconnects; n != reconnects {
 			reconnects, back = n, w.Clock.Now()
