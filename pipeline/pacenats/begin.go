@@ -16,9 +16,25 @@ var (
 	errStore = errors.New("paceline: record could not be written")
 )
 
+// beginTries is how often it is tried to write down that a job begins. Chosen: enough for another
+// node of a cluster to lead; a job that is given back to a server that is away comes only after
+// AckWait.
+const beginTries = 4
+
 // begin writes down that a job begins. If it has a result, another process works on it, or it was
 // begun too often, there is nothing to do.
-func (w *worker[In, Out]) begin(ctx context.Context, d *delivery[In]) error {
+func (w *worker[In, Out]) begin(ctx context.Context, d *delivery[In]) (err error) {
+	for range beginTries {
+		err = w.tryBegin(ctx, d)
+		if !errors.Is(err, errStore) || errors.Is(err, errOther) || ctx.Err() != nil {
+			return err
+		}
+		w.pause(ctx, time.Second/4)
+	}
+	return err
+}
+
+func (w *worker[In, Out]) tryBegin(ctx context.Context, d *delivery[In]) error {
 	r := record{Key: d.key, Starts: 1, By: w.name}
 	seq, err := w.put(ctx, r, 0)
 	if err == nil {
@@ -35,8 +51,12 @@ func (w *worker[In, Out]) begin(ctx context.Context, d *delivery[In]) error {
 	if before.Ended {
 		return errEnded
 	}
+	if before.By == w.name { // the answer to the first try was lost
+		d.begun, d.seq = before, seq
+		return nil
+	}
 	r.Starts, r.Lost = before.Starts+1, before.Lost
-	if before.By != "" && before.By != w.name {
+	if before.By != "" {
 		switch w.ask(ctx, before.By, d.key) {
 		case holds:
 			return errHeld

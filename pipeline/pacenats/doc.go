@@ -53,5 +53,5 @@
 // and nothing is lost when the process is killed. When the power fails, what was written in the
 // last minutes may be. Where machines may fail, connect to a cluster of three: streams then have
 // three copies. With nats-server 2.15.3, after the node that leads them was stopped, work went on
-// within five to seven seconds.
+// within three seconds.
 package pacenats

@@ -133,7 +133,7 @@ func TestAJobThatIsWorkedOnIsLeftAlone(t *testing.T) {
 	<-begun
 	other := startWorking(t, s.URL(), "held", o, do)
 	js, _ := stream(t, conn, "PACEJOBS_held")
-	for range 10 { // as if delivered again; both processes get some of them, and jobs of their own
+	for range 4 { // as if delivered again; both processes get some of them, and jobs of their own
 		if _, err := js.Publish(t.Context(), "pacejobs.held.job", []byte("0")); err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +233,7 @@ func TestAResultThatIsTooLargeIsAnError(t *testing.T) {
 // are cancelled, connections break, the server is started anew, jobs are submitted again.
 func TestWhateverHappensEachJobGetsOneResult(t *testing.T) {
 	t.Parallel()
-	const jobs, steps = 60, 8
+	const jobs, steps = 60, 5
 	seed := time.Now().UnixNano()
 	t.Logf("seed %d", seed)
 	next := seed

@@ -39,12 +39,19 @@ type record struct {
 // errOther says that another process has written a record in between.
 var errOther = errors.New("paceline: another process has this job")
 
+// putWithin is how long an answer of the server's is waited for before a record is written again,
+// which does no harm: the leader of a stream in a cluster may have gone with the question. Chosen:
+// much longer than a busy server takes.
+const putWithin = 2 * time.Second
+
 // put writes a record in place of the one with that sequence; 0: there is none.
 func (q *Queue[In, Out]) put(ctx context.Context, r record, before uint64) (seq uint64, err error) {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return 0, err
 	}
+	ctx, cancel := q.Clock.WithTimeout(ctx, putWithin)
+	defer cancel()
 	ack, err := q.js.Publish(ctx, q.prefix+"record."+id(r.Key), data, jetstream.WithExpectLastSequencePerSubject(before))
 	if api := new(jetstream.APIError); errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
 		return 0, errOther
@@ -57,6 +64,8 @@ func (q *Queue[In, Out]) put(ctx context.Context, r record, before uint64) (seq 
 
 // get reads the record of a key; seq is 0 if there is none.
 func (q *Queue[In, Out]) get(ctx context.Context, key string) (r record, seq uint64, err error) {
+	ctx, cancel := q.Clock.WithTimeout(ctx, putWithin)
+	defer cancel()
 	m, err := q.records.GetLastMsgForSubject(ctx, q.prefix+"record."+id(key))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return r, 0, nil

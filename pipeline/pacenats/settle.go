@@ -158,7 +158,11 @@ func (q *Queue[In, Out]) again(ctx context.Context, what string, try func(contex
 // wait waits for a second after an error of the server's.
 func (q *Queue[In, Out]) wait(ctx context.Context, what string, err error) {
 	q.Logger.Warn("paceline: trying again in a second", "what", what, "error", explain(q.conn, err))
-	timer := q.Clock.Timer(time.Second)
+	q.pause(ctx, time.Second)
+}
+
+func (q *Queue[In, Out]) pause(ctx context.Context, d time.Duration) {
+	timer := q.Clock.Timer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
