@@ -5,8 +5,8 @@ go 1.26.0
 require (
 	github.com/nats-io/nats-server/v2 v2.15.3
 	github.com/nats-io/nats.go v1.55.0
-	github.com/paceline-go/paceline v0.0.0
 	github.com/nats-io/nuid v1.0.1
+	github.com/paceline-go/paceline v0.0.0
 	github.com/sourcegraph/conc v0.3.0
 )
 
