@@ -21,6 +21,9 @@
 //	err = q.Work(ctx, member.Throttle(), work)  // in as many as you like
 //	for r, err := range q.Results(ctx) { … }    // anywhere
 //
+// Work goes on until its throttle is closed, since more jobs may come; Status says what is left. A
+// program that is to end with the last job asks it now and then, and closes the throttle at 0.
+//
 // What holds:
 //
 //   - Each key gets one result, whichever process, server or connection dies on the way. A job
