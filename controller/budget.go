@@ -14,7 +14,7 @@ type Budget struct {
 	Name     string        // for events, errors and hints; may be empty
 	Tokens   int64         // at least 1
 	Window   time.Duration // above 0
-	Requests bool          // counts attempts instead of tokens, however they end: each by its weight, rounded up
+	Requests bool          // counts attempts instead of tokens, however they end unless Skipped: each by its weight, rounded up
 }
 
 // windowSteps is how finely a window remembers when tokens were spent. Tokens

@@ -376,6 +376,11 @@ var ErrNested = stage.ErrNested
 // Fatal(nil) is nil.
 func Fatal(err error) error { return stage.Fatal(err) }
 
+// Skipped marks err: the work found that there is nothing to do, as for a job that has a result
+// already, and has not called the service. The job ends with it as with Fatal, uses nothing of a
+// budget, and tells nothing of the service. Skipped(nil) is nil.
+func Skipped(err error) error { return stage.Skipped(err) }
+
 // Transient marks err: the job is tried again, whatever Retry.Retryable says
 // of it. Transient(nil) is nil.
 func Transient(err error) error { return stage.Transient(err) }
@@ -399,7 +404,7 @@ func Final(err error) error { return stage.Final(err) }
 
 // Classify is the verdict on an attempt's error if Config.Classify is nil: Succeeded
 // for nil; Overload if it is marked so or has a method RetryAfter; Ignored if it is
-// Fatal, a panic or context.Canceled; else Failed.
+// Fatal, Skipped, a panic or context.Canceled; else Failed.
 func Classify(err error) Verdict { return stage.Classify(err) }
 
 // SlotFrom returns the slot of the attempt that ctx belongs to. Outside an

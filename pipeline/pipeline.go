@@ -17,8 +17,8 @@ import (
 //
 // How Work's error is taken: Fatal ends the job; Overloaded, or an error with a
 // method RetryAfter() time.Duration, is a refusal, tried again without using up
-// an attempt; Transient is tried again in any case; Final is not; context.Canceled ends the
-// job; any other error is tried again if the throttle's Retry allows.
+// an attempt; Transient is tried again in any case; Final is not; Skipped and context.Canceled
+// end the job; any other error is tried again if the throttle's Retry allows.
 type Work[In, Out any] func(ctx context.Context, in In) (Out, error)
 
 // A Result is what became of one job. Err is

@@ -111,7 +111,7 @@ func (a *attempts) abort(j *Job) {
 		j.Err = &StoppedError{Last: j.Err, Why: ErrGoexit}
 	}
 	j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
-	j.spared, j.left = false, false
+	j.spared, j.left, j.uncalled = false, false, false
 	if j.scope.used.Load() {
 		told, slot := make(chan struct{}), &j.scope.slot
 		go func() { // of its own, which may be ended again
@@ -201,6 +201,7 @@ func (a *attempts) try(j *Job, r *rules) (overdue bool) {
 // judgeSafely judges an attempt. A panic in one of the user's callbacks is the
 // job's error.
 func (r *rules) judgeSafely(j *Job, overdue bool, retries *controller.Allowance) {
+	j.uncalled = false
 	if j.Err == nil {
 		j.verdict, j.counted, j.again = controller.Succeeded, controller.Succeeded, false
 		return
@@ -220,6 +221,7 @@ func (r *rules) judgeSafely(j *Job, overdue bool, retries *controller.Allowance)
 // its attempts, or the retries that all jobs together are allowed.
 func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	m, retryAfter := markOf(j.Err)
+	j.uncalled = m == skipped
 	verdict, err := Judge(r.classify, j.Err)
 	j.Err = err
 	said, refused := verdict, verdict == controller.Overload
@@ -238,7 +240,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 		verdict = controller.Ignored
 	}
 	j.verdict, j.retryAfter, j.busy = verdict, min(retryAfter, controller.LongestHint), refused && isBusy(j.Err)
-	j.again, j.wrong = false, j.wentWrong()
+	j.again, j.wrong = false, !j.uncalled && j.wentWrong()
 	j.left = j.unwanted() && j.brokenOff()
 	if j.door.ctx.Err() == nil && !j.once && retryable(r.retry, j.Err, m, said) {
 		j.again = r.attemptsLeft(j, refused) && (refused || r.retry.Budget == 0 || retries.Spend())
@@ -246,7 +248,10 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 			j.exhaust()
 		}
 	}
-	j.counted = r.count(j, verdict)
+	j.counted = verdict
+	if !j.uncalled {
+		j.counted = r.count(j, verdict)
+	}
 }
 
 // spared reports whether the service did no work for an attempt with that verdict: it
@@ -263,9 +268,12 @@ func spared(v controller.Verdict, err error) bool {
 	return v == controller.Overload
 }
 
-// Judge returns what classify says of err, and err. A verdict that is none of the four is a
-// failure, since something went wrong, and the error says so.
+// Judge returns what classify says of err, unless it is Skipped, and err. A verdict that is none
+// of the four is a failure, since something went wrong, and the error says so.
 func Judge(classify func(error) controller.Verdict, err error) (controller.Verdict, error) {
+	if m, _ := markOf(err); m == skipped {
+		return controller.Ignored, err
+	}
 	v := classify(err)
 	if v > controller.Succeeded {
 		return controller.Failed, fmt.Errorf("%w; classify: got %v, want ignored, failed, overload or succeeded", err, v)
@@ -296,7 +304,7 @@ func retryable(retry *controller.Retry, err error, m mark, v controller.Verdict)
 	var panicked *PanicError
 	var last *final
 	switch {
-	case retry == nil, m == fatal, errors.As(err, &panicked), errors.As(err, &last):
+	case retry == nil, m == fatal, m == skipped, errors.As(err, &panicked), errors.As(err, &last):
 		return false
 	case m == transient, m == overloaded:
 		return true

@@ -132,6 +132,7 @@ type mark uint8
 
 const (
 	fatal mark = iota + 1
+	skipped
 	transient
 	overloaded
 )
@@ -141,6 +142,10 @@ func (m *marked) Unwrap() error { return m.error }
 // Fatal marks err: trying again is useless, and it is no sign of overload.
 // Fatal(nil) is nil.
 func Fatal(err error) error { return markAs(fatal, err, 0) }
+
+// Skipped marks err: the work found that there is nothing to do, and has not called the
+// service. The job ends with it, uses nothing of a budget, and tells nothing. Skipped(nil) is nil.
+func Skipped(err error) error { return markAs(skipped, err, 0) }
 
 // Transient marks err: the job is tried again, whatever Retry.Retryable says
 // of it. Transient(nil) is nil.
@@ -189,7 +194,7 @@ func markAs(m mark, err error, retryAfter time.Duration) error {
 
 // Classify is the verdict on an error if the configuration has none of its
 // own: overload if it is marked so or has a method RetryAfter; ignored if it
-// is fatal, a panic or a cancelled context; else a failure. A nil error
+// is fatal, skipped, a panic or a cancelled context; else a failure. A nil error
 // succeeded.
 func Classify(err error) controller.Verdict {
 	if err == nil {
@@ -200,7 +205,7 @@ func Classify(err error) controller.Verdict {
 	switch {
 	case m == overloaded:
 		return controller.Overload
-	case m == fatal, errors.Is(err, context.Canceled), errors.As(err, &panicked):
+	case m == fatal, m == skipped, errors.Is(err, context.Canceled), errors.As(err, &panicked):
 		return controller.Ignored
 	}
 	return controller.Failed

@@ -232,7 +232,7 @@ func (g *gate) settle(now time.Time, j *Job) {
 	if g.circuit != nil {
 		g.report(now, j)
 	}
-	if j.skipped {
+	if j.skipped || j.uncalled {
 		g.unmark(now, j)
 		g.account(now, j, nothing)
 		return

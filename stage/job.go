@@ -59,19 +59,20 @@ type Job struct {
 	inFlight int32 // attempts, this one included
 
 	// Set by the worker when an attempt ends.
-	verdict controller.Verdict // for the policy
-	counted controller.Verdict // for the breaker
-	again   bool               // try it again
-	wrong   bool               // it has nothing to show; only looked at before anything has succeeded
-	busy    bool               // it was refused by a service that has too much to do
-	skipped bool               // it did not start after all
-	spared  bool               // the service did no work for it
-	left    bool               // nobody wants it any more: it has neither failed nor succeeded
-	spent   bool               // it was told that a resource of the server's is used up
-	seq     int64              // attempts that had begun when this one did, itself included
-	ended   time.Duration
-	tokens  int64         // that the attempt recorded, or Unknown
-	hinted  time.Duration // by its slot: not before
+	verdict  controller.Verdict // for the policy
+	counted  controller.Verdict // for the breaker
+	again    bool               // try it again
+	wrong    bool               // it has nothing to show; only looked at before anything has succeeded
+	busy     bool               // it was refused by a service that has too much to do
+	skipped  bool               // it did not start after all
+	spared   bool               // the service did no work for it
+	uncalled bool               // the work has not called the service
+	left     bool               // nobody wants it any more: it has neither failed nor succeeded
+	spent    bool               // it was told that a resource of the server's is used up
+	seq      int64              // attempts that had begun when this one did, itself included
+	ended    time.Duration
+	tokens   int64         // that the attempt recorded, or Unknown
+	hinted   time.Duration // by its slot: not before
 
 	generation int           // of the circuit
 	mark       marks         // for hints

@@ -46,6 +46,7 @@ func TestThatNothingHasSucceededIsSaidOnce(t *testing.T) {
 		{"after a success", io.EOF, nil, false},
 		{"some of the work was done", Partly(io.EOF), io.EOF, false},
 		{"cancelled", context.Canceled, io.EOF, false},
+		{"skipped", Skipped(io.EOF), io.EOF, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

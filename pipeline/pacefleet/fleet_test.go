@@ -146,12 +146,19 @@ func TestAnotherLeadsWhenTheLeaderIsGone(t *testing.T) {
 	})
 }
 
+// quota returns what processes share that are told how many requests a second a service takes.
+func quota(requests int64) (*network, *plant, pipeline.Config) {
+	return newNetwork(), newPlant(0, 0), pipeline.Config{
+		MaxConcurrency: 80, Policy: pipeline.Static{},
+		Budgets: []pipeline.Budget{{Tokens: requests, Window: time.Second, Requests: true}},
+	}
+}
+
 // A process that cannot hear the leader goes on with little, says so, and comes back.
 func TestAProcessAloneGoesOnSafely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		net, p := newNetwork(), newPlant(0, 0)
-		budget := pipeline.Budget{Tokens: 1000, Window: time.Second, Requests: true}
-		all := startAll(t, net, p, 4, pipeline.Config{MaxConcurrency: 200, Policy: pipeline.Static{}, Budgets: []pipeline.Budget{budget}})
+		net, p, cfg := quota(1000)
+		all := startAll(t, net, p, 4, cfg)
 		time.Sleep(3 * time.Second)
 		leader, _ := leaderOf(all)
 		alone := (leader + 1) % 4
@@ -185,9 +192,7 @@ func TestAProcessAloneGoesOnSafely(t *testing.T) {
 // Who is busy gets what the others do not use.
 func TestSharesFollowDemand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		net, p := newNetwork(), newPlant(0, 0)
-		budget := pipeline.Budget{Tokens: 500, Window: time.Second, Requests: true}
-		cfg := pipeline.Config{MaxConcurrency: 80, Policy: pipeline.Static{}, Budgets: []pipeline.Budget{budget}}
+		net, p, cfg := quota(500)
 		all := startAll(t, net, p, 4, cfg)
 		for _, pr := range all[1:] {
 			pr.stop() // its pipeline, while it stays a member

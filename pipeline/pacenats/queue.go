@@ -14,6 +14,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/paceline-go/paceline/clock"
 )
 
 // A Queue keeps jobs and their results on NATS: any process may submit, work, or read results.
@@ -26,15 +28,17 @@ type Queue[In, Out any] struct {
 	js      jetstream.JetStream
 	jobs    jetstream.Stream
 	records jetstream.Stream
-	prefix  string        // of subjects
-	skew    time.Duration // by how much the server's clock is ahead of ours
+	prefix  string    // of subjects
+	asked   time.Time // when the queue was opened, by our clock
+	told    time.Time // the same, by the server's
 }
 
 // QueueOptions are how a queue is opened. The zero value is right for most.
 type QueueOptions struct {
-	// MaxStarts is how often a job may be begun without ever ending: one that has ended so many
-	// processes, or was in flight when they were ended, gets a *DeadError as its result and is
-	// not tried again. At least 1; default 5.
+	// MaxStarts is how many processes may vanish while they work on a job, killed by it or together
+	// with it: after that it gets a *DeadError as its result and is not tried again. A process
+	// that gives a job back, or that only lost its connection, has not vanished. At least 1;
+	// default 5.
 	MaxStarts int
 
 	// Later says after how long a job that has failed is to be done again, by whichever process;
@@ -47,9 +51,10 @@ type QueueOptions struct {
 	AckWait time.Duration
 
 	Logger *slog.Logger // what goes wrong with the server; nil: nobody is told
+	Clock  clock.Clock  // nil: real time
 }
 
-// A DeadError is the result of a job that was begun too often without ending.
+// A DeadError is the result of a job that was begun too often by processes that vanished.
 type DeadError struct{ Starts int }
 
 func (e *DeadError) Error() string {
@@ -102,7 +107,7 @@ func OpenQueue[In, Out any](ctx context.Context, conn *nats.Conn, name string, k
 	if err != nil {
 		return nil, err
 	}
-	return q, q.measureSkew(ctx)
+	return q, q.askTime(ctx)
 }
 
 func (o QueueOptions) check() error {
@@ -119,25 +124,33 @@ func (o QueueOptions) check() error {
 func (o QueueOptions) withDefaults() QueueOptions {
 	o.MaxStarts = cmp.Or(o.MaxStarts, 5)
 	o.AckWait = cmp.Or(o.AckWait, 10*time.Second)
+	if o.Clock == nil {
+		o.Clock = clock.Real()
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o
 }
 
-// measureSkew finds out by how much the server's clock differs, which is what decides when a
-// job that was put off is due.
-func (q *Queue[In, Out]) measureSkew(ctx context.Context) error {
-	before := time.Now() // so that what is put off comes rather too late than too early
+// askTime asks for the time of the server, whose clock decides when a job that was put off is
+// due, and may differ from ours.
+func (q *Queue[In, Out]) askTime(ctx context.Context) error {
+	q.asked = q.Clock.Now() // before, so that what is put off comes rather too late than too early
 	info, err := q.jobs.Info(ctx)
 	if err != nil {
-		return explain(err)
+		return explain(q.conn, err)
 	}
-	if q.skew = info.TimeStamp.Sub(before); q.skew.Abs() > time.Minute {
-		q.Logger.Warn("paceline: the clock of the server differs from ours; its own is used", "by", q.skew)
+	q.told = info.TimeStamp
+	if by := q.told.Sub(q.asked); by.Abs() > time.Minute {
+		q.Logger.Warn("paceline: the clock of the server differs from ours; its own is used", "by", by)
 	}
 	return nil
 }
+
+// serverTime returns what the server's clock says now. A clock of ours that is set meanwhile
+// makes no difference: what has passed is measured by one that is never set.
+func (q *Queue[In, Out]) serverTime() time.Time { return q.told.Add(q.Clock.Since(q.asked)) }
 
 // id names a key in subjects, where not every key may stand.
 func id(key string) string {
@@ -161,9 +174,9 @@ func (q *Queue[In, Out]) Submit(ctx context.Context, jobs iter.Seq[In]) (added i
 					added++
 				}
 			case err := <-waiting[0].Err():
-				return explain(err)
+				return explain(q.conn, err)
 			case <-ctx.Done():
-				return context.Cause(ctx)
+				return explain(q.conn, context.Cause(ctx))
 			}
 			waiting = waiting[1:]
 		}
@@ -183,7 +196,7 @@ func (q *Queue[In, Out]) Submit(ctx context.Context, jobs iter.Seq[In]) (added i
 		}
 		f, err := q.js.PublishMsgAsync(&nats.Msg{Subject: q.prefix + "job", Data: data}, jetstream.WithMsgID(id(key)))
 		if err != nil {
-			return added, fmt.Errorf("job %s: %w", key, explain(err))
+			return added, fmt.Errorf("job %s: %w", key, explain(q.conn, err))
 		}
 		waiting = append(waiting, f)
 	}
@@ -202,12 +215,12 @@ type QueueStatus struct {
 func (q *Queue[In, Out]) Status(ctx context.Context) (s QueueStatus, err error) {
 	info, err := q.jobs.Info(ctx, jetstream.WithSubjectFilter(q.prefix+"later.*"))
 	if err != nil {
-		return s, explain(err)
+		return s, explain(q.conn, err)
 	}
 	s.Left, s.Later = int64(info.State.Msgs), int64(len(info.State.Subjects))
 	records, err := q.records.Info(ctx)
 	if err != nil {
-		return s, explain(err)
+		return s, explain(q.conn, err)
 	}
 	s.Records = int64(records.State.Msgs)
 	c, err := q.jobs.Consumer(ctx, consumerName)
@@ -215,7 +228,7 @@ func (q *Queue[In, Out]) Status(ctx context.Context) (s QueueStatus, err error) 
 		return s, nil
 	}
 	if err != nil {
-		return s, explain(err)
+		return s, explain(q.conn, err)
 	}
 	s.InFlight = int64(c.CachedInfo().NumAckPending)
 	return s, nil

@@ -14,7 +14,7 @@ import (
 // A Result is what became of a job.
 type Result[In, Out any] struct {
 	Key    string
-	In     In
+	In     In // the zero value if it was too large to be kept beside the result
 	Out    Out
 	Err    error     // a *FailedError or a *DeadError; nil: it is done
 	Starts int       // how often it was begun, by whichever process
@@ -27,6 +27,8 @@ type Result[In, Out any] struct {
 type record struct {
 	Key    string          `json:"key"`
 	Starts int             `json:"starts"`
+	Lost   int             `json:"lost,omitempty"` // of these, by processes that vanished
+	By     string          `json:"by,omitempty"`   // which works on it, or has vanished; empty: none does
 	Ended  bool            `json:"ended,omitempty"`
 	In     json.RawMessage `json:"in,omitempty"`
 	Out    json.RawMessage `json:"out,omitempty"`
@@ -37,30 +39,39 @@ type record struct {
 // errOther says that another process has written a record in between.
 var errOther = errors.New("paceline: another process has this job")
 
+// putWithin is how long an answer of the server's is waited for before a record is written again,
+// which does no harm: the leader of a stream in a cluster may have gone with the question. Chosen:
+// much longer than a busy server takes.
+const putWithin = 2 * time.Second
+
 // put writes a record in place of the one with that sequence; 0: there is none.
 func (q *Queue[In, Out]) put(ctx context.Context, r record, before uint64) (seq uint64, err error) {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return 0, err
 	}
+	ctx, cancel := q.Clock.WithTimeout(ctx, putWithin)
+	defer cancel()
 	ack, err := q.js.Publish(ctx, q.prefix+"record."+id(r.Key), data, jetstream.WithExpectLastSequencePerSubject(before))
 	if api := new(jetstream.APIError); errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
 		return 0, errOther
 	}
 	if err != nil {
-		return 0, explain(err)
+		return 0, explain(q.conn, err)
 	}
 	return ack.Sequence, nil
 }
 
 // get reads the record of a key; seq is 0 if there is none.
 func (q *Queue[In, Out]) get(ctx context.Context, key string) (r record, seq uint64, err error) {
+	ctx, cancel := q.Clock.WithTimeout(ctx, putWithin)
+	defer cancel()
 	m, err := q.records.GetLastMsgForSubject(ctx, q.prefix+"record."+id(key))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return r, 0, nil
 	}
 	if err != nil {
-		return r, 0, explain(err)
+		return r, 0, explain(q.conn, err)
 	}
 	if err := json.Unmarshal(m.Data, &r); err != nil {
 		return r, 0, fmt.Errorf("record of %s: %w", key, err)
@@ -74,7 +85,7 @@ func (q *Queue[In, Out]) Results(ctx context.Context) iter.Seq2[Result[In, Out],
 	return func(yield func(Result[In, Out], error) bool) {
 		info, err := q.records.Info(ctx)
 		if err != nil {
-			yield(Result[In, Out]{}, explain(err))
+			yield(Result[In, Out]{}, explain(q.conn, err))
 			return
 		}
 		last := info.State.LastSeq
@@ -83,19 +94,19 @@ func (q *Queue[In, Out]) Results(ctx context.Context) iter.Seq2[Result[In, Out],
 		}
 		c, err := q.records.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
 		if err != nil {
-			yield(Result[In, Out]{}, explain(err))
+			yield(Result[In, Out]{}, explain(q.conn, err))
 			return
 		}
 		messages, err := c.Messages()
 		if err != nil {
-			yield(Result[In, Out]{}, explain(err))
+			yield(Result[In, Out]{}, explain(q.conn, err))
 			return
 		}
 		defer messages.Stop()
 		for {
 			m, err := messages.Next(jetstream.NextContext(ctx))
 			if err != nil {
-				yield(Result[In, Out]{}, explain(err))
+				yield(Result[In, Out]{}, explain(q.conn, err))
 				return
 			}
 			meta, err := m.Metadata()
@@ -122,10 +133,12 @@ func readResult[In, Out any](data []byte, at time.Time) (res Result[In, Out], en
 		return res, false, nil
 	}
 	res = Result[In, Out]{Key: r.Key, Starts: r.Starts, At: at}
-	err = json.Unmarshal(r.In, &res.In)
+	if r.In != nil { // else it was too large to be kept with its result
+		err = json.Unmarshal(r.In, &res.In)
+	}
 	switch {
 	case r.Dead:
-		res.Err = &DeadError{r.Starts}
+		res.Err = &DeadError{r.Lost}
 	case r.Error != "":
 		res.Err = &FailedError{r.Error}
 	default:

@@ -93,7 +93,7 @@ func (t *Transport) Publish(subject string, message []byte) error {
 func (t *Transport) Subscribe(subject string, receive func(message []byte)) (stop func(), err error) {
 	sub, err := t.conn.Subscribe(t.prefix+subject, func(m *nats.Msg) { receive(m.Data) })
 	if err != nil {
-		return nil, explain(err)
+		return nil, explain(t.conn, err)
 	}
 	return func() { sub.Unsubscribe() }, nil
 }
@@ -108,14 +108,14 @@ func (t *Transport) Lead(ctx context.Context, state []byte) (leads bool, last []
 	}
 	if state != nil {
 		_, err = t.js.Publish(ctx, t.prefix+stateToken, state)
-		return true, nil, explain(err)
+		return true, nil, explain(t.conn, err)
 	}
 	m, err := t.stream.GetLastMsgForSubject(ctx, t.prefix+stateToken)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return true, nil, nil
 	case err != nil:
-		return false, nil, explain(err)
+		return false, nil, explain(t.conn, err)
 	}
 	return true, m.Data, nil
 }
@@ -131,14 +131,14 @@ func (t *Transport) write(ctx context.Context) (leads bool, err error) {
 			return true, nil
 		}
 		if api := new(jetstream.APIError); !errors.As(err, &api) || api.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequence {
-			return false, explain(err)
+			return false, explain(t.conn, err)
 		}
 		m, err := t.stream.GetLastMsgForSubject(ctx, t.prefix+leaseToken)
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
 			t.seq = 0 // it has expired
 		case err != nil:
-			return false, explain(err)
+			return false, explain(t.conn, err)
 		case string(m.Data) != t.name:
 			return false, nil
 		default:
@@ -156,5 +156,5 @@ func (t *Transport) Resign(ctx context.Context) error {
 	if err != nil || string(m.Data) != t.name {
 		return nil
 	}
-	return explain(t.stream.DeleteMsg(ctx, m.Sequence))
+	return explain(t.conn, t.stream.DeleteMsg(ctx, m.Sequence))
 }

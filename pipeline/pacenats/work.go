@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 	"github.com/sourcegraph/conc"
 
 	"github.com/paceline-go/paceline/pipeline"
@@ -31,15 +32,17 @@ type delivery[In any] struct {
 	in  In
 	key string
 
-	starts int    // with this one; 0: not begun
-	seq    uint64 // of the record that says so
+	early bool   // others may not have come back yet since the server was lost
+	begun record // that this process has begun it
+	seq   uint64 // of that record; 0: it has not
 }
 
-// Why there is nothing to store of a job.
-var (
-	errEnded = errors.New("paceline: job has a result")
-	errStore = errors.New("paceline: record could not be written")
-)
+// A worker is one call of Work.
+type worker[In, Out any] struct {
+	*Queue[In, Out]
+	name   string // by which other processes ask for it
+	keeper *keeper[In]
+}
 
 // Work does jobs until the throttle is closed or ctx is done. It takes no more of them than
 // the throttle lets start, writes down that a job begins, lets the throttle do the work as a
@@ -47,226 +50,121 @@ var (
 //
 // Close or drain the throttle to end it: what was taken is finished and stored, and Work
 // returns nil. When ctx is done, attempts are cut off, their jobs are given back, and it
-// returns the cause. If the server is away meanwhile, it waits for it.
+// returns the cause. If the server is away meanwhile, it waits for it. If the server forbids
+// something, it ends as if the throttle were closed, with an error that wraps ErrForbidden.
 func (q *Queue[In, Out]) Work(ctx context.Context, t *pipeline.Throttle, work pipeline.Work[In, Out]) error {
 	c, err := q.jobs.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: consumerName, FilterSubject: q.prefix + "job", AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: q.AckWait, MaxDeliver: -1, MaxAckPending: -1,
 	})
 	if err != nil {
-		return fmt.Errorf("consumer %s: %w", consumerName, explain(err))
+		return fmt.Errorf("consumer %s: %w", consumerName, explain(q.conn, err))
 	}
-	k := newKeeper[In](q.AckWait / 3)
+	w := &worker[In, Out]{Queue: q, name: nuid.Next(), keeper: newKeeper[In](q.Clock, q.AckWait/3)}
+	defer w.keeper.stop()
+	allowed := w.conn.LastError()
+	stop, err := w.answer(ctx, allowed)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	jobs := make(chan *delivery[In])
 	p := pipeline.Attach(t, func(ctx context.Context, d *delivery[In]) (out Out, err error) {
-		if d.starts == 0 {
-			if err := q.begin(ctx, d); err != nil {
-				return out, pipeline.Fatal(err) // says nothing of the service
+		if d.seq == 0 {
+			if err := w.begin(ctx, d); err != nil {
+				return out, pipeline.Skipped(err)
 			}
 		}
 		return work(ctx, d.in)
 	})
 	var wg conc.WaitGroup
+	var wrong error
 	wg.Go(func() {
 		defer close(jobs)
-		q.take(ctx, t, c, k, jobs)
+		wrong = w.take(ctx, t, c, jobs, allowed)
 	})
 	results := p.Run(ctx, jobs)
-	var stores conc.WaitGroup
 	for range storers {
-		stores.Go(func() {
+		wg.Go(func() {
 			for r := range results {
-				q.settle(ctx, r)
-				k.drop <- r.In
+				w.settle(ctx, r)
 			}
 		})
 	}
-	stores.Wait()
 	wg.Wait()
-	k.stop()
-	return context.Cause(ctx)
+	return errors.Join(wrong, context.Cause(ctx))
 }
 
-// take fetches jobs, as many at a time as may be in flight.
-func (q *Queue[In, Out]) take(ctx context.Context, t *pipeline.Throttle, c jetstream.Consumer, k *keeper[In], jobs chan<- *delivery[In]) {
+// take fetches jobs, as many at a time as may be in flight. It returns an error if the server forbids
+// something, which it tells nowhere else: without leave to fetch there seem to be no jobs. allowed is the
+// last error of the connection before.
+func (w *worker[In, Out]) take(ctx context.Context, t *pipeline.Throttle, c jetstream.Consumer, jobs chan<- *delivery[In], allowed error) error {
+	reconnects, back := w.conn.Stats().Reconnects, time.Time{}
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-t.Done():
-			return
+			return nil
 		default:
 		}
+		if last := w.conn.LastError(); last != allowed {
+			if err := forbidden(w.conn); err != nil {
+				return err
+			}
+		}
+		if n := w.conn.Stats().Reconnects; n != reconnects {
+			reconnects, back = n, w.Clock.Now()
+		}
+		early := w.Clock.Since(back) < w.AckWait
 		batch, err := c.Fetch(max(t.Snapshot().Concurrency, 1), jetstream.FetchMaxWait(fetchWait))
 		if err != nil {
-			q.wait(ctx, "fetch jobs", err)
+			w.wait(ctx, "fetch jobs", err)
 			continue
 		}
 		closed := false
 		for msg := range batch.Messages() {
-			d, err := q.read(msg)
-			if err != nil {
-				q.Logger.Error("paceline: job that cannot be read is dropped", "subject", msg.Subject(), "error", err)
-				msg.Term()
+			d, err := w.read(msg)
+			if err != nil { // by another version of the program, it may be
+				w.Logger.Error("paceline: job that cannot be read is left for other processes", "subject", msg.Subject(), "error", err, "for", unreadableWait)
+				msg.NakWithDelay(unreadableWait)
 				continue
 			}
-			if !closed {
-				k.keep <- d
-				select {
-				case jobs <- d:
-					continue
-				case <-ctx.Done():
-				case <-t.Done():
-				}
-				k.drop <- d
-				closed = true
+			d.early = early
+			if closed {
+				msg.Nak()
+				continue
 			}
-			msg.Nak()
+			if !w.keeper.add(d) {
+				continue // this process works on it
+			}
+			select {
+			case jobs <- d:
+				continue
+			case <-ctx.Done():
+			case <-t.Done():
+			}
+			closed = true
+			w.giveBack(ctx, d, 0)
 		}
 		if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) {
-			q.wait(ctx, "fetch jobs", err)
+			w.wait(ctx, "fetch jobs", err)
 		}
 	}
 }
 
+// unreadableWait is how long a job that cannot be read is left for others. Chosen: a new version
+// takes longer to start everywhere, and an error a minute is no flood.
+const unreadableWait = time.Minute
+
+// read reads a job, which another version of the program may have written.
 func (q *Queue[In, Out]) read(msg jetstream.Msg) (*delivery[In], error) {
 	d := &delivery[In]{msg: msg}
 	if err := json.Unmarshal(msg.Data(), &d.in); err != nil {
 		return nil, err
 	}
-	d.key = q.key(d.in)
+	if d.key = q.key(d.in); d.key == "" {
+		return nil, errors.New("key: got none, want text")
+	}
 	return d, nil
-}
-
-// begin writes down that a job begins. If it has a result, or was begun too often, there is
-// nothing to do.
-func (q *Queue[In, Out]) begin(ctx context.Context, d *delivery[In]) error {
-	seq, err := q.put(ctx, record{Key: d.key, Starts: 1}, 0)
-	if err == nil {
-		d.starts, d.seq = 1, seq
-		return nil
-	}
-	if !errors.Is(err, errOther) {
-		return errors.Join(errStore, err)
-	}
-	before, seq, err := q.get(ctx, d.key)
-	switch {
-	case err != nil:
-		return errors.Join(errStore, err)
-	case before.Ended:
-		return errEnded
-	}
-	r := record{Key: d.key, Starts: before.Starts + 1}
-	dead := before.Starts >= q.MaxStarts
-	if dead {
-		r = record{Key: d.key, Starts: before.Starts, Ended: true, Dead: true, In: d.msg.Data()}
-	}
-	if seq, err = q.put(ctx, r, seq); err != nil {
-		return errors.Join(errStore, err)
-	}
-	if dead {
-		q.Logger.Error("paceline: job was begun too often", "key", d.key, "starts", r.Starts)
-		return errEnded
-	}
-	d.starts, d.seq = r.Starts, seq
-	return nil
-}
-
-// settle stores what came of a job, or gives it back.
-func (q *Queue[In, Out]) settle(ctx context.Context, r pipeline.Result[*delivery[In], Out]) {
-	d := r.In
-	switch {
-	case errors.Is(r.Err, errEnded):
-		q.done(d)
-	case errors.Is(r.Err, errStore):
-		q.Logger.Warn("paceline: job is given back", "key", d.key, "error", r.Err)
-		d.msg.NakWithDelay(time.Second)
-	case r.Attempts == 0, r.Err != nil && ctx.Err() != nil:
-		d.msg.Nak()
-	default:
-		if wait := q.later(r.Err, d.starts); wait > 0 {
-			q.again(ctx, "put off a job", func(ctx context.Context) error { return q.putOff(ctx, d, wait) })
-		} else {
-			q.again(ctx, "store a result", func(ctx context.Context) error { return q.store(ctx, r) })
-		}
-		q.done(d)
-	}
-}
-
-func (q *Queue[In, Out]) later(err error, starts int) time.Duration {
-	if err == nil || q.Later == nil {
-		return 0
-	}
-	return q.Later(err, starts)
-}
-
-// store stores a result in place of the record that the job was begun. If another process has
-// begun it meanwhile, the result goes in place of that: to leave it to the other one would lose
-// the job if that process dies, because the caller tells the server that the job is done.
-func (q *Queue[In, Out]) store(ctx context.Context, r pipeline.Result[*delivery[In], Out]) error {
-	rec := record{Key: r.In.key, Starts: r.In.starts, Ended: true, In: r.In.msg.Data()}
-	out, err := json.Marshal(r.Out)
-	switch {
-	case r.Err != nil:
-		rec.Error = r.Err.Error()
-	case err != nil:
-		rec.Error = fmt.Sprintf("result: %v", err)
-	default:
-		rec.Out = out
-	}
-	for seq := r.In.seq; ; {
-		if _, err = q.put(ctx, rec, seq); !errors.Is(err, errOther) {
-			return err
-		}
-		var now record
-		if now, seq, err = q.get(ctx, r.In.key); err != nil || now.Ended {
-			return err
-		}
-		rec.Starts = now.Starts
-	}
-}
-
-// putOff publishes the job for later, by the clock of the server, on a subject that no
-// consumer has: a schedule is a message, and an ack would cancel it. The time is to the
-// nanosecond; what nats.go writes is to the second.
-func (q *Queue[In, Out]) putOff(ctx context.Context, d *delivery[In], wait time.Duration) error {
-	at := time.Now().Add(q.skew + wait).UTC().Format(time.RFC3339Nano)
-	_, err := q.js.PublishMsg(ctx, &nats.Msg{
-		Subject: q.prefix + "later." + id(d.key), Data: d.msg.Data(),
-		Header: nats.Header{"Nats-Schedule": {"@at " + at}, "Nats-Schedule-Target": {q.prefix + "job"}},
-	})
-	return explain(err)
-}
-
-// done tells the server that a job is done. If that is lost, the job comes again, and is
-// dropped because it has a result; to wait for an answer would take a third as long again.
-func (q *Queue[In, Out]) done(d *delivery[In]) {
-	if err := d.msg.Ack(); err != nil {
-		q.Logger.Warn("paceline: job is done, but the server does not know: it comes again and is dropped", "key", d.key, "error", err)
-	}
-}
-
-// again tries until it works or ctx is done: a result is not thrown away because the server
-// is away or full.
-func (q *Queue[In, Out]) again(ctx context.Context, what string, try func(context.Context) error) {
-	for {
-		attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), q.AckWait)
-		err := try(attempt)
-		cancel()
-		if err == nil || ctx.Err() != nil {
-			return
-		}
-		q.wait(ctx, what, err)
-	}
-}
-
-// wait waits for a second after an error of the server's.
-func (q *Queue[In, Out]) wait(ctx context.Context, what string, err error) {
-	q.Logger.Warn("paceline: trying again in a second", "what", what, "error", explain(err))
-	timer := time.NewTimer(time.Second)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
