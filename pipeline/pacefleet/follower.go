@@ -147,10 +147,15 @@ func (m *follower) send(now time.Time, g grant) {
 }
 
 // differs reports whether a grant is so different from the last that it is worth a message
-// of its own.
-func (m *follower) differs(g grant) bool {
+// of its own. More slots are if the process needs them, less if more are held than there are now:
+// how many each needs changes all the time, and others get what it gives back with the next answer.
+func (m *follower) differs(g grant, over bool) bool {
 	was, is := m.last.Share, g.Share
-	if g.PausedFor > 0 || g.Fleet.Probing != m.last.Fleet.Probing || apart(float64(was.Limit), float64(is.Limit), 0.1) ||
+	slots := over
+	if is.Limit > was.Limit {
+		slots = m.report.Hungry.any()
+	}
+	if g.PausedFor > 0 || g.Fleet.Probing != m.last.Fleet.Probing || slots && apart(float64(was.Limit), float64(is.Limit), 0.1) ||
 		apart(float64(was.Interval), float64(is.Interval), 0.04) {
 		return true
 	}
