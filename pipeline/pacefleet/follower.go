@@ -147,11 +147,11 @@ func (m *follower) send(now time.Time, g grant) {
 }
 
 // differs reports whether a grant is so different from the last that it is worth a message
-// of its own. More slots are if the process needs them, less if more are held than there are now:
+// of its own. More slots are if the process needs them, less where they are scarce:
 // how many each needs changes all the time, and others get what it gives back with the next answer.
-func (m *follower) differs(g grant, over bool) bool {
+func (m *follower) differs(g grant, scarce bool) bool {
 	was, is := m.last.Share, g.Share
-	slots := over
+	slots := scarce
 	if is.Limit > was.Limit {
 		slots = m.report.Hungry.any()
 	}

@@ -24,7 +24,7 @@ func (d *leader) divide(now time.Time) []share {
 	parts := divide(float64(slots), wants)
 	spread(float64(slots), parts)
 	limits, over := d.escrow(now, int64(slots), integers(parts, turn), (*follower).heldLimit, turn)
-	d.over = over
+	d.scarce = over || slots < fewEach*n
 	for i, limit := range limits {
 		shares[i].Limit = int(limit)
 	}
