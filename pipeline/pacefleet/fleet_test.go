@@ -151,7 +151,7 @@ func TestAnotherLeadsWhenTheLeaderIsGone(t *testing.T) {
 // quota returns what processes share that are told how many requests a second a service takes.
 func quota(requests int64) (*network, *plant, pipeline.Config) {
 	return newNetwork(), newPlant(0, 0), pipeline.Config{
-		MaxConcurrency: 80, Policy: pipeline.Static{},
+		MaxConcurrency: 200, Policy: pipeline.Static{},
 		Budgets: []pipeline.Budget{{Tokens: requests, Window: time.Second, Requests: true}},
 	}
 }
@@ -175,7 +175,7 @@ func TestAProcessAloneGoesOnSafely(t *testing.T) {
 			t.Errorf("got %d attempts in 10 s alone, want its part of the reserve, 20", n)
 		}
 		net.cutOff(all[alone].transport, false)
-		time.Sleep(3 * time.Second)
+		time.Sleep(5 * time.Second)
 		if !all[alone].Status().Alone.IsZero() {
 			t.Error("got a process that is still alone")
 		}
