@@ -13,7 +13,7 @@
 // # How
 //
 // One process leads. It hears from each other what came of its attempts, in a few words and
-// about three times in two seconds, and at once if something was refused or somebody has new
+// a bit more than once a second, soon if something was refused and at once if somebody has new
 // work; steps the policy through that, as if it were one process; and answers with leases:
 // so many in flight, so far apart, so much of each budget, for two seconds. Processes spend
 // their leases by the same gate as ever.

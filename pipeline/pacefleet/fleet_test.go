@@ -41,12 +41,12 @@ func TestTheRateIsFoundForAllTogether(t *testing.T) {
 		accepted, refused, messages := measure(net, p, 40*time.Second)
 		t.Logf("%.1f a second accepted, %.2f%% refused, %.2f%% in the first 10 s, Jain %.3f, %.2f messages a second and process",
 			accepted, 100*refused, 100*startup, p.jain(*untold), messages/float64(*untold))
-		if accepted < 0.85*500 || // it is 95 to 99% nearly always; the schedule differs from run to run
+		if accepted < 0.9*500 || // it is 95 to 99% nearly always; the schedule differs from run to run
 			refused > 0.01 || p.jain(*untold) < 0.95 {
-			t.Error("want at least 425 a second, at most 1% refused, Jain at least 0.95")
+			t.Error("want at least 450 a second, at most 1% refused, Jain at least 0.95")
 		}
-		if messages > 20*float64(*untold) {
-			t.Error("want at most 20 messages a second and process while the law tries things out")
+		if messages > 10*float64(*untold) {
+			t.Error("want at most 10 messages a second and process while the law tries things out: it is 3.5 to 6")
 		}
 		stopAll(t, all)
 	})
@@ -86,6 +86,9 @@ func TestABudgetIsKeptByAllTogether(t *testing.T) {
 				if used < 0.95 { // it is 97.7 to 99%; the schedule differs from run to run
 					t.Errorf("got %.2f%% used, want at least 95%%", 100*used)
 				}
+				if messages > 8 { // it is 2.4 to 5
+					t.Errorf("got %.1f messages a second and process, want at most 8", messages)
+				}
 				stopAll(t, all)
 			})
 		})
@@ -107,9 +110,8 @@ func leaderOf(all []*process) (leader, leaders int) {
 // learned, and nothing is exceeded meanwhile.
 func TestAnotherLeadsWhenTheLeaderIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		net, p := newNetwork(), newPlant(0, 0)
-		budget := pipeline.Budget{Tokens: 500, Window: time.Second, Requests: true}
-		all := startAll(t, net, p, 4, pipeline.Config{MaxConcurrency: 200, Policy: pipeline.Static{}, Budgets: []pipeline.Budget{budget}})
+		net, p, cfg := quota(500)
+		all := startAll(t, net, p, 4, cfg)
 		time.Sleep(5 * time.Second)
 		for range 3 {
 			leader, n := leaderOf(all)
@@ -149,7 +151,7 @@ func TestAnotherLeadsWhenTheLeaderIsGone(t *testing.T) {
 // quota returns what processes share that are told how many requests a second a service takes.
 func quota(requests int64) (*network, *plant, pipeline.Config) {
 	return newNetwork(), newPlant(0, 0), pipeline.Config{
-		MaxConcurrency: 80, Policy: pipeline.Static{},
+		MaxConcurrency: 200, Policy: pipeline.Static{},
 		Budgets: []pipeline.Budget{{Tokens: requests, Window: time.Second, Requests: true}},
 	}
 }
@@ -173,7 +175,7 @@ func TestAProcessAloneGoesOnSafely(t *testing.T) {
 			t.Errorf("got %d attempts in 10 s alone, want its part of the reserve, 20", n)
 		}
 		net.cutOff(all[alone].transport, false)
-		time.Sleep(3 * time.Second)
+		time.Sleep(5 * time.Second)
 		if !all[alone].Status().Alone.IsZero() {
 			t.Error("got a process that is still alone")
 		}
@@ -206,7 +208,7 @@ func TestSharesFollowDemand(t *testing.T) {
 		if messages > 5*4 {
 			t.Errorf("got %.1f messages a second while nothing changes, want at most 20", messages)
 		}
-		another := start(t, net, p, 9, cfg)
+		another := start(t, net, p, 9, all[0].config())
 		time.Sleep(3 * time.Second)
 		measure(net, p, 10*time.Second)
 		if both := p.of(9) + p.of(all[0].who); p.of(9) < both*4/10 || both < 10*460 {

@@ -17,6 +17,7 @@ type follower struct {
 	spending []float64 // tokens a second, of each budget
 
 	owed   bool                       // an answer
+	renews time.Time                  // the report that the last grant answers was heard
 	grants int64                      // that were sent
 	times  [remembersGrants]time.Time // when, by their number
 	sent   time.Time
@@ -52,7 +53,7 @@ func (m *follower) take(now time.Time, r report) bool {
 	if m.busy = max(m.busy, float64(r.InFlight)); r.Hungry.Limit {
 		m.busy = max(m.busy, float64(r.Share.Limit))
 	}
-	m.report, m.heard, m.owed = r, now, m.owed || !r.Polled
+	m.report, m.heard, m.owed = r, now, m.owed || now.Sub(m.renews) >= renewSoonest
 	if last := len(m.started) - 1; last < 0 || now.After(m.started[last].at) {
 		m.started = append(m.started, started{now, float64(r.Started - m.base)})
 	} else {
@@ -70,6 +71,11 @@ func (m *follower) take(now time.Time, r report) bool {
 // busyHalf is how long it takes until a process that uses fewer slots than before is taken to
 // need half as many. Chosen: longer than the bursts in which a budget of a second comes back.
 const busyHalf = 2 * time.Second
+
+// renewSoonest is how old a lease has to be for a report to be answered that changes nothing: while
+// reports come more often than that, most of them only tell the law what came of attempts. Chosen:
+// below reportEvery by more than messages take.
+const renewSoonest = reportEvery * 3 / 4
 
 // averaged is over how long rates are averaged. Chosen: two reports.
 const averaged = time.Second
@@ -129,7 +135,7 @@ func (r report) next(i int) int64 {
 
 // send notes that a grant is sent.
 func (m *follower) send(now time.Time, g grant) {
-	m.owed, m.grants, m.sent, m.last = false, g.Number, now, g
+	m.owed, m.grants, m.sent, m.last, m.renews = false, g.Number, now, g, m.heard
 	m.times[g.Number%remembersGrants] = now
 	m.most.Limit = max(m.most.Limit, g.Share.Limit)
 	for i, tokens := range g.Share.Budgets {
@@ -141,10 +147,15 @@ func (m *follower) send(now time.Time, g grant) {
 }
 
 // differs reports whether a grant is so different from the last that it is worth a message
-// of its own.
-func (m *follower) differs(g grant) bool {
+// of its own. More slots are if the process needs them, less where they are scarce:
+// how many each needs changes all the time, and others get what it gives back with the next answer.
+func (m *follower) differs(g grant, scarce bool) bool {
 	was, is := m.last.Share, g.Share
-	if g.PausedFor > 0 || g.Fleet.Probing != m.last.Fleet.Probing || apart(float64(was.Limit), float64(is.Limit), 0.1) ||
+	slots := scarce
+	if is.Limit > was.Limit {
+		slots = m.report.Hungry.any()
+	}
+	if g.PausedFor > 0 || g.Fleet.Probing != m.last.Fleet.Probing || slots && apart(float64(was.Limit), float64(is.Limit), 0.1) ||
 		apart(float64(was.Interval), float64(is.Interval), 0.04) {
 		return true
 	}

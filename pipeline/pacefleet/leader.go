@@ -36,6 +36,7 @@ type leader struct {
 	judged   time.Time // up to which it was
 	troubled bool      // something was refused since all have reported
 	polled   time.Time
+	scarce   bool // slots: there are few for each, or more are held than there are now
 	loose    bool // the limit is not what holds up
 	slotTurn turn
 	turns    []turn               // of the budgets
@@ -215,7 +216,7 @@ func (d *leader) decide(now time.Time) (out []outgoing) {
 			g.Share = share{Budgets: make([]int64, len(d.budgets))}
 			g.Refused = "limits: got " + m.report.Limits + ", want those of the others, " + d.print
 		}
-		if !m.owed && (now.Before(m.sent.Add(grantSoonest)) || !m.differs(g)) {
+		if !m.owed && (now.Before(m.sent.Add(grantSoonest)) || !m.differs(g, d.scarce)) {
 			continue
 		}
 		m.send(now, g)

@@ -159,7 +159,6 @@ func (m *Member) report(now time.Time, leaving bool) {
 	for _, b := range m.usage.Budgets {
 		r.Needs = append(r.Needs, need{b.Used, b.Next})
 	}
-	r.Polled = m.polled && now.Sub(m.reported) < m.every()
 	m.urgent, m.polled, m.reported = false, false, now
 	m.sent[r.Number] = now
 	delete(m.sent, r.Number-64)

@@ -25,7 +25,6 @@ type report struct {
 	Share   share     `json:"s"`           // in force
 	Limits  string    `json:"c,omitempty"` // what it was configured with
 	Leaving bool      `json:"x,omitempty"`
-	Polled  bool      `json:"q,omitempty"` // the leader has asked for it, and need not answer
 
 	Runs      []controller.Run `json:"r,omitempty"`
 	Started   int64            `json:"d"` // attempts, in all

@@ -23,7 +23,9 @@ func (d *leader) divide(now time.Time) []share {
 	}
 	parts := divide(float64(slots), wants)
 	spread(float64(slots), parts)
-	for i, limit := range d.escrow(now, int64(slots), integers(parts, turn), (*follower).heldLimit, turn) {
+	limits, over := d.escrow(now, int64(slots), integers(parts, turn), (*follower).heldLimit, turn)
+	d.scarce = over || slots < fewEach*n
+	for i, limit := range limits {
 		shares[i].Limit = int(limit)
 	}
 	d.dividePace(shares)
@@ -140,13 +142,15 @@ func (d *leader) divideBudget(now time.Time, b int) []int64 {
 	}
 	held := func(m *follower) int64 { return m.heldBudget(b) }
 	turn := d.turns[b].next(now, int(max(whole, 0)), n, 1)
-	return d.escrow(now, whole, integers(parts, turn), held, turn)
+	granted, _ := d.escrow(now, whole, integers(parts, turn), held, turn)
+	return granted
 }
 
 // escrow returns how much of its target each member may be granted now. The sum of what
 // they hold, whether they have heard of it or not, never exceeds the whole: less is granted
-// at once, more only of what nobody holds (O'Neil, The escrow transactional method, 1986).
-func (d *leader) escrow(now time.Time, whole int64, targets []int64, held func(*follower) int64, turn int) []int64 {
+// at once, more only of what nobody holds (O'Neil, The escrow transactional method, 1986). over:
+// they hold more now.
+func (d *leader) escrow(now time.Time, whole int64, targets []int64, held func(*follower) int64, turn int) (granted []int64, over bool) {
 	free := whole
 	for _, m := range d.order {
 		free -= held(m)
@@ -154,7 +158,8 @@ func (d *leader) escrow(now time.Time, whole int64, targets []int64, held func(*
 	if now.Before(d.frozen) {
 		free = 0
 	}
-	granted := make([]int64, len(targets))
+	over = free < 0
+	granted = make([]int64, len(targets))
 	for k := range targets {
 		i := (turn + k) % len(targets)
 		has := held(d.order[i])
@@ -164,5 +169,5 @@ func (d *leader) escrow(now time.Time, whole int64, targets []int64, held func(*
 			granted[i], free = has+more, free-more
 		}
 	}
-	return granted
+	return granted, over
 }

@@ -30,17 +30,18 @@ type Transport interface {
 // Term is for how long a leader leads if it does not say again that it does.
 const Term = time.Second
 
-// How often things are done. A process sends a report each reportEvery, at once when
-// something is refused or it has new work, and gets a grant for it: less than five messages a
-// second, while nothing changes.
+// How often things are done. A process sends a report each reportEvery, at once when it has new
+// work, and gets a grant for it: less than three messages a second, while nothing changes. More
+// often does not help the policy: with polls each 25 ms and reports every 700 ms, eight processes
+// that looked for a rate used a percent less, and twice as many of theirs were refused.
 const (
-	reportEvery   = 700 * time.Millisecond
-	reportSoonest = 25 * time.Millisecond  // after the one before
-	leaseFor      = 2 * time.Second        // from the report that a grant answers
-	renewEvery    = 300 * time.Millisecond // a term
-	campaignAfter = 900 * time.Millisecond // without a grant
+	reportEvery   = 850 * time.Millisecond
+	reportSoonest = 25 * time.Millisecond   // after the one before
+	leaseFor      = 2 * time.Second         // from the report that a grant answers
+	renewEvery    = 300 * time.Millisecond  // a term
+	campaignAfter = 1100 * time.Millisecond // without a grant, which come each reportEvery
 	campaignEvery = 200 * time.Millisecond
-	pollSoonest   = 25 * time.Millisecond  // after the one before
+	pollSoonest   = 100 * time.Millisecond // after the one before
 	pollEach      = 100 * time.Microsecond // the same, for each process
 	grantSoonest  = 20 * time.Millisecond  // after the one before, unless it is an answer
 )
