@@ -30,13 +30,14 @@ const (
 	EventNothingSucceeded // once: ten attempts went wrong, and none has ever succeeded; without a Logger slog's default one is warned
 	EventPauseBounded     // a server asked for a longer pause than is waited; once in a pause
 	EventLimiterLearned   // what is known of a limiter that the server tells of, or something new of it
+	EventNotRead          // once in a run: nobody has read its results for ten seconds, and it waits; without a Logger slog's default one is warned
 )
 
 var eventNames = [...]string{
 	"decelerated", "cooling_started", "reaccelerated", "ceiling_decayed",
 	"circuit_opened", "circuit_half_open", "circuit_closed",
 	"budget_exhausted", "budget_restored", "retry", "closed", "draining", "drained",
-	"paused", "resumed", "down", "back", "nothing_succeeded", "pause_bounded", "limiter_learned",
+	"paused", "resumed", "down", "back", "nothing_succeeded", "pause_bounded", "limiter_learned", "not_read",
 }
 
 func (k EventKind) String() string {
@@ -66,6 +67,10 @@ type Event struct {
 	Attempt int   // the one that failed, from 0: retry
 	Err     error // what it failed with: retry; or the last one: circuit_opened, down, nothing_succeeded
 }
+
+// mistake reports whether the event tells of what is most likely a mistake in the program: then
+// it is told also where nobody listens.
+func (e Event) mistake() bool { return e.Kind == EventNothingSucceeded || e.Kind == EventNotRead }
 
 // attrs returns the fields that the kind of event sets.
 func (e Event) attrs() []slog.Attr {

@@ -35,7 +35,7 @@ func callbacksOf(cfg Config) *callbacks {
 // wants reports whether there is anybody to tell of an event. That nothing has
 // succeeded is always told.
 func (c *callbacks) wants(e Event) bool {
-	return c.onEvent != nil || c.logger != nil || e.Kind == EventNothingSucceeded
+	return c.onEvent != nil || c.logger != nil || e.mistake()
 }
 
 // A notice is an event or, if one of the others is set, progress or a panic of
@@ -154,16 +154,21 @@ func (c *callbacks) log(e Event) {
 	switch e.Kind {
 	case EventRetry:
 		write = c.logger.Debug
-	case EventDown, EventNothingSucceeded:
+	case EventDown, EventNothingSucceeded, EventNotRead:
 		write = c.logger.Warn
 	}
 	panics.Try(func() { write("paceline: "+e.Kind.String(), "event", e) })
 }
 
-// warnOf writes that nothing has succeeded to the program's own log, since there is
-// no other, and somebody who has got the port wrong has to hear of it.
+// warnOf writes what is most likely a mistake to the program's own log, since there is no
+// other, and somebody who has got the port wrong has to hear of it.
 func warnOf(e Event) {
-	if e.Kind == EventNothingSucceeded {
+	switch e.Kind {
+	case EventNothingSucceeded:
 		panics.Try(func() { slog.Warn("paceline: nothing has succeeded yet", "error", e.Err) })
+	case EventNotRead:
+		panics.Try(func() {
+			slog.Warn("paceline: nobody reads the results, so the run waits; read the channel until it is closed, or cancel the context")
+		})
 	}
 }

@@ -155,7 +155,7 @@ type (
 	//   - Reason, LastError, LastErrorAt: why limit and interval are what they are, and the last attempt that went wrong
 	//   - FailureCount: in the policy's window, or the last minute
 	//   - Tokens: recorded in all; TokensUsed, TokensRemaining: of the first budget, -1 without one; Budgets: each
-	//   - Limiters: that the server tells of, as far as is known; not to be changed
+	//   - Limiters: that the server tells of; do not change it
 	//   - DroppedEvents: events that came faster than OnEvent took them
 	Snapshot = controller.Snapshot
 
@@ -354,6 +354,10 @@ const (
 
 	// EventLimiterLearned says what was found out of a limiter that the server tells of.
 	EventLimiterLearned = controller.EventLimiterLearned
+
+	// EventNotRead says, once in a run, that nobody has read its results for ten seconds, and that
+	// it waits.
+	EventNotRead = controller.EventNotRead
 )
 
 // How a [Limiter] gives back what was used.

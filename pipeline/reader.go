@@ -34,7 +34,30 @@ const (
 )
 
 // lull is how long to wait for a slow reader: the longer, the longer he has paused.
-type lull struct{ wait time.Duration }
+type lull struct {
+	wait   time.Duration
+	unread int           // results, at the last look
+	idle   time.Duration // since they were fewer than before
+	told   bool          // that nobody reads
+}
+
+// longIdle is how long nobody reads until that is said. Chosen: nobody takes so long for a result
+// on purpose who has not been told.
+const longIdle = 10 * time.Second
+
+// stuck takes how many results lie unread at a look, and reports whether it has to be said now
+// that nobody reads them.
+func (l *lull) stuck(unread int) bool {
+	if unread != l.unread {
+		l.unread, l.idle = unread, 0
+	}
+	l.idle += l.wait
+	if l.told || l.idle < longIdle {
+		return false
+	}
+	l.told = true
+	return true
+}
 
 // timer returns one that says when to look again.
 func (l *lull) timer() *clock.Timer {

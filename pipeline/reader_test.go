@@ -147,3 +147,46 @@ func TestIntakeGoesOnWhenASlowReaderReads(t *testing.T) {
 		}
 	})
 }
+
+// Who forgets to read the results sees a run that does nothing: it is said why, once. Somebody who
+// reads slowly is not told.
+func TestThatNobodyReadsIsSaidOnce(t *testing.T) {
+	for _, slow := range []time.Duration{0, 5 * time.Second} { // 0: reads nothing
+		t.Run(fmt.Sprint(slow), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var said atomic.Int64
+				p := newPipeline(t, func(context.Context, int) (int, error) { return 0, nil }, pipeline.Config{
+					OnEvent: func(e pipeline.Event) {
+						if e.Kind == pipeline.EventNotRead {
+							said.Add(1)
+						}
+					},
+				})
+				results := p.Run(t.Context(), feed(3000))
+				read := 0
+				if slow == 0 {
+					time.Sleep(9 * time.Second)
+					synctest.Wait()
+					if said.Load() != 0 {
+						t.Error("said after 9 s, want after ten")
+					}
+					time.Sleep(time.Hour)
+				}
+				for ; slow > 0 && read < 200; read++ {
+					<-results
+					time.Sleep(slow)
+				}
+				synctest.Wait()
+				if want := map[bool]int64{true: 1}[slow == 0]; said.Load() != want {
+					t.Errorf("said %d times, want %d", said.Load(), want)
+				}
+				for range results {
+					read++
+				}
+				if read != 3000 {
+					t.Errorf("got %d results, want 3000", read)
+				}
+			})
+		})
+	}
+}

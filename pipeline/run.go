@@ -366,6 +366,9 @@ func (r *run[In, Out]) wait() {
 	}
 	select {
 	case <-look:
+		if r.lull.stuck(r.held + len(r.results)) {
+			r.door.NotRead()
+		}
 		r.lull.looked(!r.lagging())
 	case results <- result:
 		r.handedOut()

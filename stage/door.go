@@ -141,3 +141,9 @@ func (d *Dispatcher) leave(door *Door, left chan struct{}) {
 func (d *Dispatcher) removeDoor(door *Door) {
 	d.doors = slices.DeleteFunc(d.doors, func(other *Door) bool { return other == door })
 }
+
+// NotRead says that nobody reads the results of the door's jobs.
+func (o *Door) NotRead() {
+	d := o.dispatcher
+	d.request(func() { d.note(controller.Event{Kind: controller.EventNotRead}) })
+}

@@ -135,6 +135,8 @@ func (e *entry) text() string {
 		return "back"
 	case pipeline.EventNothingSucceeded:
 		return "nothing has succeeded yet" + e.cause
+	case pipeline.EventNotRead:
+		return "nobody reads the results, so the run waits"
 	case pipeline.EventClosed:
 		return "closed: takes no new work"
 	case pipeline.EventDraining:
