@@ -39,6 +39,9 @@ func (s Snapshot) doneSoFar() string {
 	if s.Failed > 0 {
 		done += fmt.Sprintf(", %d failed", s.Failed)
 	}
+	if s.Attempts.Overloaded > 0 {
+		done += fmt.Sprintf(", %d attempts refused", s.Attempts.Overloaded)
+	}
 	return done
 }
 

@@ -16,7 +16,7 @@ import (
 // may be longer than 10,000 hours.
 type Config struct {
 	MaxConcurrency      int           // attempts in flight at most, 1 to 1,048,576; default 5
-	InitialConcurrency  int           // to begin with, 1 to MaxConcurrency; default MaxConcurrency, but 1 for a Seek
+	InitialConcurrency  int           // to begin with, 1 to MaxConcurrency; default 1 for a Seek, MaxConcurrency for other policies
 	MinDispatchInterval time.Duration // between two dispatches; default 0: not paced unless the Policy does
 	MaxDispatchInterval time.Duration // at least MinDispatchInterval; default 30s, or MinDispatchInterval if that is longer
 	Jitter              float64       // lengthens each gap by up to this fraction of the interval, 0 to 1; default 0

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"net/http"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/paceline-go/paceline/pipeline"
@@ -93,9 +95,40 @@ func single(ctx context.Context, throttle *pipeline.Throttle, row Row) error {
 	return err
 }
 
-func anyClient(throttle *pipeline.Throttle) *http.Client {
+func anyClient() (*http.Client, error) {
+	throttle, err := pipeline.NewThrottle(pipeline.Config{MaxConcurrency: 20, Retry: &pipeline.Retry{}})
+	if err != nil {
+		return nil, err
+	}
 	client := pacehttp.NewClient(throttle, &http.Client{Timeout: 10 * time.Second})
-	return client
+	return client, nil
+}
+
+func costly(cfg pipeline.Config) error {
+	p, err := pipeline.New(callAPI, cfg)
+	if err != nil {
+		return err
+	}
+	p.Cost(func(r Row) int64 { return int64(len(r.URL)) })
+	return nil
+}
+
+func manyHosts(ctx context.Context, cfg pipeline.Config, byHost map[string][]Row) error {
+	var all sync.WaitGroup
+	hosts, err := pipeline.NewKeyed(pipeline.KeyedConfig[string]{Each: cfg})
+	if err != nil {
+		return err
+	}
+	for host, rows := range byHost {
+		p := pipeline.Attach(hosts.Throttle(host), callAPI)
+		all.Go(func() {
+			for r := range p.Each(ctx, slices.Values(rows)) {
+				save(r.In, r.Out, r.Err)
+			}
+		})
+	}
+	all.Wait()
+	return nil
 }
 
 func chained(
@@ -109,4 +142,4 @@ func chained(
 	}
 }
 
-var _ = []any{configured, shared, interruptible, single, anyClient, chained}
+var _ = []any{configured, shared, interruptible, single, anyClient, costly, manyHosts, chained}

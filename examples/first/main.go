@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/paceline-go/paceline/pipeline"
 	"github.com/paceline-go/paceline/pipeline/pacehttp"
@@ -24,7 +25,7 @@ func size(ctx context.Context, url string) (int64, error) {
 func main() {
 	ctx, stop := pipeline.Interruptible(context.Background(), 0) // Ctrl-C: finish what is under way
 	defer stop()
-	p, err := pipeline.New(size, pipeline.Config{MaxConcurrency: 50, Retry: &pipeline.Retry{}})
+	p, err := pipeline.New(size, pipeline.Config{MaxConcurrency: 50, AttemptTimeout: time.Minute, Retry: &pipeline.Retry{}})
 	if err != nil {
 		panic(err)
 	}
