@@ -322,9 +322,13 @@ func (c *Controller) tellChange(now time.Time, from Setting) {
 }
 
 // faster reports whether a setting lets more start than one before it, though further apart:
-// with few in flight, they could not start closer together, since each had to end first.
+// with few in flight, they could not start closer together, since each had to end first. The
+// start only grows, whatever is known of how long attempts take.
 func (c *Controller) faster(from, to Setting) bool {
-	return to.Limit > from.Limit && from.Limit > 0 && to.Interval <= c.took/time.Duration(from.Limit)
+	if to.Limit <= from.Limit || from.Limit <= 0 {
+		return false
+	}
+	return to.Reason == ReasonStart || to.Interval <= c.took/time.Duration(from.Limit)
 }
 
 func coolingLeft(kind EventKind, now time.Time, s Setting) time.Duration {

@@ -899,3 +899,28 @@ func BenchmarkController(b *testing.B) {
 	}
 	b.ReportAllocs()
 }
+
+// The start only grows: a first interval, or a longer one that comes with a larger limit, is no
+// deceleration.
+func TestTheStartIsNeverADeceleration(t *testing.T) {
+	for _, test := range []struct {
+		from, to Setting
+		want     EventKind
+	}{
+		{Setting{Limit: 1}, Setting{Limit: 2, Interval: time.Millisecond, Reason: ReasonStart}, EventReaccelerated},
+		{Setting{Limit: 4}, Setting{Limit: 2, Interval: time.Millisecond, Reason: ReasonStart}, EventDecelerated},
+		{Setting{Limit: 4}, Setting{Limit: 4, Interval: time.Millisecond, Reason: ReasonStart}, EventDecelerated},
+		{Setting{Limit: 1}, Setting{Limit: 2, Interval: time.Second, Reason: ReasonRefusedRate}, EventDecelerated},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var got []EventKind
+			c := New(Config{Policy: obey{}, Bounds: obeyed, OnEvent: func(e Event) { got = append(got, e.Kind) }}, t0)
+			c.setting = test.to
+			c.tellChange(t0, test.from)
+			synctest.Wait()
+			if len(got) != 1 || got[0] != test.want {
+				t.Errorf("from %v to %v: got %v, want %v", test.from, test.to, got, test.want)
+			}
+		})
+	}
+}
