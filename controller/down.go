@@ -61,7 +61,7 @@ func (s *seek) revive(a attempt) {
 	switch {
 	case window:
 		s.pace.fails = 1.01 * rate
-	case s.outage.refusing && s.price.costly(rate): // a trial may have failed for the stall
+	case s.outage.refusing && s.price.costly(rate) && s.settledBefore(s.outage.since): // a trial may have failed for the stall
 		s.pace.fails, s.pace.growth = math.Inf(1), costlyGrowth/2
 	case long:
 		s.pace.fails = math.Inf(1)
@@ -78,6 +78,10 @@ func (s *seek) revive(a attempt) {
 	}
 	s.outage.pressed = pressure{rate: s.pace.works, slots: s.slots.works}
 }
+
+// settledBefore reports whether the startup was over at a time: what it has found out is no
+// stall's.
+func (s *seek) settledBefore(at float64) bool { return !s.startup.on && s.startup.ended+settling < at }
 
 const (
 	silentMisses = 3   // attempts one after another without a success: it is time to wait longer and longer, …

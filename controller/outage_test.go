@@ -361,16 +361,18 @@ func TestSeekForgetsWhatFailedInAStall(t *testing.T) {
 	for _, c := range []struct {
 		refusing bool
 		pause    float64
+		started  float64 // when the startup was over
 		forgets  bool
-	}{{true, 1, true}, {true, 0.05, false}, {false, 1, false}} {
+	}{{true, 1, 50, true}, {true, 0.05, 50, false}, {false, 1, 50, false}, {true, 1, 92, true}, {true, 1, 94, false}} {
 		s := seekAtRest()
 		s.newest = attempt{250, 99}
 		s.pace.fails = 103
 		s.price.pause = mean{10, c.pause}
+		s.startup.ended = c.started
 		s.outage = outage{is: true, since: 98, refusing: c.refusing, pressed: pressure{rate: 100, slots: 11}}
 		s.revive(attempt{250, 99})
 		if forgets := math.IsInf(s.pace.fails, 1); forgets != c.forgets || forgets != (s.pace.growth > 0) {
-			t.Errorf("refusing %v, with pauses of %v s: known to fail %v, step %v; want it forgotten %v", c.refusing, c.pause, s.pace.fails, s.pace.growth, c.forgets)
+			t.Errorf("refusing %v, with pauses of %v s, started at %v: known to fail %v, step %v; want it forgotten %v", c.refusing, c.pause, c.started, s.pace.fails, s.pace.growth, c.forgets)
 		}
 	}
 }
