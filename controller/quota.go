@@ -66,8 +66,8 @@ func (q *quota) back(d *outage, a attempt) (rate float64, window bool) {
 	case q.given > 0:
 		period := byWhichPeopleCount(d.lastMiss-q.turned, back-q.turnMiss)
 		if period == 0 {
-			if d.refusing && back-d.since > d.since-q.turned {
-				rate = min(rate, q.given/(back-q.turned)) // it was refusing for longer than it was giving: a window that is used up
+			if passed := back - q.turned; d.refusing && q.given >= fewGiven && passed <= leanSpan && back-d.since > d.since-q.turned {
+				rate = min(rate, q.given/passed) // it was refusing for longer than it was giving: a window that is used up
 			}
 			break
 		}

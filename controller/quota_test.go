@@ -182,6 +182,7 @@ func TestAWindowThatIsUsedUpIsComeBackToWithWhatItGives(t *testing.T) {
 		{28, 32, calm.rate},   // gave for 8 s, refused for 4
 		{22, 30, 20. / 10},    // gave little
 		{20.3, 21, calm.rate}, // gave more in the mean than what was in force
+		{22, 41, calm.rate},   // a longer window is the quota's to find out
 	} {
 		var d quotaRun
 		d.succeed(1)
@@ -194,6 +195,17 @@ func TestAWindowThatIsUsedUpIsComeBackToWithWhatItGives(t *testing.T) {
 		d.seq += int64(given) - 1
 		if rate, window := d.turn(test.closes, test.back, 0.5); math.Abs(rate-test.want) > 0.03*test.want || window {
 			t.Errorf("closed at %v and back at %v: got %v/s, window %v, want %v/s", test.closes, test.back, rate, window, test.want)
+		}
+	}
+}
+
+// What was given says nothing if it is next to nothing: 1 in 24 s, and the pace would be 0.04 a second.
+func TestNextToNothingIsNoMean(t *testing.T) {
+	for given, want := range map[float64]float64{1: calm.rate, fewGiven - 1: calm.rate, fewGiven: fewGiven / 10.} {
+		q := quota{turned: 20, turnMiss: 19, given: given}
+		d := outage{since: 22, lastMiss: 29, refusing: true, pressed: calm}
+		if rate, window := q.back(&d, attempt{500, 30}); rate != want || window {
+			t.Errorf("given %v in 10 s: got %v/s, window %v, want %v/s", given, rate, window, want)
 		}
 	}
 }
