@@ -103,7 +103,7 @@ func (p *Pipeline[In, Out]) room() int {
 
 // loop moves jobs until the run is finished. When there is nothing to move it
 // first lets others run, who may bring something, since going to sleep and being
-// woken is the dearest part of it.
+// woken is what costs most of it.
 func (r *run[In, Out]) loop() {
 	defer r.leave()
 	idle := 0
