@@ -190,7 +190,7 @@ func (c *Chain[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Result[
 			}
 		}
 	}()
-	stages := c.start(withoutSignal(ctx), parcels)
+	stages := c.start(ctx, parcels)
 	go func() {
 		defer close(results)
 		defer end()
@@ -227,7 +227,7 @@ func (c *Chain[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[R
 			}
 		})
 		defer feeder.wait()
-		results := c.start(withoutSignal(ctx), parcels)
+		results := c.start(ctx, parcels)
 		defer func() {
 			cancel(errBreak)
 			for range results {

@@ -108,12 +108,3 @@ func closeOnSignal(ctx context.Context, t *Throttle) (forget func() bool) {
 	}
 	return func() bool { return false }
 }
-
-// withoutSignal returns a context for the stages of a chain: only the first one's throttle is
-// closed by a signal, by the chain, since the others have to finish what it has taken.
-func withoutSignal(ctx context.Context) context.Context {
-	if drainingOf(ctx) == nil {
-		return ctx
-	}
-	return context.WithValue(ctx, drainingKey{}, nil)
-}

@@ -117,7 +117,12 @@ func TestASignalLetsAChainFinish(t *testing.T) {
 			<-release
 			return in, nil
 		}, cfg)
-		second := newPipeline(t, func(_ context.Context, in int) (int, error) { return in, nil }, cfg)
+		second := newPipeline(t, func(ctx context.Context, in int) (int, error) {
+			if pipeline.Interrupted(ctx) == nil {
+				t.Error("got no signal in the work of the second stage, want it to know")
+			}
+			return in, nil
+		}, cfg)
 		chain := pipeline.Then(first, second)
 		go func() {
 			<-begun

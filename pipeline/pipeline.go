@@ -175,6 +175,7 @@ func (p *Pipeline[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Resu
 	}
 	p.running.Store(true)
 	r := newRun(ctx, p, jobs, p.room())
+	r.forget = closeOnSignal(ctx, p.throttle)
 	go r.loop()
 	return r.results
 }
@@ -204,6 +205,7 @@ func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Se
 		ctx, cancel := context.WithCancelCause(ctx)
 		feed := make(chan In, min(p.throttle.most(), maxFeed))
 		r := newRun(ctx, p, feed, 0)
+		r.forget = closeOnSignal(ctx, p.throttle)
 		r.returnRest = true
 
 		var feeder feeder

@@ -31,7 +31,7 @@ type run[In, Out any] struct {
 
 	ctxDone  <-chan struct{} // nil once it is known
 	closing  <-chan struct{} // nil once it is known
-	forget   func() bool     // the signal that closes the throttle
+	forget   func() bool     // the signal that closes the throttle; nil: a chain does that
 	over     error           // why no more jobs are let in; nil: they are
 	taken    int             // jobs, ever
 	held     int             // jobs that were taken and not handed out
@@ -71,7 +71,6 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 		resource: stage.AskFrom(ctx).Resource,
 		ctxDone:  ctx.Done(),
 		closing:  p.throttle.Done(),
-		forget:   closeOnSignal(ctx, p.throttle),
 	}
 	if room == 0 {
 		room = 2*p.throttle.most() + 8
@@ -137,7 +136,9 @@ func (r *run[In, Out]) leave() {
 		return
 	}
 	r.door.Leave()
-	r.forget()
+	if r.forget != nil {
+		r.forget()
+	}
 	close(r.results)
 }
 
