@@ -14,9 +14,10 @@ import (
 
 // A wire is a connection on which things go wrong: Toxiproxy, in this process.
 type wire struct {
-	proxy *toxiproxy.Proxy
-	stop  chan struct{}
-	ended chan struct{} // closed when nothing breaks it any more
+	address string // the proxy's own field is written at each start
+	proxy   *toxiproxy.Proxy
+	stop    chan struct{}
+	ended   chan struct{} // closed when nothing breaks it any more
 }
 
 // A toxic is a fault of Toxiproxy's, on that share of connections.
@@ -69,8 +70,9 @@ func newWire(to string, f fault) (*wire, error) {
 		return nil, err
 	}
 	w := &wire{
-		proxy: toxiproxy.NewProxy(server, "wire", address, to),
-		stop:  make(chan struct{}), ended: make(chan struct{}),
+		address: address,
+		proxy:   toxiproxy.NewProxy(server, "wire", address, to),
+		stop:    make(chan struct{}), ended: make(chan struct{}),
 	}
 	if err := w.proxy.Start(); err != nil {
 		return nil, err
@@ -112,7 +114,7 @@ func (w *wire) breakOff(outage time.Duration) {
 	}
 }
 
-func (w *wire) url() string { return "http://" + w.proxy.Listen }
+func (w *wire) url() string { return "http://" + w.address }
 
 func (w *wire) close() {
 	close(w.stop)
