@@ -42,6 +42,7 @@ const (
 	brownoutSpan    = 64   // attempts that the share is a mean of
 	brownoutLongest = 60   // seconds after which it has to be shown anew
 	brownoutGrowth  = 0.5  // of the trial before the next one, which then doubles the pace
+	brownoutFall    = 0.5  // of the pace is more than one usually falls at once
 	brownoutCalm    = 32   // attempts accepted one after another after which it does not fall any more
 )
 
@@ -68,9 +69,6 @@ func (p *brownout) add(a attempt, now, sent, attempts, refused float64) {
 		if p.calm += attempts; refused > 0 {
 			p.calm = 0
 		}
-		if p.calm >= brownoutCalm {
-			p.from.rate = 0
-		}
 		p.accepted += attempts - refused
 		if passed := a.start - p.first.start; refused > 0 && p.accepted >= brownoutFew && passed > 0 {
 			p.given = max(p.given, p.accepted/passed)
@@ -89,10 +87,13 @@ func (p *brownout) ends(e, attempts, refused float64) bool {
 }
 
 // weighBrownout takes the attempts up to one, of which some were refused. Where refusals come no
-// sooner than successes, it is not known in time what was accepted; and who says when to come
-// again does not refuse by chance.
-func (s *seek) weighBrownout(a attempt, attempts, refused float64) {
+// sooner than successes, it is not known in time what was accepted; and a refusal that says when
+// to come again is not by chance.
+func (s *seek) weighBrownout(a attempt, o *Outcome, attempts, refused float64) {
 	p := &s.brownout
+	if o.RetryAfter > 0 {
+		p.from.rate = 0
+	}
 	if attempts == 0 {
 		return
 	}
@@ -103,11 +104,16 @@ func (s *seek) weighBrownout(a attempt, attempts, refused float64) {
 		}
 		s.chance.brownout = p.share
 	}
-	if p.from.rate == 0 || s.outage.is || !s.trip.quickRefusals() || s.price.pause.n > 0 {
+	if p.from.rate == 0 || s.outage.is || !s.trip.quickRefusals() {
 		return
 	}
 	p.add(a, s.now, min(s.pace.inForce(), s.slots.inForce()/max(s.trip.success.value, instant)), attempts, refused)
 	switch {
+	case p.since == 0 && p.calm >= brownoutCalm:
+		if s.pace.inForce() < brownoutFall*p.from.rate {
+			s.retry()
+		}
+		p.from.rate = 0
 	case len(s.delivery.run()) >= brownoutRun:
 		p.low = seen{} // nothing at all is given: it may be a window that is used up
 	case p.low.attempts < brownoutEnough:
@@ -117,8 +123,13 @@ func (s *seek) weighBrownout(a attempt, attempts, refused float64) {
 		*p = brownout{share: p.low.share(), began: s.now}
 		s.chance.brownout = p.share
 	default: // it was the pressure, or it is over: in any case, what failed says little
-		s.pace.cancel(s.now)
-		s.pace.fails, s.pace.growth = math.Inf(1), brownoutGrowth
+		s.retry()
 		p.from.rate = 0
 	}
+}
+
+// retry has the next trial double the pace: what failed while it fell says little.
+func (s *seek) retry() {
+	s.pace.cancel(s.now)
+	s.pace.fails, s.pace.growth = math.Inf(1), brownoutGrowth
 }

@@ -42,23 +42,55 @@ func TestBrownoutIsJudgedByLittleOfWhatWasAccepted(t *testing.T) {
 
 func TestBrownoutRemembersWhatWasInForceWhileItFalls(t *testing.T) {
 	high, low := pressure{rate: 100, slots: 10}, pressure{rate: 50, slots: 10}
-	for calm, want := range map[float64]float64{31: 100, 32: 50} {
-		p := brownout{share: 0.4, began: 7, over: 2}
-		p.begin(high, 5, attempt{100, 10})
-		p.add(attempt{132, 11}, 11, 100, calm, 0)
-		p.begin(low, 4, attempt{133, 20})
-		if p.from.rate != want || p.share != 0.4 || p.began != 7 || p.over != 2 {
-			t.Errorf("after %v accepted: %+v, want %v/s", calm, p, want)
+	p := brownout{share: 0.4, began: 7, over: 2}
+	p.begin(high, 5, attempt{100, 10})
+	p.add(attempt{132, 11}, 11, 100, 31, 0)
+	p.begin(low, 4, attempt{133, 20})
+	if p.from.rate != 100 || p.calm != 31 || p.share != 0.4 || p.began != 7 || p.over != 2 {
+		t.Errorf("after 31 accepted: %+v, want 100/s", p)
+	}
+	p.add(attempt{133, 11}, 11, 100, 5, 1)
+	if p.add(attempt{150, 12}, 12, 100, 31, 0); p.calm != 31 {
+		t.Errorf("%v are calm: what was accepted before a refusal was counted", p.calm)
+	}
+}
+
+func TestAFallIsOverWhenItIsCalm(t *testing.T) {
+	for name, c := range map[string]struct {
+		pace, calm, sent float64
+		over, known      bool
+	}{
+		"31 accepted":               {40, 30, 40, false, true},
+		"32 accepted":               {40, 31, 40, true, false},
+		"not half of it was lost":   {60, 31, 60, true, true},
+		"at little, to be judged":   {10, 31, 10, false, true},
+		"it is as fast as it was":   {100, 31, 100, true, true},
+		"it is a little below half": {49.9, 31, 49.9, true, false},
+	} {
+		s := seekAtRest()
+		s.trip.refusal = mean{10, 0.01}
+		s.pace.works, s.pace.fails = c.pace, 1.1*c.pace
+		s.brownout = brownout{from: pressure{rate: 100, slots: 10}, first: attempt{50, 98}, accepted: 8, given: 60, calm: c.calm}
+		s.weighBrownout(attempt{60, 99}, new(Outcome), 1, 0)
+		if over := s.brownout.from.rate == 0; over != c.over || s.pace.known() != c.known {
+			t.Errorf("%s: over %v, fails %v; want over %v, and that it is known what fails: %v", name, over, s.pace.fails, c.over, c.known)
+		}
+		if next := s.pace.next(1000); !c.known && next != 2*c.pace {
+			t.Errorf("%s: tries %v next, want twice %v", name, next, c.pace)
 		}
 	}
-	p := brownout{from: calm, calm: 31}
-	p.add(attempt{132, 11}, 11, 100, 5, 1)
-	if p.add(attempt{150, 12}, 12, 100, 31, 0); p.from.rate == 0 {
-		t.Error("what was accepted before a refusal was counted")
+}
+
+func TestARefusalThatSaysWhenToComeAgainIsNoBrownout(t *testing.T) {
+	s := inBrownout()
+	s.brownout.low = seen{15, 9}
+	if s.weighBrownout(attempt{60, 99}, &Outcome{RetryAfter: 1}, 1, 1); s.pace.works != 10 || s.brownout.from.rate != 0 {
+		t.Errorf("pace %v, %+v", s.pace.works, s.brownout)
 	}
-	p = brownout{from: calm, given: 400}
-	if p.add(attempt{150, 12}, 12, 100, 50, 0); p.from.rate == 0 {
-		t.Error("it was forgotten at little pressure, where it is to be judged")
+	s = inBrownout()
+	s.price.pause, s.brownout.low = mean{1, 1}, seen{15, 9}
+	if s.weighBrownout(attempt{60, 99}, new(Outcome), 1, 1); s.pace.works != calm.rate {
+		t.Errorf("pace %v: one that says nothing may be by chance, though others say when to come again", s.pace.works)
 	}
 }
 
@@ -108,7 +140,7 @@ func TestWhatWasInForceComesBackInABrownout(t *testing.T) {
 		if s.pace.works != 10 {
 			t.Fatalf("after %d attempts: pace %v", i, s.pace.works)
 		}
-		s.weighBrownout(attempt{int64(60 + i), 99}, 1, float64(i%8/7)) // two of sixteen
+		s.weighBrownout(attempt{int64(60 + i), 99}, new(Outcome), 1, float64(i%8/7)) // two of sixteen
 	}
 	if s.pace.works != calm.rate || s.pace.known() || s.price.bank != 30 || s.reason != ReasonChance {
 		t.Errorf("pace %+v, %v in the bank, %v; want it as before", s.pace, s.price.bank, s.reason)
@@ -129,7 +161,7 @@ func TestWhatWasInForceComesBackInABrownout(t *testing.T) {
 		t.Error("a trial in a brownout")
 	}
 	s.now = 160.1
-	if s.weighBrownout(attempt{200, 160}, 1, 1); s.brownout.share != 0 || s.chance.share() > 0.02 {
+	if s.weighBrownout(attempt{200, 160}, new(Outcome), 1, 1); s.brownout.share != 0 || s.chance.share() > 0.02 {
 		t.Errorf("after a minute: %+v, chance %v; want it to be shown anew", s.brownout, s.chance.share())
 	}
 }
@@ -137,7 +169,7 @@ func TestWhatWasInForceComesBackInABrownout(t *testing.T) {
 func TestWhatFailedIsForgottenIfNothingIsRefusedAtLittle(t *testing.T) {
 	s := inBrownout()
 	for i := range 16 {
-		s.weighBrownout(attempt{int64(60 + i), 99}, 1, float64(i/15)) // one
+		s.weighBrownout(attempt{int64(60 + i), 99}, new(Outcome), 1, float64(i/15)) // one
 	}
 	if s.pace.works != 10 || s.pace.known() || s.pace.next(1000) != 20 || s.brownout.from.rate != 0 || s.brownout.share != 0 {
 		t.Errorf("pace %+v, %+v; want it to double", s.pace, s.brownout)
@@ -147,7 +179,6 @@ func TestWhatFailedIsForgottenIfNothingIsRefusedAtLittle(t *testing.T) {
 func TestABrownoutIsNotJudgedWhereItIsNotKnownWhatWasAccepted(t *testing.T) {
 	for name, change := range map[string]func(*seek){
 		"slow refusals":  func(s *seek) { s.trip.refusal = mean{10, 0.09} },
-		"pauses":         func(s *seek) { s.price.pause = mean{1, 1} },
 		"down":           func(s *seek) { s.outage.is = true },
 		"nothing passed": func(s *seek) { s.brownout.low = seen{15, 9} },
 	} {
@@ -155,9 +186,9 @@ func TestABrownoutIsNotJudgedWhereItIsNotKnownWhatWasAccepted(t *testing.T) {
 		change(s)
 		for range 16 {
 			if name == "nothing passed" {
-				s.weighBrownout(attempt{60, 99}, 0, 0)
+				s.weighBrownout(attempt{60, 99}, new(Outcome), 0, 0)
 			} else {
-				s.weighBrownout(attempt{60, 99}, 1, 1)
+				s.weighBrownout(attempt{60, 99}, new(Outcome), 1, 1)
 			}
 		}
 		if s.pace.works != 10 || s.brownout.share != 0 {
@@ -172,7 +203,7 @@ func TestABrownoutIsNotAWindowThatIsUsedUp(t *testing.T) {
 		s.delivery.add(refusal{int64(60 + i), 99, 99, 0, false})
 	}
 	s.brownout.low = seen{15, 9}
-	if s.weighBrownout(attempt{66, 99}, 1, 1); s.pace.works != 10 || s.brownout.low.attempts != 0 {
+	if s.weighBrownout(attempt{66, 99}, new(Outcome), 1, 1); s.pace.works != 10 || s.brownout.low.attempts != 0 {
 		t.Errorf("pace %v, %+v after seven in a row; want it to be judged anew", s.pace.works, s.brownout.low)
 	}
 }

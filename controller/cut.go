@@ -33,6 +33,9 @@ func (s *seek) lower(a attempt, o *Outcome, n int) {
 		calm := o.RetryAfter > 0 && a.start-s.recovery.began >= calmPauses*s.price.pause.value
 		often := !trial && calm && n <= s.recovery.most && s.recovery.accepted >= oftenAccepted*n
 		s.less(n)
+		if trial {
+			s.spaced(false)
+		}
 		if often {
 			s.doubtLimit()
 		}

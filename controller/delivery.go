@@ -72,6 +72,12 @@ func (d *delivery) run() []refusal {
 	return d.list[max(i, 0):]
 }
 
+// adjacent reports whether the attempt before or after one was refused, too.
+func (d *delivery) adjacent(seq int64) bool {
+	i, _ := slices.BinarySearchFunc(d.list, seq, func(r refusal, seq int64) int { return int(r.seq - seq) })
+	return i > 0 && d.list[i-1].seq == seq-1 || i+1 < len(d.list) && d.list[i+1].seq == seq+1
+}
+
 // longestRun returns how many attempts at most were refused one after another, after one.
 func (d *delivery) longestRun(after int64) (most int) {
 	run, last := 0, int64(0)

@@ -66,6 +66,7 @@
 //   - lean.go: what was accepted in the mean, windows that are used up included
 //   - price.go: how many refusals may be spent, and what a pause costs
 //   - surge.go: far more failures than usual, and whether less pressure changes that
+//   - spacing.go: whether it is the limit, or how close together attempts start
 //   - brownout.go: a time in which much is refused whatever the pressure
 //   - outage.go and down.go: down, and back
 //   - quota.go: what a service gives by the minute, hour or day
@@ -100,8 +101,14 @@
 // Brownouts. A service in trouble may refuse every second attempt for some seconds. A bucket
 // is empty when it refuses, so at a quarter of what was accepted since, it refuses nothing.
 // If a tenth or more is refused there all the same, it is a brownout: what was in force before
-// the fall is in force again, and what is refused until it is over is chance. A surge of
-// failures is judged in the same way, by half the pressure.
+// the fall is in force again, and what is refused until it is over is chance. If the pace has
+// fallen to less than half when nothing is refused any more, the next trial doubles it: what
+// failed while it fell says little. A surge of failures is judged in the same way, by half the
+// pressure.
+//
+// Spacing. With few at work and a pace that nobody needs, two attempts may start within a
+// millisecond, and a bucket that holds one refuses the second. So when a higher limit has
+// failed four times, it is tried once with the pace that it needs and no more.
 //
 // Blame. A refusal in a trial is put down to what was on trial. Outside of trials, it is
 // put down to what let the attempt through. If that was the pace, but refusals come time
@@ -120,7 +127,8 @@
 // Windows. A window that was used up gives nothing until it is over, and then less for a
 // while. So Seek asks an eighth of the mean meanwhile, and half as long as the silence has
 // lasted. When much less is sent than was given in the mean, windows included, and nothing
-// is refused any more, the mean is tried at once.
+// is refused any more, the mean is tried at once. A window of tokens that is used up may have
+// room for a small job: that does not mean that the service is back, and slow.
 //
 // Recovery. Attempts from before a cut are no reason to cut again: they were under way.
 // But they count for what was accepted, and the pace is corrected when all have been

@@ -35,6 +35,8 @@ func (s *seek) miss(a attempt) {
 
 // goDown has the service be asked now and then whether it is there again.
 func (s *seek) goDown(refusing bool) {
+	s.space()
+	s.spacing.failed = 0 // a window that is used up refuses any limit
 	before := s.outage.since
 	s.outage.start(s.newest, refusing)
 	s.outage.sent = s.sent()

@@ -16,9 +16,11 @@ const (
 	// rather the gap is kept than the mean.
 	coarse = 100 * time.Millisecond
 
+	// fine is an interval so short that a timer can't keep it: a few start together anyway.
+	fine = 250 * time.Microsecond
+
 	// burstSlack is what a longer interval makes up for. It also bounds the burst
-	// with which an interval below it, and so below a timer's resolution, makes up
-	// for a pause.
+	// with which a fine interval makes up for a pause.
 	burstSlack = time.Millisecond
 )
 
@@ -28,7 +30,7 @@ const (
 // not, and the interval is below 100 ms, it keeps a schedule rather than the last
 // gap: an attempt that a timer woke late was due when it was to be woken, so
 // that lateness does not add up and the mean rate holds. A pause because nothing
-// was to be done earns nothing, except below a millisecond, where it earns a
+// was to be done earns nothing, except below a quarter of a millisecond, where it earns a
 // burst of a millisecond's worth.
 type Pacer struct {
 	Jitter float64 // each gap is longer by up to this fraction of the interval
@@ -64,7 +66,7 @@ func (p *Pacer) Start(now time.Time, interval time.Duration, random float64) {
 	switch {
 	case late && interval < medium:
 		slack = timerSlack
-	case late, interval < burstSlack:
+	case late, interval < fine:
 		slack = burstSlack
 	}
 	due := p.next

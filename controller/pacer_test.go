@@ -112,7 +112,7 @@ func TestPacerWaitThatWasGivenUpEarnsNothing(t *testing.T) {
 	}
 }
 
-func TestPacerBelowAMillisecondIdleEarnsABurstOfAMillisecond(t *testing.T) {
+func TestPacerBelowAQuarterOfAMillisecondIdleEarnsABurstOfAMillisecond(t *testing.T) {
 	var p Pacer
 	for _, now := range []time.Time{t0, t0.Add(time.Hour)} {
 		n := 0
@@ -121,6 +121,20 @@ func TestPacerBelowAMillisecondIdleEarnsABurstOfAMillisecond(t *testing.T) {
 		}
 		if n != 101 {
 			t.Errorf("a burst of %d, want 101", n)
+		}
+	}
+}
+
+func TestPacerThatTheLimitHeldUpKeepsItsInterval(t *testing.T) {
+	for _, c := range []struct{ interval, next time.Duration }{
+		{249 * us, 0}, {250 * us, 250 * us}, {600 * us, 600 * us}, {999 * us, 999 * us},
+	} {
+		var p Pacer
+		p.Start(t0, c.interval, 0)
+		now := t0.Add(5 * ms) // nobody waited for the pace
+		p.Start(now, c.interval, 0)
+		if wait := p.Wait(now); wait != c.next {
+			t.Errorf("interval %v: the next one waits %v, want %v", c.interval, wait, c.next)
 		}
 	}
 }

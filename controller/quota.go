@@ -12,6 +12,15 @@ type quota struct {
 	first    int64   // that success
 	given    float64 // what it accepted from there on until it was down again; 0: not known
 	period   float64 // with which it comes back; 0: none is known
+	last     turn    // the time before
+	lucky    int     // times that it was gone back to, one after another, since a small job had room
+}
+
+// A turn is when a window began, with what it gave.
+type turn struct {
+	start, miss float64
+	first       int64
+	given       float64
 }
 
 // fewGiven is what says that a service was hardly back before it was down again.
@@ -25,11 +34,25 @@ func (q *quota) down(d *outage, newest attempt, before float64) {
 		return
 	}
 	q.given = max(float64(newest.seq-q.first)-float64(d.misses)+1, 1)
-	if passed := d.since - before; q.given < fewGiven && passed > 0 && d.refusing {
+	passed := d.since - before
+	switch {
+	case q.given >= fewGiven:
+		q.lucky = 0
+	case passed <= 0 || !d.refusing:
+	case q.last.given >= muchGiven && q.lucky < mostLucky:
+		q.turned, q.turnMiss, q.first, q.given = q.last.start, q.last.miss, q.last.first, q.last.given
+		q.lucky++
+		d.since = before
+	default:
 		d.pressed.rate = min(d.pressed.rate, (q.given+1)/passed)
 		q.given = 0
 	}
 }
+
+const (
+	muchGiven = 5 * fewGiven // what says that it was back
+	mostLucky = 3            // small jobs one after another that are luck
+)
 
 // margin is how much below a quota we stay.
 const margin = 0.005
@@ -77,6 +100,7 @@ func (q *quota) back(d *outage, a attempt) (rate float64, window bool) {
 		}
 		q.period, rate, window = period, now, true
 	}
+	q.last = turn{q.turned, q.turnMiss, q.first, q.given}
 	q.turned, q.turnMiss, q.first, q.given = back, d.lastMiss, a.seq, 0
 	return rate, window
 }

@@ -151,6 +151,43 @@ func TestQuotaIsGivenWhatWasAcceptedSinceItCameBack(t *testing.T) {
 	}
 }
 
+// It was back at 10 and gave 100, was down from 30 on, and let a small job in at 50.
+func TestAWindowThatIsUsedUpMayHaveRoomForASmallJob(t *testing.T) {
+	for _, c := range []struct {
+		before, given float64
+		want          quota
+		since, rate   float64
+	}{
+		{100, 1, quota{turned: 10, turnMiss: 9, first: 5, given: 100, last: turn{10, 9, 5, 100}, lucky: 1}, 30, 100},
+		{100, 19, quota{turned: 10, turnMiss: 9, first: 5, given: 100, last: turn{10, 9, 5, 100}, lucky: 1}, 30, 100},
+		{100, 20, quota{turned: 50, turnMiss: 49, first: 106, given: 20, last: turn{10, 9, 5, 100}}, 60, 100},
+		{99, 1, quota{turned: 50, turnMiss: 49, first: 106, given: 0, last: turn{10, 9, 5, 99}}, 60, 2. / 30},
+	} {
+		q := quota{turned: 10, turnMiss: 9, first: 5, given: c.before}
+		d := &outage{misses: 4, since: 30, lastMiss: 49, pressed: calm, refusing: true}
+		q.back(d, attempt{106, 50})
+		d.since = 60
+		q.down(d, attempt{106 + 3 + int64(c.given), 60}, 30)
+		if q != c.want || d.since != c.since || !about(d.pressed.rate, c.rate) {
+			t.Errorf("%v, then %v: %+v, down since %v, %v/s; want %+v, %v, %v/s", c.before, c.given, q, d.since, d.pressed.rate, c.want, c.since, c.rate)
+		}
+		if q.lucky == 0 {
+			continue
+		}
+		q.lucky = 3
+		q.back(d, attempt{120, 70})
+		d.since = 80
+		if q.down(d, attempt{124, 80}, 60); !about(d.pressed.rate, 0.1) {
+			t.Errorf("%v, then %v, and again hardly any: %v/s, want it slower", c.before, c.given, d.pressed.rate)
+		}
+		q.back(d, attempt{130, 90})
+		d.since = 100
+		if q.down(d, attempt{330, 100}, 80); q.lucky != 0 {
+			t.Error("it gave much, and the next small job may be one again")
+		}
+	}
+}
+
 // The second window of a minute began at 60.5; the third is due at 120.5.
 func TestQuotaAtTheTurnOfAWindow(t *testing.T) {
 	for _, c := range []struct {

@@ -6,6 +6,9 @@ func (s *seek) refuse(a attempt, o *Outcome) {
 	n := s.delivery.atWork(a.seq, a.start, o.InFlight)
 	pause := inSeconds(o.RetryAfter)
 	s.delivery.add(refusal{a.seq, a.start, s.now, pause, o.Verdict != Overload})
+	if s.delivery.adjacent(a.seq) {
+		s.trip.adjacent.add(inSeconds(o.Took))
+	}
 	s.price.asked(pause)
 	if s.stretches.burst == 0 {
 		s.stretches.burst = float64(a.seq)
@@ -90,7 +93,7 @@ func (s *seek) weigh(a attempt, o *Outcome) {
 		return min(float64(passed), max(a.start-begun, 0)*s.pace.inForce()+1)
 	}
 	if o.Verdict == Succeeded || o.Verdict == Overload {
-		s.weighBrownout(a, float64(s.passed), float64(s.passed-passed))
+		s.weighBrownout(a, o, float64(s.passed), float64(s.passed-passed))
 	}
 	if passed <= 0 || s.outage.is {
 		return

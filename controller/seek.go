@@ -58,6 +58,7 @@ type seek struct {
 	pace  bracket // attempts a second
 
 	startup    startup
+	spacing    spacing
 	constraint constraint
 	chance     chance
 	surge      surge

@@ -54,6 +54,34 @@ func TestSeekHearsOfARefusalAsSoonAsOfTheOnesBefore(t *testing.T) {
 	if got := s.trip.echo(); got != 0.02 {
 		t.Errorf("%v s, want what a refusal takes", got)
 	}
+	s.trip.adjacent = mean{1, 0.09}
+	if got := s.trip.echo(); got != 0.09 || s.trip.quickRefusals() {
+		t.Errorf("%v s, quick %v; want what those take that are hardly by chance", got, s.trip.quickRefusals())
+	}
+	s.trip.adjacent = mean{1, 0.01}
+	if got := s.trip.echo(); got != 0.02 {
+		t.Errorf("%v s, want no less than what refusals take", got)
+	}
+}
+
+func TestSeekTellsRefusalsInARowFromThoseByChance(t *testing.T) {
+	s := seekAtRest()
+	s.newest = attempt{50, 98}
+	took := func(seq int64, d time.Duration) {
+		s.refuse(attempt{seq, 97}, &Outcome{Verdict: Overload, InFlight: 4, Took: d})
+	}
+	for seq := int64(40); seq < 50; seq += 2 {
+		took(seq, 10*time.Millisecond)
+	}
+	if s.trip.adjacent.n != 0 {
+		t.Fatalf("%+v: none of these followed another", s.trip.adjacent)
+	}
+	took(47, 90*time.Millisecond) // between two
+	took(39, 90*time.Millisecond) // before one
+	took(49, 90*time.Millisecond) // after one
+	if s.trip.adjacent.n != 3 || !about(s.trip.adjacent.value, 0.09) || s.trip.refusal.n != 8 {
+		t.Errorf("%+v of %+v, want the three", s.trip.adjacent, s.trip.refusal)
+	}
 }
 
 func TestSeekWaitsLongerTheLongerNothingIsAccepted(t *testing.T) {

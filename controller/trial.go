@@ -73,14 +73,25 @@ func (s *seek) undecided(b *bracket) bool {
 	if s.chance.known() {
 		enough = -trialEvidence
 	}
-	return s.chance.trial > enough && s.now < b.until+2*(b.until-b.begun)
+	return s.trialWeight() > enough && s.now < b.until+2*(b.until-b.begun)
+}
+
+// trialWeight is the weight of what was refused in the trial under way. Where refusals come
+// quickly, attempts of a trial of the pace that are in flight for longer have been accepted.
+func (s *seek) trialWeight() float64 {
+	p := &s.pace
+	if p.trial == 0 || !s.trip.quickRefusals() {
+		return s.chance.trial
+	}
+	started := heldUp * p.trial * (s.now - p.begun - 2*s.trip.echo())
+	return s.chance.trial + max(started-s.chance.tried, 0)*s.chance.success(1-p.works/p.trial)
 }
 
 func (s *seek) endPaceTrial() {
 	if s.now < s.pace.until || s.undecided(&s.pace) {
 		return
 	}
-	if s.chance.known() && s.chance.trial > -trialEvidence {
+	if s.chance.known() && s.trialWeight() > -trialEvidence {
 		s.pace.cancel(s.now)
 		s.endTrial(ReasonTrialEnded)
 		return
@@ -98,9 +109,11 @@ func (s *seek) endSlotsTrial() {
 	case s.now < l.until || s.undecided(l):
 	case float64(s.constraint.peak) > l.works:
 		l.hold(s.now)
+		s.spaced(true)
 		s.endTrial(ReasonTrialHeld)
 	case s.now >= l.until+2*s.trip.success.value:
 		l.cancel(s.now) // nobody wanted them
+		s.space()
 		s.endTrial(ReasonTrialEnded)
 	}
 }
@@ -179,6 +192,7 @@ func (s *seek) trySlots() {
 	if s.trip.refusal.n == 0 {
 		until = s.now + s.trip.success.value*(2+64/to)
 	}
+	s.spaceOut(to)
 	l.try(to, s.now, until)
 	s.beganTrial()
 }

@@ -287,6 +287,30 @@ func TestATrialIsUndecidedForThreeTimesAsLongAtMost(t *testing.T) {
 	}
 }
 
+func TestAttemptsOfATrialInFlightCountWhereRefusalsAreQuick(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		refusal mean
+		trial   float64
+		tried   float64
+		counted float64
+	}{
+		{"they are", mean{9, 0.01}, 200, 10, heldUp*200*(1-0.02) - 10},
+		{"more were heard of", mean{9, 0.01}, 200, 190, 0},
+		{"they are slow", mean{9, 0.09}, 200, 10, 0},
+		{"it is no trial of the pace", mean{9, 0.01}, 0, 10, 0},
+	} {
+		s := seekAtRest()
+		s.trip.success, s.trip.refusal = mean{9, 0.1}, c.refusal
+		s.now, s.chance = 100, knownChance(0.01)
+		s.pace.works, s.pace.trial, s.pace.begun = 100, c.trial, 99
+		s.chance.tried, s.chance.trial = c.tried, -1
+		if want := -1 + c.counted*s.chance.success(0.5); !about(s.trialWeight(), want) {
+			t.Errorf("%s: weight %v, want %v", c.name, s.trialWeight(), want)
+		}
+	}
+}
+
 func TestATrialOfThePaceEnds(t *testing.T) {
 	for _, c := range []struct {
 		name          string

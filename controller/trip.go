@@ -3,15 +3,17 @@ package controller
 // A roundTrip is how long attempts take.
 type roundTrip struct {
 	success, refusal mean
+	adjacent         mean    // refusals of two attempts in a row, which are hardly by chance
 	raised           float64 // when the pace was; refusals from before are of another rate
 	settled          float64 // attempts from before say nothing of how long they take
 	worked           bool    // there was a success
 }
 
-// echo is how long it takes to hear of a refusal.
+// echo is how long it takes to hear of a refusal. Where those by chance are quick and those of a
+// limit are not, it is the latter that one waits for.
 func (t *roundTrip) echo() float64 {
 	if t.refusal.n > 0 {
-		return t.refusal.value
+		return max(t.refusal.value, t.adjacent.value)
 	}
 	return t.success.value
 }
@@ -19,7 +21,7 @@ func (t *roundTrip) echo() float64 {
 // quickRefusals reports whether refusals are heard of long before successes: then those
 // attempts of which nothing was heard have been accepted.
 func (t *roundTrip) quickRefusals() bool {
-	return t.refusal.n > 0 && t.refusal.value < t.success.value/4
+	return t.refusal.n > 0 && t.echo() < t.success.value/4
 }
 
 // longWaits is how many times longer than successes refusals take where callers give up.
