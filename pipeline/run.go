@@ -107,7 +107,7 @@ func (r *run[In, Out]) loop() {
 	defer r.leave()
 	idle := 0
 	for !r.finished() {
-		r.heed()
+		r.watchEnd()
 		moved := r.collect()
 		moved = r.handOut() || moved
 		moved = r.takeIn() || moved
@@ -145,8 +145,8 @@ func (r *run[In, Out]) leave() {
 // finished reports whether no more jobs come and all are handed out.
 func (r *run[In, Out]) finished() bool { return r.jobs == nil && r.held == 0 }
 
-// heed ends the intake if the context is done or the throttle closed.
-func (r *run[In, Out]) heed() {
+// watchEnd ends the intake if the context is done or the throttle closed.
+func (r *run[In, Out]) watchEnd() {
 	select {
 	case <-r.ctxDone:
 		r.cancel()
