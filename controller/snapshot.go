@@ -76,7 +76,7 @@ type Snapshot struct {
 	TokensRemaining int64 // of the first budget; -1 without one
 	Budgets         []BudgetSnapshot
 
-	Limiters []Limiter // that the server tells of, as far as is known; not to be changed
+	Limiters []Limiter // that the server tells of; not to be changed
 
 	DroppedEvents int64 // events that came faster than OnEvent took them
 }

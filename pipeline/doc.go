@@ -10,9 +10,9 @@
 //	            ▼
 //	        your work ──▶ the service
 //
-// A Pipeline takes jobs from a channel (Run) or an iterator (Each), calls the
-// work for each of them, and gives each back exactly once, as a Result: with a
-// value, an error, a panic turned into an error, or the context's cause if it
+// A Pipeline takes jobs from a channel (Run) or an iterator (Each), and calls
+// the work for each of them. It gives each back exactly once, as a Result: with
+// a value, an error, a panic turned into an error, or the context's cause if it
 // never started. Memory grows with the concurrency, never with the number of
 // jobs; a slow reader of results slows the intake.
 //

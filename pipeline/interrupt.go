@@ -40,8 +40,8 @@ const defaultGrace = time.Minute
 //     are cut off, and their jobs come back with its cause, an *InterruptedError.
 //   - A second signal ends the program at once, as if nobody had asked for signals.
 //
-// Closing the throttle ends single calls on it, too: Execute returns ErrClosed. Who sends jobs to
-// a channel selects on the throttle's Done, or uses Each. Interrupted says afterwards whether
+// Closing the throttle ends single calls on it, too: Execute returns ErrClosed. Code that
+// sends jobs to a channel selects on the throttle's Done, or uses Each. Interrupted says afterwards whether
 // there was a signal. Call stop when the runs have ended; it cancels the context and gives the
 // signals back. Interruptible panics if ctx is nil or grace is negative.
 func Interruptible(ctx context.Context, grace time.Duration) (_ context.Context, stop context.CancelFunc) {

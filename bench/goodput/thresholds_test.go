@@ -64,7 +64,7 @@ const (
 )
 
 func TestEachFamilyReachesItsThresholds(t *testing.T) {
-	crew, err := hire([]string{"-seed", fmt.Sprint(thresholdSeed)})
+	crew, err := startCrew([]string{"-seed", fmt.Sprint(thresholdSeed)})
 	if err != nil {
 		t.Fatal(err)
 	}

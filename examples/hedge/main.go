@@ -1,6 +1,6 @@
 // Command hedge asks a service that is now and then very slow, with the policies of
-// failsafe-go around the call: a second call when the first takes long (hedge), a
-// limit on each (timeout), an estimate when there is no answer (fallback).
+// failsafe-go around the call. They are a second call when the first takes long (hedge), a
+// limit on each (timeout), and an estimate when there is no answer (fallback).
 //
 //	plain    cities ──► pipeline ──► timeout ──► HTTP
 //	inside   cities ──► pipeline ──► hedge ──► timeout ──► HTTP

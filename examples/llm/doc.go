@@ -1,5 +1,5 @@
 // Command llm sends prompts to a language model, as fast as its quotas of requests and tokens a minute allow and no faster, and writes
-// the answers into a file, in order, without losing or doubling one, whenever the program is stopped.
+// the answers into a file, in order. It loses and doubles none, whenever the program is stopped.
 //
 //	prompts ──► jobs ──► paceline: the official SDK ──► pacejournal ──► answers, in order
 //	 JSONL                    │                           SQLite          JSONL

@@ -45,8 +45,8 @@ type worker[In, Out any] struct {
 }
 
 // Work does jobs until the throttle is closed or ctx is done. It takes no more of them than
-// the throttle lets start, writes down that a job begins, lets the throttle do the work as a
-// pipeline does, stores the result, and only then tells the server that the job is done.
+// the throttle lets start. It writes down that a job begins, does the work as a pipeline does,
+// stores the result, and only then tells the server that the job is done.
 //
 // Close or drain the throttle to end it: what was taken is finished and stored, and Work
 // returns nil. When ctx is done, attempts are cut off, their jobs are given back, and it

@@ -80,7 +80,7 @@ type log struct {
 // has to be made.
 func (l *log) add(throttle string, event pipeline.Event, number, now int64) (e *entry, made bool) {
 	about, cause := subjectOf(event.Kind), because(event.Err)
-	event.Err = nil // it may hold who knows what
+	event.Err = nil // it may hold much memory
 	key := string(about) + " " + event.Budget
 	if e := l.newest[key]; e != nil && e.takes(event) {
 		e.last, e.cause, e.changed = event, cause, now
