@@ -73,6 +73,7 @@ func (b Breaker) WithDefaults() Breaker {
 // CircuitState is the state of a circuit breaker.
 type CircuitState int
 
+// The states of a circuit.
 const (
 	BreakerClosed   CircuitState = iota // attempts pass
 	BreakerOpen                         // none passes

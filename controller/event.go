@@ -9,28 +9,29 @@ import (
 // EventKind is what an Event tells.
 type EventKind int
 
+// What a throttle tells.
 const (
-	EventDecelerated EventKind = iota
-	EventCoolingStarted
-	EventReaccelerated
-	EventCeilingDecayed
-	EventCircuitOpened
-	EventCircuitHalfOpen
-	EventCircuitClosed
-	EventBudgetExhausted
-	EventBudgetRestored
-	EventRetry
-	EventClosed
-	EventDraining
-	EventDrained
-	EventPaused
-	EventResumed
-	EventDown
-	EventBack
-	EventNothingSucceeded // once: ten attempts went wrong, and none has ever succeeded; without a Logger slog's default one is warned
-	EventPauseBounded     // a server asked for a longer pause than is waited; once in a pause
-	EventLimiterLearned   // what is known of a limiter that the server tells of, or something new of it
-	EventNotRead          // once in a run: nobody has read its results for ten seconds, and it waits; without a Logger slog's default one is warned
+	EventDecelerated      EventKind = iota // the limit is lower, or the interval longer
+	EventCoolingStarted                    // after a cut: for a while, nothing grows
+	EventReaccelerated                     // the limit is higher, or the interval shorter
+	EventCeilingDecayed                    // the limit that last failed is forgotten, and may be tried again
+	EventCircuitOpened                     // so many failed that no attempt passes for a while
+	EventCircuitHalfOpen                   // a few probes pass, to find out whether the service works again
+	EventCircuitClosed                     // they succeeded: attempts pass again
+	EventBudgetExhausted                   // a job waits until a budget has enough left
+	EventBudgetRestored                    // it has
+	EventRetry                             // an attempt failed or was refused, and its job is tried again
+	EventClosed                            // no new work is taken
+	EventDraining                          // what was taken is finished
+	EventDrained                           // nothing is left of it
+	EventPaused                            // the server asked for a pause, and nothing starts until it is over
+	EventResumed                           // it is over
+	EventDown                              // the service is taken for down: it is asked now and then
+	EventBack                              // it works again
+	EventNothingSucceeded                  // once: ten attempts went wrong, and none has ever succeeded; without a Logger slog's default one is warned
+	EventPauseBounded                      // a server asked for a longer pause than is waited; once in a pause
+	EventLimiterLearned                    // what is known of a limiter that the server tells of, or something new of it
+	EventNotRead                           // once in a run: nobody has read its results for ten seconds, and it waits; without a Logger slog's default one is warned
 )
 
 var eventNames = [...]string{

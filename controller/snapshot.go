@@ -8,6 +8,7 @@ import (
 // State is what a throttle is doing.
 type State int
 
+// The states of a throttle.
 const (
 	Running     State = iota // work passes
 	Cooling                  // after a cut: no growth yet

@@ -1,3 +1,10 @@
+// Command first prints how large the pages are whose addresses come on standard input, one a
+// line. It is the program of the README:
+//
+//	echo https://go.dev/ | go run ./examples/first
+//
+// Three lines matter: Interruptible, so that Ctrl-C loses nothing; New, with the work and how it
+// is to be sent; and the loop over Each, in which each job comes back once.
 package main
 
 import (
