@@ -32,13 +32,14 @@ const (
 	EventPauseBounded                      // a server asked for a longer pause than is waited; once in a pause
 	EventLimiterLearned                    // what is known of a limiter that the server tells of, or something new of it
 	EventNotRead                           // once in a run: nobody has read its results for ten seconds, and it waits; without a Logger slog's default one is warned
+	EventNotClosed                         // once in a run: all is done and read, no job has come for ten seconds, and the jobs channel is open; without a Logger slog's default one is told
 )
 
 var eventNames = [...]string{
 	"decelerated", "cooling_started", "reaccelerated", "ceiling_decayed",
 	"circuit_opened", "circuit_half_open", "circuit_closed",
 	"budget_exhausted", "budget_restored", "retry", "closed", "draining", "drained",
-	"paused", "resumed", "down", "back", "nothing_succeeded", "pause_bounded", "limiter_learned", "not_read",
+	"paused", "resumed", "down", "back", "nothing_succeeded", "pause_bounded", "limiter_learned", "not_read", "not_closed",
 }
 
 func (k EventKind) String() string {
@@ -65,13 +66,16 @@ type Event struct {
 	Budget  string  // name of the budget: budget_exhausted, budget_restored
 	Limiter Limiter // limiter_learned
 
-	Attempt int   // the one that failed, from 0: retry
-	Err     error // what it failed with: retry; or the last one: circuit_opened, down, nothing_succeeded
+	Attempt int     // the one that failed, from 0: retry
+	Err     error   // what it failed with: retry; or the last one: circuit_opened, down, nothing_succeeded
+	Verdict Verdict // on that attempt: nothing_succeeded
 }
 
-// mistake reports whether the event tells of what is most likely a mistake in the program: then
+// Mistake reports whether the event tells of what is most likely a mistake in the program: then
 // it is told also where nobody listens.
-func (e Event) mistake() bool { return e.Kind == EventNothingSucceeded || e.Kind == EventNotRead }
+func (e Event) Mistake() bool {
+	return e.Kind == EventNothingSucceeded || e.Kind == EventNotRead || e.Kind == EventNotClosed
+}
 
 // attrs returns the fields that the kind of event sets.
 func (e Event) attrs() []slog.Attr {

@@ -214,6 +214,7 @@ type (
 	//   - Limiter: what was found out: limiter_learned
 	//   - Attempt: the one that failed, from 0
 	//   - Err: what it failed with, or the last error
+	//   - Verdict: on the last attempt: nothing_succeeded
 	Event = controller.Event
 
 	// EventKind is what an Event tells.
@@ -358,6 +359,11 @@ const (
 	// EventNotRead says, once in a run, that nobody has read its results for ten seconds, and that
 	// it waits.
 	EventNotRead = controller.EventNotRead
+
+	// EventNotClosed says, once in a run from a channel, that all jobs are done and their results
+	// read, and that no job has come for ten seconds, though the channel is open. A run that is to
+	// end needs it closed. Without a Logger, it goes to slog's default one.
+	EventNotClosed = controller.EventNotClosed
 )
 
 // How a [Limiter] gives back what was used.

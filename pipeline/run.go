@@ -26,6 +26,7 @@ type run[In, Out any] struct {
 	returnRest bool // when the intake is over, return what is still in jobs, instead of leaving it there
 	mayLeave   bool // the reader, once the context is done
 	lull       lull // of the reader
+	starved    starved
 	results    chan Result[In, Out]
 	door       *stage.Door
 
@@ -135,6 +136,7 @@ func (r *run[In, Out]) leave() {
 		go r.loop()
 		return
 	}
+	r.starved.stop()
 	r.door.Leave()
 	if r.forget != nil {
 		r.forget()
@@ -365,7 +367,15 @@ func (r *run[In, Out]) wait() {
 		defer timer.Stop()
 		look = timer.C
 	}
+	var starved <-chan time.Time
+	if r.mayLeave && jobs != nil && r.held == 0 && r.taken > 0 {
+		starved = r.starved.since(r.taken)
+	}
 	select {
+	case <-starved:
+		if r.starved.over(r.taken, len(r.results) == 0) {
+			r.door.NotClosed()
+		}
 	case <-look:
 		if r.lull.stuck(r.held + len(r.results)) {
 			r.door.NotRead()

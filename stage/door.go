@@ -147,3 +147,9 @@ func (o *Door) NotRead() {
 	d := o.dispatcher
 	d.request(func() { d.note(controller.Event{Kind: controller.EventNotRead}) })
 }
+
+// NotClosed says that no more jobs come to the door, and that it waits for them.
+func (o *Door) NotClosed() {
+	d := o.dispatcher
+	d.request(func() { d.note(controller.Event{Kind: controller.EventNotClosed}) })
+}

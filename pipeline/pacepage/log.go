@@ -137,6 +137,8 @@ func (e *entry) text() string {
 		return "nothing has succeeded yet" + e.cause
 	case pipeline.EventNotRead:
 		return "nobody reads the results, so the run waits"
+	case pipeline.EventNotClosed:
+		return "all is done, and the channel of jobs is still open"
 	case pipeline.EventClosed:
 		return "closed: takes no new work"
 	case pipeline.EventDraining:
