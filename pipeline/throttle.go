@@ -27,8 +27,14 @@ type Throttle struct {
 	dispatcher *stage.Dispatcher
 }
 
-// NewThrottle returns a throttle. Its error is that of Config.Validate.
-func NewThrottle(cfg Config) (*Throttle, error) { return newThrottle(cfg, nil) }
+// NewThrottle returns a throttle. Its error is that of Config.Validate. It logs Config.Warnings.
+func NewThrottle(cfg Config) (*Throttle, error) {
+	t, err := newThrottle(cfg, nil)
+	if err == nil {
+		cfg.warn()
+	}
+	return t, err
+}
 
 func newThrottle(cfg Config, commons *stage.Commons) (*Throttle, error) {
 	if err := cfg.Validate(); err != nil {
