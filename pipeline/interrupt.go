@@ -93,6 +93,17 @@ func Interrupted(ctx context.Context) *InterruptedError {
 	return nil
 }
 
+// Interruption returns a context that is done with the first signal since Interruptible made ctx,
+// or a context that ctx is made from; its cause is an *InterruptedError. It is for what is not a run:
+// a loop that makes single calls, a server that waits for its end, a word to the user. Without
+// Interruptible it is never done.
+func Interruption(ctx context.Context) context.Context {
+	if d := drainingOf(ctx); d != nil {
+		return d
+	}
+	return context.Background()
+}
+
 // drainingKey is the key of the context that is done with the first signal.
 type drainingKey struct{}
 

@@ -76,6 +76,7 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 	if room == 0 {
 		room = 2*p.throttle.most() + 8
 	}
+	r.starved.told = !r.mayLeave || stage.Endless(ctx) // jobs are not from a channel of the user's
 	r.results = make(chan Result[In, Out], room)
 	if p.ordered {
 		r.done.enlarge(r.window() + 2*stage.MaxLead)
@@ -368,7 +369,7 @@ func (r *run[In, Out]) wait() {
 		look = timer.C
 	}
 	var starved <-chan time.Time
-	if r.mayLeave && jobs != nil && r.held == 0 && r.taken > 0 {
+	if jobs != nil && r.held == 0 && r.taken > 0 {
 		starved = r.starved.since(r.taken)
 	}
 	select {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/paceline-go/paceline/pipeline"
+	"github.com/paceline-go/paceline/stage"
 )
 
 // A run that has done all and whose channel is open is said so, once; not one whose jobs come
@@ -67,6 +68,23 @@ func TestThatNobodyClosesTheChannelIsSaidOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A queue or a journal feeds a run as long as it is there.
+func TestAQueueThatIsEmptyIsNotTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipeline(t, func(context.Context, int) (int, error) { return 0, nil }, pipeline.Config{
+			OnEvent: func(e pipeline.Event) { t.Errorf("got event %v, want none", e) },
+		})
+		ctx, cancel := context.WithCancel(stage.WithEndless(t.Context()))
+		jobs := make(chan int)
+		results := p.Run(ctx, jobs)
+		jobs <- 1
+		<-results
+		time.Sleep(time.Hour)
+		cancel()
+		collect(results)
+	})
 }
 
 // An iterator that gives nothing for a while is not a channel that nobody closes.

@@ -13,6 +13,7 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"github.com/paceline-go/paceline/pipeline"
+	"github.com/paceline-go/paceline/stage"
 )
 
 // consumerName is of the one consumer of a queue, which all processes share.
@@ -83,7 +84,7 @@ func (q *Queue[In, Out]) Work(ctx context.Context, t *pipeline.Throttle, work pi
 		defer close(jobs)
 		wrong = w.take(ctx, t, c, jobs, allowed)
 	})
-	results := p.Run(ctx, jobs)
+	results := p.Run(stage.WithEndless(ctx), jobs)
 	for range storers {
 		wg.Go(func() {
 			for r := range results {
