@@ -3,8 +3,11 @@
 //
 //	echo https://go.dev/ | go run ./examples/first
 //
-// Three lines matter: Interruptible, so that Ctrl-C loses nothing; New, with the work and how it
-// is to be sent; and the loop over Each, in which each job comes back once.
+// The three lines that matter:
+//
+//	ctx, stop := pipeline.Interruptible(context.Background(), 0) // Ctrl-C: finish what is under way
+//	p, err := pipeline.New(size, pipeline.Config{MaxConcurrency: 50, AttemptTimeout: time.Minute, Retry: &pipeline.Retry{}})
+//	for r := range p.Each(ctx, urls) { // each URL comes back once, with a size or an error
 package main
 
 import (
@@ -44,4 +47,7 @@ func main() {
 		fmt.Println(r.In, r.Out, r.Err)
 	}
 	fmt.Fprintln(os.Stderr, p.Throttle().Snapshot())
+	if stopped := pipeline.Interrupted(ctx); stopped != nil {
+		os.Exit(stopped.ExitCode()) // 130 after Ctrl-C
+	}
 }

@@ -12,6 +12,12 @@
 //
 //	go run ./examples/llm
 //	go run ./examples/llm -provider anthropic -stream
-//	go run ./examples/llm -base-url https://api.openai.com/v1 -model gpt-4o-mini -rpm 500 -tpm 200000   # and OPENAI_API_KEY
+//	go run ./examples/llm -url https://api.openai.com/v1 -model gpt-4o-mini -rpm 500 -tpm 200000   # and OPENAI_API_KEY
 //	go run ./examples/llm -h
+//
+// The three lines that matter:
+//
+//	client := &http.Client{Transport: &pacehttp.Transport{Base: base}}
+//	return pacehttp.Mark(said, res)
+//	for res := range r.answers.journal.Each(ctx, p.Cost(cost).Ordered(), slices.Values(r.jobs)) {
 package main

@@ -12,7 +12,7 @@ import (
 func runIn(t *testing.T, o options, b *backend) *summary {
 	t.Helper()
 	var out bytes.Buffer
-	sum, err := answerAll(t.Context(), t.Context(), o, b, clock.Real(), &out)
+	sum, err := answerAll(t.Context(), o, b, clock.Real(), &out)
 	if err != nil {
 		t.Fatal(err)
 	}
