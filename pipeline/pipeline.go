@@ -195,6 +195,8 @@ var errBreak = errors.New("paceline: left the loop over the results")
 // long as the work and jobs take to return. Each loop over the results is a run
 // of its own.
 //
+// From a slice to a slice: slices.Collect(p.Each(ctx, slices.Values(rows))).
+//
 // Each panics if ctx or jobs is nil. A panic of jobs comes out of the loop, and so does
 // runtime.Goexit.
 func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[Result[In, Out]] {
