@@ -33,13 +33,14 @@ const (
 	EventLimiterLearned                    // what is known of a limiter that the server tells of, or something new of it
 	EventNotRead                           // once in a run: nobody has read its results for ten seconds, and it waits; without a Logger slog's default one is warned
 	EventNotClosed                         // once in a run: all is done and read, no job has come for ten seconds, and the jobs channel is open; without a Logger slog's default one is told
+	EventBudgetTooSmall                    // once: an attempt has used more than all of a budget; without a Logger slog's default one is warned
 )
 
 var eventNames = [...]string{
 	"decelerated", "cooling_started", "reaccelerated", "ceiling_decayed",
 	"circuit_opened", "circuit_half_open", "circuit_closed",
 	"budget_exhausted", "budget_restored", "retry", "closed", "draining", "drained",
-	"paused", "resumed", "down", "back", "nothing_succeeded", "pause_bounded", "limiter_learned", "not_read", "not_closed",
+	"paused", "resumed", "down", "back", "nothing_succeeded", "pause_bounded", "limiter_learned", "not_read", "not_closed", "budget_too_small",
 }
 
 func (k EventKind) String() string {
@@ -63,7 +64,7 @@ type Event struct {
 	// paused; what the server asked for: pause_bounded; until the next attempt: retry.
 	Wait time.Duration
 
-	Budget  string  // name of the budget: budget_exhausted, budget_restored
+	Budget  string  // name of the budget: budget_exhausted, budget_restored, budget_too_small
 	Limiter Limiter // limiter_learned
 
 	Attempt int     // the one that failed, from 0: retry
@@ -74,7 +75,11 @@ type Event struct {
 // Mistake reports whether the event tells of what is most likely a mistake in the program: then
 // it is told also where nobody listens.
 func (e Event) Mistake() bool {
-	return e.Kind == EventNothingSucceeded || e.Kind == EventNotRead || e.Kind == EventNotClosed
+	switch e.Kind {
+	case EventNothingSucceeded, EventNotRead, EventNotClosed, EventBudgetTooSmall:
+		return true
+	}
+	return false
 }
 
 // attrs returns the fields that the kind of event sets.

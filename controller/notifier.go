@@ -154,7 +154,7 @@ func (c *callbacks) log(e Event) {
 	switch e.Kind {
 	case EventRetry:
 		write = c.logger.Debug
-	case EventDown, EventNothingSucceeded, EventNotRead:
+	case EventDown, EventNothingSucceeded, EventNotRead, EventBudgetTooSmall:
 		write = c.logger.Warn
 	}
 	panics.Try(func() { write("paceline: "+e.Kind.String(), "event", e) })
@@ -173,6 +173,10 @@ func warnOf(e Event) {
 	case EventNotRead:
 		panics.Try(func() {
 			slog.Warn("paceline: nobody reads the results, so the run waits; read the channel until it is closed, or cancel the context")
+		})
+	case EventBudgetTooSmall:
+		panics.Try(func() {
+			slog.Warn("paceline: a job has used more than all of a budget, so that others wait for long; the budget has to be larger, or the jobs smaller", "budget", e.Budget)
 		})
 	case EventNotClosed:
 		panics.Try(func() {

@@ -364,6 +364,11 @@ const (
 	// read, and that no job has come for ten seconds, though the channel is open. A run that is to
 	// end needs it closed. Without a Logger, it goes to slog's default one.
 	EventNotClosed = controller.EventNotClosed
+
+	// EventBudgetTooSmall says, once in a throttle's life, that an attempt has used more tokens than
+	// all of a budget, so that the next job waits for more than a window. With a Cost, such a job comes
+	// back with a *CostError instead.
+	EventBudgetTooSmall = controller.EventBudgetTooSmall
 )
 
 // How a [Limiter] gives back what was used.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,7 +69,7 @@ func TestNothingHangsSilently(t *testing.T) {
 			pipeline.SlotFrom(ctx).RecordTokens(200)
 			return 0, nil
 		}, cfg: pipeline.Config{Budgets: []pipeline.Budget{{Name: "tokens", Tokens: 100, Window: time.Minute}}},
-			want: []string{"budget tokens"}},
+			want: []string{"used more than all of a budget", "budget=tokens", "the budget tokens is used up"}},
 	} {
 		t.Run(c.mistake, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -118,6 +119,40 @@ func TestNothingHangsSilently(t *testing.T) {
 				cancel()
 				<-ended
 				for range results {
+				}
+			})
+		})
+	}
+}
+
+// A budget of tokens that is smaller than what a job uses is told of once; one that is as large, or of
+// requests, is not.
+func TestABudgetThatIsTooSmallIsToldOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		budget pipeline.Budget
+		want   int64
+	}{
+		"too small":   {pipeline.Budget{Tokens: 199, Window: time.Second}, 1},
+		"just enough": {pipeline.Budget{Tokens: 200, Window: time.Second}, 0},
+		"of requests": {pipeline.Budget{Tokens: 1, Window: time.Second, Requests: true}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var said atomic.Int64
+				p := newPipeline(t, func(ctx context.Context, _ int) (int, error) {
+					pipeline.SlotFrom(ctx).RecordTokens(200)
+					return 0, nil
+				}, pipeline.Config{Budgets: []pipeline.Budget{c.budget}, OnEvent: func(e pipeline.Event) {
+					if e.Kind == pipeline.EventBudgetTooSmall {
+						said.Add(1)
+					}
+				}})
+				if n := len(collect(p.Run(t.Context(), feed(5)))); n != 5 {
+					t.Errorf("got %d results, want 5", n)
+				}
+				synctest.Wait()
+				if got := said.Load(); got != c.want {
+					t.Errorf("said %d times, want %d", got, c.want)
 				}
 			})
 		})

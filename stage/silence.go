@@ -15,6 +15,7 @@ type silence struct {
 	wrong  int       // attempts that went wrong
 	since  time.Time // when the first of them had
 	broken bool      // one has succeeded, or it has been said that none has
+	small  bool      // it has been said that a budget is smaller than a job
 }
 
 // How many attempts have to go wrong for it to be said. Or else, how much time has to pass until
@@ -54,6 +55,21 @@ func (j *Job) wentWrong() bool {
 	return !cancelled && !errors.As(j.Err, &some)
 }
 
+// measure tells, once, that an attempt has used more than all of a budget. Each such job takes more
+// than a window, and looks like a hang. With a Cost it would have been a CostError.
+func (d *Dispatcher) measure(j *Job) {
+	if d.silence.small || j.tokens == Unknown {
+		return
+	}
+	for _, b := range d.gate.budgets {
+		if !b.Requests && j.tokens > b.Tokens {
+			d.silence.small = true
+			d.note(controller.Event{Kind: controller.EventBudgetTooSmall, Budget: b.Name})
+			return
+		}
+	}
+}
+
 // hear notes what an attempt ended with. It calls no method of the error, which is
 // the user's.
 func (d *Dispatcher) hear(j *Job) {
@@ -64,6 +80,7 @@ func (d *Dispatcher) hear(j *Job) {
 	if j.unwelcome() {
 		d.status.LastError, d.status.LastErrorAt = err, d.attempts.epoch.Add(j.ended)
 	}
+	d.measure(j)
 	if d.silence.hear(d.now, j) {
 		d.note(controller.Event{Kind: controller.EventNothingSucceeded, Err: err, Verdict: j.verdict})
 	}

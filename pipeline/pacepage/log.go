@@ -33,7 +33,7 @@ func subjectOf(kind pipeline.EventKind) subject {
 		return aboutPace
 	case pipeline.EventRetry:
 		return aboutRetries
-	case pipeline.EventBudgetExhausted, pipeline.EventBudgetRestored:
+	case pipeline.EventBudgetExhausted, pipeline.EventBudgetRestored, pipeline.EventBudgetTooSmall:
 		return aboutBudget
 	case pipeline.EventPaused, pipeline.EventResumed:
 		return aboutServer
@@ -119,6 +119,8 @@ func (e *entry) text() string {
 		return named(last.Budget) + "exhausted" + forSo(last.Wait)
 	case pipeline.EventBudgetRestored:
 		return named(last.Budget) + "room again"
+	case pipeline.EventBudgetTooSmall:
+		return named(last.Budget) + "a job has used more than all of it"
 	case pipeline.EventRetry:
 		return "tries again" + in(last.Wait) + e.cause
 	case pipeline.EventPaused:

@@ -46,11 +46,12 @@ func TestThePageHasWordsForEachReasonAndHold(t *testing.T) {
 // What the log says of budgets and of the pace, with and without a name.
 func TestTheLogNamesBudgets(t *testing.T) {
 	for want, e := range map[string]pipeline.Event{
-		"tokens: exhausted for 1m0s": {Kind: pipeline.EventBudgetExhausted, Budget: "tokens", Wait: time.Minute},
-		"exhausted for 1m0s":         {Kind: pipeline.EventBudgetExhausted, Wait: time.Minute},
-		"tokens: exhausted":          {Kind: pipeline.EventBudgetExhausted, Budget: "tokens"},
-		"tokens: room again":         {Kind: pipeline.EventBudgetRestored, Budget: "tokens"},
-		"room again":                 {Kind: pipeline.EventBudgetRestored},
+		"tokens: exhausted for 1m0s":                 {Kind: pipeline.EventBudgetExhausted, Budget: "tokens", Wait: time.Minute},
+		"exhausted for 1m0s":                         {Kind: pipeline.EventBudgetExhausted, Wait: time.Minute},
+		"tokens: exhausted":                          {Kind: pipeline.EventBudgetExhausted, Budget: "tokens"},
+		"tokens: room again":                         {Kind: pipeline.EventBudgetRestored, Budget: "tokens"},
+		"tokens: a job has used more than all of it": {Kind: pipeline.EventBudgetTooSmall, Budget: "tokens"},
+		"room again":                                 {Kind: pipeline.EventBudgetRestored},
 		"interval 1 s → 2 s: refused at this rate": {
 			Kind: pipeline.EventDecelerated, From: pipeline.Setting{Limit: 3, Interval: time.Second},
 			To: pipeline.Setting{Limit: 3, Interval: 2 * time.Second, Reason: pipeline.ReasonRefusedRate},
