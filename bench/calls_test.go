@@ -117,14 +117,14 @@ func (c *client) record() {
 		st := c.site.station.Load()
 		switch d.IntN(3) {
 		case 0:
-			st.throttle.RecordSuccess(d.between(time.Millisecond, time.Second), d.Int64N(dearest))
+			st.throttle.RecordSuccess(d.between(time.Millisecond, time.Second), d.Int64N(mostCost))
 			c.soak.ledger.recorded(st, nil)
 		case 1:
 			err := pick(d, nil, errHungUp, pipeline.Fatal(errHungUp), pipeline.Overloaded(errHungUp, d.between(time.Millisecond, time.Second)))
 			st.throttle.RecordFailure(err)
 			c.soak.ledger.recorded(st, errHungUp)
 		case 2:
-			st.throttle.RecordTokens(d.Int64N(dearest))
+			st.throttle.RecordTokens(d.Int64N(mostCost))
 		}
 		c.soak.pause(d.between(100*time.Millisecond, 10*time.Second))
 	}

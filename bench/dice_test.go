@@ -86,8 +86,8 @@ func (d *dice) config() pipeline.Config {
 	return cfg
 }
 
-// dearest is what a job costs at most.
-const dearest = 100
+// mostCost is what a job costs at most.
+const mostCost = 100
 
 func (d *dice) budgets() (budgets []pipeline.Budget) {
 	add := func(name string, low, high int, windows ...time.Duration) {
@@ -95,10 +95,10 @@ func (d *dice) budgets() (budgets []pipeline.Budget) {
 		budgets = append(budgets, pipeline.Budget{Name: name, Tokens: int64(d.from(low, high)), Window: window})
 	}
 	if d.oneIn(2) {
-		add("fine", dearest-30, 20*dearest, time.Second, 3*time.Second)
+		add("fine", mostCost-30, 20*mostCost, time.Second, 3*time.Second)
 	}
 	if d.oneIn(2) {
-		add("coarse", 50*dearest, 1000*dearest, 10*time.Second, time.Minute)
+		add("coarse", 50*mostCost, 1000*mostCost, 10*time.Second, time.Minute)
 	}
 	if d.oneIn(3) {
 		add("calls", 5, 1000, time.Second, 5*time.Second)

@@ -20,7 +20,7 @@ func (s *soak) openKeys(all *conc.WaitGroup) (sites []*site) {
 	service := &service{soak: s}
 	all.Go(func() { service.weather(s.dice(nobody, nobody, 1)) })
 
-	shared := pipeline.Budget{Name: "shared", Tokens: 200 * dearest, Window: s.scaled(10 * time.Second)}
+	shared := pipeline.Budget{Name: "shared", Tokens: 200 * mostCost, Window: s.scaled(10 * time.Second)}
 	common := newPurse(shared)
 	var stations [keys]*station
 	cfg := d.config()

@@ -208,7 +208,7 @@ func (c *client) newJob(d *dice, costed, weighted bool) job {
 	j := job{client: c.number, number: c.jobs, tokens: -1, weight: 1}
 	c.jobs++
 	if costed {
-		j.tokens = d.Int64N(dearest + 1)
+		j.tokens = d.Int64N(mostCost + 1)
 	}
 	if weighted {
 		j.weight = pick(d, 0, 0.5, 1, 1, 1, 3)

@@ -166,7 +166,7 @@ func (p *purse) spend(st *station, j job, now time.Time) *spending {
 	return s
 }
 
-// price is what a job reserves, as far as is known.
+// price is what a job reserves; what it will use is not known.
 func (p *purse) price(j job) int64 {
 	if p.Requests {
 		return int64(math.Ceil(j.weight))

@@ -6,13 +6,13 @@ import "time"
 // and then grows again step by step. A zero field takes its default.
 //
 // It is the additive increase, multiplicative decrease of TCP (Chiu and Jain
-// 1989; RFC 5681 section 3.1), with two things that TCP calls by other names: a
-// cooling period after each cut, and a safe ceiling, the limit that last
-// failed, where growth stops until that failure is long past.
+// 1989; RFC 5681 section 3.1), with two things that TCP calls by other names. One is a
+// cooling period after each cut. The other is a safe ceiling, the limit that last
+// failed: growth stops there until that failure is long past.
 //
 // Both steps are taken at most once a round trip. A failure of an attempt that
 // started before the last cut says nothing about the setting after it, so it
-// does not count towards the next cut; and each step of growth is paid for by
+// does not count towards the next cut. Each step of growth is paid for by
 // a success of an attempt that started after the step before.
 type AIMD struct {
 	FailureThreshold int           // failures that make a cut; default 3

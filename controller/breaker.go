@@ -6,7 +6,7 @@ import (
 )
 
 // Breaker describes when to stop asking a service that does not answer: after so
-// many failures in a row, or when so large a share of the jobs of late failed. A zero
+// many failures in a row, or when so large a share of recent jobs failed. A zero
 // field takes its default.
 //
 // A probe that is out for longer than the circuit was open makes room for another
@@ -73,6 +73,7 @@ func (b Breaker) WithDefaults() Breaker {
 // CircuitState is the state of a circuit breaker.
 type CircuitState int
 
+// The states of a circuit.
 const (
 	BreakerClosed   CircuitState = iota // attempts pass
 	BreakerOpen                         // none passes

@@ -15,7 +15,7 @@ import "math"
 // is noticed as quickly at any time (Page's CUSUM, 1954). As long as nothing is known to
 // be refused by chance, one refusal is evidence.
 type chance struct {
-	attempts, refused  float64 // at lowered pressure, of late
+	attempts, refused  float64 // at lowered pressure, recently
 	lowered            bool    // the pressure was lowered and not raised since
 	epoch, missed      float64 // attempts since the pressure was changed, and those refused of them
 	rest               float64 // weight of what was refused outside of trials
@@ -156,7 +156,7 @@ func (c *chance) trialRefusal(by float64) (convincing bool) {
 }
 
 const (
-	lateChance = 0.02 // share of late refusals that is taken for chance at least
+	lateChance = 0.02 // share of refusals that come late, which is taken for chance at least
 	lateExcess = 0.2  // and what they are if the pressure was far too high
 )
 

@@ -7,7 +7,7 @@ type constraint struct {
 	since         float64 // attempts that started before do not count
 	first, newest attempt
 	seen          float64
-	paced         float64 // share that the interval held back, of late
+	paced         float64 // share that the interval held back recently
 	peak          int     // most in flight
 }
 

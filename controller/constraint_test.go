@@ -12,7 +12,7 @@ func TestHoldupTellsTheRateFromTheFirstToTheNewest(t *testing.T) {
 		t.Errorf("%v/s after one", h.rate())
 	}
 	h.add(12, &Outcome{Seq: 120})
-	h.add(11, &Outcome{Seq: 110}) // is heard of late
+	h.add(11, &Outcome{Seq: 110}) // its end is told late
 	if h.rate() != 10 {
 		t.Errorf("%v/s, want 20 in 2 s", h.rate())
 	}

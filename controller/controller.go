@@ -78,7 +78,7 @@ type Status struct {
 	Held        HeldTimes
 	Budgets     []BudgetSnapshot
 	Limiters    []Limiter     // not changed, but replaced
-	MeanTokens  int64         // that jobs used of late; 0: not known
+	MeanTokens  int64         // that jobs used recently; 0: not known
 	HoldFor     time.Duration // at least, before the next attempt may start
 	LongHolds   time.Duration // that there were, in all
 	LastError   error         // of an attempt

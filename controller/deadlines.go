@@ -5,7 +5,7 @@ import "time"
 // Deadlines knows of single calls which have too little time left to be worth an
 // attempt. Calls differ: that one took long says nothing of another one that has less
 // time. So a time is too short only if an attempt with as much or more has met its
-// deadline of late, and no success was as quick. And as nobody would see that the service
+// deadline recently, and no success was as quick. And as nobody would see that the service
 // has recovered if nothing were sent, now and then one is let through all the same. Its
 // zero value knows nothing.
 type Deadlines struct {
@@ -50,7 +50,7 @@ func (d *Deadlines) Needs(now time.Time) time.Duration {
 	return d.short(now)
 }
 
-// short returns the time below which no attempt has ended of late.
+// short returns the time below which no attempt has ended recently.
 func (d *Deadlines) short(now time.Time) time.Duration {
 	return min(d.quickest.Least(now), d.missed+1)
 }

@@ -19,8 +19,8 @@
 // Around it stands one goroutine, the Controller, which owns the policy and
 // the progress. It receives reports of outcomes over a channel, steps the
 // policy through them, answers with the setting now in force, and hands what
-// changed to the user's callbacks, which run on a goroutine of their own so
-// that none of them can hold anything up.
+// changed to the user's callbacks. They run on a goroutine of their own, so
+// none of them can hold anything up.
 //
 // # Seek
 //
@@ -84,9 +84,9 @@
 // back at once. A bracket holds what works and the least that fails. In between, the next
 // trial is half-way; if no failure is known, it goes twice as far as the last one. When
 // the two are close, Seek rests until a refusal has been earned. For half a minute after the
-// rate of a quick service has changed, rests are shorter, and where refusals are heard of at
-// once the first step is a fifth: it costs as many refusals as a small one, and shows itself
-// in a tenth of the time. Later it would drive others off that share the service.
+// rate of a quick service has changed, rests are shorter. If refusals are heard of at
+// once, the first step is a fifth, too: it costs as many refusals as a small one, and shows
+// itself in a tenth of the time. Later it would drive others off that share the service.
 //
 // Evidence. A refusal has a weight: the logarithm of how much likelier it is if the
 // pressure is too high than if it is chance. A success has a small negative weight. The
@@ -145,11 +145,11 @@
 // longer.
 //
 // Stalls. A service that refuses again after a pause in which its bucket must have been
-// given something is not limited but stalled. That is an outage. So are refusals alone for
-// two round trips, if twenty attempts should have been accepted meanwhile. Less pressure is
-// refused later, by a bucket and by a window alike: a refusal that asks for a pause and comes
-// much sooner than one under as much pressure, or at a pace that is less than what was surely
-// given of late, is a stall's, and moves nothing. Where refusals ask for long pauses and a stall
+// given something is not limited but stalled. That is an outage. Refusals alone for
+// two round trips are one, too, if twenty attempts should have been accepted meanwhile. Less
+// pressure is refused later, by a bucket and by a window alike. So a refusal that asks for a
+// pause is a stall's if it comes much sooner than one under as much pressure, or at a pace that
+// is less than what was surely given recently. It moves nothing. Where refusals ask for long pauses and a stall
 // cannot be told from pressure, more is tried soon afterwards, and in a large step.
 //
 // Outage. First attempts of different jobs fail in a row, more than the usual share of
@@ -173,7 +173,7 @@
 //
 // What it cannot do:
 //
-//   - Follow a slow service that changes often. Who does 200 attempts a minute earns one
+//   - Follow a slow service that changes often. A client that makes 200 attempts a minute earns one
 //     refusal a minute, and finding out costs refusals.
 //   - Share evenly always. Several clients at one bucket refuse each other as chance would,
 //     and none knows of the others. Two end with half of the other's share or more in three
@@ -188,12 +188,16 @@
 //     long as successes. It is taken for pressure, and climbed back from.
 //   - Make up soon for a start that was ended by a few refusals by chance.
 //
-// Sources: Wald, Sequential Tests of Statistical Hypotheses (1945), and Page, Continuous
-// Inspection Schemes (1954), for evidence; Cardwell et al., BBR (ACM Queue 14-5, 2016), and
-// RFC 9438 (CUBIC), for start, pace and recovery; Chiu and Jain (1989) for shares; Dong et
-// al., PCC (NSDI 2015) and PCC Vivace (NSDI 2018), for trials under random loss; Brakmo and
-// Peterson, Vegas (1994), for queueing; Welford (1962) for means and variances; Google,
-// Site Reliability Engineering, ch. 21, for overload.
+// Sources:
+//
+//   - evidence: Wald, Sequential Tests of Statistical Hypotheses (1945); Page, Continuous
+//     Inspection Schemes (1954)
+//   - start, pace and recovery: Cardwell et al., BBR (ACM Queue 14-5, 2016); RFC 9438 (CUBIC)
+//   - shares: Chiu and Jain (1989)
+//   - trials under random loss: Dong et al., PCC (NSDI 2015) and PCC Vivace (NSDI 2018)
+//   - queueing: Brakmo and Peterson, Vegas (1994)
+//   - means and variances: Welford (1962)
+//   - overload: Google, Site Reliability Engineering, ch. 21
 //
 // Because the core is pure, a day of traffic can be simulated in milliseconds
 // and a decision can be replayed from a log of outcomes.

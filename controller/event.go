@@ -9,35 +9,38 @@ import (
 // EventKind is what an Event tells.
 type EventKind int
 
+// What a throttle tells.
 const (
-	EventDecelerated EventKind = iota
-	EventCoolingStarted
-	EventReaccelerated
-	EventCeilingDecayed
-	EventCircuitOpened
-	EventCircuitHalfOpen
-	EventCircuitClosed
-	EventBudgetExhausted
-	EventBudgetRestored
-	EventRetry
-	EventClosed
-	EventDraining
-	EventDrained
-	EventPaused
-	EventResumed
-	EventDown
-	EventBack
-	EventNothingSucceeded // once: ten attempts went wrong, and none has ever succeeded; without a Logger slog's default one is warned
-	EventPauseBounded     // a server asked for a longer pause than is waited; once in a pause
-	EventLimiterLearned   // what is known of a limiter that the server tells of, or something new of it
-	EventNotRead          // once in a run: nobody has read its results for ten seconds, and it waits; without a Logger slog's default one is warned
+	EventDecelerated      EventKind = iota // the limit is lower, or the interval longer
+	EventCoolingStarted                    // after a cut: for a while, nothing grows
+	EventReaccelerated                     // the limit is higher, or the interval shorter
+	EventCeilingDecayed                    // the limit that last failed is forgotten, and may be tried again
+	EventCircuitOpened                     // so many failed that no attempt passes for a while
+	EventCircuitHalfOpen                   // a few probes pass, to find out whether the service works again
+	EventCircuitClosed                     // they succeeded: attempts pass again
+	EventBudgetExhausted                   // a job waits until a budget has enough left
+	EventBudgetRestored                    // it has
+	EventRetry                             // an attempt failed or was refused, and its job is tried again
+	EventClosed                            // no new work is taken
+	EventDraining                          // what was taken is finished
+	EventDrained                           // nothing is left of it
+	EventPaused                            // the server asked for a pause, and nothing starts until it is over
+	EventResumed                           // it is over
+	EventDown                              // the service is taken for down: it is asked now and then
+	EventBack                              // it works again
+	EventNothingSucceeded                  // once: ten attempts went wrong, and none has ever succeeded; without a Logger slog's default one is warned
+	EventPauseBounded                      // a server asked for a longer pause than is waited; once in a pause
+	EventLimiterLearned                    // what is known of a limiter that the server tells of, or something new of it
+	EventNotRead                           // once in a run: nobody has read its results for ten seconds, and it waits; without a Logger slog's default one is warned
+	EventNotClosed                         // once in a run: all is done and read, no job has come for ten seconds, and the jobs channel is open; without a Logger slog's default one is told
+	EventBudgetTooSmall                    // once: an attempt has used more than all of a budget; without a Logger slog's default one is warned
 )
 
 var eventNames = [...]string{
 	"decelerated", "cooling_started", "reaccelerated", "ceiling_decayed",
 	"circuit_opened", "circuit_half_open", "circuit_closed",
 	"budget_exhausted", "budget_restored", "retry", "closed", "draining", "drained",
-	"paused", "resumed", "down", "back", "nothing_succeeded", "pause_bounded", "limiter_learned", "not_read",
+	"paused", "resumed", "down", "back", "nothing_succeeded", "pause_bounded", "limiter_learned", "not_read", "not_closed", "budget_too_small",
 }
 
 func (k EventKind) String() string {
@@ -61,16 +64,23 @@ type Event struct {
 	// paused; what the server asked for: pause_bounded; until the next attempt: retry.
 	Wait time.Duration
 
-	Budget  string  // name of the budget: budget_exhausted, budget_restored
+	Budget  string  // name of the budget: budget_exhausted, budget_restored, budget_too_small
 	Limiter Limiter // limiter_learned
 
-	Attempt int   // the one that failed, from 0: retry
-	Err     error // what it failed with: retry; or the last one: circuit_opened, down, nothing_succeeded
+	Attempt int     // the one that failed, from 0: retry
+	Err     error   // what it failed with: retry; or the last one: circuit_opened, down, nothing_succeeded
+	Verdict Verdict // on that attempt: nothing_succeeded
 }
 
-// mistake reports whether the event tells of what is most likely a mistake in the program: then
+// Mistake reports whether the event tells of what is most likely a mistake in the program: then
 // it is told also where nobody listens.
-func (e Event) mistake() bool { return e.Kind == EventNothingSucceeded || e.Kind == EventNotRead }
+func (e Event) Mistake() bool {
+	switch e.Kind {
+	case EventNothingSucceeded, EventNotRead, EventNotClosed, EventBudgetTooSmall:
+		return true
+	}
+	return false
+}
 
 // attrs returns the fields that the kind of event sets.
 func (e Event) attrs() []slog.Attr {

@@ -12,7 +12,7 @@ import (
 
 func TestNamesAreInSnakeCaseAndDiffer(t *testing.T) {
 	var names []fmt.Stringer
-	for k := EventDecelerated; k <= EventNotRead; k++ {
+	for k := EventDecelerated; k <= EventBudgetTooSmall; k++ {
 		names = append(names, k)
 	}
 	for s := Running; s <= Down; s++ {
@@ -32,7 +32,7 @@ func TestNamesAreInSnakeCaseAndDiffer(t *testing.T) {
 
 func TestUnknownValuesShowTheirNumber(t *testing.T) {
 	for want, value := range map[string]fmt.Stringer{
-		"event(21)": EventNotRead + 1, "event(-1)": EventKind(-1), "state(9)": State(9),
+		"event(23)": EventBudgetTooSmall + 1, "event(-1)": EventKind(-1), "state(9)": State(9),
 		"circuit(9)": CircuitState(9), "verdict(9)": Verdict(9), "backoff(0)": Backoff(0), "limiter(0)": LimiterKind(0),
 	} {
 		if got := value.String(); got != want {

@@ -8,10 +8,10 @@ import "math"
 // They answer whose fault it is that a job is refused. Under pressure, or by chance,
 // a share of all attempts is refused, and a job that is tried again has the same
 // chance as others. One that is too large for the service is refused each time
-// while others are accepted. So each refusal is weighed by how unlikely it was:
-// of n attempts of others that started since the job was refused last, k were
-// refused, and if it is as likely to be as they are, it is among the k+1 that are
-// with probability (k+1)/(n+1). The logarithms of these add up (Wald, Sequential
+// while others are accepted. So each refusal is weighed by how unlikely it was.
+// Of n attempts of others that started since the job was refused last, k were
+// refused. If the job is as likely to be refused as they are, it is among the k+1
+// that are with probability (k+1)/(n+1). The logarithms of these add up (Wald, Sequential
 // Tests of Statistical Hypotheses, 1945), and the chance that the sum of an innocent
 // job ever reaches log(1/p) is at most p (Ville's inequality).
 type Peers struct {

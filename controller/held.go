@@ -8,6 +8,7 @@ import (
 // Hold is what keeps the next attempt from starting.
 type Hold uint8
 
+// What keeps the next attempt from starting.
 const (
 	HeldByNothing Hold = iota // it may start, or there is none
 	HeldByLimit               // as many are in flight as may be, or hold their slots while backing off

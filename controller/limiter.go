@@ -8,6 +8,7 @@ import (
 // LimiterKind is how a limiter gives back what was used.
 type LimiterKind int
 
+// The kinds of limiters that are told apart.
 const (
 	FixedWindow   LimiterKind = iota + 1 // all of it at one moment
 	SlidingWindow                        // little by little: a counter that takes part of the window before

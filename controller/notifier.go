@@ -35,7 +35,7 @@ func callbacksOf(cfg Config) *callbacks {
 // wants reports whether there is anybody to tell of an event. That nothing has
 // succeeded is always told.
 func (c *callbacks) wants(e Event) bool {
-	return c.onEvent != nil || c.logger != nil || e.mistake()
+	return c.onEvent != nil || c.logger != nil || e.Mistake()
 }
 
 // A notice is an event or, if one of the others is set, progress or a panic of
@@ -154,7 +154,7 @@ func (c *callbacks) log(e Event) {
 	switch e.Kind {
 	case EventRetry:
 		write = c.logger.Debug
-	case EventDown, EventNothingSucceeded, EventNotRead:
+	case EventDown, EventNothingSucceeded, EventNotRead, EventBudgetTooSmall:
 		write = c.logger.Warn
 	}
 	panics.Try(func() { write("paceline: "+e.Kind.String(), "event", e) })
@@ -165,10 +165,22 @@ func (c *callbacks) log(e Event) {
 func warnOf(e Event) {
 	switch e.Kind {
 	case EventNothingSucceeded:
-		panics.Try(func() { slog.Warn("paceline: nothing has succeeded yet", "error", e.Err) })
+		text := "paceline: nothing has succeeded yet"
+		if e.Verdict == Overload {
+			text += "; attempts count as refused by the service, and are tried again"
+		}
+		panics.Try(func() { slog.Warn(text, "error", e.Err) })
 	case EventNotRead:
 		panics.Try(func() {
 			slog.Warn("paceline: nobody reads the results, so the run waits; read the channel until it is closed, or cancel the context")
+		})
+	case EventBudgetTooSmall:
+		panics.Try(func() {
+			slog.Warn("paceline: a job has used more than all of a budget, so that others wait for long; the budget has to be larger, or the jobs smaller", "budget", e.Budget)
+		})
+	case EventNotClosed:
+		panics.Try(func() {
+			slog.Info("paceline: all jobs are done and their results read, and the run waits for more; close the channel of jobs if no more come")
 		})
 	}
 }

@@ -8,7 +8,7 @@ import "math"
 type outage struct {
 	is bool // the service is taken for down
 
-	// Of late nothing but misses, which are failures and refusals:
+	// Of the time with nothing but misses, which are failures and refusals:
 	misses  int     // attempts without a success since one that started later than they
 	inARow  int     // misses since a success ended
 	inSeq   int     // misses of attempts that started one right after another

@@ -58,7 +58,7 @@ func TestOutageIsNotSilentAfterASuccess(t *testing.T) {
 
 func TestOutageSilenceBeginsWithTheOldestMiss(t *testing.T) {
 	d := missed(4, 10)
-	d.miss(attempt{0, 9}, calm) // is heard of late
+	d.miss(attempt{0, 9}, calm) // its end is told late
 	if d.began != 9 || d.newest != 10.03 {
 		t.Errorf("from %v to %v, want 9 to 10.03", d.began, d.newest)
 	}

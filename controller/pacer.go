@@ -28,8 +28,8 @@ const (
 //
 // No gap is shorter than the interval as far as timers are exact. Where they are
 // not, and the interval is below 100 ms, it keeps a schedule rather than the last
-// gap: an attempt that a timer woke late was due when it was to be woken, so
-// that lateness does not add up and the mean rate holds. A pause because nothing
+// gap: an attempt that a timer woke late was due when it was to be woken. So
+// lateness does not add up, and the mean rate holds. A pause because nothing
 // was to be done earns nothing, except below a quarter of a millisecond, where it earns a
 // burst of a millisecond's worth.
 type Pacer struct {
@@ -93,7 +93,7 @@ func (p *Pacer) Repace(now time.Time, by time.Duration) {
 }
 
 // Rescale moves the next attempt as Repace does, but for one of many that get another
-// interval at the same time and must not all be due at once: what is left of the wait grows
+// interval at the same time and must not all be due at once. What is left of the wait grows
 // or shrinks with the interval. Where there was no interval, random, in [0, 1), is the share
 // of the new one that is to be waited.
 func (p *Pacer) Rescale(now time.Time, from, to time.Duration, random float64) {

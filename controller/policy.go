@@ -71,6 +71,7 @@ func (s Setting) within(b Bounds) Setting {
 // A Verdict says what the end of an attempt tells about the service.
 type Verdict uint8
 
+// What the end of an attempt tells about the service.
 const (
 	Ignored   Verdict = iota // nothing: a caller's mistake, a cancelled context
 	Failed                   // the service failed

@@ -44,7 +44,7 @@ func (p *Progress) Percentage() float64 {
 	return min(100*float64(p.done)/float64(p.Total), 100)
 }
 
-// ETA returns how long the rest takes at the rate of late, negative if the
+// ETA returns how long the rest takes at the recent rate, negative if the
 // total or the rate is unknown.
 func (p *Progress) ETA(now time.Time) time.Duration {
 	if p.Total <= 0 {

@@ -11,7 +11,7 @@ const (
 	quickestMemory = time.Minute
 )
 
-// Quickest is the least time that a success has taken of late, which an attempt
+// Quickest is the least time that a success has taken recently, which an attempt
 // needs at least. It is the minimum over the last span and the one before, as a
 // windowed filter in two steps (Jacobson and Nichols' min-RTT filter, of which
 // BBR keeps three).

@@ -5,6 +5,7 @@ import "fmt"
 // A Reason says why a policy changed the limit or the interval.
 type Reason uint8
 
+// Why the limit or the interval was changed.
 const (
 	NoReason           Reason = iota // as configured, or the policy does not say
 	ReasonStart                      // nothing was refused yet, and it grows

@@ -33,7 +33,7 @@ func (r *recovery) count(n int) {
 	r.spread = settle(r.spread)
 }
 
-// above reports whether the service worked on more than it ever accepted of late,
+// above reports whether the service worked on more than it recently accepted at most,
 // or, since the count is off by those refusals that we have not heard of, on hardly
 // fewer and on more than is usual.
 func (r *recovery) above(n int) bool {

@@ -59,6 +59,7 @@ func (r Retry) WithDefaults() Retry {
 // Backoff is how the delay between attempts grows.
 type Backoff int
 
+// The ways in which the delay before a retry grows.
 const (
 	Fixed             Backoff = iota + 1 // BaseDelay each time
 	Exponential                          // times Multiplier each time

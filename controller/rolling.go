@@ -8,7 +8,7 @@ import "time"
 // is left as has not started within a window, by our own count. Then that count is a
 // ledger of its own, and more exact than what is told.
 type rolling struct {
-	starts *Window       // of late, and a margin; nil: not counted yet
+	starts *Window       // in the last window and a margin; nil: not counted yet
 	window time.Duration // without the margin
 	on     bool
 	wrong  int // hints in a row that said otherwise
@@ -79,7 +79,7 @@ func (r *rolling) hear(l *ledger, now time.Time, h Hint, part bool, since, unhea
 }
 
 // returned returns what has not started within a window at most, since starts are counted in
-// steps, and how much of that has come back of late.
+// steps, and how much of that has come back recently.
 func (r *rolling) returned(now time.Time) (most, returned float64) {
 	most = r.free(now.Add(r.starts.stepLength()))
 	return most, most - r.free(now.Add(-time.Duration(rollingFresh*float64(r.window))))

@@ -349,7 +349,7 @@ type seekCase struct {
 	name    string
 	most    int // attempts in flight that are allowed
 	length  float64
-	oracle  float64 // successes of who knows the service
+	oracle  float64 // successes of a client that knows the service
 	goodput float64 // at least, as a share of those
 	wasted  float64 // at most, as a share of attempts
 	plant   func(seed uint64) plant
@@ -768,7 +768,7 @@ func TestSeekDoesNotCountFailuresFromAnOldRefusal(t *testing.T) {
 }
 
 // TestSeekSpreadsWhatAPoliteBucketAllows: one that asks for a second with each refusal
-// is full again long before, and whoever comes back as fast as before is refused again
+// is full again long before, and a client that comes back as fast as before is refused again
 // after a burst.
 func TestSeekSpreadsWhatAPoliteBucketAllows(t *testing.T) {
 	for _, c := range []struct{ rate, burst float64 }{{30, 6}, {100, 5}, {100, 20}, {300, 15}, {300, 60}} {

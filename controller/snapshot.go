@@ -8,6 +8,7 @@ import (
 // State is what a throttle is doing.
 type State int
 
+// The states of a throttle.
 const (
 	Running     State = iota // work passes
 	Cooling                  // after a cut: no growth yet
@@ -76,7 +77,7 @@ type Snapshot struct {
 	TokensRemaining int64 // of the first budget; -1 without one
 	Budgets         []BudgetSnapshot
 
-	Limiters []Limiter // that the server tells of, as far as is known; not to be changed
+	Limiters []Limiter // that the server tells of; not to be changed
 
 	DroppedEvents int64 // events that came faster than OnEvent took them
 }

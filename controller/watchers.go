@@ -6,8 +6,7 @@ import (
 )
 
 // watchers are functions that are told of events beside the configuration's. The
-// list is never changed, only replaced, so that whoever looks at it needs nobody's
-// leave.
+// list is never changed, only replaced, so that looking at it needs no lock.
 type watchers struct {
 	list atomic.Pointer[[]*watcher]
 }

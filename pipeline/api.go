@@ -164,7 +164,7 @@ type (
 	//
 	//   - At: when it was made
 	//   - Learned: by the policy; nil: nothing yet
-	//   - MeanTokens: that jobs used of late; 0: not known
+	//   - MeanTokens: that jobs used recently; 0: not known
 	//   - PausedUntil: as a server has asked; zero: it has not
 	//   - Budgets: what was used of each
 	Checkpoint = stage.Checkpoint
@@ -214,6 +214,7 @@ type (
 	//   - Limiter: what was found out: limiter_learned
 	//   - Attempt: the one that failed, from 0
 	//   - Err: what it failed with, or the last error
+	//   - Verdict: on the last attempt: nothing_succeeded
 	Event = controller.Event
 
 	// EventKind is what an Event tells.
@@ -358,6 +359,16 @@ const (
 	// EventNotRead says, once in a run, that nobody has read its results for ten seconds, and that
 	// it waits.
 	EventNotRead = controller.EventNotRead
+
+	// EventNotClosed says, once in a run from a channel, that all jobs are done and their results
+	// read, and that no job has come for ten seconds, though the channel is open. A run that is to
+	// end needs it closed. Without a Logger, it goes to slog's default one.
+	EventNotClosed = controller.EventNotClosed
+
+	// EventBudgetTooSmall says, once in a throttle's life, that an attempt has used more tokens than
+	// all of a budget, so that the next job waits for more than a window. With a Cost, such a job comes
+	// back with a *CostError instead.
+	EventBudgetTooSmall = controller.EventBudgetTooSmall
 )
 
 // How a [Limiter] gives back what was used.
@@ -391,12 +402,12 @@ func Transient(err error) error { return stage.Transient(err) }
 
 // Overloaded marks err: the service shed load and did no work. The job is tried
 // again without using up one of its attempts, unless it alone is refused while
-// others are accepted, after the longer of retryAfter
-// and the backoff's delay, which grows with refusals too; 0 or less leaves it to
-// the backoff. Until retryAfter is over, nothing else starts either on the
-// throttle, though for no longer than MaxPause; a service that says a second when
-// it means milliseconds is better taken for 0. An error of your own that has a method RetryAfter() time.Duration
-// counts as overloaded too. Overloaded(nil, d) is nil.
+// others are accepted. It waits for the longer of retryAfter and the backoff's
+// delay, which grows with refusals too. A retryAfter of 0 or less leaves it to the
+// backoff. Until retryAfter is over, nothing else starts either on the
+// throttle, though for no longer than MaxPause. A service that says a second when
+// it means milliseconds is better taken for 0. An error of your own that has a method
+// RetryAfter() time.Duration counts as overloaded too. Overloaded(nil, d) is nil.
 func Overloaded(err error, retryAfter time.Duration) error {
 	return stage.Overloaded(err, retryAfter)
 }

@@ -17,10 +17,11 @@ import (
 // The error is fn's own, or what a Result of a pipeline may have: a
 // *RetriesExhaustedError, *PanicError, *CostError, *WeightError, the cause of
 // ctx, ErrClosed. It is a *CircuitOpenError at once if the circuit is open, unless
-// Breaker.Wait is set; beside fn's last error, if it was to be tried again. And it
-// is context.DeadlineExceeded at once when nothing can start before the deadline of
-// ctx, or when a call that had as much time or more has met its deadline within the last
-// ten seconds and none has been so quick within a minute.
+// Breaker.Wait is set; beside fn's last error, if it was to be tried again. It is
+// context.DeadlineExceeded at once in two cases: when nothing can start before the deadline
+// of ctx, or when so little time has just been too short. The latter means that a call with
+// as much time or more has met its deadline within the last ten seconds, and that none has
+// been so quick within a minute.
 //
 // fn cannot call Execute with its context and the same throttle, since it holds a slot
 // while it would wait for another: that is ErrNested. Execute panics if ctx, t or fn is nil.
@@ -80,7 +81,7 @@ func WithWeight(ctx context.Context, calls float64) context.Context {
 }
 
 // WithResource returns a context for Execute, Acquire and functions from Wrap, and for Run and
-// Each: a call with it, or a job of a run, is of that resource of the server, and waits for no
+// Each. A call with it, or a job of a run, is of that resource of the server. It waits for no
 // quota that is of others only; see [Hint].Resource. It is not for calls that its work makes
 // with its own context.
 func WithResource(ctx context.Context, resource string) context.Context {

@@ -455,8 +455,8 @@ func TestCallRunsInItsCallersGoroutine(t *testing.T) {
 	})
 }
 
-// TestGoexitInACallEndsItsCallerAlone: and its slot is free again, whoever did
-// it, at whichever attempt.
+// TestGoexitInACallEndsItsCallerAlone: and its slot is free again, whatever
+// called Goexit, at whichever attempt.
 func TestGoexitInACallEndsItsCallerAlone(t *testing.T) {
 	exit := func() { runtime.Goexit() }
 	for who, cfg := range map[string]pipeline.Config{

@@ -24,8 +24,8 @@ type Config struct {
 	TotalJobs           int           // for percentage and ETA; default 0: unknown
 
 	// Spread lengthens each pause that a server asked for, and the time that a circuit is
-	// open, by a random share of up to this, and by up to a minute, so that not all clients
-	// come back at once: above 0, up to 1. Default 0.05; negative: none.
+	// open, so that not all clients come back at once. It adds a random share of up to this,
+	// and a minute at most. Above 0, up to 1. Default 0.05; negative: none.
 	Spread float64
 
 	// MaxPause is the longest pause that a server may ask for. A job that it asks for more

@@ -400,7 +400,7 @@ func TestCallIsNotSentHomeForWhatHoldsUpAnother(t *testing.T) {
 }
 
 // TestNoAttemptStartsTooLate attacks with calls and pipelines of all deadlines:
-// none of a run starts when its quickest success of late would not end in time, none
+// none of a run starts when its quickest recent success would not end in time, none
 // comes back later than its deadline, and none that has time is refused.
 func TestNoAttemptStartsTooLate(t *testing.T) {
 	type visitor struct {

@@ -10,18 +10,24 @@
 //	            ▼
 //	        your work ──▶ the service
 //
-// A Pipeline takes jobs from a channel (Run) or an iterator (Each), calls the
-// work for each of them, and gives each back exactly once, as a Result: with a
-// value, an error, a panic turned into an error, or the context's cause if it
+//	p, err := pipeline.New(work, pipeline.Config{MaxConcurrency: 50, Retry: &pipeline.Retry{}})
+//	…
+//	for r := range p.Each(ctx, jobs) { // r.In, r.Out, r.Err
+//
+// A [Pipeline] takes jobs from a channel (Run) or an iterator (Each), and calls
+// the work for each of them. It gives each back exactly once, as a [Result]: with
+// a value, an error, a panic turned into an error, or the context's cause if it
 // never started. Memory grows with the concurrency, never with the number of
-// jobs; a slow reader of results slows the intake.
+// jobs; a slow reader of results slows the intake. [Work] says what the error of
+// an attempt means, [Config] what can be set. With [Interruptible], Ctrl-C loses
+// nothing.
 //
-// New makes a pipeline with a throttle of its own. Several pipelines may share
-// one throttle (Attach), and then they share its limit, pace, budgets and
-// circuit, and take turns.
+// [New] makes a pipeline with a throttle of its own. Several pipelines may share
+// one [Throttle] ([Attach]), and then they share its limit, pace, budgets and
+// circuit, and take turns. A [Chain] puts pipelines one behind the other.
 //
-// Single calls go through a throttle too: Execute and Wrap in the caller's
-// goroutine, with retries, and Acquire for a slot that is held by hand. Keyed
+// Single calls go through a throttle too: [Execute] and [Wrap] in the caller's
+// goroutine, with retries, and Acquire for a slot that is held by hand. [Keyed]
 // keeps a throttle for each endpoint or tenant.
 //
 // This is the one package that most users import. It names what packages controller and

@@ -54,6 +54,11 @@ func configured() pipeline.Config {
 	}
 }
 
+func sliceInSliceOut(ctx context.Context, p *pipeline.Pipeline[Row, Answer], rows []Row) []pipeline.Result[Row, Answer] {
+	results := slices.Collect(p.Ordered().Each(ctx, slices.Values(rows)))
+	return results
+}
+
 func shared(ctx context.Context, cfg pipeline.Config, rows, urgent <-chan Row) error {
 	throttle, err := pipeline.NewThrottle(cfg)
 	if err != nil {
@@ -142,4 +147,4 @@ func chained(
 	}
 }
 
-var _ = []any{configured, shared, interruptible, single, anyClient, costly, manyHosts, chained}
+var _ = []any{configured, sliceInSliceOut, shared, interruptible, single, anyClient, costly, manyHosts, chained}

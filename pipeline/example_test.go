@@ -54,6 +54,23 @@ func ExamplePipeline_Each() {
 }
 
 // Results come in the order of the jobs, however long each takes.
+// A slice in, a slice out: for runs that are small enough.
+func ExamplePipeline_Each_slices() {
+	double := func(_ context.Context, n int) (int, error) { return 2 * n, nil }
+	p, err := pipeline.New(double, pipeline.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, r := range slices.Collect(p.Ordered().Each(context.Background(), slices.Values([]int{1, 2, 3}))) {
+		fmt.Println(r.In, r.Out, r.Err)
+	}
+	// Output:
+	// 1 2 <nil>
+	// 2 4 <nil>
+	// 3 6 <nil>
+}
+
 func ExamplePipeline_Ordered() {
 	release := make(chan struct{})
 	work := func(_ context.Context, name string) (int, error) {

@@ -79,8 +79,8 @@ var exitings = map[string]func() exiting{
 func fewJobs(job int) bool { return job >= 5 && job < 10 }
 func noJob(int) bool       { return false }
 
-// TestGoexitSpoilsOneJobAtMost: whoever ends the goroutine that he was called
-// on ends nothing else, and that is no sign of overload.
+// TestGoexitSpoilsOneJobAtMost: a function that ends the goroutine it was
+// called on ends nothing else, and that is no sign of overload.
 func TestGoexitSpoilsOneJobAtMost(t *testing.T) {
 	for who, scene := range exitings {
 		t.Run(who, func(t *testing.T) {

@@ -59,7 +59,7 @@ func wantStarts(t *testing.T, got, want []time.Duration) {
 	}
 }
 
-// TestRefusalHoldsUpAllAttempts of a throttle, whoever they are of, until the
+// TestRefusalHoldsUpAllAttempts of a throttle, from all doors, until the
 // service wants to be asked again.
 func TestRefusalHoldsUpAllAttempts(t *testing.T) {
 	attack(t, func(rt *rapid.T) func(*faults) {

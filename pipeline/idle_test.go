@@ -32,8 +32,8 @@ func (c *watchedClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
 	return c.Clock.AfterFunc(d, f)
 }
 
-// TestIdlePipelineDoesNothing: whoever did something would look at the clock,
-// if only to wait.
+// TestIdlePipelineDoesNothing: if it did something, it would look at the clock,
+// at least to wait.
 func TestIdlePipelineDoesNothing(t *testing.T) {
 	for name, ordered := range map[string]bool{"ordered": true, "unordered": false} {
 		t.Run(name, func(t *testing.T) {

@@ -40,8 +40,8 @@ const defaultGrace = time.Minute
 //     are cut off, and their jobs come back with its cause, an *InterruptedError.
 //   - A second signal ends the program at once, as if nobody had asked for signals.
 //
-// Closing the throttle ends single calls on it, too: Execute returns ErrClosed. Who sends jobs to
-// a channel selects on the throttle's Done, or uses Each. Interrupted says afterwards whether
+// Closing the throttle ends single calls on it, too: Execute returns ErrClosed. Code that
+// sends jobs to a channel selects on the throttle's Done, or uses Each. Interrupted says afterwards whether
 // there was a signal. Call stop when the runs have ended; it cancels the context and gives the
 // signals back. Interruptible panics if ctx is nil or grace is negative.
 func Interruptible(ctx context.Context, grace time.Duration) (_ context.Context, stop context.CancelFunc) {
@@ -91,6 +91,17 @@ func Interrupted(ctx context.Context) *InterruptedError {
 		return cause
 	}
 	return nil
+}
+
+// Interruption returns a context that is done with the first signal since Interruptible made ctx,
+// or a context that ctx is made from; its cause is an *InterruptedError. It is for what is not a run:
+// a loop that makes single calls, a server that waits for its end, a word to the user. Without
+// Interruptible it is never done.
+func Interruption(ctx context.Context) context.Context {
+	if d := drainingOf(ctx); d != nil {
+		return d
+	}
+	return context.Background()
 }
 
 // drainingKey is the key of the context that is done with the first signal.

@@ -57,7 +57,8 @@ func TestASignalLetsWhatWasTakenFinish(t *testing.T) {
 		for range 3 {
 			<-begun
 		}
-		if pipeline.Interrupted(ctx) != nil {
+		said := pipeline.Interruption(ctx)
+		if pipeline.Interrupted(ctx) != nil || said.Err() != nil || pipeline.Interruption(t.Context()).Done() != nil {
 			t.Fatal("got a signal before there was one")
 		}
 		signalSelf(t, s)
@@ -71,6 +72,10 @@ func TestASignalLetsWhatWasTakenFinish(t *testing.T) {
 			if n++; r.Err != nil {
 				t.Errorf("%v: got error %v, want each job that was taken done", s, r.Err)
 			}
+		}
+		var cause *pipeline.InterruptedError
+		if !errors.As(context.Cause(said), &cause) || cause.Signal != s {
+			t.Errorf("%v: got cause %v of its interruption, want the signal", s, context.Cause(said))
 		}
 		if was := pipeline.Interrupted(ctx); n < 3 || ctx.Err() != nil || was == nil || was.ExitCode() != code {
 			t.Errorf("%v: got %d results, context %v, %v; want at least 3, none, and exit status %d", s, n, ctx.Err(), was, code)

@@ -20,8 +20,8 @@ import (
 // any goroutine.
 //
 // There are never two throttles for a key: one that is in use, or that anybody
-// holds, stays the one. Of those that nobody uses, Keep are kept, the latest used,
-// and beside them those that hold something back that a new one would let through,
+// holds, stays the one. Of those that nobody uses, Keep are kept, the latest used.
+// Beside them, those are kept that hold something back that a new one would let through,
 // until that is over: a pause, an open circuit, what was used of their own budgets,
 // of their rate and of a server's quota. Others are forgotten with all that they have
 // learned.

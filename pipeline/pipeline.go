@@ -15,10 +15,13 @@ import (
 // the attempt's timeout is over, and carries the attempt's slot. It must not
 // be used after Work has returned.
 //
-// How Work's error is taken: Fatal ends the job; Overloaded, or an error with a
-// method RetryAfter() time.Duration, is a refusal, tried again without using up
-// an attempt; Transient is tried again in any case; Final is not; Skipped and context.Canceled
-// end the job; any other error is tried again if the throttle's Retry allows.
+// How Work's error is taken:
+//
+//   - Fatal, Skipped and context.Canceled end the job, and say nothing of the service.
+//   - Overloaded, or an error with a method RetryAfter() time.Duration, is a refusal: the job is
+//     tried again, without using up an attempt, and the run slows down.
+//   - Transient is tried again in any case, Final is not. Both count as failures.
+//   - Any other error is a failure, and is tried again if the throttle's Retry allows.
 type Work[In, Out any] func(ctx context.Context, in In) (Out, error)
 
 // A Result is what became of one job. Err is
@@ -141,8 +144,9 @@ func (p *Pipeline[In, Out]) Throttle() *Throttle { return p.throttle }
 //
 // A reader who stops reading holds up this run, but no other one on the same
 // throttle. Jobs that were taken and whose results were not yet read are about four
-// times MaxConcurrency and 64 at most; six times, and 320 more, if attempts take no more
-// than microseconds, or if they are Ordered or Retry.Park is set and some take long. While
+// times MaxConcurrency and 64 at most. They are six times that many, and 320 more, if attempts
+// take no more than microseconds, or if they are Ordered or Retry.Park is set and some take
+// long. While
 // a service is down, jobs that failed wait for it beside those, about a thousand at most.
 // They are never more than the run had room for when it began, also if Update raises
 // MaxConcurrency; that is at least 2,048.
@@ -190,6 +194,8 @@ var errBreak = errors.New("paceline: left the loop over the results")
 // cancels the rest and returns when nothing of the run is left, which takes as
 // long as the work and jobs take to return. Each loop over the results is a run
 // of its own.
+//
+// From a slice to a slice: slices.Collect(p.Each(ctx, slices.Values(rows))).
 //
 // Each panics if ctx or jobs is nil. A panic of jobs comes out of the loop, and so does
 // runtime.Goexit.

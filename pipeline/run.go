@@ -26,6 +26,7 @@ type run[In, Out any] struct {
 	returnRest bool // when the intake is over, return what is still in jobs, instead of leaving it there
 	mayLeave   bool // the reader, once the context is done
 	lull       lull // of the reader
+	starved    starved
 	results    chan Result[In, Out]
 	door       *stage.Door
 
@@ -75,6 +76,7 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 	if room == 0 {
 		room = 2*p.throttle.most() + 8
 	}
+	r.starved.told = !r.mayLeave || stage.Endless(ctx) // jobs are not from a channel of the user's
 	r.results = make(chan Result[In, Out], room)
 	if p.ordered {
 		r.done.enlarge(r.window() + 2*stage.MaxLead)
@@ -107,7 +109,7 @@ func (r *run[In, Out]) loop() {
 	defer r.leave()
 	idle := 0
 	for !r.finished() {
-		r.heed()
+		r.watchEnd()
 		moved := r.collect()
 		moved = r.handOut() || moved
 		moved = r.takeIn() || moved
@@ -135,6 +137,7 @@ func (r *run[In, Out]) leave() {
 		go r.loop()
 		return
 	}
+	r.starved.stop()
 	r.door.Leave()
 	if r.forget != nil {
 		r.forget()
@@ -145,8 +148,8 @@ func (r *run[In, Out]) leave() {
 // finished reports whether no more jobs come and all are handed out.
 func (r *run[In, Out]) finished() bool { return r.jobs == nil && r.held == 0 }
 
-// heed ends the intake if the context is done or the throttle closed.
-func (r *run[In, Out]) heed() {
+// watchEnd ends the intake if the context is done or the throttle closed.
+func (r *run[In, Out]) watchEnd() {
 	select {
 	case <-r.ctxDone:
 		r.cancel()
@@ -365,7 +368,15 @@ func (r *run[In, Out]) wait() {
 		defer timer.Stop()
 		look = timer.C
 	}
+	var starved <-chan time.Time
+	if jobs != nil && r.held == 0 && r.taken > 0 {
+		starved = r.starved.since(r.taken)
+	}
 	select {
+	case <-starved:
+		if r.starved.over(r.taken, len(r.results) == 0) {
+			r.door.NotClosed()
+		}
 	case <-look:
 		if r.lull.stuck(r.held + len(r.results)) {
 			r.door.NotRead()

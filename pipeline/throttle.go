@@ -27,8 +27,14 @@ type Throttle struct {
 	dispatcher *stage.Dispatcher
 }
 
-// NewThrottle returns a throttle. Its error is that of Config.Validate.
-func NewThrottle(cfg Config) (*Throttle, error) { return newThrottle(cfg, nil) }
+// NewThrottle returns a throttle. Its error is that of Config.Validate. It logs Config.Warnings.
+func NewThrottle(cfg Config) (*Throttle, error) {
+	t, err := newThrottle(cfg, nil)
+	if err == nil {
+		cfg.warn()
+	}
+	return t, err
+}
 
 func newThrottle(cfg Config, commons *stage.Commons) (*Throttle, error) {
 	if err := cfg.Validate(); err != nil {
@@ -141,10 +147,10 @@ func sameClock(a, b clock.Clock) bool {
 // Snapshot returns the throttle's state at this moment.
 func (t *Throttle) Snapshot() Snapshot { return t.dispatcher.Snapshot() }
 
-// Watch calls fn with each event from now on until stop is called, as OnEvent of the
-// configuration is, and after it: in order, on a goroutine of its own, so that fn may
-// still be at it when stop returns. fn should be quick: while it blocks, others are
-// not told, and events are dropped when 1,024 of them wait. There may be any number
+// Watch calls fn with each event, from now on until stop is called. Events come in order, after
+// OnEvent of the configuration, on a goroutine of their own: fn may still run when stop returns.
+// fn should be quick: while it blocks, others are not told, and events are dropped when 1,024 of
+// them wait. There may be any number
 // of watchers. It panics if fn is nil.
 func (t *Throttle) Watch(fn func(Event)) (stop func()) {
 	mustHave("Watch", fn != nil, "function")
@@ -153,7 +159,7 @@ func (t *Throttle) Watch(fn func(Event)) (stop func()) {
 
 // Close takes no new work from now on: runs stop their intake and leave what
 // they have not taken in the jobs channel. What was taken is finished, and its
-// results have to be read. Who sends to such a channel has to look at Done. A second call
+// results have to be read. Code that sends to such a channel has to look at Done. A second call
 // does nothing.
 func (t *Throttle) Close() { t.dispatcher.Close() }
 

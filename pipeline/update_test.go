@@ -1086,8 +1086,8 @@ func (c visitor) call(f *faults, throttle *pipeline.Throttle, s *service) {
 	}
 }
 
-// TestUpdatesLoseNoJob, double none, and keep the order of ordered runs, whoever
-// is inside and whatever they change.
+// TestUpdatesLoseNoJob, double none, and keep the order of ordered runs, whatever
+// is inside and whatever is changed.
 func TestUpdatesLoseNoJob(t *testing.T) {
 	attack(t, func(rt *rapid.T) func(*faults) {
 		cfg := drawConfig(rt)
@@ -1279,7 +1279,7 @@ func (h history) budgetedSince(t time.Time) (since time.Time) {
 }
 
 // TestUpdatesOfQuickJobs that are handed over ahead lose none and keep their
-// order, whoever makes them, and the highest limit holds.
+// order, wherever they come from, and the highest limit holds.
 func TestUpdatesOfQuickJobs(t *testing.T) {
 	attack(t, func(rt *rapid.T) func(*faults) {
 		const jobs = 1500

@@ -125,8 +125,8 @@ func TestWeightAndCostDoNotForgetEachOther(t *testing.T) {
 }
 
 // TestWeightPerSecondHolds: in no span of time do attempts start that weigh more
-// than the burst and what flows in meanwhile, whatever they weigh and whoever they
-// are of.
+// than the burst and what flows in meanwhile, whatever they weigh and whichever door
+// they come through.
 func TestWeightPerSecondHolds(t *testing.T) {
 	attack(t, func(rt *rapid.T) func(*faults) {
 		cfg := drawConfig(rt)

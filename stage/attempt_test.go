@@ -137,7 +137,7 @@ func TestTimeoutEndsTheAttemptAndIsASignOfOverload(t *testing.T) {
 	}
 }
 
-// An evil error ends the goroutine of whoever asks it anything.
+// An evil error ends the goroutine that calls any method of it.
 type evil struct{}
 
 func (evil) Error() string   { runtime.Goexit(); return "" }

@@ -14,7 +14,7 @@ import (
 type Checkpoint struct {
 	At          time.Time           // when it was made
 	Learned     *controller.Setting `json:",omitempty"` // by the policy; nil: nothing yet
-	MeanTokens  int64               `json:",omitempty"` // that jobs used of late; 0: not known
+	MeanTokens  int64               `json:",omitempty"` // that jobs used recently; 0: not known
 	PausedUntil time.Time           `json:",omitzero"`  // as a server has asked; zero: it has not
 	Budgets     []BudgetUse         `json:",omitempty"`
 }

@@ -8,10 +8,10 @@ import (
 )
 
 // Commons are budgets that several dispatchers draw on. A dispatcher that has to
-// wait for them stands in a queue, lest one with dear jobs waits for ever behind
-// others with cheap ones.
+// wait for them stands in a queue, so that one with expensive jobs does not wait for
+// ever behind others with cheap ones.
 //
-// The ledger belongs to whoever has taken it out of its channel.
+// The ledger belongs to the goroutine that has taken it out of its channel.
 type Commons struct {
 	budgets []controller.Budget
 	ledger  chan *ledger

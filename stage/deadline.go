@@ -47,7 +47,7 @@ func (d *Dispatcher) learnMiss(j *Job) {
 }
 
 // hopeless reports whether a single call or a retry is held up beyond its
-// deadline. Other jobs of a pipeline wait, lest one after another is taken only
+// deadline. Other jobs of a pipeline wait: otherwise one after another would be taken only
 // to be given back.
 func (d *Dispatcher) hopeless(j *Job, wait time.Duration) bool {
 	return (j.door.call != nil || j.again) && d.late(j.door, wait)

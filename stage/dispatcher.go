@@ -66,7 +66,7 @@ type Dispatcher struct {
 	paced   bool // the policy's interval is what held up the next attempt last
 
 	heldBy    hold      // what holds up the next attempt for a while
-	heldSince time.Time // as far as is counted what holds it up
+	heldSince time.Time // up to here, the time that it was held up is counted
 	heldUntil time.Time // who cannot wait so long has been sent home; zero: nothing does
 
 	spell spell
@@ -403,7 +403,7 @@ func (d *Dispatcher) sendBack() {
 			door.back = Batch{}
 		}
 		if back || door.hungry.Load() && door.Room() > 0 {
-			door.rouse()
+			door.wakeOwner()
 		}
 	}
 }

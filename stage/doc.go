@@ -10,8 +10,8 @@
 //
 // The dispatcher is an actor: everything that decides whether an attempt may
 // start belongs to it alone, and others send it messages. It takes the next
-// attempt (retries first, then the doors in turn; while the service is probed,
-// jobs that have not failed yet first), lets it wait for the
+// attempt: retries first, then the doors in turn, and jobs that have not failed
+// yet first while the service is probed. It lets the attempt wait for the
 // circuit, the budgets, the rate and the pace, and hands it to the pool. The
 // pool has as many workers as the limit says. A worker runs the work, judges
 // how it ended and sends the job back to the dispatcher, which settles the

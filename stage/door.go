@@ -103,8 +103,8 @@ func (d *Door) Wake() <-chan struct{} { return d.wake }
 // the service works again: so many more may be inside, or there would be no others.
 func (d *Door) Aside() int { return int(d.dispatcher.aside.Load()) }
 
-// rouse wakes a sleeping owner.
-func (d *Door) rouse() {
+// wakeOwner wakes the door's owner if it sleeps.
+func (d *Door) wakeOwner() {
 	if d.asleep.Load() && d.asleep.CompareAndSwap(true, false) {
 		select {
 		case d.wake <- struct{}{}:
@@ -146,4 +146,10 @@ func (d *Dispatcher) removeDoor(door *Door) {
 func (o *Door) NotRead() {
 	d := o.dispatcher
 	d.request(func() { d.note(controller.Event{Kind: controller.EventNotRead}) })
+}
+
+// NotClosed says that no more jobs come to the door, and that it waits for them.
+func (o *Door) NotClosed() {
+	d := o.dispatcher
+	d.request(func() { d.note(controller.Event{Kind: controller.EventNotClosed}) })
 }

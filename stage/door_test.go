@@ -181,7 +181,7 @@ func TestRetryThatIsSkippedIsNotCounted(t *testing.T) {
 		door := d.Open(ctx)
 		j := submit(door, func(context.Context) error { return errors.New("failed") })
 		time.Sleep(time.Millisecond)
-		cancel(errCause) // whoever owns the door does not know yet
+		cancel(errCause) // the owner of the door does not know yet
 		back(door, 1)
 		if got := d.Snapshot().Retries; got != int64(j.Attempts-1) {
 			t.Errorf("%d retries, %d attempts", got, j.Attempts)

@@ -152,7 +152,7 @@ func TestLastOneToLeaveWaitsForEverything(t *testing.T) {
 	})
 }
 
-// Whoever leaves waits for a policy that thinks, whose goroutine would be left
+// A dispatcher that leaves waits for a policy that thinks, whose goroutine would be left
 // over.
 func TestLeaveWaitsForTheController(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

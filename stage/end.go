@@ -19,7 +19,7 @@ func (d *Dispatcher) end(j *Job) {
 	d.learnMiss(j)
 	d.gate.settle(d.now, j)
 	d.watchCircuit(j.Err)
-	d.heed(j)
+	d.waitAsked(j)
 	wait, again := d.backoff(j)
 	d.tell(j)
 	if !again {

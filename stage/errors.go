@@ -153,9 +153,9 @@ func Transient(err error) error { return markAs(transient, err, 0) }
 
 // Overloaded marks err: the service shed load and did no work. The job is tried
 // again without using up one of its attempts, unless it alone is refused while
-// others are accepted, after the longer of retryAfter
-// and the backoff's delay, which grows with refusals too; 0 or less leaves it to
-// the backoff. Overloaded(nil, d) is nil.
+// others are accepted. It waits for the longer of retryAfter and the backoff's
+// delay, which grows with refusals too. A retryAfter of 0 or less leaves it to the
+// backoff. Overloaded(nil, d) is nil.
 func Overloaded(err error, retryAfter time.Duration) error {
 	return markAs(overloaded, err, retryAfter)
 }
@@ -193,9 +193,9 @@ func markAs(m mark, err error, retryAfter time.Duration) error {
 }
 
 // Classify is the verdict on an error if the configuration has none of its
-// own: overload if it is marked so or has a method RetryAfter; ignored if it
-// is fatal, skipped, a panic or a cancelled context; else a failure. A nil error
-// succeeded.
+// own. It is an overload if it is marked so or has a method RetryAfter. It is
+// ignored if it is fatal, skipped, a panic or a cancelled context. All else is a
+// failure. A nil error succeeded.
 func Classify(err error) controller.Verdict {
 	if err == nil {
 		return controller.Succeeded

@@ -478,7 +478,7 @@ func (g *gate) hintBudgets(now time.Time, h controller.Hint, m marks) (known boo
 }
 
 // repace takes note of another interval. What gap attempts keep by themselves is
-// measured anew, lest it be one that we made.
+// measured anew, since the old one may be of our own making.
 func (g *gate) repace(now time.Time, from, to time.Duration) {
 	if g.lease != nil {
 		g.pacer.Rescale(now, from, to, g.random.Float64())

@@ -12,11 +12,11 @@ func (d *Dispatcher) Hint(h controller.Hint, m marks) {
 	d.do(func() { d.hint(h, m) })
 }
 
-// heed takes the hint of an error that says when to come again, unless that
+// waitAsked takes the hint of an error that says when to come again, unless that
 // error tells nothing of the service, or is the job's own or by chance, and no reason for
 // others to wait. If it was for a resource that is used up, it is for others of which the same
 // is said as of this job, or as little.
-func (d *Dispatcher) heed(j *Job) {
+func (d *Dispatcher) waitAsked(j *Job) {
 	asked := j.askedFor()
 	switch {
 	case asked == 0:

@@ -133,7 +133,7 @@ func TestHintForTheCommonsCallsWhoIsNext(t *testing.T) {
 	}
 }
 
-// Dear jobs behind one throttle are not passed by for ever by cheap ones behind
+// Expensive jobs behind one throttle are not passed by for ever by cheap ones behind
 // another.
 func TestDearJobGetsItsTurnAtTheCommons(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

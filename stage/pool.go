@@ -68,8 +68,8 @@ func (p *pool) resize(n int) {
 	}
 }
 
-// hire starts a worker if there may be one more.
-func (p *pool) hire() bool {
+// addWorker starts a worker if there may be one more.
+func (p *pool) addWorker() bool {
 	for {
 		n := p.alive.Load()
 		if n >= p.size.Load() {
@@ -136,20 +136,20 @@ func (p *pool) put(j *Job) {
 func (p *pool) publish() {
 	if p.filled != p.tail.Load() {
 		p.tail.Store(p.filled)
-		p.rouse()
+		p.wakeWorker()
 	}
 }
 
-// rouse gets a worker to look for attempts, unless one is on its way. If all
+// wakeWorker gets a worker to look for attempts, unless one is on its way. If all
 // are busy, the first one that is done will look.
-func (p *pool) rouse() {
+func (p *pool) wakeWorker() {
 	if p.waking.Load() || !p.waking.CompareAndSwap(false, true) {
 		return
 	}
 	switch {
 	case p.idle.Load() > 0:
 		p.send()
-	case !p.hire():
+	case !p.addWorker():
 		p.waking.Store(false)
 	}
 }
@@ -224,7 +224,7 @@ func (p *pool) work() {
 			now = p.now()
 		}
 		if more {
-			p.rouse()
+			p.wakeWorker()
 		}
 		current = j
 		now = p.run(j, now)

@@ -305,7 +305,7 @@ func TestWorkersTakeNothingAfterAFailureUntilTheRecall(t *testing.T) {
 		if n := c.atOnce(); n != 0 || !c.halted.Load() || len(c.ran) != 3 {
 			t.Errorf("halted %v, %d attempts run, want the 3 that had begun", c.halted.Load(), len(c.ran))
 		}
-		c.rouse() // does not help
+		c.wakeWorker() // does not help
 		if n := c.atOnce(); n != 0 {
 			t.Errorf("%d attempts were taken while halted", n)
 		}
@@ -389,7 +389,7 @@ func TestPoolThatIsLeftHoldsNoJobs(t *testing.T) {
 	})
 }
 
-// Whoever makes the pool smaller, again and again, does not wait for workers that
+// Making the pool smaller, again and again, does not wait for workers that
 // are busy, and all of them leave.
 func TestPoolIsMadeSmallerWithoutWaitingForItsWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -85,7 +85,7 @@ func TestProbeIsMadeWithACallOrAnotherDoorsJob(t *testing.T) {
 		other.leave(1)
 		v.leave(1)
 		got := s.names()[:3]
-		slices.Sort(got[1:]) // in turn, whoever's it is
+		slices.Sort(got[1:]) // in turn, in any order
 		if !slices.Equal(got, []string{"bad", "call", "other"}) {
 			t.Errorf("started %v", got)
 		}

@@ -42,7 +42,7 @@ func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
 		d.status.Completed++
 	} else {
 		d.status.Failed++
-		d.heed(j)
+		d.waitAsked(j)
 	}
 	d.count(j.verdict, tokens)
 	if tokens > 0 {

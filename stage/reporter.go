@@ -47,7 +47,7 @@ func (r *reporter) end(e controller.End) {
 
 // note reports an event, if anybody wants to know, or has to.
 func (r *reporter) note(now time.Time, e controller.Event) {
-	if r.listens || r.controller.Watched() || e.Kind == controller.EventNothingSucceeded || e.Kind == controller.EventNotRead {
+	if r.listens || r.controller.Watched() || e.Mistake() {
 		e.At = now
 		r.filling.Events = append(r.filling.Events, e)
 	}

@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/paceline-go/paceline/controller"
 )
@@ -11,17 +12,24 @@ import (
 // never answered is not down: more likely the port is wrong, or the work has a bug,
 // and the user should hear of that soon.
 type silence struct {
-	wrong  int  // attempts that went wrong
-	broken bool // one has succeeded, or it has been said that none has
+	wrong  int       // attempts that went wrong
+	since  time.Time // when the first of them had
+	broken bool      // one has succeeded, or it has been said that none has
+	small  bool      // it has been said that a budget is smaller than a job
 }
 
-// longSilence is how many attempts have to go wrong for it to be said. Chosen: more
-// than a few jobs with their retries, and less than a screen of errors.
-const longSilence = 10
+// How many attempts have to go wrong for it to be said. Or else, how much time has to pass until
+// another one is refused: refusals that ask for long pauses are few. Chosen: more than a few jobs
+// with their retries, and less than a screen of errors; as long as anybody watches a program that
+// says nothing.
+const (
+	longSilence = 10
+	longWait    = 10 * time.Second
+)
 
-// hear takes an attempt that has ended, and reports whether it has to be said now that
+// hear takes an attempt that has ended by now, and reports whether it has to be said that
 // nothing has succeeded.
-func (s *silence) hear(j *Job) (tooLong bool) {
+func (s *silence) hear(now time.Time, j *Job) (tooLong bool) {
 	switch {
 	case s.broken:
 		return false
@@ -32,7 +40,10 @@ func (s *silence) hear(j *Job) (tooLong bool) {
 		return false
 	}
 	s.wrong++
-	s.broken = s.wrong == longSilence
+	if s.wrong == 1 {
+		s.since = now
+	}
+	s.broken = s.wrong == longSilence || j.verdict == controller.Overload && now.Sub(s.since) >= longWait
 	return s.broken
 }
 
@@ -42,6 +53,21 @@ func (j *Job) wentWrong() bool {
 	some := (*partly)(nil)
 	cancelled := !j.once && j.door.ctx.Err() != nil || errors.Is(j.Err, context.Canceled)
 	return !cancelled && !errors.As(j.Err, &some)
+}
+
+// measure tells, once, that an attempt has used more than all of a budget. Each such job takes more
+// than a window, and looks like a hang. With a Cost it would have been a CostError.
+func (d *Dispatcher) measure(j *Job) {
+	if d.silence.small || j.tokens == Unknown {
+		return
+	}
+	for _, b := range d.gate.budgets {
+		if !b.Requests && j.tokens > b.Tokens {
+			d.silence.small = true
+			d.note(controller.Event{Kind: controller.EventBudgetTooSmall, Budget: b.Name})
+			return
+		}
+	}
 }
 
 // hear notes what an attempt ended with. It calls no method of the error, which is
@@ -54,7 +80,8 @@ func (d *Dispatcher) hear(j *Job) {
 	if j.unwelcome() {
 		d.status.LastError, d.status.LastErrorAt = err, d.attempts.epoch.Add(j.ended)
 	}
-	if d.silence.hear(j) {
-		d.note(controller.Event{Kind: controller.EventNothingSucceeded, Err: err})
+	d.measure(j)
+	if d.silence.hear(d.now, j) {
+		d.note(controller.Event{Kind: controller.EventNothingSucceeded, Err: err, Verdict: j.verdict})
 	}
 }

@@ -70,6 +70,24 @@ func TestThatNothingHasSucceededIsSaidOnce(t *testing.T) {
 			})
 		})
 	}
+	t.Run("refused again after ten seconds", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStand(t, 1)
+			v := s.open(t.Context())
+			for _, pause := range []time.Duration{0, longWait - 1, 1} {
+				time.Sleep(pause)
+				if got := s.silenceHeard(); len(got) > 0 {
+					t.Errorf("said before the third refusal: %q", got)
+				}
+				v.send(s.work("job", 0, Overloaded(io.EOF, 0)))
+				synctest.Wait()
+			}
+			v.leave(3)
+			if got := s.silenceHeard(); len(got) != 1 {
+				t.Errorf("said %q, want it said once", got)
+			}
+		})
+	})
 	t.Run("given up by its caller", func(t *testing.T) {
 		j := &Job{Err: io.EOF, door: &Door{ctx: ended()}}
 		(&rules{classify: Classify}).judge(j, false, nil)

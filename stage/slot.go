@@ -79,7 +79,7 @@ type verdictFunc struct {
 var wasJudged = new(verdictFunc)
 
 // OnVerdict calls f once, when the attempt has ended, with what the throttle makes of
-// it: that may be another verdict than Classify's on the error of the work, such as with
+// it. That may be another verdict than Classify's on the error of the work, such as with
 // an AttemptTimeout, a Batch, or a run that was cancelled. f is called before the slot
 // is free again, so it should be quick; a panic in it is dropped. OnVerdict returns
 // false if f will not be called: outside an attempt, or when it has ended. It panics if
@@ -143,7 +143,7 @@ func SlotFrom(ctx context.Context) *Slot {
 
 // A scope is the context of an attempt: that of its door, with the slot.
 //
-// Whoever called a method may hold on to what it returned for as long as it
+// Code that called a method may hold on to what it returned for as long as it
 // likes, so a scope is used again only if none ever was. Work that does not
 // look at its context thus costs no allocation.
 type scope struct {

@@ -71,7 +71,7 @@ func TestSlotOutsideAnAttemptDoesNothing(t *testing.T) {
 	}
 }
 
-// Whoever has looked at the context may hold on to it, and must not meet another
+// Code that has looked at the context may hold on to it, and must not meet another
 // attempt in it. Work that does not look costs no allocation.
 func TestScopeIsUsedAgainOnlyIfNobodyHasSeenIt(t *testing.T) {
 	for name, look := range map[string]func(context.Context){

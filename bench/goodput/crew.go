@@ -43,8 +43,8 @@ type crew struct {
 	tasks     []io.Closer
 }
 
-// hire starts the processes, which are this program with the same arguments.
-func hire(args []string) (*crew, error) {
+// startCrew starts the processes, which are this program with the same arguments.
+func startCrew(args []string) (*crew, error) {
 	c := new(crew)
 	for range runtime.NumCPU() {
 		if err := c.start(args); err != nil {
@@ -93,7 +93,7 @@ func (c *crew) dismiss() {
 	}
 }
 
-// serve does the tasks that come in until there are no more; then whoever wanted them has ended, and so does the program.
+// serve does the tasks that come in until there are no more; then the process that gave them has ended, and this one ends, too.
 func (p *plan) serve(t *testing.T, in io.Reader, out io.Writer) error {
 	tasks := make(chan task)
 	go func() {

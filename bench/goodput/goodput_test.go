@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// TestMain makes a worker of the process where a test has hired one.
+// TestMain makes a worker of the process where a test has started one.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "-"+workerFlag {
 		main()
@@ -226,7 +226,7 @@ func TestGoals(t *testing.T) {
 
 func TestWorkersAreProcesses(t *testing.T) {
 	args := []string{"-seed", "5", "-minutes", "0.2"}
-	crew, err := hire(args)
+	crew, err := startCrew(args)
 	if err != nil {
 		t.Fatal(err)
 	}

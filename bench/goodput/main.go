@@ -86,7 +86,7 @@ func run(t *testing.T, w io.Writer, args []string) error {
 	if *isWorker {
 		return p.serve(t, os.Stdin, w)
 	}
-	crew, err := hire(args)
+	crew, err := startCrew(args)
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func play(t *testing.T, c contestant, s scenario, watch func(client int, t *pipe
 		}
 		over := time.AfterFunc(s.length, cancel)
 		if watch != nil {
-			time.Sleep(s.length) // whoever watches does so to the end
+			time.Sleep(s.length) // the run is watched to its end
 		}
 		all.Wait()
 		over.Stop()

@@ -25,7 +25,7 @@ type scenario struct {
 
 	bad       func() bool // draws whether the next job always goes wrong; nil: none does
 	rows      *rows       // nil: jobs without end
-	reference finish      // of rows: when they are back to whoever knows the service exactly
+	reference finish      // of rows: when a client that knows the service exactly has them back
 }
 
 // size is how many jobs can be done in a run.

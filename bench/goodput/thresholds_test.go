@@ -6,6 +6,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -61,17 +62,28 @@ const (
 	thresholdSeed     = 1
 	thresholdServices = 10
 	thresholdBusiest  = 100_000 // jobs in a run of ten minutes, 170 a second
+
+	// Without PACELINE_FULL, which CI sets: the first of them. Each has to reach what is asked
+	// of the worst of ten; three say nothing of the median of ten.
+	fewServices = 3
 )
 
 func TestEachFamilyReachesItsThresholds(t *testing.T) {
-	crew, err := hire([]string{"-seed", fmt.Sprint(thresholdSeed)})
+	crew, err := startCrew([]string{"-seed", fmt.Sprint(thresholdSeed)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer crew.dismiss()
 	p := plan{seed: thresholdSeed, services: thresholdServices, only: -1, busiest: thresholdBusiest,
 		length: 10 * time.Minute, contestants: contestants()[:1]}
+	full := os.Getenv("PACELINE_FULL") != ""
+	if !full {
+		p.services = fewServices
+	}
 	for _, th := range thresholds {
+		if !full {
+			th.median, th.wasted, th.jain = th.p5, th.p95, 0
+		}
 		t.Run(th.family, func(t *testing.T) {
 			results, err := p.runFamily(th.family, crew.workers)
 			if err != nil {

@@ -136,7 +136,7 @@ func fixed(ctx context.Context, r round) {
 	crowd(ctx, mostWorkers, func() { r.jobEnded(retried(ctx, r.attempt)) })
 }
 
-// told is what can be had with today's means by who knows the limit and each change of it.
+// told is what a client can get with today's means if it knows the limit and each change of it.
 func told(ctx context.Context, r round) {
 	if r.isRate {
 		toldRate(ctx, r)

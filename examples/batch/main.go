@@ -10,6 +10,12 @@
 //	go run ./examples/batch
 //	go run ./examples/batch -batch 10
 //	go run ./examples/batch -h
+//
+// The three lines that matter:
+//
+//	Budgets:        []pipeline.Budget{{Name: "tokens", Tokens: s.tokens, Window: window}},
+//	for r := range pipeline.Batch(p.Cost(cost), s.batch, time.Second/10).Each(ctx, slices.Values(texts)) {
+//	return vectors, pipeline.Partial(errs)
 package main
 
 import (
@@ -45,19 +51,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return command.Usage(err)
 	}
-	interrupt, stop := command.Context()
+	ctx, stop := command.Context(stderr)
 	defer stop()
-	command.Announce(interrupt, stderr)
-	sum, err := s.embed(interrupt, stdout)
+	sum, err := s.embed(ctx, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "batch:", err)
-		return command.Status(interrupt, 1)
+		return command.Status(ctx, 1)
 	}
+	status := command.Verdict(ctx, stdout, sum.complete())
 	sum.print(stdout, s.like)
-	if !sum.complete() {
-		return command.Status(interrupt, 1)
-	}
-	return command.Status(interrupt, 0)
+	return status
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
@@ -112,7 +115,7 @@ func cost(texts []string) (tokens int64) {
 
 // embed has all names embedded. When it is interrupted, it takes no further one and
 // finishes those that it has.
-func (s settings) embed(interrupt context.Context, out io.Writer) (*summary, error) {
+func (s settings) embed(ctx context.Context, out io.Writer) (*summary, error) {
 	texts, err := names()
 	if err != nil {
 		return nil, err
@@ -133,9 +136,6 @@ func (s settings) embed(interrupt context.Context, out io.Writer) (*summary, err
 	if err != nil {
 		return nil, err
 	}
-	defer context.AfterFunc(interrupt, p.Throttle().Close)()
-	ctx, stop := command.Grace(interrupt)
-	defer stop()
 	fmt.Fprintf(out, "%s texts, %d in a call\n", comma(int64(len(texts))), s.batch)
 
 	sum := &summary{texts: len(texts), vectors: make(map[string]vector)}

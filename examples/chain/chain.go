@@ -6,7 +6,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/etl/data"
 	"github.com/paceline-go/paceline/examples/service"
 	"github.com/paceline-go/paceline/pipeline"
@@ -44,7 +43,7 @@ func stages(c *client, db *store) (*pipeline.Chain[int64, struct{}], throttles, 
 
 // chain sends the ids through. When it is interrupted, it takes no further one, and
 // what is between two stages goes on to the end.
-func (s settings) chain(interrupt context.Context, out io.Writer) (*summary, error) {
+func (s settings) chain(ctx context.Context, out io.Writer) (*summary, error) {
 	c, stop, err := s.connect()
 	if err != nil {
 		return nil, err
@@ -64,10 +63,6 @@ func (s settings) chain(interrupt context.Context, out io.Writer) (*summary, err
 	if err != nil {
 		return nil, err
 	}
-	defer context.AfterFunc(interrupt, t.fetch.Close)()
-	ctx, letGo := command.Grace(interrupt)
-	defer letGo()
-
 	sum := &summary{throttles: t, path: s.dead}
 	watch := startWatch(out, t, sum.results.Load)
 	for r := range chain.Each(ctx, jobs.each) {
@@ -77,7 +72,7 @@ func (s settings) chain(interrupt context.Context, out io.Writer) (*summary, err
 		}
 	}
 	sum.took, sum.heap = watch.stop()
-	sum.taken, sum.interrupted = jobs.taken, interrupt.Err() != nil
+	sum.taken, sum.interrupted = jobs.taken, pipeline.Interrupted(ctx) != nil
 	if jobs.err != nil { // the letters that are there stay as they are
 		return nil, errors.Join(err, jobs.err)
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/paceline-go/paceline/examples/command/commandtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -62,16 +64,15 @@ func TestWhatFailsIsADeadLetterAndCanBeSentAgain(t *testing.T) {
 }
 
 func TestNoLetterIsLostByAnInterrupt(t *testing.T) {
-	t.Parallel()
 	s := quick(t)
 	if _, err := s.chain(context.Background(), io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	before := sent(t, s.dead)
-	interrupt, stop := context.WithCancel(context.Background())
-	stop()
+	ctx, ctrlC := commandtest.Interruptible(t)
+	ctrlC()
 	s.replay = true
-	sum, err := s.chain(interrupt, io.Discard)
+	sum, err := s.chain(ctx, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,12 @@
 //	go run ./examples/chain
 //	go run ./examples/chain -replay
 //	go run ./examples/chain -h
+//
+// The three lines that matter:
+//
+//	load, err3 := pipeline.New(db.load, throttle(1)) // SQLite has one writer
+//	chain := pipeline.Then(pipeline.Then(fetch, enrich), pipeline.Batch(load, 100, time.Second/4))
+//	for r := range chain.Each(ctx, jobs.each) {
 package main
 
 import (
@@ -42,19 +48,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return command.Usage(err)
 	}
-	interrupt, stop := command.Context()
+	ctx, stop := command.Context(stderr)
 	defer stop()
-	command.Announce(interrupt, stderr)
-	sum, err := s.chain(interrupt, stdout)
+	sum, err := s.chain(ctx, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "chain:", err)
-		return command.Status(interrupt, 1)
+		return command.Status(ctx, 1)
 	}
+	status := command.Verdict(ctx, stdout, sum.complete())
 	sum.print(stdout)
-	if !sum.complete() {
-		return command.Status(interrupt, 1)
-	}
-	return command.Status(interrupt, 0)
+	return status
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {

@@ -14,93 +14,47 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
-	"time"
+
+	"github.com/paceline-go/paceline/pipeline"
 )
 
-// Stopped is the cause of a context that a signal has ended.
-type Stopped struct{ Signal os.Signal }
-
-func (s Stopped) Error() string { return "stopped: " + s.Signal.String() }
-
-// Unwrap returns context.Canceled: work that a signal has ended counts as cancelled.
-func (s Stopped) Unwrap() error { return context.Canceled }
-
-// Context returns a context that ends with Ctrl-C or SIGTERM. The next signal ends the
+// Context returns a context for the runs of a program: with Ctrl-C or SIGTERM they take no more
+// jobs, and finish those they have within a minute. It says so on out. The next signal ends the
 // program at once. Call stop when the context is not needed any more.
-func Context() (ctx context.Context, stop func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	return ctx, OnSignal(func(cause error) { cancel(cause) })
-}
-
-// Announce says on out, when a signal has ended ctx, what happens then in a program that
-// finishes what is under way.
-func Announce(ctx context.Context, out io.Writer) {
-	context.AfterFunc(ctx, func() {
+func Context(out io.Writer) (ctx context.Context, stop func()) {
+	ctx, stop = pipeline.Interruptible(context.Background(), 0)
+	context.AfterFunc(pipeline.Interruption(ctx), func() {
 		fmt.Fprintln(out, "stopping: what is under way is finished, within a minute; Ctrl-C again ends at once")
 	})
+	return ctx, stop
 }
 
-// grace is how long what is under way may take when a signal comes.
-const grace = time.Minute
-
-// Grace returns a context that ends a minute after interrupt, for what is under way then:
-// a service that is away must not hold up the end. Call stop when it is not needed any more.
-func Grace(interrupt context.Context) (ctx context.Context, stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	forget := context.AfterFunc(interrupt, func() {
-		select {
-		case <-time.After(grace):
-			cancel()
-		case <-ctx.Done():
-		}
-	})
-	return ctx, func() {
-		forget()
-		cancel()
-	}
-}
-
-// OnSignal takes one step for each Ctrl-C or SIGTERM, with a Stopped as the cause. The
-// signal after the last step ends the program at once. Call stop when no step is to be
-// taken any more.
-func OnSignal(steps ...func(cause error)) (stop func()) {
-	signals, done, ended := make(chan os.Signal, len(steps)), make(chan struct{}), make(chan struct{})
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		defer close(ended)
-		defer signal.Stop(signals)
-		for i, step := range steps {
-			select {
-			case s := <-signals:
-				if i == len(steps)-1 {
-					signal.Stop(signals) // the next one meets Go's own handler
-				}
-				step(Stopped{s})
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-ended
-	}
-}
-
-// Status returns the exit status of a program: that of the signal which has ended ctx
+// Status returns the exit status of a program: that of the signal which has come for ctx
 // (130 for Ctrl-C, 143 for SIGTERM), or otherwise the one given.
 func Status(ctx context.Context, status int) int {
-	var stopped Stopped
-	if !errors.As(context.Cause(ctx), &stopped) {
-		return status
+	if stopped := pipeline.Interrupted(ctx); stopped != nil {
+		return stopped.ExitCode()
 	}
-	if number, ok := stopped.Signal.(syscall.Signal); ok {
-		return 128 + int(number) // as a shell has it
+	var stopped *pipeline.InterruptedError
+	if errors.As(context.Cause(ctx), &stopped) { // ctx is its Interruption
+		return stopped.ExitCode()
 	}
-	return 1
+	return status
+}
+
+// Verdict says on out in a line whether all is done, and returns the exit status. It comes before the
+// figures.
+func Verdict(ctx context.Context, out io.Writer, done bool) (status int) {
+	switch {
+	case done:
+		fmt.Fprintln(out, "\ndone: nothing is missing")
+	case Status(ctx, 0) != 0:
+		fmt.Fprintln(out, "\nstopped: what was under way is finished, and the rest is not done")
+	default:
+		fmt.Fprintln(out, "\nNOT DONE: something is missing; see below")
+		return Status(ctx, 1)
+	}
+	return Status(ctx, 0)
 }
 
 // Usage returns the exit status after a command line that could not be used: 0 if it

@@ -1,20 +1,23 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
-	"time"
+
+	"github.com/paceline-go/paceline/pipeline"
 )
 
 func TestTheStatusIsThatOfTheSignal(t *testing.T) {
 	for cause, want := range map[error]int{
-		Stopped{os.Interrupt}: 130, Stopped{syscall.SIGTERM}: 143, context.Canceled: 1, io.EOF: 1,
+		&pipeline.InterruptedError{Signal: os.Interrupt}: 130, &pipeline.InterruptedError{Signal: syscall.SIGTERM}: 143,
+		context.Canceled: 1, io.EOF: 1,
 	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(cause)
@@ -27,43 +30,49 @@ func TestTheStatusIsThatOfTheSignal(t *testing.T) {
 	}
 }
 
-func TestASignalEndsTheContextAsACancelledOne(t *testing.T) {
-	ctx, stop := Context()
+// A writer tells when it is written to.
+type writer struct {
+	bytes.Buffer
+	written chan struct{}
+}
+
+func (w *writer) Write(text []byte) (int, error) {
+	defer close(w.written)
+	return w.Buffer.Write(text)
+}
+
+func TestASignalIsAnnouncedAndIsTheStatus(t *testing.T) {
+	out := &writer{written: make(chan struct{})}
+	ctx, stop := Context(out)
 	defer stop()
 	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	<-ctx.Done()
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) || Status(ctx, 0) != 143 {
-		t.Errorf("got %v, want SIGTERM, and that it counts as cancelled", cause)
+	<-out.written
+	if got := Status(ctx, 0); got != 143 || !strings.HasPrefix(out.String(), "stopping: ") {
+		t.Errorf("got status %d and %q, want 143, and what happens now", got, out)
+	}
+	if cause := context.Cause(pipeline.Interruption(ctx)); !errors.Is(cause, context.Canceled) || ctx.Err() != nil {
+		t.Errorf("got cause %v and %v, want one that counts as cancelled, and runs that go on", cause, ctx.Err())
 	}
 }
 
-func TestWhatIsUnderWayHasAMinute(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		interrupt, signal := context.WithCancel(t.Context())
-		ctx, stop := Grace(interrupt)
-		defer stop()
-		time.Sleep(time.Hour)
-		if ctx.Err() != nil {
-			t.Error("ended before the signal")
+func TestTheVerdictIsALineAndAStatus(t *testing.T) {
+	stopped, stop := context.WithCancelCause(t.Context())
+	stop(&pipeline.InterruptedError{Signal: os.Interrupt})
+	for want, c := range map[string]struct {
+		ctx    context.Context
+		done   bool
+		status int
+	}{
+		"done: ": {t.Context(), true, 0}, "NOT DONE: ": {t.Context(), false, 1},
+		"stopped: ": {stopped, false, 130}, "done: nothing": {stopped, true, 130},
+	} {
+		var out bytes.Buffer
+		if got := Verdict(c.ctx, &out, c.done); got != c.status || !strings.HasPrefix(out.String(), "\n"+want) || strings.Count(out.String(), "\n") != 2 {
+			t.Errorf("%+v: got %d and %q, want %d and %q", c, got, &out, c.status, want)
 		}
-		signal()
-		begin := time.Now()
-		<-ctx.Done()
-		if got := time.Since(begin); got != time.Minute {
-			t.Errorf("got %v, want a minute", got)
-		}
-	})
-}
-
-func TestNothingIsLeftOfAGraceThatWasNotNeeded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // fails if a goroutine is left
-		interrupt, signal := context.WithCancel(t.Context())
-		_, stop := Grace(interrupt)
-		signal()
-		stop()
-	})
+	}
 }
 
 func TestHelpIsNoError(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 
 // dashboard asks for all regions side by side, and serves the page until interrupt
 // is done. Then no further job is taken, and those that were are finished.
-func (s settings) dashboard(interrupt context.Context, regions []region, out io.Writer) (*summary, error) {
+func (s settings) dashboard(ctx context.Context, regions []region, out io.Writer) (*summary, error) {
 	surveys, err := s.start(regions)
 	defer func() {
 		for _, r := range surveys {
@@ -49,17 +49,14 @@ func (s settings) dashboard(interrupt context.Context, regions []region, out io.
 			fmt.Fprintln(out, "the page has ended:", err)
 		}
 	})
-	ctx, stop := command.Grace(interrupt)
-	defer stop()
 	var asking conc.WaitGroup
 	for _, r := range surveys {
-		defer context.AfterFunc(interrupt, r.throttle.Close)()
 		asking.Go(func() { r.run(ctx) })
 	}
 	asking.Wait()
-	if interrupt.Err() == nil {
+	if pipeline.Interrupted(ctx) == nil {
 		fmt.Fprintln(out, "all is done; the page stays until Ctrl-C")
-		<-interrupt.Done()
+		<-pipeline.Interruption(ctx).Done()
 	}
 	end()
 	err = server.Close()

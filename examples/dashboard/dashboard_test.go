@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paceline-go/paceline/examples/command/commandtest"
 	"github.com/paceline-go/paceline/examples/service"
 	"github.com/paceline-go/paceline/pipeline"
 	"go.uber.org/goleak"
@@ -40,7 +40,7 @@ func (s *screen) Write(b []byte) (int, error) {
 // start runs the program until the test's end, or until interrupt is called.
 func start(t *testing.T, regions []region) (url string, interrupt func(), ended chan *summary) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, ctrlC := commandtest.Interruptible(t)
 	out := &screen{address: make(chan string, 1)}
 	ended = make(chan *summary, 1)
 	go func() {
@@ -48,13 +48,12 @@ func start(t *testing.T, regions []region) (url string, interrupt func(), ended 
 		sum, err := settings{addr: "127.0.0.1:0", concurrency: 8, seed: 1}.dashboard(ctx, regions, out)
 		if err != nil {
 			t.Error(err)
-			cancel()
 			close(out.address)
 			return
 		}
 		ended <- sum
 	}()
-	return <-out.address, cancel, ended
+	return <-out.address, ctrlC, ended
 }
 
 // look is what the page has to tell.

@@ -17,6 +17,12 @@
 //
 //	go run ./examples/dashboard
 //	go run ./examples/dashboard -h
+//
+// The three lines that matter:
+//
+//	pipeline.SlotFrom(ctx).RecordTokens(answer.Tokens)
+//	for result := range r.pipe.Each(ctx, r.region.jobs()) {
+//	server := &http.Server{Handler: pacepage.New(page, throttles), ReadHeaderTimeout: 10 * time.Second}
 package main
 
 import (
@@ -44,19 +50,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return command.Usage(err)
 	}
-	interrupt, stop := command.Context()
+	ctx, stop := command.Context(stderr)
 	defer stop()
-	command.Announce(interrupt, stderr)
-	sum, err := s.dashboard(interrupt, regions, stdout)
+	sum, err := s.dashboard(ctx, regions, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "dashboard:", err)
-		return command.Status(interrupt, 1)
+		return command.Status(ctx, 1)
 	}
+	status := command.Verdict(ctx, stdout, sum.complete())
 	sum.print(stdout)
-	if !sum.complete() {
-		return command.Status(interrupt, 1)
-	}
-	return command.Status(interrupt, 0)
+	return status
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {

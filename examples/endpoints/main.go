@@ -11,6 +11,12 @@
 //
 //	go run ./examples/endpoints
 //	go run ./examples/endpoints -h
+//
+// The three lines that matter:
+//
+//	Rate:           &pipeline.Rate{PerSecond: s.rate, Burst: s.burst - s.rate*unevenness.Seconds()},
+//	ask := pipeline.Wrap(t, e.ask)
+//	p := pipeline.Attach(t, e.ask).Weight(func(string) float64 { return e.weight })
 package main
 
 import (
@@ -19,6 +25,7 @@ import (
 	"io"
 
 	"github.com/paceline-go/paceline/examples/command"
+	"github.com/paceline-go/paceline/pipeline"
 )
 
 // inFlight is how many calls are in flight, at most. The rate is meant to be
@@ -40,18 +47,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return command.Usage(err)
 	}
-	ctx, stop := command.Context()
+	ctx, stop := command.Context(io.Discard)
 	defer stop()
-	sum, err := s.endpoints(ctx, stdout)
+	sum, err := s.endpoints(pipeline.Interruption(ctx), stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "endpoints:", err)
 		return command.Status(ctx, 1)
 	}
+	status := command.Verdict(ctx, stdout, sum.complete())
 	sum.print(stdout)
-	if !sum.complete() {
-		return command.Status(ctx, 1)
-	}
-	return command.Status(ctx, 0)
+	return status
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {

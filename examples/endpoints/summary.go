@@ -37,7 +37,7 @@ func (t *tally) count(err error) {
 // unmade is how many calls nobody came to make.
 func (t tally) unmade() int { return t.calls - t.answered - t.refused - t.failed - t.ended }
 
-// summary says what happens and adds it up. Whoever makes a call tells it.
+// summary says what happens and adds it up. Each call is told to it.
 type summary struct {
 	settings
 	lines   *log.Logger

@@ -10,4 +10,10 @@
 //
 //	go run ./examples/etl
 //	go run ./examples/etl -h
+//
+// The three lines that matter:
+//
+//	cfg.Budgets = []pipeline.Budget{{Name: "tokens", Tokens: grant, Window: quotaWindow}}
+//	for res := range j.journal.Each(ctx, p.Cost(cost), extracted.rows(ctx, j.in)) {
+//	return pacehttp.Check(res)
 package main

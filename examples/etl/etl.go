@@ -21,11 +21,11 @@ const (
 	beat  = 250 * time.Millisecond // a row waits no longer for its transaction
 )
 
-// etl runs extract, enrich and load side by side. When intake ends it reads no
-// further row and finishes those it has; when abort ends it lets go of them.
-// Either way the next run goes on from what is in the journal, which has each
-// answer before the database has it.
-func etl(abort, intake context.Context, o options, out io.Writer) (*summary, error) {
+// etl runs extract, enrich and load side by side. With a signal it reads no further
+// row and finishes those it has; when ctx is done it lets go of them. Either way the
+// next run goes on from what is in the journal, which has each answer before the
+// database has it.
+func etl(ctx context.Context, o options, out io.Writer) (*summary, error) {
 	clk := clock.Real()
 	in := openSource(o.in)
 	found, err := in.survey(o.strict)
@@ -61,7 +61,7 @@ func etl(abort, intake context.Context, o options, out io.Writer) (*summary, err
 	if err := j.announce(url, backend != nil); err != nil {
 		return nil, err
 	}
-	if err := j.run(abort, intake, o.throttle()); err != nil {
+	if err := j.run(ctx, o.throttle()); err != nil {
 		return nil, err
 	}
 	return j.summary(o, backend)
@@ -119,7 +119,7 @@ type job struct {
 	failures []failure   // likewise
 	loaded   int
 	failed   int
-	left     int // taken, but let go of when the run was aborted
+	left     int // taken, but let go of when there was no more time
 }
 
 func (j *job) announce(url string, embedded bool) (err error) {
@@ -148,12 +148,9 @@ func (j *job) announce(url string, embedded bool) (err error) {
 
 type result = pacejournal.Result[record, service.Answer]
 
-func (j *job) run(abort, intake context.Context, cfg pipeline.Config) error {
-	work, letGo := context.WithCancel(context.Background())
+func (j *job) run(ctx context.Context, cfg pipeline.Config) error {
+	ctx, letGo := context.WithCancel(ctx)
 	defer letGo()
-	intake, stop := context.WithCancel(intake)
-	defer stop()
-	defer context.AfterFunc(work, stop)()
 
 	ended := make(chan struct{})
 	defer close(ended)
@@ -174,18 +171,17 @@ func (j *job) run(abort, intake context.Context, cfg pipeline.Config) error {
 		j.line.Stop() // before: a row that is let go of is not done
 		letGo()
 	}
-	defer context.AfterFunc(abort, cancel)()
-	defer context.AfterFunc(intake, p.Throttle().Close)()
+	defer context.AfterFunc(ctx, j.line.Stop)()
+	defer context.AfterFunc(pipeline.Interruption(ctx), j.announceStop)()
 	var extracted extraction
 	results := make(chan result)
 	go func() {
 		defer close(results)
-		for res := range j.journal.Each(work, p.Cost(cost), extracted.rows(intake, j.in)) {
+		for res := range j.journal.Each(ctx, p.Cost(cost), extracted.rows(ctx, j.in)) {
 			results <- res
 		}
 	}()
-	aborted := func() bool { return abort.Err() != nil || work.Err() != nil }
-	if err := j.load(aborted, cancel, intake.Done(), results); err != nil {
+	if err := j.load(cancel, results); err != nil {
 		return err
 	}
 	j.ended = j.clock.Now()
@@ -196,10 +192,9 @@ func (j *job) run(abort, intake context.Context, cfg pipeline.Config) error {
 // load is the loop of the run: what comes out goes into the database, and what the
 // throttle tells into the history. If the database fails, it aborts the run and
 // waits for its end.
-func (j *job) load(aborted func() bool, cancel func(), stopping <-chan struct{}, results <-chan result) (failed error) {
+func (j *job) load(cancel func(), results <-chan result) (failed error) {
 	tick := j.clock.Ticker(beat)
 	defer tick.Stop()
-	var graceOver <-chan time.Time
 	for open := true; open; {
 		var err error
 		select {
@@ -213,12 +208,6 @@ func (j *job) load(aborted func() bool, cancel func(), stopping <-chan struct{},
 			}
 		case e := <-j.events:
 			j.hear(e)
-		case <-stopping:
-			stopping = nil
-			j.announceStop(aborted())
-			graceOver = j.clock.After(grace)
-		case <-graceOver:
-			cancel()
 		}
 		if err != nil {
 			failed = err
@@ -249,13 +238,8 @@ func (j *job) hear(e pipeline.Event) {
 	}
 }
 
-// grace is how long what was taken may take to be finished after Ctrl-C.
-const grace = time.Minute
-
-func (j *job) announceStop(aborted bool) {
-	if !aborted {
-		fmt.Fprintln(j.line, "stopping: no further row is read, and what was taken is finished, within a minute; Ctrl-C again lets go of it")
-	}
+func (j *job) announceStop() {
+	fmt.Fprintln(j.line, "stopping: no further row is read, and what was taken is finished, within a minute; Ctrl-C again ends at once")
 }
 
 // take puts a result by for the next transaction. What the journal did not store

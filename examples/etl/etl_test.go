@@ -16,7 +16,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/paceline-go/paceline/examples/command/commandtest"
 	"github.com/paceline-go/paceline/examples/service"
+	"github.com/paceline-go/paceline/pipeline"
 	"go.uber.org/goleak"
 )
 
@@ -52,6 +54,12 @@ func (f *fixture) before(h hook) { f.hook.Store(&h) }
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	t.Parallel()
+	return newSerialFixture(t)
+}
+
+// newSerialFixture is for a test that sends this process a signal.
+func newSerialFixture(t *testing.T) *fixture {
+	t.Helper()
 	f := &fixture{}
 	var err error
 	if f.service, err = service.New(service.Config{}); err != nil {
@@ -93,11 +101,11 @@ func (f *fixture) write(t *testing.T, n int, lines ...string) {
 	}
 }
 
-// run runs to the end, unless intake or abort ends before.
-func (f *fixture) run(t *testing.T, abort, intake context.Context) *summary {
+// run runs to the end, unless ctx ends before.
+func (f *fixture) run(t *testing.T, ctx context.Context) *summary {
 	t.Helper()
 	var out bytes.Buffer
-	sum, err := etl(abort, intake, f.options, &out)
+	sum, err := etl(ctx, f.options, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +118,7 @@ func (f *fixture) run(t *testing.T, abort, intake context.Context) *summary {
 
 func (f *fixture) finish(t *testing.T) *summary {
 	t.Helper()
-	sum := f.run(t, t.Context(), t.Context())
+	sum := f.run(t, t.Context())
 	f.mustBeComplete(t, sum)
 	return sum
 }
@@ -144,15 +152,18 @@ func TestEveryRowIsLoadedOnce(t *testing.T) {
 }
 
 func TestAnInterruptedRunFinishesWhatItTook(t *testing.T) {
-	f := newFixture(t)
-	intake, stop := context.WithCancel(t.Context())
+	f := newSerialFixture(t)
+	ctx, ctrlC := commandtest.Interruptible(t)
 	f.before(func(call int64, _ http.ResponseWriter, _ *http.Request) bool {
-		if call == rows/2 {
-			stop()
+		switch {
+		case call == rows/2:
+			ctrlC()
+		case call > rows/2:
+			<-pipeline.Interruption(ctx).Done()
 		}
 		return false
 	})
-	sum := f.run(t, t.Context(), intake)
+	sum := f.run(t, ctx)
 	if sum.complete() || sum.loaded != sum.read || sum.left != 0 || sum.loaded == 0 {
 		t.Errorf("got %d loaded and %d left of %d read, want all of them loaded, and not the whole input", sum.loaded, sum.left, sum.read)
 	}
@@ -178,7 +189,7 @@ func TestAnAbortedRunLetsGoAndTheNextTakesUp(t *testing.T) {
 		<-r.Context().Done() // the caller lets go of this call
 		return true
 	})
-	sum := f.run(t, abort, abort)
+	sum := f.run(t, abort)
 	if sum.complete() || sum.failed != 0 || sum.left == 0 || sum.loaded+sum.left != sum.read {
 		t.Errorf("got %d loaded, %d failed and %d left of %d read, want some left and none failed", sum.loaded, sum.failed, sum.left, sum.read)
 	}
@@ -306,7 +317,7 @@ func TestFailedRowsAreKeptAndTriedAgain(t *testing.T) {
 		http.Error(w, "not there", http.StatusForbidden)
 		return true
 	})
-	sum := f.run(t, t.Context(), t.Context())
+	sum := f.run(t, t.Context())
 	if sum.complete() || sum.failed != 1 || sum.audit.failed != 1 || sum.rejected != 1 || sum.audit.rows != rows-1 {
 		t.Errorf("got %+v, want one row failed, at the first attempt", sum)
 	}
@@ -319,11 +330,11 @@ func TestFailedRowsAreKeptAndTriedAgain(t *testing.T) {
 func TestRowsThatCannotBeUsedFail(t *testing.T) {
 	f := newFixture(t)
 	f.write(t, 10, "again,1003,0,0", "north,2000,0,far", "east,2001,,0", "none,,0,0", "beyond,2002,0,91")
-	sum := f.run(t, t.Context(), t.Context())
+	sum := f.run(t, t.Context())
 	if sum.complete() || sum.loaded != 10 || sum.failed != 5 || sum.audit.failed != 5 {
 		t.Errorf("got %d loaded and %d failed, want 10 and 5", sum.loaded, sum.failed)
 	}
-	sum = f.run(t, t.Context(), t.Context())
+	sum = f.run(t, t.Context())
 	if sum.loaded != 0 || sum.failed != 5 || sum.audit.failed != 5 {
 		t.Errorf("again: got %d loaded and %d failed, want 0 and 5", sum.loaded, sum.failed)
 	}
@@ -333,7 +344,7 @@ func TestOneMalformedRecordIsARowThatFailed(t *testing.T) {
 	f := newFixture(t)
 	f.write(t, 6, "too,few", "after,2000,1,1", "\"open,2001,1,1", "last,2002,1,1")
 	var out bytes.Buffer
-	sum, err := etl(t.Context(), t.Context(), f.options, &out)
+	sum, err := etl(t.Context(), f.options, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,7 +364,7 @@ func TestOneMalformedRecordIsARowThatFailed(t *testing.T) {
 
 	f.strict = true
 	f.db += "2"
-	sum, err = etl(t.Context(), t.Context(), f.options, &out)
+	sum, err = etl(t.Context(), f.options, &out)
 	if sum != nil || err == nil || !strings.Contains(err.Error(), "line 8: got 2 fields") {
 		t.Errorf("strict: got %v and %v, want it to stop at line 8", sum, err)
 	}
@@ -366,7 +377,7 @@ func TestFailuresAreListedInTheOrderOfTheInput(t *testing.T) {
 	f := newFixture(t)
 	f.write(t, 1, "pole,2000,0,91", "too,few", "far,2001,200,0", "none,2002,x,0") // two that the service rejects, two that it is not asked for
 	var out bytes.Buffer
-	f.run(t, t.Context(), t.Context()).print(&out)
+	f.run(t, t.Context()).print(&out)
 	last := 0
 	for _, line := range []string{"line 3: ", "line 4: ", "line 5: ", "line 6: "} {
 		at := strings.Index(out.String(), "failed     "+line)
@@ -410,7 +421,7 @@ func TestProgressCountsNoRowThatWasLetGo(t *testing.T) {
 		return call >= rows/2
 	})
 	var out bytes.Buffer
-	sum, err := etl(abort, abort, f.options, &out)
+	sum, err := etl(abort, f.options, &out)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,8 @@ import (
 	"os"
 	"slices"
 	"strconv"
+
+	"github.com/paceline-go/paceline/pipeline"
 )
 
 //go:embed data/cities.csv.gz
@@ -99,12 +101,12 @@ type extraction struct {
 	err    error     // that ended the reading early
 }
 
-// rows are the usable rows of the input, until that or the intake ends.
-func (x *extraction) rows(intake context.Context, s source) iter.Seq[record] {
+// rows are the usable rows of the input, until that ends, there is a signal, or ctx is done.
+func (x *extraction) rows(ctx context.Context, s source) iter.Seq[record] {
 	return func(yield func(record) bool) {
 		x.err = s.read(io.Discard, func(rec record, err error) bool {
 			switch {
-			case intake.Err() != nil:
+			case ctx.Err() != nil, pipeline.Interrupted(ctx) != nil:
 				return false
 			case err != nil:
 				x.broken = append(x.broken, failure{row: rec.row, line: rec.line, id: rec.id, err: err})

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/paceline-go/paceline/examples/command"
+	"github.com/paceline-go/paceline/pipeline"
 )
 
 // options are the command line.
@@ -34,22 +35,18 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return command.Usage(err)
 	}
-	abort, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	intake, stop := context.WithCancelCause(abort)
-	defer stop(nil)
-	defer command.OnSignal(stop, cancel)()
-
-	sum, err := etl(abort, intake, opts, stdout)
+	ctx, stop := pipeline.Interruptible(context.Background(), 0)
+	defer stop()
+	sum, err := etl(ctx, opts, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "etl:", err)
-		return command.Status(intake, 1)
+		return command.Status(ctx, 1)
 	}
 	sum.print(stdout)
 	if !sum.complete() {
-		return command.Status(intake, 1)
+		return command.Status(ctx, 1)
 	}
-	return command.Status(intake, 0)
+	return command.Status(ctx, 0)
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {

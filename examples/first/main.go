@@ -1,3 +1,13 @@
+// Command first prints how large the pages are whose addresses come on standard input, one a
+// line. It is the program of the README:
+//
+//	echo https://go.dev/ | go run ./examples/first
+//
+// The three lines that matter:
+//
+//	ctx, stop := pipeline.Interruptible(context.Background(), 0) // Ctrl-C: finish what is under way
+//	p, err := pipeline.New(size, pipeline.Config{MaxConcurrency: 50, AttemptTimeout: time.Minute, Retry: &pipeline.Retry{}})
+//	for r := range p.Each(ctx, urls) { // each URL comes back once, with a size or an error
 package main
 
 import (
@@ -37,4 +47,7 @@ func main() {
 		fmt.Println(r.In, r.Out, r.Err)
 	}
 	fmt.Fprintln(os.Stderr, p.Throttle().Snapshot())
+	if stopped := pipeline.Interrupted(ctx); stopped != nil {
+		os.Exit(stopped.ExitCode()) // 130 after Ctrl-C
+	}
 }

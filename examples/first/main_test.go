@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/paceline-go/paceline/examples/service"
+	"github.com/paceline-go/paceline/pipeline"
 )
 
 // TestMain runs the program instead if it is told to.
@@ -48,7 +50,8 @@ func TestTheReadmeShowsThisProgramAndItsOutput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(readme), "```go\n"+string(program)+"```\n") {
+	_, code, _ := strings.Cut(string(program), "\npackage main\n") // without its comment
+	if !strings.Contains(string(readme), "```go\npackage main\n"+code+"```\n") {
 		t.Error("the README shows another program than main.go")
 	}
 	pages := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -95,5 +98,41 @@ func TestEachPageComesBackThoughTheServiceRefuses(t *testing.T) {
 	}
 	if !strings.Contains(said, "300 done") {
 		t.Errorf("got %q, want a sentence that says that all are done", said)
+	}
+}
+
+// Ctrl-C lets what is under way finish, takes no more pages, and exits with 130.
+func TestCtrlCExitsWith130(t *testing.T) {
+	pages := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer pages.Close()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "PACELINE_FIRST=1")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(in, pages.URL)
+	lines, done := bufio.NewScanner(out), 0
+	for ; lines.Scan() && strings.HasSuffix(lines.Text(), " <nil>"); done++ {
+		if done == 0 {
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fmt.Fprintln(in, pages.URL) // until it has heard of it
+	}
+	if done == 0 || !strings.HasSuffix(lines.Text(), pipeline.ErrClosed.Error()) {
+		t.Errorf("got %q after %d pages, want that no more are taken", lines.Text(), done)
+	}
+	in.Close()
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 130 {
+		t.Errorf("got %v, want exit status 130", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/service"
+	"github.com/paceline-go/paceline/pipeline"
 	"github.com/paceline-go/paceline/pipeline/pacenats"
 )
 
@@ -38,17 +39,16 @@ func demo(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "fleet: got -n %d, -workers %d, -rate %v, -kill %v, want at least 1, and no negative time\n", o.jobs, o.workers, o.rate, o.kill)
 		return 2
 	}
-	interrupt, stop := command.Context()
+	ctx, stop := command.Context(stdout)
 	defer stop()
-	command.Announce(interrupt, stdout)
-	ok, err := o.run(interrupt, stdout, stderr)
+	ok, err := o.run(pipeline.Interruption(ctx), stdout, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "fleet:", err)
 	}
 	if !ok || err != nil {
-		return command.Status(interrupt, 1)
+		return command.Status(ctx, 1)
 	}
-	return command.Status(interrupt, 0)
+	return command.Status(ctx, 0)
 }
 
 func (o options) run(interrupt context.Context, stdout, stderr io.Writer) (ok bool, err error) {

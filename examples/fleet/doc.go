@@ -10,4 +10,10 @@
 //	go run ./examples/fleet submit -url nats://localhost:4222 -in places.csv
 //	go run ./examples/fleet work   -url nats://localhost:4222 -service http://localhost:8080   # as often as you like
 //	go run ./examples/fleet status -url nats://localhost:4222
+//
+// The three lines that matter:
+//
+//	if _, err := q.Submit(interrupt, places(o.jobs)); err != nil {
+//	member, err := pacenats.Join(ctx, conn, w.queue, pipeline.Config{ // the same in each worker
+//	err = q.Work(ctx, member.Throttle(), w.ask)
 package main

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/paceline-go/paceline/examples/command"
+	"github.com/paceline-go/paceline/pipeline"
 	"github.com/paceline-go/paceline/pipeline/pacenats"
 )
 
@@ -21,12 +22,12 @@ func submit(args []string, stdout, stderr io.Writer) int {
 	if err := parse(f, args, stderr); err != nil {
 		return command.Usage(err)
 	}
-	interrupt, stop := command.Context()
+	ctx, stop := command.Context(io.Discard)
 	defer stop()
-	added, err := b.submit(interrupt, *in, *n)
+	added, err := b.submit(pipeline.Interruption(ctx), *in, *n)
 	if err != nil {
 		fmt.Fprintln(stderr, "fleet submit:", err)
-		return command.Status(interrupt, 1)
+		return command.Status(ctx, 1)
 	}
 	fmt.Fprintf(stdout, "%d jobs added; those that were submitted in the last two minutes are not added again\n", added)
 	return 0
@@ -57,11 +58,11 @@ func status(args []string, stdout, stderr io.Writer) int {
 	if err := parse(f, args, stderr); err != nil {
 		return command.Usage(err)
 	}
-	interrupt, stop := command.Context()
+	ctx, stop := command.Context(io.Discard)
 	defer stop()
-	if err := b.status(interrupt, stdout); err != nil {
+	if err := b.status(pipeline.Interruption(ctx), stdout); err != nil {
 		fmt.Fprintln(stderr, "fleet status:", err)
-		return command.Status(interrupt, 1)
+		return command.Status(ctx, 1)
 	}
 	return 0
 }

@@ -40,22 +40,22 @@ func work(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "fleet work:", err)
 		return 2
 	}
-	interrupt, stop := command.Context()
+	ctx, stop := command.Context(io.Discard)
 	defer stop()
-	if err := w.work(interrupt, stdout, stderr); err != nil {
+	if err := w.work(ctx, stdout, stderr); err != nil {
 		fmt.Fprintln(stderr, "fleet work:", err)
-		return command.Status(interrupt, 1)
+		return command.Status(ctx, 1)
 	}
-	return command.Status(interrupt, 0)
+	return command.Status(ctx, 0)
 }
 
-func (w *worker) work(interrupt context.Context, stdout, stderr io.Writer) error {
-	conn, q, err := w.open(interrupt)
+func (w *worker) work(ctx context.Context, stdout, stderr io.Writer) error {
+	conn, q, err := w.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	member, err := pacenats.Join(interrupt, conn, w.queue, pipeline.Config{ // the same in each worker
+	member, err := pacenats.Join(ctx, conn, w.queue, pipeline.Config{ // the same in each worker
 		MaxConcurrency: w.concurrency,
 		AttemptTimeout: 10 * time.Second,
 		Retry:          &pipeline.Retry{MaxAttempts: 5, Park: true},
@@ -64,14 +64,12 @@ func (w *worker) work(interrupt context.Context, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
-	run, stop := command.Grace(interrupt)
-	defer stop()
-	defer context.AfterFunc(interrupt, member.Throttle().Close)() // what was taken is finished
+	defer context.AfterFunc(pipeline.Interruption(ctx), member.Throttle().Close)() // what was taken is finished
 	done := make(chan struct{})
 	defer close(done)
 	go w.tell(member, q, stdout, done)
-	err = q.Work(run, member.Throttle(), w.ask)
-	return errors.Join(err, member.Leave(run))
+	err = q.Work(ctx, member.Throttle(), w.ask)
+	return errors.Join(err, member.Leave(ctx))
 }
 
 // ask is the work: one attempt at one job. A refusal is no reason to pause: this service says

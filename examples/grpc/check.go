@@ -52,7 +52,7 @@ func (o options) check(interrupt context.Context, out io.Writer) (sum *summary, 
 		defer sum.server.close()
 		target = sum.server.address
 	}
-	cfg := pipeline.Config{MaxConcurrency: o.goroutines, Retry: &pipeline.Retry{BaseDelay: 50 * time.Millisecond}, OnEvent: complain(out), Logger: slog.New(slog.DiscardHandler)}
+	cfg := pipeline.Config{MaxConcurrency: o.concurrency, Retry: &pipeline.Retry{BaseDelay: 50 * time.Millisecond}, OnEvent: complain(out), Logger: slog.New(slog.DiscardHandler)}
 	if sum.throttle, err = pipeline.NewThrottle(cfg); err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (o options) check(interrupt context.Context, out io.Writer) (sum *summary, 
 	}
 	defer conn.Close()
 
-	fmt.Fprintf(out, "asking %s for the health of %d services, from %d goroutines\n", target, len(services()), o.goroutines)
+	fmt.Fprintf(out, "asking %s for the health of %d services, from %d goroutines\n", target, len(services()), o.concurrency)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	defer context.AfterFunc(interrupt, func() {
@@ -70,7 +70,7 @@ func (o options) check(interrupt context.Context, out io.Writer) (sum *summary, 
 		time.AfterFunc(o.grace, cancel)
 	})()
 	began := time.Now()
-	sum.call(ctx, pb.NewHealthClient(conn), feed(interrupt), o.goroutines, newBar(out, len(services())))
+	sum.call(ctx, pb.NewHealthClient(conn), feed(interrupt), o.concurrency, newBar(out, len(services())))
 	sum.took = time.Since(began)
 	return sum, nil
 }

@@ -6,13 +6,14 @@ import (
 
 	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/command/commandtest"
+	"github.com/paceline-go/paceline/pipeline"
 )
 
 // program is all of it.
 func program(args []string, stdout, stderr io.Writer) int {
-	interrupt, stop := command.Context()
+	ctx, stop := command.Context(io.Discard)
 	defer stop()
-	return run(interrupt, args, stdout, stderr)
+	return run(pipeline.Interruption(ctx), args, stdout, stderr)
 }
 
 func TestHelpIsNoError(t *testing.T) { commandtest.HelpIsNoError(t, program) }

@@ -40,7 +40,7 @@ func (p *page) String() string {
 func TestTheInterceptorLosesNoCallToTheQuota(t *testing.T) {
 	t.Parallel()
 	out := new(page)
-	sum, err := options{rate: 1500, goroutines: 50}.check(t.Context(), out)
+	sum, err := options{rate: 1500, concurrency: 50}.check(t.Context(), out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,11 +103,11 @@ func TestAServerThatIsNotThereIsComplainedOf(t *testing.T) {
 func TestWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"now":           "flags alone",
-		"-rate 0":       "want above 0",
-		"-goroutines 0": "want at least 1",
-		"-tls":          "needs -target",
-		"-nonsense":     "not defined",
+		"now":            "flags alone",
+		"-rate 0":        "want above 0",
+		"-concurrency 0": "want at least 1",
+		"-tls":           "needs -target",
+		"-nonsense":      "not defined",
 	} {
 		out := new(page)
 		if status := run(t.Context(), strings.Fields(args), out, out); status != 2 || !strings.Contains(out.String(), want) {

@@ -9,6 +9,12 @@
 //
 //	go run ./examples/grpc
 //	go run ./examples/grpc -without      # the same without the interceptor
+//
+// The three lines that matter:
+//
+//	cfg := pipeline.Config{MaxConcurrency: o.concurrency, Retry: &pipeline.Retry{BaseDelay: 50 * time.Millisecond}, OnEvent: complain(out), Logger: slog.New(slog.DiscardHandler)}
+//	if sum.throttle, err = pipeline.NewThrottle(cfg); err != nil {
+//	options = append(options, grpc.WithUnaryInterceptor(pacegrpc.Unary(throttle, repeatable)))
 package main
 
 import (
@@ -20,21 +26,24 @@ import (
 	"time"
 
 	"github.com/paceline-go/paceline/examples/command"
+	"github.com/paceline-go/paceline/pipeline"
 )
 
 // options are the command line.
 type options struct {
-	target     string
-	tls        bool
-	without    bool
-	rate       float64
-	goroutines int
-	grace      time.Duration
+	target      string
+	tls         bool
+	without     bool
+	rate        float64
+	concurrency int
+	grace       time.Duration
 }
 
 func main() {
-	interrupt, _ := command.Context()
-	command.Main(func(args []string, stdout, stderr io.Writer) int { return run(interrupt, args, stdout, stderr) })
+	ctx, _ := command.Context(io.Discard)
+	command.Main(func(args []string, stdout, stderr io.Writer) int {
+		return run(pipeline.Interruption(ctx), args, stdout, stderr)
+	})
 }
 
 // run returns the exit status: 0 only if every service's health is known, 1 if one's
@@ -49,11 +58,9 @@ func run(interrupt context.Context, args []string, stdout, stderr io.Writer) int
 		fmt.Fprintln(stderr, "grpc:", err)
 		return command.Status(interrupt, 1)
 	}
+	status := command.Verdict(interrupt, stdout, sum.complete())
 	sum.print(stdout)
-	if !sum.complete() {
-		return command.Status(interrupt, 1)
-	}
-	return command.Status(interrupt, 0)
+	return status
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -64,7 +71,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.tls, "tls", false, "speak TLS with -target")
 	f.BoolVar(&o.without, "without", false, "leave the interceptor out")
 	f.Float64Var(&o.rate, "rate", 250, "calls a second that the embedded server allows")
-	f.IntVar(&o.goroutines, "goroutines", 50, "that call at once")
+	f.IntVar(&o.concurrency, "concurrency", 50, "that call at once")
 	f.DurationVar(&o.grace, "grace", 5*time.Second, "how long calls under way may still take after Ctrl-C")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -82,8 +89,8 @@ func (o options) validate(rest []string) error {
 		return fmt.Errorf("arguments: got %q, want flags alone", rest)
 	case !(o.rate > 0):
 		return fmt.Errorf("-rate: got %v, want above 0", o.rate)
-	case o.goroutines < 1:
-		return fmt.Errorf("-goroutines: got %d, want at least 1", o.goroutines)
+	case o.concurrency < 1:
+		return fmt.Errorf("-concurrency: got %d, want at least 1", o.concurrency)
 	case o.tls && o.target == "":
 		return errors.New("-tls: needs -target")
 	}

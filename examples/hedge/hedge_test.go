@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paceline-go/paceline/examples/command/commandtest"
 	"github.com/paceline-go/paceline/examples/etl/data"
 	"go.uber.org/goleak"
 )
@@ -52,11 +53,11 @@ func TestWhatTheThrottleKnowsOfHedges(t *testing.T) {
 }
 
 func TestAnInterruptFinishesWhatIsUnderWay(t *testing.T) {
-	interrupt, stop := context.WithCancel(context.Background())
-	stop()
+	ctx, ctrlC := commandtest.Interruptible(t)
+	ctrlC()
 	var out bytes.Buffer
 	s := settings{cities: 100, quantile: 0.9, timeout: time.Minute}
-	if err := s.compare(interrupt, &out); err != nil || !strings.Contains(out.String(), "stopped") || strings.Contains(out.String(), "around") {
+	if err := s.compare(ctx, &out); err != nil || !strings.Contains(out.String(), "stopped") || strings.Contains(out.String(), "around") {
 		t.Errorf("got %v and %q, want it to stop after the first way", err, &out)
 	}
 }

@@ -1,6 +1,6 @@
 // Command hedge asks a service that is now and then very slow, with the policies of
-// failsafe-go around the call: a second call when the first takes long (hedge), a
-// limit on each (timeout), an estimate when there is no answer (fallback).
+// failsafe-go around the call. They are a second call when the first takes long (hedge), a
+// limit on each (timeout), and an estimate when there is no answer (fallback).
 //
 //	plain    cities ──► pipeline ──► timeout ──► HTTP
 //	inside   cities ──► pipeline ──► hedge ──► timeout ──► HTTP
@@ -13,6 +13,12 @@
 //
 //	go run ./examples/hedge
 //	go run ./examples/hedge -h
+//
+// The three lines that matter:
+//
+//	p, err := pipeline.New(guarded(failsafe.With(s.hedge(c), s.limit()), c.ask), throttle(inFlight))
+//	call := pipeline.Wrap(calls, guarded(failsafe.With(s.limit()), c.ask))
+//	for r := range p.Each(ctx, slices.Values(cities)) {
 package main
 
 import (
@@ -61,14 +67,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return command.Usage(err)
 	}
-	interrupt, stop := command.Context()
+	ctx, stop := command.Context(stderr)
 	defer stop()
-	command.Announce(interrupt, stderr)
-	if err := s.compare(interrupt, stdout); err != nil {
+	if err := s.compare(ctx, stdout); err != nil {
 		fmt.Fprintln(stderr, "hedge:", err)
-		return command.Status(interrupt, 1)
+		return command.Status(ctx, 1)
 	}
-	return command.Status(interrupt, 0)
+	return command.Status(ctx, 0)
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
@@ -113,7 +118,7 @@ func throttle(calls int) pipeline.Config {
 }
 
 // compare goes each way, and prints what came of it.
-func (s settings) compare(interrupt context.Context, out io.Writer) error {
+func (s settings) compare(ctx context.Context, out io.Writer) error {
 	cities, err := data.Cities()
 	if err != nil {
 		return err
@@ -127,12 +132,12 @@ func (s settings) compare(interrupt context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "%-8s%8s%8s%8s%8s%8s%14s%9s%11s\n", "", "p50", "p95", "p99", "calls", "hedges", "unknown to", "refused", "without")
 	fmt.Fprintf(out, "%-8s%8s%8s%8s%8s%8s%14s%9s%11s\n", "", "", "", "", "", "", "the throttle", "", "an answer")
 	for _, w := range []way{{"plain", s.plain}, {"inside", s.inside}, {"around", s.around}} {
-		sum, err := s.try(interrupt, w, cities)
+		sum, err := s.try(ctx, w, cities)
 		if err != nil {
 			return err
 		}
 		sum.print(out)
-		if interrupt.Err() != nil {
+		if pipeline.Interrupted(ctx) != nil {
 			fmt.Fprintln(out, "stopped: what was under way is finished")
 			return nil
 		}
@@ -157,7 +162,7 @@ type way struct {
 
 // try goes one way, with a service of its own. When it is interrupted, it takes no
 // further city and finishes those that it has.
-func (s settings) try(interrupt context.Context, w way, cities []data.City) (sum summary, err error) {
+func (s settings) try(ctx context.Context, w way, cities []data.City) (sum summary, err error) {
 	url := s.url
 	if url == "" {
 		server, err := service.Start(embedded())
@@ -173,9 +178,6 @@ func (s settings) try(interrupt context.Context, w way, cities []data.City) (sum
 	if err != nil {
 		return sum, err
 	}
-	defer context.AfterFunc(interrupt, p.Throttle().Close)()
-	ctx, stop := command.Grace(interrupt)
-	defer stop()
 	sum.name = w.name
 	for r := range p.Each(ctx, slices.Values(cities)) {
 		if errors.Is(r.Err, pipeline.ErrClosed) || errors.Is(r.Err, context.Canceled) {

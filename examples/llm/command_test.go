@@ -10,7 +10,7 @@ import (
 func TestHelpIsNoError(t *testing.T) { commandtest.HelpIsNoError(t, run) }
 
 func TestAddressesAreChecked(t *testing.T) {
-	commandtest.AddressesAreChecked(t, run, "-base-url")
+	commandtest.AddressesAreChecked(t, run, "-url")
 }
 
 func TestCtrlCExitsWith130(t *testing.T) {

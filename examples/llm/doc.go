@@ -1,5 +1,5 @@
 // Command llm sends prompts to a language model, as fast as its quotas of requests and tokens a minute allow and no faster, and writes
-// the answers into a file, in order, without losing or doubling one, whenever the program is stopped.
+// the answers into a file, in order. It loses and doubles none, whenever the program is stopped.
 //
 //	prompts ──► jobs ──► paceline: the official SDK ──► pacejournal ──► answers, in order
 //	 JSONL                    │                           SQLite          JSONL
@@ -12,6 +12,12 @@
 //
 //	go run ./examples/llm
 //	go run ./examples/llm -provider anthropic -stream
-//	go run ./examples/llm -base-url https://api.openai.com/v1 -model gpt-4o-mini -rpm 500 -tpm 200000   # and OPENAI_API_KEY
+//	go run ./examples/llm -url https://api.openai.com/v1 -model gpt-4o-mini -rpm 500 -tpm 200000   # and OPENAI_API_KEY
 //	go run ./examples/llm -h
+//
+// The three lines that matter:
+//
+//	client := &http.Client{Transport: &pacehttp.Transport{Base: base}}
+//	return pacehttp.Mark(said, res)
+//	for res := range r.answers.journal.Each(ctx, p.Cost(cost).Ordered(), slices.Values(r.jobs)) {
 package main

@@ -16,10 +16,7 @@ import (
 	"github.com/paceline-go/paceline/pipeline/pacejournal"
 )
 
-const (
-	beat  = 250 * time.Millisecond // how often progress is shown
-	grace = time.Minute            // how long answers that are due are waited for when the intake has ended
-)
+const beat = 250 * time.Millisecond // how often progress is shown
 
 // backend is the server that prompts are sent to.
 type backend struct {
@@ -58,9 +55,9 @@ func (b *backend) close() error {
 	return b.server.Close()
 }
 
-// answerAll has every prompt answered that is not answered yet. When intake ends it sends no further prompt and waits for the answers
-// that are due; when abort ends it lets go of them. Either way the next run goes on from what is in the file.
-func answerAll(abort, intake context.Context, o options, b *backend, clk clock.Clock, out io.Writer) (*summary, error) {
+// answerAll has every prompt answered that is not answered yet. With a signal it sends no further prompt and waits for the answers
+// that are due; when ctx is done it lets go of them. Either way the next run goes on from what is in the file.
+func answerAll(ctx context.Context, o options, b *backend, clk clock.Clock, out io.Writer) (*summary, error) {
 	prompts, name, err := readPrompts(o.prompts)
 	if err != nil {
 		return nil, err
@@ -84,7 +81,7 @@ func answerAll(abort, intake context.Context, o options, b *backend, clk clock.C
 		jobs: all, before: before, started: clk.Now(), events: make(chan pipeline.Event), said: map[string]bool{},
 	}
 	r.announce(name, len(prompts))
-	if err := errors.Join(r.run(abort, intake), kept.write(all), kept.journal.Close()); err != nil {
+	if err := errors.Join(r.run(ctx), kept.write(all), kept.journal.Close()); err != nil {
 		return nil, err
 	}
 	return r.summary(), nil
@@ -134,12 +131,9 @@ func (r *runner) announce(name string, prompts int) {
 	r.progress = newProgress(r.out, len(r.jobs), r.before, r.started)
 }
 
-func (r *runner) run(abort, intake context.Context) error {
-	abort, cancel := context.WithCancel(abort)
+func (r *runner) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	intake, stop := context.WithCancel(intake)
-	defer stop()
-	defer context.AfterFunc(abort, stop)()
 
 	ended := make(chan struct{})
 	defer close(ended)
@@ -157,32 +151,31 @@ func (r *runner) run(abort, intake context.Context) error {
 		return err
 	}
 	r.throttle = p.Throttle()
-	defer context.AfterFunc(intake, r.throttle.Close)()
 	results := make(chan result)
 	go func() {
 		defer close(results)
-		for res := range r.answers.journal.Each(abort, p.Cost(cost).Ordered(), slices.Values(r.jobs)) {
+		for res := range r.answers.journal.Each(ctx, p.Cost(cost).Ordered(), slices.Values(r.jobs)) {
 			results <- res
 		}
 	}()
-	err = r.take(abort, cancel, stop, intake.Done(), results)
+	err = r.take(ctx, cancel, results)
 	r.ended = r.clock.Now()
 	return errors.Join(err, r.hopeless)
 }
 
 // take is the loop of the run: what comes out was stored by then, and is counted, and the rest goes onto the screen. If the journal
 // fails, it aborts the run and waits for its end.
-func (r *runner) take(abort context.Context, cancel, stop func(), stopping <-chan struct{}, results <-chan result) (failed error) {
+func (r *runner) take(ctx context.Context, cancel func(), results <-chan result) (failed error) {
 	tick := r.clock.Ticker(beat)
 	defer tick.Stop()
-	var overdue <-chan time.Time
+	stopping := pipeline.Interruption(ctx).Done()
 	for open := true; open; {
 		select {
 		case res, more := <-results:
 			if open = more; !more {
 				continue
 			}
-			if err := r.book(res, abort.Err() != nil, stop); err != nil && failed == nil {
+			if err := r.book(res, ctx.Err() != nil); err != nil && failed == nil {
 				failed = err
 				cancel()
 			}
@@ -192,15 +185,7 @@ func (r *runner) take(abort context.Context, cancel, stop func(), stopping <-cha
 			r.hear(e)
 		case <-stopping:
 			stopping = nil
-			timer := r.clock.Timer(grace)
-			defer timer.Stop()
-			overdue = timer.C
-			if abort.Err() == nil && r.hopeless == nil && r.done() < len(r.jobs) {
-				r.progress.say("stopping: no further prompt is sent, and answers that are due are waited for, a minute at most; " +
-					"Ctrl-C again lets go of them")
-			}
-		case <-overdue:
-			cancel()
+			r.progress.say("stopping: no further prompt is sent, and answers that are due are waited for, a minute at most; Ctrl-C again ends at once")
 		}
 	}
 	r.progress.end(r.done())
@@ -210,7 +195,7 @@ func (r *runner) take(abort context.Context, cancel, stop func(), stopping <-cha
 func (r *runner) done() int { return r.before + r.answered }
 
 // book counts a result. What is not stored is left for the next run.
-func (r *runner) book(res result, aborted bool, stop func()) error {
+func (r *runner) book(res result, aborted bool) error {
 	var setup *setupError
 	var journal *pacejournal.Error
 	switch {
@@ -224,7 +209,7 @@ func (r *runner) book(res result, aborted bool, stop func()) error {
 		r.let++
 	case errors.As(res.Err, &setup):
 		r.hopeless = setup
-		stop()
+		r.throttle.Close()
 	default:
 		r.failures = append(r.failures, res)
 	}

@@ -17,11 +17,12 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/paceline-go/paceline/clock"
+	"github.com/paceline-go/paceline/examples/command/commandtest"
 	"github.com/paceline-go/paceline/examples/llm/server"
+	"github.com/paceline-go/paceline/pipeline"
 	"go.uber.org/goleak"
 )
 
@@ -55,6 +56,12 @@ func (f *fixture) before(h hook) { f.hook.Store(&h) }
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	t.Parallel()
+	return newSerialFixture(t)
+}
+
+// newSerialFixture is for a test that sends this process a signal.
+func newSerialFixture(t *testing.T) *fixture {
+	t.Helper()
 	f := &fixture{options: defaults(t)}
 	f.limit, f.concurrency = wanted, 4
 	var err error
@@ -79,16 +86,16 @@ func (f *fixture) serve(w http.ResponseWriter, r *http.Request) {
 	f.server.ServeHTTP(w, r)
 }
 
-func (f *fixture) try(abort, intake context.Context, out *bytes.Buffer) (*summary, error) {
+func (f *fixture) try(ctx context.Context, out *bytes.Buffer) (*summary, error) {
 	b := &backend{url: f.path(f.url), base: new(http.Transport)}
 	defer b.close()
-	return answerAll(abort, intake, f.options, b, clock.Real(), out)
+	return answerAll(ctx, f.options, b, clock.Real(), out)
 }
 
-func (f *fixture) run(t *testing.T, abort, intake context.Context) *summary {
+func (f *fixture) run(t *testing.T, ctx context.Context) *summary {
 	t.Helper()
 	var out bytes.Buffer
-	sum, err := f.try(abort, intake, &out)
+	sum, err := f.try(ctx, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +111,7 @@ func (f *fixture) run(t *testing.T, abort, intake context.Context) *summary {
 // finish runs to the end, after which each answer must be there once, in order.
 func (f *fixture) finish(t *testing.T) *summary {
 	t.Helper()
-	sum := f.run(t, t.Context(), t.Context())
+	sum := f.run(t, t.Context())
 	if !sum.complete() {
 		t.Errorf("got %d of %d answers, want all", sum.before+sum.answered, sum.total)
 	}
@@ -173,15 +180,18 @@ func TestEveryPromptIsAnsweredOnce(t *testing.T) {
 }
 
 func TestAnInterruptedRunFinishesWhatItSent(t *testing.T) {
-	f := newFixture(t)
-	intake, stop := context.WithCancel(t.Context())
+	f := newSerialFixture(t)
+	ctx, ctrlC := commandtest.Interruptible(t)
 	f.before(func(call int64, _ http.ResponseWriter, _ *http.Request) bool {
-		if call == wanted/4 {
-			stop()
+		switch {
+		case call == wanted/4:
+			ctrlC()
+		case call > wanted/4:
+			<-pipeline.Interruption(ctx).Done()
 		}
 		return false
 	})
-	sum := f.run(t, t.Context(), intake)
+	sum := f.run(t, ctx)
 	if sum.complete() || sum.answered < wanted/4 || sum.let != 0 || len(sum.failures) != 0 {
 		t.Errorf("got %d answers, %d let go of, %d failed; want a part, and all that were sent", sum.answered, sum.let, len(sum.failures))
 	}
@@ -205,7 +215,7 @@ func TestAnAbortedRunLetsGoAndTheNextTakesUp(t *testing.T) {
 		<-r.Context().Done()               // that the caller lets go of this call
 		return true
 	})
-	sum := f.run(t, abort, abort)
+	sum := f.run(t, abort)
 	if sum.complete() || sum.let == 0 || len(sum.failures) != 0 {
 		t.Errorf("got %d let go of and %d failed, want some and none", sum.let, len(sum.failures))
 	}
@@ -282,7 +292,7 @@ func (f *fixture) start(t *testing.T, calls int64, flags ...string) *program {
 	})
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", child+"="+strings.Join(append(flags,
-		"-base-url", f.baseURL, "-api-key", "key", "-out", f.out, "-n", fmt.Sprint(wanted), "-concurrency", "1", "-rpm", "100000", "-tpm", "10000000"), "\n"))
+		"-url", f.baseURL, "-key", "key", "-out", f.out, "-n", fmt.Sprint(wanted), "-concurrency", "1", "-rpm", "100000", "-tpm", "10000000"), "\n"))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -329,7 +339,7 @@ func TestAnAnswerThatIsCutIsAskedForAgain(t *testing.T) {
 					cut(w)
 					return true
 				})
-				sum := f.run(t, t.Context(), t.Context())
+				sum := f.run(t, t.Context())
 				f.mustHold(t, 1)
 				r := f.records(t)[0]
 				if !sum.complete() || r.Attempts != 2 {
@@ -358,7 +368,7 @@ func TestAServerThatIsNotThereIsWaitedFor(t *testing.T) {
 	defer b.close()
 	f.minute = time.Second // so that it is not waited for as long as for a real one
 	var out bytes.Buffer
-	sum, err := answerAll(t.Context(), t.Context(), f.options, b, clock.Real(), &out)
+	sum, err := answerAll(t.Context(), f.options, b, clock.Real(), &out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -395,7 +405,7 @@ func TestARunThatIsHopelessEnds(t *testing.T) {
 			if c.hook != nil {
 				f.before(c.hook)
 			}
-			_, err := f.try(t.Context(), t.Context(), new(bytes.Buffer))
+			_, err := f.try(t.Context(), new(bytes.Buffer))
 			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
@@ -421,7 +431,7 @@ func TestAPromptThatFailsIsToldAndLeftForTheNextRun(t *testing.T) {
 		r.Body = readCloser{&body}
 		return false
 	})
-	sum := f.run(t, t.Context(), t.Context())
+	sum := f.run(t, t.Context())
 	if len(sum.failures) != 1 || sum.failures[0].In.ID != "stand-up-comedian" || sum.answered != wanted-1 || sum.complete() {
 		t.Fatalf("got %d failures and %d answers, want one and the others", len(sum.failures), sum.answered)
 	}
@@ -470,7 +480,7 @@ func TestAnswersToOtherPromptsOrOfOtherModelsAreNotMixed(t *testing.T) {
 	} {
 		g := &fixture{options: f.options, url: f.url}
 		change(&g.options)
-		_, err := g.try(t.Context(), t.Context(), new(bytes.Buffer))
+		_, err := g.try(t.Context(), new(bytes.Buffer))
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "-fresh") {
 			t.Errorf("got %v, want %s, and what to do", err, want)
 		}
@@ -519,7 +529,7 @@ func TestCommandLineIsChecked(t *testing.T) {
 		"-tpm: got 0, want at least 1":                 {"-tpm", "0"},
 		"-concurrency: got 0, want at least 1":         {"-concurrency", "0"},
 		"-retries: got 0, want at least 1":             {"-retries", "0"},
-		"-api-key: got nothing, and OPENAI_API_KEY is not set; a server that asks for none takes any": {"-base-url", "http://localhost"},
+		"-key: got nothing, and OPENAI_API_KEY is not set; a server that asks for none takes any": {"-url", "http://localhost"},
 	} {
 		var said bytes.Buffer
 		if status := run(args, &said, &said); status != 2 || said.String() != "llm: "+want+"\n" {
@@ -527,28 +537,8 @@ func TestCommandLineIsChecked(t *testing.T) {
 		}
 	}
 	t.Setenv("OPENAI_API_KEY", "secret")
-	o, err := parse([]string{"-base-url", "http://localhost", "-minute", "1s"}, t.Output())
+	o, err := parse([]string{"-url", "http://localhost", "-minute", "1s"}, t.Output())
 	if err != nil || o.key != "secret" || o.minute != time.Minute {
 		t.Errorf("got key %q, minute %v, %v; want that of the environment, and a real minute", o.key, o.minute, err)
 	}
-}
-
-// When the intake has ended, a server that does not answer any more is not waited for for ever.
-func TestAnswersThatAreDueAreNotWaitedForForEver(t *testing.T) {
-	o := defaults(t)
-	o.limit = 10
-	synctest.Test(t, func(t *testing.T) {
-		cfg := o.serverConfig()
-		cfg.FirstToken = 24 * time.Hour
-		intake, stop := context.WithCancel(t.Context())
-		time.AfterFunc(time.Second, stop)
-		begin := time.Now()
-		sum, err := answerAll(t.Context(), intake, o, piped(t, o, cfg), clock.Real(), new(bytes.Buffer))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if took := time.Since(begin); took != time.Second+grace || sum.let == 0 || sum.answered != 0 {
-			t.Errorf("got %d answers and %d let go of after %v, want some let go of after %v", sum.answered, sum.let, took, time.Second+grace)
-		}
-	})
 }

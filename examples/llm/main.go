@@ -8,6 +8,7 @@ import (
 
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/examples/command"
+	"github.com/paceline-go/paceline/pipeline"
 )
 
 func main() { command.Main(run) }
@@ -18,29 +19,25 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return command.Usage(err)
 	}
-	abort, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	intake, stop := context.WithCancelCause(abort)
-	defer stop(nil)
-	defer command.OnSignal(stop, cancel)()
-
-	sum, err := attempt(abort, intake, opts, stdout)
+	ctx, stop := pipeline.Interruptible(context.Background(), 0)
+	defer stop()
+	sum, err := attempt(ctx, opts, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "llm:", err)
-		return command.Status(intake, 1)
+		return command.Status(ctx, 1)
 	}
 	sum.print(stdout)
 	if !sum.complete() {
-		return command.Status(intake, 1)
+		return command.Status(ctx, 1)
 	}
-	return command.Status(intake, 0)
+	return command.Status(ctx, 0)
 }
 
-func attempt(abort, intake context.Context, o options, out io.Writer) (*summary, error) {
+func attempt(ctx context.Context, o options, out io.Writer) (*summary, error) {
 	b, err := o.backend()
 	if err != nil {
 		return nil, err
 	}
-	sum, err := answerAll(abort, intake, o, b, clock.Real(), out)
+	sum, err := answerAll(ctx, o, b, clock.Real(), out)
 	return sum, errors.Join(err, b.close())
 }

@@ -54,8 +54,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f := flag.NewFlagSet("llm", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.provider, "provider", openAI, "whose protocol and SDK: openai or anthropic")
-	f.StringVar(&o.baseURL, "base-url", "", "where the model is, such as https://api.openai.com/v1 (default: a server that is embedded)")
-	f.StringVar(&o.key, "api-key", "", "of a real server (default: the environment's OPENAI_API_KEY or ANTHROPIC_API_KEY)")
+	f.StringVar(&o.baseURL, "url", "", "where the model is, such as https://api.openai.com/v1 (default: a server that is embedded)")
+	f.StringVar(&o.key, "key", "", "of a real server (default: the environment's OPENAI_API_KEY or ANTHROPIC_API_KEY)")
 	f.StringVar(&o.model, "model", "", "the model (default: gpt-4o-mini or claude-haiku-4-5)")
 	f.BoolVar(&o.stream, "stream", false, "have answers streamed")
 	f.StringVar(&o.prompts, "prompts", "", "JSONL `file` with an id and a prompt on each line (default: 84 prompts, embedded)")
@@ -118,12 +118,12 @@ func (o *options) complete(rest []string) error {
 		o.key = "embedded"
 		return nil
 	}
-	if err := command.CheckURL("-base-url", o.baseURL); err != nil {
+	if err := command.CheckURL("-url", o.baseURL); err != nil {
 		return err
 	}
 	o.minute = time.Minute // as everywhere
 	if o.key = cmp.Or(o.key, os.Getenv(p.key)); o.key == "" {
-		return fmt.Errorf("-api-key: got nothing, and %s is not set; a server that asks for none takes any", p.key)
+		return fmt.Errorf("-key: got nothing, and %s is not set; a server that asks for none takes any", p.key)
 	}
 	return nil
 }

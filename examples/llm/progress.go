@@ -117,7 +117,7 @@ func waits(s pipeline.Snapshot) string {
 	return ""
 }
 
-// eta is how long it takes until the quotas have room for what is left, if that is longer than answers came in of late: they come
+// eta is how long it takes until the quotas have room for what is left, if that is longer than at the pace of recent answers: they come
 // quickly until a quota is used up, and then not at all for a while.
 func eta(s pipeline.Snapshot, left int) string {
 	if s.Completed == 0 || s.ETA < 0 {

@@ -12,7 +12,7 @@ import (
 func runIn(t *testing.T, o options, b *backend) *summary {
 	t.Helper()
 	var out bytes.Buffer
-	sum, err := answerAll(t.Context(), t.Context(), o, b, clock.Real(), &out)
+	sum, err := answerAll(t.Context(), o, b, clock.Real(), &out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func runIn(t *testing.T, o options, b *backend) *summary {
 }
 
 // longer is for how many minutes a quota is used by a server that grants a minute's at once.
-const longer = max(minutes, 2)
+var longer = max(minutes, 2)
 
 // last has a run last so many minutes of the server's time that would last ten.
 func (o *options) last(minutes int) { o.samples = (o.samples*minutes + 9) / 10 }

@@ -41,6 +41,12 @@ const mostFailures = 5
 
 func (s *summary) print(out io.Writer) {
 	fmt.Fprintln(out)
+	switch {
+	case s.complete():
+		line(out, "done", "every prompt has its answers, in order")
+	default:
+		line(out, "not done", "%s of %s answers are left; the next run goes on from here", thousands(s.total-s.before-s.answered), thousands(s.total))
+	}
 	line(out, "answers", "%s of %s: %s by this run, %s were there before, %s failed, %s let go of",
 		thousands(s.before+s.answered), thousands(s.total), thousands(s.answered), thousands(s.before),
 		thousands(len(s.failures)), thousands(s.let))
@@ -63,12 +69,6 @@ func (s *summary) print(out io.Writer) {
 		s.printLedger(out)
 	}
 	line(out, "file", "%s", s.path)
-	switch {
-	case s.complete():
-		line(out, "", "every prompt has its answers, in order")
-	default:
-		line(out, "", "the next run goes on from here")
-	}
 }
 
 // printLedger says what the server counted, not this program.

@@ -11,6 +11,12 @@
 //	go run ./examples/metrics
 //	go run ./examples/metrics -keep            # and look at the endpoint as long as you like
 //	go run ./examples/metrics -traces 0.01     # spans of every hundredth day, as JSON lines
+//
+// The three lines that matter:
+//
+//	observed := paceotel.Config{Name: "sun", MeterProvider: telemetry.meters, TracerProvider: telemetry.tracers}
+//	p, err := pipeline.New(paceotel.Work(observed, asker(url, client), day.spanContext), o.throttle())
+//	metrics, err := paceotel.Observe(observed, p.Throttle())
 package main
 
 import (
@@ -20,6 +26,7 @@ import (
 	"io"
 
 	"github.com/paceline-go/paceline/examples/command"
+	"github.com/paceline-go/paceline/pipeline"
 )
 
 // options are the command line.
@@ -33,14 +40,11 @@ type options struct {
 	seed        uint64
 }
 
-func main() {
-	interrupt, _ := command.Context()
-	command.Main(func(args []string, stdout, stderr io.Writer) int { return run(interrupt, args, stdout, stderr) })
-}
+func main() { command.Main(run) }
 
 // run returns the exit status: 0 only if every day was answered, 1 if one was not, 2
 // for a wrong command line, 130 after Ctrl-C.
-func run(interrupt context.Context, args []string, stdout, stderr io.Writer) int {
+func run(args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
 	if err != nil {
 		return command.Usage(err)
@@ -49,15 +53,17 @@ func run(interrupt context.Context, args []string, stdout, stderr io.Writer) int
 	if o.traces > 0 {
 		out, spans = stderr, stdout // so that spans can be piped by themselves
 	}
-	sum, err := o.observe(interrupt, out, spans)
+	ctx, stop := pipeline.Interruptible(context.Background(), 0)
+	defer stop()
+	sum, err := o.observe(ctx, out, spans)
 	if err != nil {
 		fmt.Fprintln(stderr, "metrics:", err)
-		return command.Status(interrupt, 1)
+		return command.Status(ctx, 1)
 	}
 	if !sum.complete() {
-		return command.Status(interrupt, 1)
+		return command.Status(ctx, 1)
 	}
-	return command.Status(interrupt, 0)
+	return command.Status(ctx, 0)
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -65,7 +71,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f := flag.NewFlagSet("metrics", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.url, "url", "", "the service to ask, such as http://localhost:8080 of examples/serve (default: one that is embedded)")
-	f.StringVar(&o.listen, "listen", "127.0.0.1:0", "where the Prometheus endpoint listens; port 0: a free one")
+	f.StringVar(&o.listen, "addr", "127.0.0.1:0", "where the Prometheus endpoint listens; port 0: a free one")
 	f.BoolVar(&o.keep, "keep", false, "keep the endpoint until Ctrl-C")
 	f.Float64Var(&o.traces, "traces", 0, "`share` of the days whose spans are printed as JSON lines, 0 to 1; all else goes to stderr then")
 	f.IntVar(&o.days, "days", 365, "of the year 2026 to ask for at each place, 1 to 365")

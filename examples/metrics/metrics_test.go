@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"strings"
@@ -11,6 +10,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/paceline-go/paceline/examples/command/commandtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -18,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestEveryDayIsAnsweredAndTheEndpointSaysSo(t *testing.T) {
 	t.Parallel()
 	var out, stderr bytes.Buffer
-	if status := run(t.Context(), []string{"-days", "20"}, &out, &stderr); status != 0 {
+	if status := run([]string{"-days", "20"}, &out, &stderr); status != 0 {
 		t.Fatalf("got status %d: %s%s", status, &out, &stderr)
 	}
 	for _, want := range []string{
@@ -51,7 +52,7 @@ type span struct {
 func TestTracesLeadFromTheDayToTheRequest(t *testing.T) {
 	t.Parallel()
 	var out, stderr bytes.Buffer
-	if status := run(t.Context(), []string{"-days", "2", "-traces", "1"}, &out, &stderr); status != 0 {
+	if status := run([]string{"-days", "2", "-traces", "1"}, &out, &stderr); status != 0 {
 		t.Fatalf("got status %d: %s", status, &stderr)
 	}
 	if !strings.Contains(stderr.String(), "16 of 16 answered") {
@@ -96,11 +97,9 @@ func (p *page) Write(b []byte) (int, error) {
 }
 
 func TestAnInterruptFinishesWhatIsUnderWay(t *testing.T) {
-	t.Parallel()
-	interrupt, cancel := context.WithCancel(t.Context())
-	out := &page{cue: "metrics at", then: cancel}
-	if status := run(interrupt, nil, out, io.Discard); status != 1 {
-		t.Errorf("got status %d, want 1", status)
+	out := &page{cue: "metrics at", then: func() { commandtest.CtrlC(t) }}
+	if status := run(nil, out, io.Discard); status != 130 {
+		t.Errorf("got status %d, want 130", status)
 	}
 	text := out.text.String()
 	if !strings.Contains(text, "stopping") || !strings.Contains(text, "not asked for") || strings.Contains(text, "failed, the last") {
@@ -109,10 +108,8 @@ func TestAnInterruptFinishesWhatIsUnderWay(t *testing.T) {
 }
 
 func TestKeptUntilTheInterrupt(t *testing.T) {
-	t.Parallel()
-	interrupt, cancel := context.WithCancel(t.Context())
-	out := &page{cue: "kept at", then: cancel}
-	if status := run(interrupt, []string{"-days", "1", "-keep"}, out, io.Discard); status != 0 {
+	out := &page{cue: "kept at", then: func() { commandtest.CtrlC(t) }}
+	if status := run([]string{"-days", "1", "-keep"}, out, io.Discard); status != 130 {
 		t.Errorf("got status %d: %s", status, &out.text)
 	}
 	if !strings.Contains(out.text.String(), "kept at http://127.0.0.1:") {
@@ -130,7 +127,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"-there-is-no-such": "not defined",
 	} {
 		var stderr bytes.Buffer
-		if status := run(t.Context(), strings.Fields(args), io.Discard, &stderr); status != 2 || !strings.Contains(stderr.String(), want) {
+		if status := run(strings.Fields(args), io.Discard, &stderr); status != 2 || !strings.Contains(stderr.String(), want) {
 			t.Errorf("%s: got status %d, %q", args, status, &stderr)
 		}
 	}

@@ -21,7 +21,7 @@ import (
 
 // observe asks for all days while the endpoint shows how that goes, and tells what
 // came of it. When interrupted, it takes no further day and finishes those it has.
-func (o options) observe(interrupt context.Context, out, spans io.Writer) (sum *summary, err error) {
+func (o options) observe(ctx context.Context, out, spans io.Writer) (sum *summary, err error) {
 	telemetry, err := newTelemetry(o.listen, o.traces, spans)
 	if err != nil {
 		return nil, err
@@ -59,30 +59,28 @@ func (o options) observe(interrupt context.Context, out, spans io.Writer) (sum *
 	defer metrics.Unregister()
 
 	fmt.Fprintf(out, "asking     %s\nmetrics at %s\n\n", url, telemetry.url)
-	sum = o.ask(interrupt, p, telemetry.tracers.Tracer("examples/metrics"), out)
+	sum = o.ask(ctx, p, telemetry.tracers.Tracer("examples/metrics"), out)
 	series, err := telemetry.scrape()
 	if err != nil {
 		return nil, err
 	}
+	command.Verdict(ctx, out, sum.complete())
 	sum.print(out, telemetry.url, series)
-	if o.keep && interrupt.Err() == nil {
+	if o.keep && pipeline.Interrupted(ctx) == nil {
 		fmt.Fprintf(out, "\nkept at %s until Ctrl-C\n", telemetry.url)
-		<-interrupt.Done()
+		<-pipeline.Interruption(ctx).Done()
 	}
 	return sum, nil
 }
 
 // ask goes through the days.
-func (o options) ask(interrupt context.Context, p *pipeline.Pipeline[day, service.Answer], tracer trace.Tracer, out io.Writer) *summary {
+func (o options) ask(ctx context.Context, p *pipeline.Pipeline[day, service.Answer], tracer trace.Tracer, out io.Writer) *summary {
 	clk := clock.Real()
 	sum, started := newSummary(o.days*len(places)), clk.Now()
 	line := paceterm.Options{Plain: 2 * time.Second}.Draw(out, p.Throttle())
-	defer context.AfterFunc(interrupt, func() {
+	defer context.AfterFunc(pipeline.Interruption(ctx), func() {
 		fmt.Fprintln(line, "stopping: no further day is asked for, and those under way are finished, within a minute; Ctrl-C again ends at once")
-		p.Throttle().Close()
 	})()
-	ctx, stop := command.Grace(interrupt)
-	defer stop()
 	for r := range p.Each(ctx, o.each(tracer)) {
 		sum.add(r)
 		if r.Err != nil {

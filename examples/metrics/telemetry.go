@@ -39,7 +39,7 @@ func newTelemetry(listen string, share float64, spans io.Writer) (*telemetry, er
 	if err != nil {
 		return nil, err
 	}
-	listener, err := command.Listen("-listen", listen)
+	listener, err := command.Listen("-addr", listen)
 	if err != nil {
 		return nil, err
 	}

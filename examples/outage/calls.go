@@ -15,7 +15,7 @@ const patience = 3
 // calls asks one prompt after the other, as a chat does, and loses those that
 // fail. When it is interrupted, it finishes the call that it is at and goes no
 // further.
-func (s settings) calls(interrupt context.Context, c *client, j *journal) (tally, error) {
+func (s settings) calls(ctx context.Context, c *client, j *journal) (tally, error) {
 	throttle, err := pipeline.NewThrottle(s.throttle(exhausted, j.hear))
 	if err != nil {
 		return tally{}, err
@@ -23,11 +23,11 @@ func (s settings) calls(interrupt context.Context, c *client, j *journal) (tally
 	ask := pipeline.Wrap(throttle, c.ask)
 	t, inVain := tally{prompts: len(s.prompts)}, 0
 	for i, prompt := range s.prompts {
-		if interrupt.Err() != nil {
+		if pipeline.Interrupted(ctx) != nil {
 			t.left = len(s.prompts) - i
 			break
 		}
-		answer, err := ask(context.Background(), prompt)
+		answer, err := ask(ctx, prompt)
 		j.outcome(i+1, t.count(err), prompt, answer, err)
 		if err == nil {
 			continue
@@ -40,7 +40,7 @@ func (s settings) calls(interrupt context.Context, c *client, j *journal) (tally
 			wait = open.RetryAfter
 			j.say("waiting for the circuit")
 		}
-		sleep(interrupt, wait)
+		sleep(pipeline.Interruption(ctx), wait)
 	}
 	return t, j.drain(throttle)
 }

@@ -9,6 +9,12 @@
 //
 //	go run ./examples/outage
 //	go run ./examples/outage -h
+//
+// The three lines that matter:
+//
+//	Breaker:        &pipeline.Breaker{Failures: 2, OpenFor: s.openFor, Counts: opens},
+//	ask := pipeline.Wrap(throttle, c.ask)
+//	results := p.Run(ctx, jobs)
 package main
 
 import (
@@ -71,18 +77,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return command.Usage(err)
 	}
-	interrupt, stop := command.Context()
+	ctx, stop := command.Context(stderr)
 	defer stop()
-	told, err := s.story(interrupt, stdout)
+	told, err := s.story(ctx, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "outage:", err)
-		return command.Status(interrupt, 1)
+		return command.Status(ctx, 1)
 	}
+	status := command.Verdict(ctx, stdout, told.complete())
 	told.print(stdout)
-	if !told.complete() {
-		return command.Status(interrupt, 1)
-	}
-	return command.Status(interrupt, 0)
+	return status
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
@@ -122,19 +126,19 @@ func (s settings) validate(rest []string) error {
 }
 
 // story tells both halves, each with a service of its own.
-func (s settings) story(interrupt context.Context, out io.Writer) (both, error) {
+func (s settings) story(ctx context.Context, out io.Writer) (both, error) {
 	fmt.Fprintf(out, "%d prompts, one call at a time\n\n", len(s.prompts))
-	calls, err := s.half(interrupt, out, s.calls)
-	if err != nil || interrupt.Err() != nil {
+	calls, err := s.half(ctx, out, s.calls)
+	if err != nil || pipeline.Interrupted(ctx) != nil {
 		return both{calls, tally{prompts: len(s.prompts), left: len(s.prompts)}}, err
 	}
 	fmt.Fprintf(out, "\nthe same %d prompts, through a pipeline\n\n", len(s.prompts))
-	piped, err := s.half(interrupt, out, s.pipe)
+	piped, err := s.half(ctx, out, s.pipe)
 	return both{calls, piped}, err
 }
 
 // half tells one half on a service of its own, and lets that say what it saw.
-func (s settings) half(interrupt context.Context, out io.Writer, tell func(context.Context, *client, *journal) (tally, error)) (tally, error) {
+func (s settings) half(ctx context.Context, out io.Writer, tell func(context.Context, *client, *journal) (tally, error)) (tally, error) {
 	url, key, name := s.url, s.key, s.model
 	var embedded *service
 	if url == "" {
@@ -148,8 +152,7 @@ func (s settings) half(interrupt context.Context, out io.Writer, tell func(conte
 	c := newClient(url, key, name)
 	defer c.close()
 	j := newJournal(out)
-	defer context.AfterFunc(interrupt, func() { j.say("stopping: what is under way is finished, within a minute; Ctrl-C again ends at once") })()
-	t, err := tell(interrupt, c, j)
+	t, err := tell(ctx, c, j)
 	t.attempts, t.open, t.took = int(c.attempts.Load()), j.open, time.Since(j.started)
 	if embedded != nil {
 		stats := embedded.stats()

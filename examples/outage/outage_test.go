@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paceline-go/paceline/examples/command/commandtest"
 	"github.com/paceline-go/paceline/pipeline"
 	"go.uber.org/goleak"
 )
@@ -89,9 +89,8 @@ func TestSingleCallsAreLostInAnOutageAndThePipelineWaitsItOut(t *testing.T) {
 }
 
 func TestAnInterruptFinishesTheCallUnderWay(t *testing.T) {
-	t.Parallel()
-	interrupt, cancel := context.WithCancel(t.Context())
-	told, err := quick().story(interrupt, &page{cue: "  5 answered", then: cancel})
+	ctx, ctrlC := commandtest.Interruptible(t)
+	told, err := quick().story(ctx, &page{cue: "  5 answered", then: ctrlC})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,10 +103,9 @@ func TestAnInterruptFinishesTheCallUnderWay(t *testing.T) {
 }
 
 func TestAnInterruptedPipelineFinishesWhatItTook(t *testing.T) {
-	t.Parallel()
-	interrupt, cancel := context.WithCancel(t.Context())
+	ctx, ctrlC := commandtest.Interruptible(t)
 	s := quick()
-	got, err := s.half(interrupt, &page{cue: "circuit opened", then: cancel}, s.pipe)
+	got, err := s.half(ctx, &page{cue: "circuit opened", then: ctrlC}, s.pipe)
 	if err != nil {
 		t.Fatal(err)
 	}

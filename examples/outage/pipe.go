@@ -4,22 +4,18 @@ import (
 	"context"
 	"time"
 
-	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/pipeline"
 )
 
 // pipe sends all prompts through a pipeline, as a batch does. When it is
 // interrupted, it takes no further prompt and finishes those that it has.
-func (s settings) pipe(interrupt context.Context, c *client, j *journal) (tally, error) {
+func (s settings) pipe(ctx context.Context, c *client, j *journal) (tally, error) {
 	cfg := s.throttle(unavailable, j.hear) // each attempt counts: no prompt has to be lost to find out
 	cfg.TotalJobs = len(s.prompts)
 	p, err := pipeline.New(c.ask, cfg)
 	if err != nil {
 		return tally{}, err
 	}
-	defer context.AfterFunc(interrupt, p.Throttle().Close)()
-	ctx, stop := command.Grace(interrupt)
-	defer stop()
 
 	jobs := make(chan string, len(s.prompts))
 	for _, prompt := range s.prompts {

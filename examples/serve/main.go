@@ -14,6 +14,7 @@ import (
 
 	"github.com/paceline-go/paceline/examples/command"
 	"github.com/paceline-go/paceline/examples/service"
+	"github.com/paceline-go/paceline/pipeline"
 )
 
 func main() { command.Main(run) }
@@ -25,13 +26,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return command.Usage(err)
 	}
-	interrupt, stop := command.Context()
+	ctx, stop := command.Context(io.Discard)
 	defer stop()
-	if err := serve(interrupt, cfg, stdout); err != nil {
+	if err := serve(pipeline.Interruption(ctx), cfg, stdout); err != nil {
 		fmt.Fprintln(stderr, "serve:", err)
 		return 1
 	}
-	return command.Status(interrupt, 0)
+	return command.Status(ctx, 0)
 }
 
 func parse(args []string, stderr io.Writer) (service.Config, error) {

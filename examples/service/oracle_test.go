@@ -66,7 +66,7 @@ func TestBestTimeWithinABudget(t *testing.T) {
 	}
 }
 
-// Whoever calls, however he times it, must not beat the oracle.
+// No caller, however it times its calls, must beat the oracle.
 func TestNobodyBeatsBestTime(t *testing.T) {
 	for seed := range uint64(5) {
 		random := rand.New(rand.NewPCG(seed, 1))

@@ -9,6 +9,12 @@
 //	go run ./examples/sink
 //	go run ./examples/sink -driver sql
 //	go run ./examples/sink -dsn postgres://localhost/test
+//
+// The three lines that matter:
+//
+//	for r := range pipeline.Batch(p, s.batch, 100*time.Millisecond).Each(ctx, slices.Values(rows)) {
+//	return done, pipeline.Partial(errs)
+//	return pipeline.Overloaded(err, 0)
 package main
 
 import (
@@ -40,19 +46,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return command.Usage(err)
 	}
-	interrupt, stop := command.Context()
+	ctx, stop := command.Context(stderr)
 	defer stop()
-	command.Announce(interrupt, stderr)
-	sum, err := s.sink(interrupt, stdout)
+	sum, err := s.sink(ctx, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, "sink:", err)
-		return command.Status(interrupt, 1)
+		return command.Status(ctx, 1)
 	}
+	status := command.Verdict(ctx, stdout, sum.complete())
 	sum.print(stdout)
-	if !sum.complete() {
-		return command.Status(interrupt, 1)
-	}
-	return command.Status(interrupt, 0)
+	return status
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
@@ -98,7 +101,7 @@ func (s settings) config() pipeline.Config {
 
 // sink loads the rows. When it is interrupted, it takes no further one and finishes
 // those that it has.
-func (s settings) sink(interrupt context.Context, out io.Writer) (sum summary, err error) {
+func (s settings) sink(ctx context.Context, out io.Writer) (sum summary, err error) {
 	rows, err := data.Cities()
 	if err != nil {
 		return sum, err
@@ -113,8 +116,7 @@ func (s settings) sink(interrupt context.Context, out io.Writer) (sum summary, e
 		defer server.close()
 		dsn, where = server.dsn, "an embedded server of PostgreSQL's protocol"
 	}
-	ctx := context.Background()
-	db, err := open(interrupt, s.driver, dsn, s.concurrency) // which may take long
+	db, err := open(pipeline.Interruption(ctx), s.driver, dsn, s.concurrency) // which may take long
 	if err != nil {
 		return sum, fmt.Errorf("-dsn: %w", err)
 	}
@@ -125,16 +127,13 @@ func (s settings) sink(interrupt context.Context, out io.Writer) (sum summary, e
 	if err != nil {
 		return sum, err
 	}
-	defer context.AfterFunc(interrupt, p.Throttle().Close)()
-	work, stop := command.Grace(interrupt)
-	defer stop()
 	begun := time.Now()
-	for r := range pipeline.Batch(p, s.batch, 100*time.Millisecond).Each(work, slices.Values(rows)) {
+	for r := range pipeline.Batch(p, s.batch, 100*time.Millisecond).Each(ctx, slices.Values(rows)) {
 		sum.add(r)
 	}
 	sum.took, sum.calls = time.Since(begun), p.Throttle().Snapshot().Attempts
 	sum.limit, sum.left = p.Throttle().Snapshot().Concurrency, len(rows)-sum.results
-	sum.counted, err = db.count(ctx)
+	sum.counted, err = db.count(context.Background())
 	return sum, err
 }
 

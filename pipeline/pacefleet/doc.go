@@ -12,15 +12,15 @@
 //
 // # How
 //
-// One process leads. It hears from each other what came of its attempts, in a few words and
-// a bit more than once a second, soon if something was refused and at once if somebody has new
-// work; steps the policy through that, as if it were one process; and answers with leases:
-// so many in flight, so far apart, so much of each budget, for two seconds. Processes spend
-// their leases by the same gate as ever.
+// One process leads. It hears from each other what came of its attempts, in a few words and a
+// bit more than once a second. It hears soon if something was refused, and at once if one has
+// new work. It steps the policy through that, as if all were one process. It answers with
+// leases: so many in flight, so far apart, so much of each budget, for two seconds. Processes
+// spend their leases by the same gate as without a fleet.
 //
 //	throttle ──reports──▶ leader: policy, shares ──leases──▶ throttle
 //
-// Shares are max-min fair by what is wanted: who needs less than an equal share keeps what it
+// Shares are max-min fair by what is wanted: a process that needs less than an equal share keeps what it
 // needs, and the others share the rest. The sum of all leases of slots and of budgets is never
 // above the whole: what one is to get, another has confirmed to have given back. The pace is
 // the exception: it changes hands without that, since it is a guess of the policy's.

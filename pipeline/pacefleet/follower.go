@@ -12,7 +12,7 @@ type follower struct {
 	heard    time.Time
 	started  []started // attempts, at the last reports, since it was heard of
 	base     int64     // attempts that it had started before that
-	busy     float64   // slots that it used of late
+	busy     float64   // slots that it used recently
 	rate     float64   // attempts a second
 	spending []float64 // tokens a second, of each budget
 

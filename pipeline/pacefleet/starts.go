@@ -78,7 +78,7 @@ func (s *starts) take(at time.Time) int64 {
 	return n
 }
 
-// gap returns how far apart attempts have started of late, in the mean; 0: not known.
+// gap returns how far apart attempts have started recently, in the mean; 0: not known.
 func (s *starts) gap() time.Duration {
 	last := len(s.known) - 1
 	first := max(last-64, 0)

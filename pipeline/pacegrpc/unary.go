@@ -25,8 +25,8 @@ import (
 // only what was refused is tried again. If idempotent is nil, a method is if its proto
 // file says so, by the option idempotency_level.
 //
-// The error of a call has the status of its last attempt, details included; if there
-// was none, or no time for another, that says why: Unavailable while the circuit is
+// The error of a call has the status of its last attempt, details included. If there
+// was none, or no time for another, the status says why: Unavailable while the circuit is
 // open and when the throttle is closed, Canceled, DeadlineExceeded, or else Unknown.
 // errors.Is and errors.As also find what Execute returned. The context's deadline
 // holds for the call with all its attempts.

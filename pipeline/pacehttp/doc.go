@@ -1,5 +1,5 @@
-// Package pacehttp makes HTTP clients behave: their requests pass a throttle of
-// package pipeline, which finds out how hard it may press the server, listens to
+// Package pacehttp makes HTTP clients polite. Their requests pass a throttle of
+// package pipeline. It finds out how hard it may press the server, listens to
 // what the server says of its limits, and tries again what may be tried again.
 //
 //	client := pacehttp.NewClient(throttle, &http.Client{Timeout: 10 * time.Second})
@@ -42,9 +42,9 @@
 // # What is sent again
 //
 // By Transport and Do: a request whose method is idempotent (RFC 9110, section 9.2.2) or
-// which has an Idempotency-Key; any other only if the server has said that it did nothing
-// with it (425, 529, 503 with a Retry-After, OverQuota and NotYet as above,
-// X-Should-Retry: true), or no connection was made. For Do, a request that was redirected, or
+// which has an Idempotency-Key. Any other is sent again only if no connection was made, or if
+// the server has said that it did nothing with it: 425, 529, 503 with a Retry-After,
+// OverQuota and NotYet as above, X-Should-Retry: true. For Do, a request that was redirected, or
 // answered with less than 400, may have been done, whatever the next hop says or read makes
 // of it; for Transport, each hop is a request of its own.
 //
@@ -57,11 +57,13 @@
 //
 // # What is listened to
 //
-// Retry-After (RFC 9110, section 10.2.3), Retry-After-Ms, Retry-After-NAME, X-Amz-Retry-After;
-// the google.rpc.RetryInfo in a refusal's body, as Gemini sends it;
-// RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11, and the older forms
-// of it); X-RateLimit-Limit, -Remaining, -Reset as GitHub and others send them; with a
-// suffix as OpenAI, Azure and @nestjs/throttler do, or a name before that as Linear; Anthropic's; hapi-rate-limit's; restify's.
+//   - Retry-After (RFC 9110, section 10.2.3), Retry-After-Ms, Retry-After-NAME, X-Amz-Retry-After
+//   - the google.rpc.RetryInfo in a refusal's body, as Gemini sends it
+//   - RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11, and older forms)
+//   - X-RateLimit-Limit, -Remaining, -Reset as GitHub and others send them, with a suffix as
+//     OpenAI, Azure and @nestjs/throttler do, or with a name before that as Linear does
+//   - the fields of Anthropic, hapi-rate-limit and restify
+//
 // See Hints. DIALECTS.md beside this file lists who writes what, and how it is read; SDKS.md
 // says how SDKs are set that try again by themselves.
 package pacehttp

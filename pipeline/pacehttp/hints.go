@@ -17,7 +17,7 @@ const mostHints = 16
 
 // Hints returns what a response says of the server's limits, for [pipeline.Slot].Hint;
 // nothing if res is nil. now is the present time, which is only looked at if the
-// response has no Date; took is how long ago the request was sent, 0 if that is
+// response has no Date. took is how long ago the request was sent, 0 if that is
 // unknown: servers count from when a request arrived.
 //
 // A Retry-After counts if the response is one that [Check] takes for a refusal or
@@ -40,9 +40,9 @@ const mostHints = 16
 // server's Date, which has no fraction, and may be rounded up itself. If something is left of
 // a quota that is whole again within a second, written in whole seconds, it is a second: it
 // may be a bucket that fills within milliseconds. What
-// makes no sense, is negative, or is more than 31 days ahead, is ignored. So is
-// a quota that does not say until when it holds, one of concurrent requests, and one of
-// nothing whose request was accepted. Of a response that a cache has kept (Age above 0),
+// makes no sense, is negative, or is more than 31 days ahead, is ignored. The same goes for
+// a quota that does not say until when it holds, for one of concurrent requests, and for one
+// of nothing whose request was accepted. Of a response that a cache has kept (Age above 0),
 // quotas are ignored, and its age is taken off what is left of Retry-After.
 func Hints(res *http.Response, now time.Time, took time.Duration) []pipeline.Hint {
 	if res == nil || len(res.Header) == 0 {

@@ -12,7 +12,7 @@ import (
 
 // A Judge says what a response means, where a server has ways of its own: a limit that it
 // reports with 200, a status that means something else, a pause that is longer than anybody
-// wants to wait. usual is what would be made of it otherwise; a Judge returns that, or
+// wants to wait. usual is what would be made of it otherwise. A Judge returns that, or
 // changes what is wrong with it:
 //
 //	func(res *http.Response, head func() []byte, usual pacehttp.Meaning) pacehttp.Meaning {

@@ -15,27 +15,27 @@ import (
 type Kind uint8
 
 const (
-	// Done: the server did what it was asked for.
+	// Done means that the server did what it was asked for.
 	Done Kind = iota
 
-	// OwnFault: the request itself is at fault, so it is not tried again
+	// OwnFault means that the request itself is at fault. It is not tried again
 	// ([pipeline.Fatal]), and tells nothing of the service.
 	OwnFault
 
-	// Failure: the server failed. The request is tried again, which uses up one of its
+	// Failure means that the server failed. The request is tried again, which uses up one of its
 	// attempts ([pipeline.Transient]).
 	Failure
 
-	// NotYet: this request is to come again after the Pause, which is its own: others do
+	// NotYet means that this request is to come again after the Pause, which is its own: others do
 	// not wait. It uses up an attempt, and tells nothing of the service.
 	NotYet
 
-	// Busy: refused, because the server has too much to do, with the requests of all
+	// Busy means refused because the server has too much to do with the requests of all
 	// ([pipeline.Overloaded]). Some of these come by chance, whatever the pressure, so the
 	// Pause is for this request alone, until three come in a row.
 	Busy
 
-	// OverQuota: refused, because this client has asked for too much
+	// OverQuota means refused because this client has asked for too much
 	// ([pipeline.Overloaded]).
 	OverQuota
 )

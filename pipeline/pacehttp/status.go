@@ -66,10 +66,10 @@ const (
 )
 
 // Check returns nil for a response below 400, else a [*StatusError], marked as its Meaning
-// says: [OverQuota] and [Busy] are refusals ([pipeline.Overloaded]), the former of this
-// client, the latter of anybody, perhaps by chance; [Failure] and [NotYet] are tried again at
-// the cost of an attempt; [OwnFault] is not ([pipeline.Fatal]). The package comment has the
-// table of what means which. Check reads up to 4 KiB of the body of such a response,
+// says. [OverQuota] and [Busy] are refusals ([pipeline.Overloaded]): the former of this
+// client, the latter of anybody, perhaps by chance. [Failure] and [NotYet] are tried again at
+// the cost of an attempt. [OwnFault] is not tried again ([pipeline.Fatal]). The package comment
+// has the table of what means which. Check reads up to 4 KiB of the body of such a response,
 // which may say what the status means. It does not close it.
 func Check(res *http.Response) error {
 	if res.StatusCode < 400 {

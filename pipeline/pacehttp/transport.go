@@ -25,9 +25,9 @@ import (
 // An attempt, and with it the AttemptTimeout of the throttle, ends when the header of
 // the response is there: no slot is held for a body that nobody reads. What is read
 // later is bounded by the request's context, and a body that breaks is the caller's to
-// deal with; [Do] is for those who want it tried again. Only of the body of a failed
-// attempt that may be tried again, or of a status that may mean one thing or another (400,
-// 403, 413, 429, 503), up to 64 KiB are read ahead, for at most 250 ms.
+// deal with; [Do] is for those who want it tried again. Up to 64 KiB of a body are read ahead,
+// for at most 250 ms, if the attempt failed and may be tried again, or if the status may mean
+// one thing or another (400, 403, 413, 429, 503).
 //
 // A client's Timeout is for everything, the wait for a turn and between attempts included,
 // so that calls are lost that were never sent: [NewClient] makes it the Transport's, which is

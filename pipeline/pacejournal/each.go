@@ -21,9 +21,9 @@ type Result[In, Out any] struct {
 	Stored bool
 }
 
-// Each runs jobs through p, but for those that the journal knows, and gives back one
-// result for each: of a known job what is stored, of another one what has come of it now,
-// which is stored before it is handed out, the failures too. So the same jobs may be given
+// Each runs jobs through p, except those that the journal knows, and gives back one result
+// for each job. Of a known job that is what is stored. Of another one it is what has come of
+// it now; it is stored before it is handed out, failures too. So the same jobs may be given
 // to every run, and the loop sees the same results, whenever the one before was killed.
 //
 // Known results come as their jobs are read, others when they are done; if p is Ordered,

@@ -8,6 +8,7 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"github.com/paceline-go/paceline/pipeline"
+	"github.com/paceline-go/paceline/stage"
 )
 
 // A run is one loop over the results of Each:
@@ -58,7 +59,7 @@ func (r *run[In, Out]) start(p pipeline.Stage[In, Out], jobs iter.Seq[In]) *feed
 	if err := r.memory.recall(r.journal.owner); err != nil {
 		r.cancel(r.journal.wrap(err))
 	}
-	results := p.Run(r.ctx, r.todo)
+	results := p.Run(stage.WithEndless(r.ctx), r.todo)
 	var moving conc.WaitGroup
 	moving.Go(func() { r.intake(feed) })
 	moving.Go(func() { r.collect(results) })

@@ -13,6 +13,7 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"github.com/paceline-go/paceline/pipeline"
+	"github.com/paceline-go/paceline/stage"
 )
 
 // consumerName is of the one consumer of a queue, which all processes share.
@@ -45,8 +46,8 @@ type worker[In, Out any] struct {
 }
 
 // Work does jobs until the throttle is closed or ctx is done. It takes no more of them than
-// the throttle lets start, writes down that a job begins, lets the throttle do the work as a
-// pipeline does, stores the result, and only then tells the server that the job is done.
+// the throttle lets start. It writes down that a job begins, does the work as a pipeline does,
+// stores the result, and only then tells the server that the job is done.
 //
 // Close or drain the throttle to end it: what was taken is finished and stored, and Work
 // returns nil. When ctx is done, attempts are cut off, their jobs are given back, and it
@@ -83,7 +84,7 @@ func (q *Queue[In, Out]) Work(ctx context.Context, t *pipeline.Throttle, work pi
 		defer close(jobs)
 		wrong = w.take(ctx, t, c, jobs, allowed)
 	})
-	results := p.Run(ctx, jobs)
+	results := p.Run(stage.WithEndless(ctx), jobs)
 	for range storers {
 		wg.Go(func() {
 			for r := range results {

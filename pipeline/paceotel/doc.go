@@ -61,9 +61,9 @@
 // error.type if there is an error, which is then the status of the span, too.
 //
 // Where the attempts are made inside of a client, by pacehttp.Transport or by the
-// interceptors of pacegrpc, there is no work to wrap: Observe the throttle, and let
-// otelhttp.NewTransport be the Transport's Base, or otelgrpc's handler the client's,
-// which make a span for each attempt.
+// interceptors of pacegrpc, there is no work to wrap. Observe the throttle, and let
+// otelhttp.NewTransport be the Transport's Base, or otelgrpc's handler the client's:
+// they make a span for each attempt.
 //
 // Names and units follow OpenTelemetry's semantic conventions for names, metrics
 // and errors (https://opentelemetry.io/docs/specs/semconv/general/).

@@ -279,9 +279,37 @@ func TestTheStripShowsThatABudgetStoppedAttempts(t *testing.T) {
 	tb := open(t, serve(t, one("geocoder", th)), 1280, 900, "light")
 	tb.wait(`document.querySelector("[data-to=heldby]").innerText === "a budget"`)
 	tb.wait(`document.querySelector(".strip p").innerText.startsWith("a budget used up")`)
+	if got, want := tb.text("[data-to=why]"), "The budget tokens is used up: jobs wait until there is room in it."; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := tb.text(".held li"), "A budget it has too little left"; !strings.HasPrefix(got, want) {
+		t.Errorf("got %q, want it to begin with %q", got, want)
+	}
 	if got := tb.text("[data-to=circuit]"); got != "closed" && got != "none" {
 		t.Errorf("got circuit %q, want none that has opened", got)
 	}
+	cancel()
+	for range results {
+	}
+}
+
+func TestThePageSaysThatTheRateIsReached(t *testing.T) {
+	th := throttle(t, func(c *pipeline.Config) { c.Rate = &pipeline.Rate{PerSecond: 0.001, Burst: 1} })
+	p := pipeline.Attach(th, func(context.Context, int) (int, error) { return 0, nil })
+	ctx, cancel := context.WithCancel(context.Background())
+	results := p.Run(ctx, jobs(2))
+	<-results
+	tb := open(t, serve(t, one("geocoder", th)), 390, 844, "dark")
+	tb.wait(`document.querySelector("[data-to=heldby]").innerText === "the rate"`)
+	if got, want := tb.text("[data-to=why]"), "The rate that was configured is reached."; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	tb.wait(`document.querySelector(".held li").innerText.startsWith("The rate")`)
+	if eval[bool](tb, `document.documentElement.scrollWidth > document.documentElement.clientWidth`) {
+		t.Error("the page is wider than a phone")
+	}
+	tb.do(chromedp.Focus(chromedp.CSS(".words summary")), chromedp.KeyEvent(kb.Enter))
+	tb.wait(`document.querySelector(".words").open && document.querySelector(".words dd").offsetHeight > 0`)
 	cancel()
 	for range results {
 	}

@@ -1,8 +1,8 @@
-// Package pacepage serves a live page on which to watch throttles: the limit against
-// what is in flight, the interval, goodput and refusals, budgets, the circuit, what
-// holds attempts up, progress, and events as they happen, a minute, ten minutes or an
-// hour back. It needs one line, loads nothing from elsewhere, and is readable on a
-// phone and in the dark:
+// Package pacepage serves a live page on which to watch throttles. It shows the limit
+// against what is in flight, the interval, goodput and refusals, budgets, the circuit,
+// what holds attempts up, progress, and events as they happen. It goes a minute, ten
+// minutes or an hour back. It needs one line, loads nothing from elsewhere, and is
+// readable on a phone and in the dark:
 //
 //	http.Handle("/pace/", pacepage.New(ctx, map[string]*pipeline.Throttle{"geocoder": t}))
 //
@@ -14,15 +14,15 @@
 // 150 kilobytes of each, however long that takes. Viewers are told what is new once a
 // second; one who is a minute behind is cut off, and begins anew.
 //
-// Whoever can open the page sees the names of throttles and budgets, and the text of
+// Anyone who can open the page sees the names of throttles and budgets, and the text of
 // errors. It has no password: put it behind your own.
 //
 // # The numbers, for others
 //
 // GET data.json, beside the page, answers with what the page knows. Two parameters
 // choose: throttle, the name of one (default: all), and back, how many seconds: 60,
-// 600 (the default), 3600, or fit: 60 until there is more than that, then 600. All durations are in seconds, all times Unix seconds; null
-// is a number that is not known.
+// 600 (the default), 3600, or fit: 60 until there is more than that, then 600. All
+// durations are in seconds, all times Unix seconds; null is a number that is not known.
 //
 //	at         when the throttles were looked at
 //	back       how far back the history goes

@@ -33,7 +33,7 @@ func subjectOf(kind pipeline.EventKind) subject {
 		return aboutPace
 	case pipeline.EventRetry:
 		return aboutRetries
-	case pipeline.EventBudgetExhausted, pipeline.EventBudgetRestored:
+	case pipeline.EventBudgetExhausted, pipeline.EventBudgetRestored, pipeline.EventBudgetTooSmall:
 		return aboutBudget
 	case pipeline.EventPaused, pipeline.EventResumed:
 		return aboutServer
@@ -80,7 +80,7 @@ type log struct {
 // has to be made.
 func (l *log) add(throttle string, event pipeline.Event, number, now int64) (e *entry, made bool) {
 	about, cause := subjectOf(event.Kind), because(event.Err)
-	event.Err = nil // it may hold who knows what
+	event.Err = nil // it may hold much memory
 	key := string(about) + " " + event.Budget
 	if e := l.newest[key]; e != nil && e.takes(event) {
 		e.last, e.cause, e.changed = event, cause, now
@@ -119,6 +119,8 @@ func (e *entry) text() string {
 		return named(last.Budget) + "exhausted" + forSo(last.Wait)
 	case pipeline.EventBudgetRestored:
 		return named(last.Budget) + "room again"
+	case pipeline.EventBudgetTooSmall:
+		return named(last.Budget) + "a job has used more than all of it"
 	case pipeline.EventRetry:
 		return "tries again" + in(last.Wait) + e.cause
 	case pipeline.EventPaused:
@@ -137,6 +139,8 @@ func (e *entry) text() string {
 		return "nothing has succeeded yet" + e.cause
 	case pipeline.EventNotRead:
 		return "nobody reads the results, so the run waits"
+	case pipeline.EventNotClosed:
+		return "all is done, and the channel of jobs is still open"
 	case pipeline.EventClosed:
 		return "closed: takes no new work"
 	case pipeline.EventDraining:

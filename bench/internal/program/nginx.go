@@ -55,7 +55,7 @@ func (n Nginx) Config() string {
 // NginxArgs are the arguments that nginx is started with in a folder.
 func NginxArgs(dir string) []string { return []string{"-p", dir, "-c", NginxFile, "-e", "error.log"} }
 
-// NginxStatuses, after the limits of a location, tell the two apart: by default both refuse with 503.
+// NginxStatuses comes after the limits of a location and tells the two apart: by default both refuse with 503.
 const NginxStatuses = `
             limit_req_status 429;
             limit_conn_status 503;`

@@ -3,6 +3,7 @@ package commandtest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/paceline-go/paceline/pipeline"
 )
 
 // Run runs a program, as each example's function run does, and returns its exit status.
@@ -57,22 +60,34 @@ func APortInUseIsSaid(t *testing.T, run Run, flag string) {
 // CtrlCExitsWith130 presses Ctrl-C as soon as a program says something.
 func CtrlCExitsWith130(t *testing.T, run Run, args ...string) {
 	t.Helper()
-	out := &listener{heard: func() {
-		if err := interrupt(); err != nil {
-			t.Error(err)
-		}
-	}}
+	out := &listener{heard: func() { CtrlC(t) }}
 	if status := run(args, out, out); status != 130 {
 		t.Errorf("got status %d, want 130", status)
 	}
 }
 
-func interrupt() error {
-	self, err := os.FindProcess(os.Getpid())
-	if err != nil {
-		return err
+// Interruptible returns a context for runs, as a program has it, and a function that presses
+// Ctrl-C, and returns when that is heard. Tests that use it do not run side by side.
+func Interruptible(t *testing.T) (ctx context.Context, ctrlC func()) {
+	t.Helper()
+	ctx, stop := pipeline.Interruptible(t.Context(), 0)
+	t.Cleanup(stop)
+	return ctx, func() {
+		CtrlC(t)
+		<-pipeline.Interruption(ctx).Done()
 	}
-	return self.Signal(os.Interrupt)
+}
+
+// CtrlC sends this process what Ctrl-C does.
+func CtrlC(t *testing.T) {
+	t.Helper()
+	self, err := os.FindProcess(os.Getpid())
+	if err == nil {
+		err = self.Signal(os.Interrupt)
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // A listener tells of the first word that a program says.

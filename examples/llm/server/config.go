@@ -23,7 +23,7 @@ type Config struct {
 	// when they count as a request, but no token of theirs does.
 	FailShare float64
 
-	// OverloadShare of the requests are refused for want of capacity, 0 to 1, before anything is counted: with 529 as Anthropic
+	// OverloadShare of the requests are refused because there is no capacity, 0 to 1, before anything is counted: with 529 as Anthropic
 	// does, or with 503.
 	OverloadShare float64
 

@@ -1,11 +1,11 @@
-// Package server is a language model to try things with: it speaks the protocols of OpenAI (POST /v1/chat/completions) and
-// of Anthropic (POST /v1/messages), streaming and not, as far as their official SDKs use them for plain text, with
+// Package server is a language model to try things with. It speaks the protocols of OpenAI (POST /v1/chat/completions) and
+// of Anthropic (POST /v1/messages), streaming and not, as their official SDKs use them for plain text. There are
 // usage, error bodies, rate-limit headers and quotas of requests and of tokens a minute. What it says is taken from the prompt.
 //
 // How tokens are counted: on arrival, a request is charged with its prompt and the longest answer that it allows
 // (max_completion_tokens, max_tokens); when it has been answered, with what it used instead. Anthropic has documented both
-// ("Rate limits": estimated based on max_tokens at the beginning of each request, adjusted at the end), OpenAI the first
-// ("Rate limits": the maximum of max_tokens and the estimated number of tokens based on the character count), and says
+// ("Rate limits": estimated based on max_tokens at the beginning of each request, adjusted at the end). OpenAI has documented the
+// first ("Rate limits": the maximum of max_tokens and the estimated number of tokens based on the character count), and says
 // nothing of the second; see Config.KeepsReserve. Here the prompt is not estimated but counted, so that the books are exact.
 package server
 

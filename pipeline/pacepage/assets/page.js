@@ -19,9 +19,47 @@ const causes = {
 	limit: "the limit", pace: "the pace", budget: "a budget", rate: "the rate", circuit: "the circuit", server: "the server",
 };
 const why = {
-	limit: "as many are in flight as may be", pace: "the interval between dispatches", budget: "it is used up", rate: "so many a second",
+	limit: "as many run as may", pace: "attempts start one after another", budget: "it has too little left", rate: "the configured one is reached",
 	circuit: "it is open, or half-open", server: "it asked to be left alone",
 };
+
+// reasons are those of the policy, in words.
+const reasons = {
+	"start": "nothing was refused yet, so it grows",
+	"refused at this rate": "attempts that started faster were refused",
+	"refused at this many": "with more in flight, attempts were refused",
+	"queueing": "with more in flight, attempts only waited for each other at the service",
+	"told by the server": "the server told when it takes more",
+	"trial": "it tries a little more, to see whether the service takes that",
+	"trial held": "it tried more, and the service took that",
+	"trial failed": "it tried more, and the service refused that",
+	"trial ended": "it tried more, and that showed nothing",
+	"down": "the service seems to be down, and is asked now and then",
+	"back": "the service works again",
+	"chance": "some are refused whatever it does, so that is no reason to slow down",
+	"failures": "too many attempts failed",
+	"cooled": "nothing has failed for a while",
+	"update": "the configuration was changed",
+	"recalled": "another process had found that out",
+};
+
+// whyNow says in a sentence or two what a throttle does at the moment, and why.
+function whyNow(s) {
+	const over = { draining: "It takes no new jobs and finishes what it has.", closed: "It is closed: nothing more is done." };
+	if (over[s.state]) return over[s.state];
+	const used = s.budgets.find((b) => b.remaining <= 0);
+	const holds = {
+		nothing: s.waiting || s.in_flight ? "Nothing holds attempts up." : "There is nothing to do.",
+		limit: s.in_flight < s.concurrency ? "Attempts that back off hold all places." : "As many attempts run as the limit allows: " + count(s.concurrency) + ".",
+		pace: "An attempt starts every " + seconds(s.dispatch_interval) + ", no faster.",
+		budget: "The budget" + (used ? " " + (used.name || "of " + used.unit) + " is used up" : " has too little left for the next job") + ": jobs wait until there is room in it.",
+		rate: "The rate that was configured is reached.",
+		circuit: s.circuit === "open" ? "The service failed again and again. It is asked again in " + seconds(Math.ceil(s.circuit_open_for)) + "." : "The service is being asked whether it works again.",
+		server: "The server asked to wait" + (s.paused_for > 0 ? ", for " + seconds(Math.ceil(s.paused_for)) + " more." : "."),
+	};
+	const because = reasons[s.reason] && s.held_by !== "budget" && s.held_by !== "rate" ? " Why that much: " + reasons[s.reason] + "." : "";
+	return (s.state === "down" ? "The service seems to be down: one attempt now and then asks, and no job is lost." : holds[s.held_by] + because);
+}
 
 function count(n) { return n === null || n === undefined ? "–" : whole.format(n); }
 
@@ -69,6 +107,15 @@ function last(column) { return column.length ? column[column.length - 1] : null;
 function mean(column) {
 	const there = column.filter((n) => n !== null);
 	return there.length ? there.reduce((a, b) => a + b, 0) / there.length : null;
+}
+
+// begin is the time at the left edge. A throttle that is younger than what is looked back at
+// begins with its first minute, unless somebody has chosen how far back.
+function begin() {
+	const from = known.at - known.back;
+	if (wanted().back !== "fit") return from;
+	const first = Math.min(...[...known.throttles.values()].map((t) => t.history.t[0] ?? known.at));
+	return Math.max(from, Math.min(first, known.at - 60));
 }
 
 function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim(); }
@@ -234,8 +281,8 @@ class Chart {
 	// updateStrip shows what stopped attempts: the circuit, a budget or the server. The
 	// limit, the pace and the rate hold attempts up all the time, and stop none.
 	updateStrip(history) {
-		const bar = this.strip.children[1], from = known.at - known.back;
-		const place = (t) => Math.min(100, Math.max(0, 100 * (t - from) / known.back)).toFixed(2) + "%";
+		const bar = this.strip.children[1], from = begin();
+		const place = (t) => Math.min(100, Math.max(0, 100 * (t - from) / (known.at - from))).toFixed(2) + "%";
 		const looks = { fine: "var(--fine)", half_open: "var(--half)", open: "var(--open)", budget: "var(--budget)", server: "var(--server)" };
 		const says = { half_open: "circuit half-open", open: "circuit open", budget: "a budget used up", server: "the server asked to wait" };
 		const stopped = (i) => {
@@ -272,7 +319,7 @@ function draw(plot, { series, axisFormat, most, log, steps, bare, onCursor }) {
 	const only = log ? { filter: powers } : {}, lines = steps ? { incrs: steps } : {};
 	const axes = bare ? [{ show: false }, { show: false }] : [
 		{ stroke: quiet, font, size: 26, incrs: [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600], gap: 6, grid: { show: false }, ticks: { stroke: grid, size: 4 },
-			space: 72, values: (u, at) => at.map((t) => clock(t, known.back <= 60)) },
+			space: 72, values: (u, at) => at.map((t) => clock(t, known.at - begin() <= 300)) },
 		{ stroke: quiet, font, size: axisWidth, gap: 6, space: 32, grid: { stroke: grid, width: 1, ...only }, ticks: { show: false },
 			...only, ...lines, values: (u, at) => at.map((n) => n === null ? null : axisFormat(n)) },
 	];
@@ -283,7 +330,7 @@ function draw(plot, { series, axisFormat, most, log, steps, bare, onCursor }) {
 		legend: { show: false },
 		cursor: bare ? { show: false } : { y: false, drag: { x: false, y: false, setScale: false }, sync: { key: "time", setSeries: false }, points: { size: 7 } },
 		scales: {
-			x: { time: true, range: () => [known.at - known.back, known.at] },
+			x: { time: true, range: () => [begin(), known.at] },
 			y: log ? { distr: 3, range: decades } : { range: (u, low, high) => [0, most || (high > 0 ? 1.12 * high : 1)] },
 		},
 		axes,
@@ -395,6 +442,7 @@ class Full {
 	updateTiles({ snapshot: s, history: h }) {
 		const to = this.to;
 		putState(to.state, s);
+		put(to.why, whyNow(s));
 		put(to.line, s.paused_for > 0 ? "paused for " + seconds(Math.ceil(s.paused_for)) + ", as the server asked" : lastError(s));
 		putFigure(to.goodput, rate(last(h.goodput)), "/s");
 		put(to.done, count(s.completed) + " done" + (s.failed ? ", " + count(s.failed) + " failed" : ""));
@@ -406,7 +454,7 @@ class Full {
 		putFigure(to.inflight, brief(s.in_flight), "of " + brief(s.concurrency));
 		put(to.most, "never above " + count(s.max_concurrency));
 		putFigure(to.interval, s.dispatch_interval ? seconds(s.dispatch_interval) : "none", "");
-		put(to.pace, (s.dispatch_interval ? rate(1 / s.dispatch_interval) + " starts a second" : "not paced") + (s.reason ? "; " + s.reason : "") + s.limiters.map((l) => "; " + l).join(""));
+		put(to.pace, (s.dispatch_interval ? rate(1 / s.dispatch_interval) + " starts a second" : "not paced") + s.limiters.map((l) => "; " + l).join(""));
 		put(to.heldby, s.held_by === "nothing" ? "nothing" : causes[s.held_by]);
 		put(to.waiting, s.waiting ? count(s.waiting) + " waiting" : "none waiting");
 		put(to.circuit, words[s.circuit] || s.circuit);

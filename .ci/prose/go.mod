@@ -1,0 +1,3 @@
+module github.com/paceline-go/paceline/.ci/prose
+
+go 1.26.0
