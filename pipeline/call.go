@@ -29,7 +29,7 @@ func Execute[T any](ctx context.Context, t *Throttle, fn func(context.Context) (
 	mustHave("Execute", t != nil, "throttle")
 	mustHave("Execute", fn != nil, "function")
 	var out T
-	err := t.dispatcher.Do(ctx, stage.AskFrom(ctx), stage.WorkFunc(func(ctx context.Context) (err error) {
+	err := t.dispatcher.Do(ctx, stage.WorkFunc(func(ctx context.Context) (err error) {
 		var none T
 		out = none // in case of a panic
 		out, err = fn(ctx)
@@ -59,24 +59,24 @@ func Wrap[In, Out any](t *Throttle, work Work[In, Out]) Work[In, Out] {
 // Acquire panics if ctx is nil.
 func (t *Throttle) Acquire(ctx context.Context) (*Slot, error) {
 	mustHave("Acquire", ctx != nil, "context")
-	return t.dispatcher.Acquire(ctx, stage.AskFrom(ctx))
+	return t.dispatcher.Acquire(ctx)
 }
 
 // WithCost returns a context for Execute, Acquire and functions from Wrap: a call
 // with it is expected to use so many tokens, as Cost says of a pipeline's jobs. It
 // is for that call alone, not for others that fn makes with its own context.
 func WithCost(ctx context.Context, tokens int64) context.Context {
-	ask := stage.AskFrom(ctx)
+	ask := stage.AskedOf(ctx)
 	ask.Cost = max(tokens, -1) // any negative cost is the same mistake
-	return stage.WithAsk(ctx, ask)
+	return stage.WithAsked(ctx, ask)
 }
 
 // WithWeight is to Weight what WithCost is to Cost: a call with the context that
 // it returns counts for so many.
 func WithWeight(ctx context.Context, calls float64) context.Context {
-	ask := stage.AskFrom(ctx)
+	ask := stage.AskedOf(ctx)
 	ask.Weight = calls
-	return stage.WithAsk(ctx, ask)
+	return stage.WithAsked(ctx, ask)
 }
 
 // WithResource returns a context for Execute, Acquire and functions from Wrap, and for Run and
@@ -84,9 +84,9 @@ func WithWeight(ctx context.Context, calls float64) context.Context {
 // quota that is of others only; see [Hint].Resource. It is not for calls that its work makes
 // with its own context.
 func WithResource(ctx context.Context, resource string) context.Context {
-	ask := stage.AskFrom(ctx)
+	ask := stage.AskedOf(ctx)
 	ask.Resource = resource
-	return stage.WithAsk(ctx, ask)
+	return stage.WithAsked(ctx, ask)
 }
 
 // RecordSuccess tells of a success that did not pass through t: it counts as a

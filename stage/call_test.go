@@ -40,8 +40,8 @@ func TestCallThatComesWhileClosingIsRefused(t *testing.T) {
 		go d.Close()
 		synctest.Wait()
 		done := make(chan error)
-		go func() { done <- d.Do(t.Context(), Ordinary, WorkFunc(succeed)) }()
-		go func() { _, err := d.Acquire(t.Context(), Ordinary); done <- err }()
+		go func() { done <- d.Do(t.Context(), WorkFunc(succeed)) }()
+		go func() { _, err := d.Acquire(t.Context()); done <- err }()
 		synctest.Wait()
 		goOn()
 		for range 2 {
@@ -61,7 +61,7 @@ func TestCallIsCancelledWhereverItIs(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			var held *Slot
 			if where == "queue" {
-				held, _ = d.Acquire(t.Context(), Ordinary)
+				held, _ = d.Acquire(t.Context())
 			}
 			goOn := func() {}
 			if where == "mailbox" {
@@ -107,13 +107,13 @@ func TestDispatcherKeepsNothingOfCalls(t *testing.T) {
 		d := newIdle(1)
 		for _, work := range []WorkFunc{succeed, func(context.Context) error { return ErrClosed }} {
 			for range 10 {
-				d.Do(t.Context(), Ordinary, work)
-				d.Do(t.Context(), Ask{Cost: -1}, work)
+				d.Do(t.Context(), work)
+				d.Do(asking(t.Context(), Ask{Cost: -1}), work)
 			}
 		}
 		synctest.Wait()
-		if len(d.doors) != 1 || d.calls != 0 || d.jobs != 0 || d.running != 0 || d.counter("").queue != (queue{}) {
-			t.Errorf("%d doors, %d calls, %d jobs, %d running, %+v", len(d.doors), d.calls, d.jobs, d.running, d.counter("").queue)
+		if len(d.doors) != 1 || d.calls != 0 || d.jobs != 0 || d.running != 0 || d.counter(counterKey{}).queue != (queue{}) {
+			t.Errorf("%d doors, %d calls, %d jobs, %d running, %+v", len(d.doors), d.calls, d.jobs, d.running, d.counter(counterKey{}).queue)
 		}
 	})
 }

@@ -9,6 +9,9 @@ import (
 // dispatch starts attempts until something holds the next one up.
 func (d *Dispatcher) dispatch() {
 	held, heldFor := free, time.Duration(0)
+	if len(d.doors) > 1 {
+		d.reshare()
+	}
 	d.lookAhead()
 	d.turnAway()
 	d.unbar()
@@ -49,6 +52,7 @@ func (d *Dispatcher) dispatch() {
 	d.turnAway()
 	d.watchHold(held, heldFor)
 	d.sendHome(held, heldFor)
+	d.sendImpatient(held, heldFor)
 	d.stepAside(held)
 	d.setAlarm()
 	d.setAppetite(held)
@@ -82,6 +86,9 @@ func (d *Dispatcher) next() *Job {
 		return d.nextProbe()
 	}
 	slot := d.slotFree()
+	if slot && d.ranked {
+		return d.nextOfAll()
+	}
 	if j := d.retries.due(d.now, slot, &d.bars); j != nil {
 		return j
 	}
@@ -136,23 +143,33 @@ const fewProbes = 1024
 // After slots were lent, more may be held than there are.
 func (d *Dispatcher) slotFree() bool { return d.running+d.holding < d.setting.Limit+d.ahead }
 
-// waiting returns the first job of the door whose turn it is, but for jobs that wait for their
-// resource.
-func (d *Dispatcher) waiting() *Job {
-	for range d.doors {
-		if d.turn >= len(d.doors) {
-			d.turn = 0
+// waiting returns the first job of the line whose turn it is, of those of the highest priority,
+// but for jobs that wait for their resource.
+func (d *Dispatcher) waiting() (first *Job) {
+	var best *line
+	for _, door := range d.doors {
+		j, l := d.head(door), &door.line
+		if j == nil {
+			continue
 		}
-		door := d.doors[d.turn]
-		if j := door.queue.first; j != nil && !d.bars.bar(j) {
-			if !d.late(door, 0) {
-				return j
-			}
-			d.alarm.want(d.now, door.quickest.Left(d.now)) // then we know no more that it is too late
+		if best == nil || l.share.Priority > best.share.Priority || l.share.Priority == best.share.Priority && l.before(best, j, first) {
+			first, best = j, l
 		}
-		d.turn++
 	}
-	return nil
+	return first
+}
+
+// head returns the first job of a door, if it may start as far as the door knows.
+func (d *Dispatcher) head(door *Door) *Job {
+	j := door.queue.first
+	if j == nil || d.bars.bar(j) {
+		return nil
+	}
+	if d.late(door, 0) {
+		d.alarm.want(d.now, door.quickest.Left(d.now)) // then we know no more that it is too late
+		return nil
+	}
+	return j
 }
 
 // stepAside leaves the queue of the commons to others, unless it is what holds
@@ -170,6 +187,7 @@ func (d *Dispatcher) stepAside(held hold) {
 
 // start takes the job that next returned and hands it to the pool.
 func (d *Dispatcher) start(j *Job) {
+	d.charge(j)
 	d.take(j)
 	d.gate.pass(d.now, j, d.interval)
 	d.running++
@@ -180,6 +198,7 @@ func (d *Dispatcher) start(j *Job) {
 		if !c.once && !j.door.deadline.IsZero() {
 			d.haste.Start(d.now, j.door.deadline.Sub(d.now))
 		}
+		d.unbind(c)
 		c.turn <- true
 		return
 	}
@@ -188,17 +207,16 @@ func (d *Dispatcher) start(j *Job) {
 
 // take takes the job that next returned from where it waits.
 func (d *Dispatcher) take(j *Job) {
-	switch {
+	switch c := j.door.call; {
 	case j.again:
 		d.retries.drop(j)
 		d.release(j)
-	case j.door.call != nil:
-		d.counters[j.Resource].queue.pop()
-		d.turn++
+	case c != nil:
+		c.counter.queue.pop()
+		c.counter.line.went++
 	default:
 		j.door.queue.pop()
 		j.door.admitted++
-		d.turn++
 	}
 }
 

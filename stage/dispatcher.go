@@ -71,27 +71,33 @@ type Dispatcher struct {
 
 	spell spell
 
-	doors    []*Door
-	turn     int              // the door that is asked next
-	counters map[string]*Door // those of doors where calls wait, by their resource
-	calls    int              // in here, wherever
-	retries  retries          // jobs that wait for another attempt
-	bars     bars
-	peers    controller.Peers
-	crowded  int                  // refusals in a row of a service that has too much to do
-	jobs     int                  // in here, wherever, calls included
-	running  int                  // attempts in flight, or handed over ahead
-	haste    controller.Deadlines // of calls
-	streak   int                  // quick successes in a row
-	ahead    int                  // attempts that may be handed over before a slot is free
-	holding  int                  // slots held by jobs that back off
-	refused  int                  // of them by jobs whose last attempt was refused
-	retired  []*pool              // that have become too small, with what they had begun
-	alarm    alarm                // wakes the dispatcher when something is due
-	status   controller.Status
-	silence  silence
-	leavers  []chan struct{} // doors that wait until nothing runs
-	drains   []chan struct{} // Drain calls that wait for the same
+	doors      []*Door
+	counters   map[counterKey]*Door // those of doors where calls wait
+	levels     [levels]level
+	ranked     bool       // there are, or were, lines of several priorities
+	ranking    candidates // scratch
+	calls      int        // in here, wherever
+	bounds     bounds     // calls that do not wait for ever
+	arrived    []*call    // of them, not looked at yet
+	boundedFor time.Time  // until when they have been looked at; zero: nothing holds them up
+	took       float64    // nanoseconds that attempts take, in the mean
+	retries    retries    // jobs that wait for another attempt
+	bars       bars
+	peers      controller.Peers
+	crowded    int                  // refusals in a row of a service that has too much to do
+	jobs       int                  // in here, wherever, calls included
+	running    int                  // attempts in flight, or handed over ahead
+	haste      controller.Deadlines // of calls
+	streak     int                  // quick successes in a row
+	ahead      int                  // attempts that may be handed over before a slot is free
+	holding    int                  // slots held by jobs that back off
+	refused    int                  // of them by jobs whose last attempt was refused
+	retired    []*pool              // that have become too small, with what they had begun
+	alarm      alarm                // wakes the dispatcher when something is due
+	status     controller.Status
+	silence    silence
+	leavers    []chan struct{} // doors that wait until nothing runs
+	drains     []chan struct{} // Drain calls that wait for the same
 }
 
 // NewDispatcher returns a dispatcher at rest.
@@ -110,7 +116,7 @@ func NewDispatcher(cfg Config) *Dispatcher {
 		closing:   make(chan struct{}),
 		now:       now,
 		heldSince: now,
-		counters:  make(map[string]*Door),
+		counters:  make(map[counterKey]*Door),
 		setting:   c.Setting(),
 		interval:  c.Setting().Interval,
 		short:     shortage{budget: -1},
@@ -337,6 +343,7 @@ func (d *Dispatcher) submit(j *Job) {
 	}
 	if j.door.queue.first == nil && len(d.doors) > 1 {
 		d.recall() // it is to wait for its turn, not for all that others have handed over ahead
+		d.enter(&j.door.line)
 	}
 	j.door.queue.push(j)
 	d.heldSlot(j)
@@ -351,6 +358,7 @@ func (d *Dispatcher) finish(j *Job, err error) {
 	d.jobs--
 	if c := j.door.call; c != nil {
 		d.calls--
+		d.unbind(c)
 		c.turn <- false
 		return
 	}
@@ -378,8 +386,10 @@ func (d *Dispatcher) finishWaiting(doors []*Door, why func(*Job) error) {
 	unwanted := func(j *Job) bool { return why(j) != nil }
 	for _, door := range doors {
 		for _, j := range door.queue.removeAll(unwanted) {
-			if j.door == door { // and no call
+			if j.door == door {
 				door.admitted++
+			} else { // it is a call
+				door.line.went++
 			}
 			d.finish(j, why(j))
 		}

@@ -25,6 +25,7 @@ type Door struct {
 	waiting  atomic.Int64  // jobs that were submitted and have not been started
 
 	// These belong to the dispatcher.
+	line     line
 	quickest controller.Quickest // of its jobs
 	queue    queue
 	recalled queue // jobs on their way back into it
@@ -34,11 +35,16 @@ type Door struct {
 	canceled bool
 }
 
-// Open opens a door for jobs that are cancelled with ctx.
-func (d *Dispatcher) Open(ctx context.Context) *Door {
+// Open opens a door for jobs that are cancelled with ctx, which also says what their share is,
+// unless chosen, which may change at any time, has another one; nil: it has none.
+func (d *Dispatcher) Open(ctx context.Context, chosen *atomic.Pointer[Share]) *Door {
 	door := &Door{dispatcher: d, ctx: ctx, wake: make(chan struct{}, 1)}
+	door.line.share, door.line.chosen = AskedOf(ctx).Share, chosen
 	door.deadline, _ = ctx.Deadline()
-	d.request(func() { d.doors = append(d.doors, door) })
+	d.request(func() {
+		d.doors = append(d.doors, door)
+		d.enter(&door.line)
+	})
 	return door
 }
 

@@ -1,0 +1,190 @@
+package stage
+
+import (
+	"container/heap"
+	"fmt"
+	"math"
+	"time"
+)
+
+// A WaitError says that a call would have had to wait for longer than it wants to.
+type WaitError struct {
+	Expected time.Duration // from now until it would have had its turn, by what is known
+	MaxWait  time.Duration // for how long it was to wait at most
+}
+
+func (e *WaitError) Error() string {
+	return fmt.Sprintf("paceline: wait: expected another %v, want at most %v in all",
+		e.Expected.Round(time.Millisecond), e.MaxWait)
+}
+
+// patience is for how long a call waits for each of its attempts.
+type patience struct {
+	bounded bool
+	most    time.Duration // if it is bounded
+	until   time.Time     // it waits now
+	number  int64         // among those that came to its counter
+	index   int           // among those that wait, from 1; 0: it does not
+}
+
+// bounds are the calls whose waiting is bounded, the one whose bound is over first in front.
+type bounds []*call
+
+func (b bounds) Len() int           { return len(b) }
+func (b bounds) Less(i, k int) bool { return b[i].until.Before(b[k].until) }
+
+func (b bounds) Swap(i, k int) {
+	b[i], b[k] = b[k], b[i]
+	b[i].index, b[k].index = i+1, k+1
+}
+
+func (b *bounds) Push(c any) {
+	*b = append(*b, c.(*call))
+	c.(*call).index = len(*b)
+}
+
+func (b *bounds) Pop() any {
+	last := len(*b) - 1
+	c := (*b)[last]
+	c.index = 0
+	(*b)[last] = nil
+	*b = (*b)[:last]
+	return c
+}
+
+// bind bounds how long a call waits from a time on.
+func (d *Dispatcher) bind(c *call, since time.Time) {
+	if !c.bounded {
+		return
+	}
+	c.until = since.Add(c.most)
+	heap.Push(&d.bounds, c)
+	if c.queued {
+		d.arrived = append(d.arrived, c)
+	}
+}
+
+// unbind notes that a call waits no more.
+func (d *Dispatcher) unbind(c *call) {
+	if c.index > 0 {
+		heap.Remove(&d.bounds, c.index-1)
+	}
+}
+
+// sendImpatient sends calls home that would wait for longer than they want to: when they have
+// come, when the next attempt is held up for longer than was known, and when their time is over.
+func (d *Dispatcher) sendImpatient(h hold, wait time.Duration) {
+	before := d.boundedFor
+	d.boundedFor = time.Time{}
+	if len(d.bounds) == 0 || d.reporter.pending() { // nobody has asked what holds them up
+		d.boundedFor = before
+		return
+	}
+	if wait >= longHold {
+		d.boundedFor = d.now.Add(wait)
+	}
+	arrived := d.arrived
+	d.arrived = d.arrived[:0]
+	if d.boundedFor.After(before) {
+		arrived = append([]*call(nil), d.bounds...)
+	}
+	for _, c := range arrived {
+		if c.index == 0 {
+			continue
+		}
+		if expected := d.expects(c, h, wait); d.now.Add(expected).After(c.until) {
+			d.tooLong(c, expected)
+		}
+	}
+	for len(d.bounds) > 0 && !d.bounds[0].until.After(d.now) {
+		c := d.bounds[0]
+		d.tooLong(c, d.expects(c, h, wait))
+	}
+	clear(arrived)
+	if len(d.bounds) > 0 {
+		d.alarm.want(d.now, d.bounds[0].until.Sub(d.now))
+	}
+}
+
+// tooLong gives a call back that does not want to wait for so long.
+func (d *Dispatcher) tooLong(c *call, expected time.Duration) {
+	d.pull(c)
+	d.finish(&c.Job, c.stopped(&WaitError{Expected: expected, MaxWait: c.most}))
+}
+
+// expects returns for how long a call has to wait at least, by what is known: what holds up the
+// next attempt, and how many are to start before it.
+func (d *Dispatcher) expects(c *call, h hold, wait time.Duration) time.Duration {
+	j := &c.Job
+	wait = max(wait, d.gate.resourceWait(d.now, j))
+	if !j.queued { // it is to be tried again
+		return max(wait, j.due.Sub(d.now))
+	}
+	before := d.before(c)
+	gap := d.gap(j, h)
+	if h == byBudget {
+		wait = max(wait, d.gate.budgetWait(d.now, j, before+1))
+	}
+	return max(wait, 0) + saturated(before*gap)
+}
+
+// before returns how many attempts are to start before a call, of those that wait.
+func (d *Dispatcher) before(c *call) float64 {
+	own := &c.counter.line
+	ahead := float64(c.number - own.went - 1)
+	turns := (ahead + 1) / own.share.weight()
+	for _, door := range d.doors {
+		l := &door.line
+		n, endless := float64(l.came-l.went), false
+		if l.came == 0 {
+			n, endless = float64(door.waiting.Load()), !door.stopped
+		}
+		switch {
+		case l == own || n == 0:
+		case l.share.Priority > own.share.Priority:
+			ahead += n
+		case l.share.Priority == own.share.Priority:
+			turn := turns * l.share.weight()
+			if !endless {
+				turn = min(turn, n)
+			}
+			ahead += turn
+		}
+	}
+	return max(ahead, 0)
+}
+
+// gap returns how far apart attempts start at least, in seconds, as long as others wait.
+func (d *Dispatcher) gap(j *Job, h hold) float64 {
+	gap := d.interval.Seconds()
+	if !d.slotFree() {
+		gap = max(gap, d.took/float64(time.Second)/float64(max(d.setting.Limit, 1)))
+	}
+	if r := d.gate.rate; h == byRate && r != nil {
+		gap = max(gap, j.Weight/r.PerSecond)
+	}
+	return gap
+}
+
+// budgetWait returns how long it takes until the budgets have enough for so many attempts like j.
+func (g *gate) budgetWait(now time.Time, j *Job, attempts float64) (wait time.Duration) {
+	for _, w := range g.budgets {
+		all := float64(g.cost(j, w.Budget)) * attempts
+		windows := math.Floor(all / float64(w.Tokens))
+		rest := int64(all - windows*float64(w.Tokens))
+		wait = max(wait, w.Wait(now, rest)+saturated(windows*w.Window.Seconds()))
+	}
+	return wait
+}
+
+// saturated returns a number of seconds as a duration.
+func saturated(seconds float64) time.Duration {
+	const most = math.MaxInt64 / 4
+	if seconds > most/float64(time.Second) {
+		return most
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// tookSpan is over how many attempts the mean of what they take is.
+const tookSpan = 64
