@@ -15,6 +15,7 @@ func (d *Dispatcher) dispatch() {
 	d.lookAhead()
 	d.turnAway()
 	d.unbar()
+	d.yieldSlot()
 	for j := d.next(); j != nil; j = d.next() {
 		if d.hopeless(j, 0) {
 			d.take(j)
@@ -34,6 +35,7 @@ func (d *Dispatcher) dispatch() {
 			break
 		}
 		d.start(j)
+		d.yieldSlot()
 	}
 	if held == free && len(d.bars.now) > 0 && d.slotFree() {
 		held, heldFor = byServer, d.bars.least(d.now)

@@ -170,7 +170,7 @@ func (d *Dispatcher) gap(j *Job, h hold) float64 {
 func (g *gate) budgetWait(now time.Time, j *Job, attempts float64) (wait time.Duration) {
 	for _, w := range g.budgets {
 		all := float64(g.cost(j, w.Budget)) * attempts
-		windows := math.Floor(all / float64(w.Tokens))
+		windows := max(math.Ceil(all/float64(w.Tokens))-1, 0) // that are used up by those before
 		rest := int64(all - windows*float64(w.Tokens))
 		wait = max(wait, w.Wait(now, rest)+saturated(windows*w.Window.Seconds()))
 	}

@@ -67,9 +67,9 @@ type level struct {
 	passed  float64 // cost that started while lower levels had work, since one of them started
 }
 
-// above is how many times the cost of an attempt may start above it before it goes first, so
-// that lower priorities get a twentieth at least. Chosen: it lengthens what is urgent by as
-// much, and only where that alone would take everything.
+// above is how many times the cost of an attempt may start at a priority before one of a lower
+// priority goes first, so that these get a twentieth at least. Chosen: it lengthens what is
+// urgent by as much, and only where that alone would take everything.
 const above = 19
 
 // enter has a line that was empty begin at the time of its level.
@@ -202,4 +202,27 @@ func (d *Dispatcher) nextOfAll() *Job {
 		j = lower
 	}
 	return first
+}
+
+// yieldSlot parks a job that holds a slot while it backs off, if another one of a higher priority
+// waits for one.
+func (d *Dispatcher) yieldSlot() {
+	if !d.ranked || len(d.retries.holding) == 0 || d.slotFree() || d.running >= d.setting.Limit {
+		return
+	}
+	first := d.waiting()
+	if first == nil {
+		return
+	}
+	least, holder := lineOf(first).share.Priority, (*Job)(nil)
+	for _, j := range d.retries.holding {
+		if p := lineOf(j).share.Priority; p < least {
+			least, holder = p, j
+		}
+	}
+	if holder != nil {
+		d.retries.drop(holder)
+		d.release(holder)
+		d.retries.add(holder)
+	}
 }
