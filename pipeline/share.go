@@ -29,6 +29,8 @@ type Share = stage.Share
 //
 //   - Expected: until its turn, from when it was rejected, at least, by what was known
 //   - MaxWait: for how long it was to wait at most
+//   - HeldBy: what held up those that were first in line
+//   - Limit: attempts that might be in flight
 type WaitError = stage.WaitError
 
 // WithShare returns a context for Execute, Acquire and functions from Wrap, and for Run and

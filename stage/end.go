@@ -91,7 +91,7 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		return 0, false
 	}
 	if c := j.door.call; c != nil && c.bounded && wait > c.most {
-		j.again, j.Err = false, j.stopped(&WaitError{Expected: wait, MaxWait: c.most})
+		j.again, j.Err = false, j.stopped(d.backoffError(c, wait))
 		return 0, false
 	}
 	waits := d.gate.resourceWait(d.now, j) > 0

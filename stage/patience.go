@@ -5,17 +5,24 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/paceline-go/paceline/controller"
 )
 
 // A WaitError says that a call would have had to wait for longer than it wants to.
 type WaitError struct {
 	Expected time.Duration // from now until it would have had its turn, by what is known
 	MaxWait  time.Duration // for how long it was to wait at most
+	HeldBy   controller.Hold
+	Limit    int // of attempts in flight
 }
 
 func (e *WaitError) Error() string {
-	return fmt.Sprintf("paceline: wait: expected another %v, want at most %v in all",
-		e.Expected.Round(time.Millisecond), e.MaxWait)
+	by := ""
+	if e.HeldBy != controller.HeldByNothing {
+		by = fmt.Sprintf(", held by %v", e.HeldBy)
+	}
+	return fmt.Sprintf("paceline: wait: expected another %v%s, want at most %v in all", e.Expected.Round(time.Millisecond), by, e.MaxWait)
 }
 
 // patience is for how long a call waits for each of its attempts.
@@ -93,12 +100,12 @@ func (d *Dispatcher) sendImpatient(h hold, wait time.Duration) {
 			continue
 		}
 		if expected := d.expects(c, h, wait); d.now.Add(expected).After(c.until) {
-			d.tooLong(c, expected)
+			d.tooLong(c, h, expected)
 		}
 	}
 	for len(d.bounds) > 0 && !d.bounds[0].until.After(d.now) {
 		c := d.bounds[0]
-		d.tooLong(c, d.expects(c, h, wait))
+		d.tooLong(c, h, d.expects(c, h, wait))
 	}
 	clear(arrived)
 	if len(d.bounds) > 0 {
@@ -107,9 +114,27 @@ func (d *Dispatcher) sendImpatient(h hold, wait time.Duration) {
 }
 
 // tooLong gives a call back that does not want to wait for so long.
-func (d *Dispatcher) tooLong(c *call, expected time.Duration) {
+func (d *Dispatcher) tooLong(c *call, h hold, expected time.Duration) {
+	err := d.waitError(c, h, expected)
 	d.pull(c)
-	d.finish(&c.Job, c.stopped(&WaitError{Expected: expected, MaxWait: c.most}))
+	d.finish(&c.Job, c.stopped(err))
+}
+
+func (d *Dispatcher) waitError(c *call, h hold, expected time.Duration) *WaitError {
+	by := d.holder(h)
+	if by == controller.HeldByNothing && d.gate.resourceWait(d.now, &c.Job) > 0 {
+		by = controller.HeldByServer
+	}
+	return &WaitError{Expected: expected, MaxWait: c.most, HeldBy: by, Limit: d.setting.Limit}
+}
+
+// backoffError says that a call would have to wait for so long before it is tried again.
+func (d *Dispatcher) backoffError(c *call, wait time.Duration) *WaitError {
+	by := controller.HeldByNothing
+	if c.retryAfter > 0 {
+		by = controller.HeldByServer
+	}
+	return &WaitError{Expected: wait, MaxWait: c.most, HeldBy: by, Limit: d.setting.Limit}
 }
 
 // expects returns for how long a call has to wait at least, by what is known: what holds up the
