@@ -12,7 +12,7 @@ import (
 //
 // That what they take grows in proportion to what is in flight beyond what is worked on is Little's
 // law; to lower the limit by as much is the gradient of Netflix's concurrency-limits. What is
-// usual is looked up now and then with half the limit, as BBR does with the round trip (draft-
+// usual is looked up now and then with a lower limit, as BBR does with the round trip (draft-
 // ietf-ccwg-bbr, ProbeRTT), or it would creep up with the queue that it is to prevent (Brakmo and
 // Peterson, TCP Vegas, 1994, do not). A refusal lowers the limit by a tenth, once a round trip.
 type Vegas struct{}
@@ -38,7 +38,6 @@ type vegas struct {
 	window  sample    // what attempts take now
 	full    float64   // of them, started when the limit was used up
 	usual   sample    // what they take when they do not wait
-	at      float64   // the limit with which that was seen last
 	higher  float64   // the limit before the last cut; 0: that was not a cut
 	longer  float64   // what they took then
 	step    float64   // by which the limit grows; doubles with each
@@ -51,18 +50,25 @@ const (
 	vegasTolerance = 0.1
 
 	// vegasErrors is how many standard errors a difference has to be beside that.
-	vegasErrors = 2.5
+	vegasErrors = 3
 
 	// vegasTrips is how many round trips are compared at a time. Chosen: where what attempts take
 	// varies by half, the mean of eight at a time is then known to 4%.
 	vegasTrips = 25
 
-	// vegasFew is how many attempts are compared at the least, and at the start.
-	vegasFew = 24
+	// vegasFirst is how many attempts are compared at the start, or as many as in two round trips.
+	// Chosen: a second or so until the limit is found is soon enough not to be remembered.
+	vegasFirst = 6
 
-	// vegasLookUp is after how many comparisons the usual is looked up. Chosen: it takes some round
-	// trips with half the limit, which costs a half percent.
+	// vegasFew is how many attempts are compared at the least after that. Chosen: with half as
+	// many a mean may be off by a fourth.
+	vegasFew = 48
+
+	// vegasLookUp is after how many comparisons the usual is looked up, and vegasLess the share of
+	// the limit with which. Chosen: it takes some round trips, which costs a half percent, and a
+	// limit that is twice too high comes down in two steps.
 	vegasLookUp = 24
+	vegasLess   = 0.75
 
 	// vegasRefused is the share of the limit that is left after a refusal.
 	vegasRefused = 0.9
@@ -99,13 +105,13 @@ func (v *vegas) Next(now time.Time, o Outcome) Setting {
 // add takes a success.
 func (v *vegas) add(now time.Time, o Outcome) {
 	v.window.add(inSeconds(o.Took))
-	if float64(o.InFlight) >= 0.9*math.Floor(v.limit) {
+	if o.InFlight >= int(v.limit+0.5) {
 		v.full++
 	}
 	if v.window.n < v.enough() {
 		return
 	}
-	w, full := v.window, v.full > v.window.n/2
+	w, full := v.window, v.full*v.limit > v.window.n/2 // where attempts end together, one of those that follow finds it used up
 	v.window, v.full = sample{}, 0
 	v.judge(now, w, full)
 }
@@ -114,11 +120,11 @@ func (v *vegas) add(now time.Time, o Outcome) {
 func (v *vegas) enough() float64 {
 	switch {
 	case v.starting:
-		return vegasFew
+		return max(vegasFirst, 2*v.limit)
 	case v.resume > 0:
-		return 2 * vegasFew
+		return vegasFew
 	}
-	return max(vegasTrips*v.limit, 2*vegasFew)
+	return max(vegasTrips*v.limit, vegasFew)
 }
 
 // judge compares what attempts take with what is usual.
@@ -135,7 +141,7 @@ func (v *vegas) judge(now time.Time, w sample, full bool) {
 		v.windows = 0
 		v.change(now, v.resume, ReasonTrialEnded)
 		v.resume = 0
-	case longer && v.limit <= v.at: // with no more in flight
+	case longer && v.limit <= 1: // alone, it waits for nobody
 		v.learn(w)
 	case longer && v.higher > 0 && w.mean > 0.9*v.longer: // with fewer they take as long: it has become slower
 		v.learn(w)
@@ -146,10 +152,11 @@ func (v *vegas) judge(now time.Time, w sample, full bool) {
 		v.change(now, v.limit*v.usual.mean/w.mean, ReasonQueueing)
 	case v.windows >= vegasLookUp && full && v.limit >= 2:
 		v.resume, v.higher = v.limit, 0
-		v.change(now, v.limit/2, ReasonTrial)
+		v.change(now, v.limit*vegasLess, ReasonTrial)
 	case !full: // more would change nothing
 		v.higher = 0
 	case v.starting:
+		v.learn(w)
 		v.change(now, 2*v.limit, ReasonStart)
 	default:
 		v.higher = 0
@@ -160,7 +167,6 @@ func (v *vegas) judge(now time.Time, w sample, full bool) {
 
 // learn takes what attempts take when they do not wait: it is as usual, or has changed.
 func (v *vegas) learn(w sample) {
-	v.at = v.limit
 	if off := w.mean - v.usual.mean; off*off > 9*(w.error2()+v.usual.error2()) {
 		v.usual = w
 	} else {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
 	"github.com/failsafe-go/failsafe-go/failsafehttp"
 	"github.com/failsafe-go/failsafe-go/priority"
@@ -39,42 +40,50 @@ func doors() []door {
 			return middleware.ThrottleBacklog(64, 64, patience(p))(p)
 		}},
 		{"failsafe-go, adaptive", "", func(_ context.Context, p *plant) http.Handler {
-			return failsafehttp.NewHandler(p, adaptivelimiter.NewBuilder[*http.Response]().WithMaxWaitTime(patience(p)).Build())
+			return failsafeDoor(p, adaptivelimiter.NewBuilder[*http.Response]().WithMaxWaitTime(patience(p)).Build())
 		}},
 		{"failsafe-go, prioritized", "", func(ctx context.Context, p *plant) http.Handler {
 			prioritizer := adaptivelimiter.NewPrioritizer()
 			prioritizer.ScheduleCalibrations(ctx, time.Second)
-			limiter := adaptivelimiter.NewBuilder[*http.Response]().WithMaxWaitTime(patience(p)).BuildPrioritized(prioritizer)
-			limited := failsafehttp.NewHandler(p, limiter)
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				level := priority.Low
-				if r.Header.Get(urgentField) != "" {
-					level = priority.VeryHigh
-				}
-				limited.ServeHTTP(w, r.WithContext(level.AddTo(r.Context())))
-			})
+			return failsafeDoor(p, adaptivelimiter.NewBuilder[*http.Response]().WithMaxWaitTime(p.mean).BuildPrioritized(prioritizer))
 		}},
-		{"paceline, Seek", "", func(_ context.Context, p *plant) http.Handler { return ours(p, pipeline.Seek{}, nil) }},
-		{"paceline, Vegas", "", func(_ context.Context, p *plant) http.Handler { return ours(p, pipeline.Vegas{}, nil) }},
+		{"paceline, Seek", "", func(_ context.Context, p *plant) http.Handler {
+			h, _ := ours(p, pipeline.Seek{}, patience(p))
+			return h
+		}},
+		{"paceline, Vegas", "", func(_ context.Context, p *plant) http.Handler {
+			h, _ := ours(p, pipeline.Vegas{}, patience(p))
+			return h
+		}},
 	}
 }
 
-// ours is a Handler in front of the plant.
-func ours(p *plant, policy pipeline.Policy, tell func(*pipeline.Throttle)) http.Handler {
+// ours is a Handler in front of the plant, and its throttle.
+func ours(p *plant, policy pipeline.Policy, wait time.Duration) (http.Handler, *pipeline.Throttle) {
 	throttle, err := pipeline.NewThrottle(pipeline.Config{MaxConcurrency: 200, Policy: policy})
 	if err != nil {
 		panic(err)
 	}
-	if tell != nil {
-		tell(throttle)
-	}
 	return &pacehttp.Handler{
-		Throttle: throttle, Next: p, MaxWait: patience(p),
+		Throttle: throttle, Next: p, MaxWait: wait,
 		Context: func(r *http.Request) context.Context {
 			if r.Header.Get(urgentField) == "" {
 				return r.Context()
 			}
 			return pipeline.WithShare(pipeline.WithMaxWait(r.Context(), p.mean), pipeline.Share{Priority: 1})
 		},
-	}
+	}, throttle
+}
+
+// failsafeDoor gives each request an executor with its context, which alone tells the limiter of its priority and of a
+// client who has gone: that of failsafehttp.NewHandler has none.
+func failsafeDoor(p *plant, limiter failsafe.Policy[*http.Response]) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		level := priority.Low
+		if r.Header.Get(urgentField) != "" {
+			level = priority.VeryHigh
+		}
+		r = r.WithContext(level.AddTo(r.Context()))
+		failsafehttp.NewHandlerWithExecutor(p, failsafe.With(limiter).WithContext(r.Context())).ServeHTTP(w, r)
+	})
 }

@@ -31,20 +31,24 @@ type tally struct {
 	waits                                                 []time.Duration // until those that were served were, sorted
 	capacity                                              float64         // of the server, in the whole time
 	alone                                                 time.Duration   // 99th percentile of what a request takes without load
+	slowest                                               float64         // 99th percentile of waits, in alone
 	wasted                                                int             // done for who had gone
+}
+
+// add takes another tally, but for its waits.
+func (t *tally) add(o tally) {
+	t.came, t.served, t.refused, t.gone = t.came+o.came, t.served+o.served, t.refused+o.refused, t.gone+o.gone
+	t.urgentCame, t.urgentServed = t.urgentCame+o.urgentCame, t.urgentServed+o.urgentServed
+	t.capacity, t.wasted, t.slowest = t.capacity+o.capacity, t.wasted+o.wasted, max(t.slowest, o.slowest)
 }
 
 func (t *tally) goodput() float64 { return float64(t.served) / t.capacity }
 
-// slowdown is the 99th percentile of what served requests took, in that of what they take without load.
-func (t *tally) slowdown() float64 {
-	if len(t.waits) == 0 {
-		return 0
-	}
-	return float64(t.waits[len(t.waits)*99/100]) / float64(t.alone)
-}
-
 func (t *tally) urgent() float64 { return float64(t.urgentServed) / float64(max(t.urgentCame, 1)) }
+
+func (t *tally) others() float64 {
+	return float64(t.served-t.urgentServed) / float64(max(t.came-t.urgentCame, 1))
+}
 
 // pour lets the flood come to a door.
 func (f flood) pour(t *testing.T, d door) (sum tally) {
@@ -101,6 +105,9 @@ func (f flood) pour(t *testing.T, d door) (sum tally) {
 		cancel()
 		sum.wasted = p.wasted
 		slices.Sort(sum.waits)
+		if n := len(sum.waits); n > 0 {
+			sum.slowest = float64(sum.waits[n*99/100]) / float64(sum.alone)
+		}
 	})
 	return sum
 }

@@ -23,10 +23,12 @@ import (
 // it is found by how long they take. Statuses of Next count too: a 503 says that it has too much to
 // do, another 5xx that it failed, a 4xx nothing.
 //
-// A request that is refused has a 503, or 429 if a budget or a rate of the throttle is used up, with
-// Retry-After, in milliseconds too as Retry-After-Ms, and with the RateLimit fields of
-// draft-ietf-httpapi-ratelimit-headers-11. That of a client who has gone is not worked for, and what
-// Next still did is not counted. A handler that holds a connection for long, as of a WebSocket or of
+// A request that would wait for too long gets 429, with Retry-After, in milliseconds too as
+// Retry-After-Ms, and with the RateLimit fields of draft-ietf-httpapi-ratelimit-headers-11: what is
+// used up are the places of those in flight, or requests if a budget or a rate holds it up. Clients
+// of this package take that for a sign to slow down. While the circuit is open, or when the throttle
+// is closed, it is 503. A request whose client has gone is not worked for, and what Next still did
+// tells nothing. A handler that holds a connection for long, as of a WebSocket or of
 // server-sent events, holds its place for as long: let it be Exempt.
 type Handler struct {
 	// Throttle is what requests pass.

@@ -21,9 +21,8 @@ func refuse(w http.ResponseWriter, err error) {
 	status, after := http.StatusServiceUnavailable, time.Duration(0)
 	switch {
 	case errors.As(err, &wait):
-		after = max(wait.Expected, time.Millisecond)
+		status, after = http.StatusTooManyRequests, max(wait.Expected, time.Millisecond)
 		if wait.HeldBy == pipeline.HeldByBudget || wait.HeldBy == pipeline.HeldByRate {
-			status = http.StatusTooManyRequests
 			w.Header().Set("RateLimit", fmt.Sprintf(`"requests";r=0;t=%d`, wholeSeconds(after)))
 		} else {
 			w.Header().Set("RateLimit-Policy", fmt.Sprintf(`"inflight";q=%d;qu="concurrent-requests"`, wait.Limit))
