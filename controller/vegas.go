@@ -38,6 +38,7 @@ type vegas struct {
 	window  sample    // what attempts take now
 	full    float64   // of them, started when the limit was used up
 	usual   sample    // what they take when they do not wait
+	at      float64   // the limit with which that was looked up last
 	higher  float64   // the limit before the last cut; 0: that was not a cut
 	longer  float64   // what they took then
 	step    float64   // by which the limit grows; doubles with each
@@ -50,7 +51,7 @@ const (
 	vegasTolerance = 0.1
 
 	// vegasErrors is how many standard errors a difference has to be beside that.
-	vegasErrors = 3
+	vegasErrors = 2.5
 
 	// vegasTrips is how many round trips are compared at a time. Chosen: where what attempts take
 	// varies by half, the mean of eight at a time is then known to 4%.
@@ -63,6 +64,11 @@ const (
 	// vegasFew is how many attempts are compared at the least after that. Chosen: with half as
 	// many a mean may be off by a fourth.
 	vegasFew = 48
+
+	// vegasMost is how many attempts are compared at the most when the usual is looked up, if the
+	// mean is not known to vegasError before.
+	vegasMost  = 200
+	vegasError = 0.05
 
 	// vegasLookUp is after how many comparisons the usual is looked up, and vegasLess the share of
 	// the limit with which. Chosen: it takes some round trips, which costs a half percent, and a
@@ -108,7 +114,7 @@ func (v *vegas) add(now time.Time, o Outcome) {
 	if o.InFlight >= int(v.limit+0.5) {
 		v.full++
 	}
-	if v.window.n < v.enough() {
+	if v.window.n < v.enough() || v.resume > 0 && v.window.n < vegasMost && v.window.unsure() {
 		return
 	}
 	w, full := v.window, v.full*v.limit > v.window.n/2 // where attempts end together, one of those that follow finds it used up
@@ -127,6 +133,9 @@ func (v *vegas) enough() float64 {
 	return max(vegasTrips*v.limit, vegasFew)
 }
 
+// unsure reports whether the mean is not known well.
+func (s *sample) unsure() bool { return s.error2() > vegasError*vegasError*s.mean*s.mean }
+
 // judge compares what attempts take with what is usual.
 func (v *vegas) judge(now time.Time, w sample, full bool) {
 	v.windows++
@@ -138,10 +147,10 @@ func (v *vegas) judge(now time.Time, w sample, full bool) {
 		v.change(now, 2*v.limit, ReasonStart)
 	case v.resume > 0:
 		v.learn(w)
-		v.windows = 0
+		v.windows, v.at = 0, v.limit
 		v.change(now, v.resume, ReasonTrialEnded)
 		v.resume = 0
-	case longer && v.limit <= 1: // alone, it waits for nobody
+	case longer && v.limit <= max(v.at, 1): // with no more in flight than when it was looked up
 		v.learn(w)
 	case longer && v.higher > 0 && w.mean > 0.9*v.longer: // with fewer they take as long: it has become slower
 		v.learn(w)

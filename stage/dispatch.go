@@ -226,9 +226,16 @@ func (d *Dispatcher) take(j *Job) {
 // up: enough to be taken in one go, too few to matter.
 const batch = 64
 
+// fewTurns is how many jobs are wanted at each door where lines have shares: one may have several
+// turns one after another, in less time than its owner takes to bring more. Chosen.
+const fewTurns = 16
+
 // setAppetite publishes how many jobs are wanted to wait at each door.
 func (d *Dispatcher) setAppetite(held hold) {
 	n := min(d.setting.Limit+d.ahead, batch)
+	if d.shared && len(d.doors) > 1 {
+		n = max(n, fewTurns)
+	}
 	if d.interval > 0 {
 		n = min(n, max(int(time.Millisecond/d.interval), 1))
 	}

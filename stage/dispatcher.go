@@ -74,7 +74,8 @@ type Dispatcher struct {
 	doors      []*Door
 	counters   map[counterKey]*Door // those of doors where calls wait
 	levels     [levels]level
-	ranked     bool       // there are, or were, lines of several priorities
+	shared     bool       // there are, or were, lines with a share of their own
+	ranked     bool       // and some of them with a priority
 	ranking    candidates // scratch
 	calls      int        // in here, wherever
 	bounds     bounds     // calls that do not wait for ever

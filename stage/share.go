@@ -81,6 +81,7 @@ func (d *Dispatcher) enter(l *line) {
 func (d *Dispatcher) reshare() {
 	for _, door := range d.doors {
 		l := &door.line
+		d.shared = d.shared || l.share != (Share{})
 		d.ranked = d.ranked || l.share.Priority != 0
 		if l.chosen == nil {
 			continue
@@ -93,7 +94,7 @@ func (d *Dispatcher) reshare() {
 			l.virtual = d.levels[s.level()].virtual
 		}
 		l.share = *s
-		d.ranked = d.ranked || s.Priority != 0
+		d.shared, d.ranked = true, d.ranked || s.Priority != 0
 	}
 }
 
