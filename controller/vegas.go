@@ -24,7 +24,7 @@ func (Vegas) Start(b Bounds) (Law, Setting) {
 	if first == b.MaxLimit {
 		first = 1
 	}
-	v := &vegas{bounds: b, limit: float64(first), reason: ReasonStart, starting: true}
+	v := &vegas{bounds: b, limit: float64(first), reason: ReasonStart, starting: true, windows: vegasLookUp - vegasSoon}
 	return v, v.setting()
 }
 
@@ -75,6 +75,9 @@ const (
 	// limit that is twice too high comes down in two steps.
 	vegasLookUp = 24
 	vegasLess   = 0.75
+
+	// vegasSoon is after how many it is looked up first: what was seen at the start is not known well.
+	vegasSoon = 10
 
 	// vegasRefused is the share of the limit that is left after a refusal.
 	vegasRefused = 0.9

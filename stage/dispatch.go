@@ -148,6 +148,9 @@ func (d *Dispatcher) slotFree() bool { return d.running+d.holding < d.setting.Li
 // waiting returns the first job of the line whose turn it is, of those of the highest priority,
 // but for jobs that wait for their resource.
 func (d *Dispatcher) waiting() (first *Job) {
+	if len(d.doors) == 1 {
+		return d.head(d.doors[0])
+	}
 	var best *line
 	for _, door := range d.doors {
 		j, l := d.head(door), &door.line
@@ -189,7 +192,9 @@ func (d *Dispatcher) stepAside(held hold) {
 
 // start takes the job that next returned and hands it to the pool.
 func (d *Dispatcher) start(j *Job) {
-	d.charge(j)
+	if j.charged = len(d.doors) > 1 || d.ranked; j.charged { // else there is nobody to compare with
+		d.charge(j)
+	}
 	d.take(j)
 	d.gate.pass(d.now, j, d.interval)
 	d.running++

@@ -71,34 +71,29 @@ type Dispatcher struct {
 
 	spell spell
 
-	doors      []*Door
-	counters   map[counterKey]*Door // those of doors where calls wait
-	levels     [levels]level
-	shared     bool       // there are, or were, lines with a share of their own
-	ranked     bool       // and some of them with a priority
-	ranking    candidates // scratch
-	calls      int        // in here, wherever
-	bounds     bounds     // calls that do not wait for ever
-	arrived    []*call    // of them, not looked at yet
-	boundedFor time.Time  // until when they have been looked at; zero: nothing holds them up
-	took       float64    // nanoseconds that attempts take, in the mean
-	retries    retries    // jobs that wait for another attempt
-	bars       bars
-	peers      controller.Peers
-	crowded    int                  // refusals in a row of a service that has too much to do
-	jobs       int                  // in here, wherever, calls included
-	running    int                  // attempts in flight, or handed over ahead
-	haste      controller.Deadlines // of calls
-	streak     int                  // quick successes in a row
-	ahead      int                  // attempts that may be handed over before a slot is free
-	holding    int                  // slots held by jobs that back off
-	refused    int                  // of them by jobs whose last attempt was refused
-	retired    []*pool              // that have become too small, with what they had begun
-	alarm      alarm                // wakes the dispatcher when something is due
-	status     controller.Status
-	silence    silence
-	leavers    []chan struct{} // doors that wait until nothing runs
-	drains     []chan struct{} // Drain calls that wait for the same
+	doors    []*Door
+	counters map[counterKey]*Door // those of doors where calls wait
+	calls    int                  // in here, wherever
+	retries  retries              // jobs that wait for another attempt
+	bars     bars
+	peers    controller.Peers
+	crowded  int                  // refusals in a row of a service that has too much to do
+	jobs     int                  // in here, wherever, calls included
+	running  int                  // attempts in flight, or handed over ahead
+	haste    controller.Deadlines // of calls
+	streak   int                  // quick successes in a row
+	ahead    int                  // attempts that may be handed over before a slot is free
+	holding  int                  // slots held by jobs that back off
+	refused  int                  // of them by jobs whose last attempt was refused
+	retired  []*pool              // that have become too small, with what they had begun
+	alarm    alarm                // wakes the dispatcher when something is due
+	status   controller.Status
+	silence  silence
+	leavers  []chan struct{} // doors that wait until nothing runs
+	drains   []chan struct{} // Drain calls that wait for the same
+
+	turns
+	waits
 }
 
 // NewDispatcher returns a dispatcher at rest.

@@ -25,7 +25,6 @@ type Door struct {
 	waiting  atomic.Int64  // jobs that were submitted and have not been started
 
 	// These belong to the dispatcher.
-	line     line
 	quickest controller.Quickest // of its jobs
 	queue    queue
 	recalled queue // jobs on their way back into it
@@ -33,6 +32,7 @@ type Door struct {
 	back     Batch // jobs to send back when the mailbox has been read
 	stopped  bool  // no more jobs will come
 	canceled bool
+	line     line
 }
 
 // Open opens a door for jobs that are cancelled with ctx, which also says what their share is,

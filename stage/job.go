@@ -56,6 +56,7 @@ type Job struct {
 	blamed   bool  // a failure of it has counted for the circuit
 	alone    bool  // what its last refusal asks for is for it alone; set when the attempt has ended
 	own      bool  // its last refusal is its own; set when the attempt has ended
+	charged  bool  // its line has paid for the attempt
 	inFlight int32 // attempts, this one included
 
 	// Set by the worker when an attempt ends.
@@ -67,7 +68,6 @@ type Job struct {
 	skipped  bool               // it did not start after all
 	spared   bool               // the service did no work for it
 	uncalled bool               // the work has not called the service
-	charged  bool               // its line has paid for the attempt
 	left     bool               // nobody wants it any more: it has neither failed nor succeeded
 	spent    bool               // it was told that a resource of the server's is used up
 	seq      int64              // attempts that had begun when this one did, itself included

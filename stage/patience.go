@@ -59,6 +59,14 @@ func (b *bounds) Pop() any {
 	return c
 }
 
+// waits are the calls that do not wait for ever.
+type waits struct {
+	bounds     bounds
+	arrived    []*call   // of them, not looked at yet
+	boundedFor time.Time // until when all have been looked at; zero: nothing holds them up
+	took       float64   // nanoseconds that attempts take, in the mean
+}
+
 // bind bounds how long a call waits from a time on.
 func (d *Dispatcher) bind(c *call, since time.Time) {
 	if !c.bounded {
@@ -81,12 +89,14 @@ func (d *Dispatcher) unbind(c *call) {
 // sendImpatient sends calls home that would wait for longer than they want to: when they have
 // come, when the next attempt is held up for longer than was known, and when their time is over.
 func (d *Dispatcher) sendImpatient(h hold, wait time.Duration) {
-	before := d.boundedFor
-	d.boundedFor = time.Time{}
 	if len(d.bounds) == 0 || d.reporter.pending() { // nobody has asked what holds them up
-		d.boundedFor = before
 		return
 	}
+	if h == byCircuit && d.circuit == controller.BreakerHalfOpen {
+		wait = 0 // a probe may come back at any time
+	}
+	before := d.boundedFor
+	d.boundedFor = time.Time{}
 	if wait >= longHold {
 		d.boundedFor = d.now.Add(wait)
 	}

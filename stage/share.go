@@ -67,6 +67,14 @@ type level struct {
 	passed  float64 // cost that started while lower levels had work, since one of them started
 }
 
+// turns are what the dispatcher knows of its lines.
+type turns struct {
+	shared  bool // there are, or were, lines with a share of their own
+	ranked  bool // and some of them with a priority
+	levels  [levels]level
+	ranking candidates // scratch
+}
+
 // above is how many times the cost of an attempt may start at a priority before one of a lower
 // priority goes first, so that these get a twentieth at least. Chosen: it lengthens what is
 // urgent by as much, and only where that alone would take everything.
@@ -108,10 +116,6 @@ func lineOf(j *Job) *line {
 
 // charge notes that an attempt of j has its turn.
 func (d *Dispatcher) charge(j *Job) {
-	j.charged = len(d.doors) > 1 || d.ranked
-	if !j.charged {
-		return
-	}
 	l := lineOf(j)
 	price := d.gate.price(j)
 	level := &d.levels[l.share.level()]

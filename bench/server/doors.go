@@ -26,7 +26,7 @@ type door struct {
 const urgentField = "X-Urgent"
 
 // A request waits in a door for half of what it takes, where that can be said; an urgent one, where that can be said,
-// for as long as it takes.
+// for four fifths of it.
 func patience(p *plant) time.Duration { return p.mean / 2 }
 
 func doors() []door {
@@ -45,7 +45,7 @@ func doors() []door {
 		{"failsafe-go, prioritized", "", func(ctx context.Context, p *plant) http.Handler {
 			prioritizer := adaptivelimiter.NewPrioritizer()
 			prioritizer.ScheduleCalibrations(ctx, time.Second)
-			return failsafeDoor(p, adaptivelimiter.NewBuilder[*http.Response]().WithMaxWaitTime(p.mean).BuildPrioritized(prioritizer))
+			return failsafeDoor(p, adaptivelimiter.NewBuilder[*http.Response]().WithMaxWaitTime(p.mean*4/5).BuildPrioritized(prioritizer))
 		}},
 		{"paceline, Seek", "", func(_ context.Context, p *plant) http.Handler {
 			h, _ := ours(p, pipeline.Seek{}, patience(p))
@@ -70,7 +70,7 @@ func ours(p *plant, policy pipeline.Policy, wait time.Duration) (http.Handler, *
 			if r.Header.Get(urgentField) == "" {
 				return r.Context()
 			}
-			return pipeline.WithShare(pipeline.WithMaxWait(r.Context(), p.mean), pipeline.Share{Priority: 1})
+			return pipeline.WithShare(pipeline.WithMaxWait(r.Context(), p.mean*4/5), pipeline.Share{Priority: 1})
 		},
 	}, throttle
 }
