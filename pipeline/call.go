@@ -20,7 +20,8 @@ import (
 // Breaker.Wait is set; beside fn's last error, if it was to be tried again. And it
 // is context.DeadlineExceeded at once when nothing can start before the deadline of
 // ctx, or when a call that had as much time or more has met its deadline within the last
-// ten seconds and none has been so quick within a minute.
+// ten seconds and none has been so quick within a minute. With [WithMaxWait] it is a
+// *WaitError when the call would wait for too long.
 //
 // fn cannot call Execute with its context and the same throttle, since it holds a slot
 // while it would wait for another: that is ErrNested. Execute panics if ctx, t or fn is nil.
@@ -55,7 +56,7 @@ func Wrap[In, Out any](t *Throttle, work Work[In, Out]) Work[In, Out] {
 // to keep. ctx is for the waiting only.
 //
 // The error is the cause of ctx, ErrClosed, ErrNested, *CircuitOpenError, *CostError,
-// *WeightError or context.DeadlineExceeded, as from Execute; the slot is nil then.
+// *WeightError, *WaitError or context.DeadlineExceeded, as from Execute; the slot is nil then.
 // Acquire panics if ctx is nil.
 func (t *Throttle) Acquire(ctx context.Context) (*Slot, error) {
 	mustHave("Acquire", ctx != nil, "context")
