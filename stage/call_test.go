@@ -2,8 +2,10 @@ package stage
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/controller"
@@ -114,6 +116,34 @@ func TestDispatcherKeepsNothingOfCalls(t *testing.T) {
 		synctest.Wait()
 		if len(d.doors) != 1 || d.calls != 0 || d.jobs != 0 || d.running != 0 || d.counter(counterKey{}).queue != (queue{}) {
 			t.Errorf("%d doors, %d calls, %d jobs, %d running, %+v", len(d.doors), d.calls, d.jobs, d.running, d.counter(counterKey{}).queue)
+		}
+	})
+}
+
+// Nor does it grow with those that would have waited for a while only.
+func TestDispatcherKeepsNothingOfBoundedCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newIdle(1)
+		ctx := WithAsked(t.Context(), Asked{Ask: Ordinary, Bounded: true, MaxWait: time.Second})
+		for range 100 {
+			if err := d.Do(ctx, WorkFunc(succeed)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		held, err := d.Acquire(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			if err := d.Do(ctx, WorkFunc(succeed)); err == nil {
+				t.Fatal("there is a second slot")
+			}
+		}
+		held.Release(nil)
+		synctest.Wait()
+		kept := slices.IndexFunc(d.arrived[:cap(d.arrived)], func(c *call) bool { return c != nil })
+		if len(d.bounds) != 0 || cap(d.arrived) > 8 || kept >= 0 || d.counter(counterKey{}).queue != (queue{}) {
+			t.Errorf("%d bounds, room for %d that arrived, %v kept", len(d.bounds), cap(d.arrived), kept >= 0)
 		}
 	})
 }

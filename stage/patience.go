@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/paceline-go/paceline/controller"
@@ -89,7 +90,11 @@ func (d *Dispatcher) unbind(c *call) {
 // sendImpatient sends calls home that would wait for longer than they want to: when they have
 // come, when the next attempt is held up for longer than was known, and when their time is over.
 func (d *Dispatcher) sendImpatient(h hold, wait time.Duration) {
-	if len(d.bounds) == 0 || d.reporter.pending() { // nobody has asked what holds them up
+	if d.reporter.pending() { // nobody has asked what holds them up
+		return
+	}
+	if len(d.bounds) == 0 {
+		d.looked()
 		return
 	}
 	if h == byCircuit && d.circuit == controller.BreakerHalfOpen {
@@ -100,27 +105,35 @@ func (d *Dispatcher) sendImpatient(h hold, wait time.Duration) {
 	if wait >= longHold {
 		d.boundedFor = d.now.Add(wait)
 	}
-	arrived := d.arrived
-	d.arrived = d.arrived[:0]
+	look := d.arrived
 	if d.boundedFor.After(before) {
-		arrived = append([]*call(nil), d.bounds...)
+		look = slices.Clone(d.bounds) // at all of them again
 	}
-	for _, c := range arrived {
-		if c.index == 0 {
+	for _, c := range look {
+		if c.index == 0 { // it waits no more
 			continue
 		}
 		if expected := d.expects(c, h, wait); d.now.Add(expected).After(c.until) {
 			d.tooLong(c, h, expected)
 		}
 	}
+	d.looked()
 	for len(d.bounds) > 0 && !d.bounds[0].until.After(d.now) {
 		c := d.bounds[0]
 		d.tooLong(c, h, d.expects(c, h, wait))
 	}
-	clear(arrived)
 	if len(d.bounds) > 0 {
 		d.alarm.want(d.now, d.bounds[0].until.Sub(d.now))
 	}
+}
+
+// looked notes that those that have come have been looked at.
+func (d *Dispatcher) looked() {
+	if len(d.arrived) == 0 {
+		return
+	}
+	clear(d.arrived)
+	d.arrived = d.arrived[:0]
 }
 
 // tooLong gives a call back that does not want to wait for so long.
