@@ -63,10 +63,9 @@ func (d *Dispatcher) takeBack() {
 // tests, measures none.
 func (d *Dispatcher) follow(j *Job) {
 	took := j.ended - j.started
-	if d.took == 0 {
-		d.took = float64(took)
+	if took >= quick || d.took >= float64(quick) { // else none has to wait for long
+		d.learnTook(float64(took))
 	}
-	d.took += (float64(took) - d.took) / tookSpan
 	if j.verdict == controller.Succeeded {
 		d.learnTime(j, took)
 	}

@@ -90,11 +90,11 @@ func (d *Dispatcher) unbind(c *call) {
 // sendImpatient sends calls home that would wait for longer than they want to: when they have
 // come, when the next attempt is held up for longer than was known, and when their time is over.
 func (d *Dispatcher) sendImpatient(h hold, wait time.Duration) {
-	if d.reporter.pending() { // nobody has asked what holds them up
-		return
-	}
-	if len(d.bounds) == 0 {
+	switch {
+	case len(d.bounds) == 0:
 		d.looked()
+		return
+	case d.reporter.pending(): // nobody has asked what holds them up
 		return
 	}
 	if h == byCircuit && d.circuit == controller.BreakerHalfOpen {
@@ -232,6 +232,14 @@ func saturated(seconds float64) time.Duration {
 		return most
 	}
 	return time.Duration(seconds * float64(time.Second))
+}
+
+// learnTook notes how long an attempt took.
+func (d *Dispatcher) learnTook(took float64) {
+	if d.took == 0 {
+		d.took = took
+	}
+	d.took += (took - d.took) / tookSpan
 }
 
 // tookSpan is over how many attempts the mean of what they take is.
