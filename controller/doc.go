@@ -6,7 +6,7 @@
 // goroutine and reads no clock: it is given the time and an event, and returns
 // what is in force from now on. One type, one file:
 //
-//	outcome ──▶ Policy (Seek, AIMD, Static, yours) ──▶ Setting: limit, interval, reason
+//	outcome ──▶ Policy (Seek, Vegas, AIMD, Static, yours) ──▶ Setting: limit, interval, reason
 //	        ──▶ Peers, Evidence              ──▶ whether a refusal is the job's own
 //	        ──▶ Circuit                      ──▶ open, half-open, closed
 //	        ──▶ Window                       ──▶ what is left of a budget
@@ -21,6 +21,11 @@
 // policy through them, answers with the setting now in force, and hands what
 // changed to the user's callbacks. They run on a goroutine of their own, so
 // none of them can hold anything up.
+//
+// # Vegas
+//
+// Vegas finds the limit of what refuses nothing, such as a handler of one's own, by how long
+// attempts take. See vegas.go.
 //
 // # Seek
 //

@@ -88,6 +88,12 @@ type (
 	// Example: Policy: pipeline.AIMD{FailureThreshold: 5}.
 	AIMD = controller.AIMD
 
+	// Vegas is the Policy that finds the limit by how long attempts take, for a service that
+	// refuses nothing and lets wait what it cannot work on, such as a handler of your own.
+	//
+	// Example: Policy: pipeline.Vegas{}.
+	Vegas = controller.Vegas
+
 	// A Budget is a number of tokens, or of requests, that attempts may use within
 	// a rolling window. Of tokens it only knows what it is told, by Cost or
 	// RecordTokens. Beyond the process it is remembered by a Checkpoint only.

@@ -21,7 +21,8 @@ import (
 // context.DeadlineExceeded at once in two cases: when nothing can start before the deadline
 // of ctx, or when so little time has just been too short. The latter means that a call with
 // as much time or more has met its deadline within the last ten seconds, and that none has
-// been so quick within a minute.
+// been so quick within a minute. With [WithMaxWait] it
+// is a *WaitError when the call would wait for too long.
 //
 // fn cannot call Execute with its context and the same throttle, since it holds a slot
 // while it would wait for another: that is ErrNested. Execute panics if ctx, t or fn is nil.
@@ -30,7 +31,7 @@ func Execute[T any](ctx context.Context, t *Throttle, fn func(context.Context) (
 	mustHave("Execute", t != nil, "throttle")
 	mustHave("Execute", fn != nil, "function")
 	var out T
-	err := t.dispatcher.Do(ctx, stage.AskFrom(ctx), stage.WorkFunc(func(ctx context.Context) (err error) {
+	err := t.dispatcher.Do(ctx, stage.WorkFunc(func(ctx context.Context) (err error) {
 		var none T
 		out = none // in case of a panic
 		out, err = fn(ctx)
@@ -56,28 +57,28 @@ func Wrap[In, Out any](t *Throttle, work Work[In, Out]) Work[In, Out] {
 // to keep. ctx is for the waiting only.
 //
 // The error is the cause of ctx, ErrClosed, ErrNested, *CircuitOpenError, *CostError,
-// *WeightError or context.DeadlineExceeded, as from Execute; the slot is nil then.
+// *WeightError, *WaitError or context.DeadlineExceeded, as from Execute; the slot is nil then.
 // Acquire panics if ctx is nil.
 func (t *Throttle) Acquire(ctx context.Context) (*Slot, error) {
 	mustHave("Acquire", ctx != nil, "context")
-	return t.dispatcher.Acquire(ctx, stage.AskFrom(ctx))
+	return t.dispatcher.Acquire(ctx)
 }
 
 // WithCost returns a context for Execute, Acquire and functions from Wrap: a call
 // with it is expected to use so many tokens, as Cost says of a pipeline's jobs. It
 // is for that call alone, not for others that fn makes with its own context.
 func WithCost(ctx context.Context, tokens int64) context.Context {
-	ask := stage.AskFrom(ctx)
+	ask := stage.AskedOf(ctx)
 	ask.Cost = max(tokens, -1) // any negative cost is the same mistake
-	return stage.WithAsk(ctx, ask)
+	return stage.WithAsked(ctx, ask)
 }
 
 // WithWeight is to Weight what WithCost is to Cost: a call with the context that
 // it returns counts for so many.
 func WithWeight(ctx context.Context, calls float64) context.Context {
-	ask := stage.AskFrom(ctx)
+	ask := stage.AskedOf(ctx)
 	ask.Weight = calls
-	return stage.WithAsk(ctx, ask)
+	return stage.WithAsked(ctx, ask)
 }
 
 // WithResource returns a context for Execute, Acquire and functions from Wrap, and for Run and
@@ -85,9 +86,9 @@ func WithWeight(ctx context.Context, calls float64) context.Context {
 // quota that is of others only; see [Hint].Resource. It is not for calls that its work makes
 // with its own context.
 func WithResource(ctx context.Context, resource string) context.Context {
-	ask := stage.AskFrom(ctx)
+	ask := stage.AskedOf(ctx)
 	ask.Resource = resource
-	return stage.WithAsk(ctx, ask)
+	return stage.WithAsked(ctx, ask)
 }
 
 // RecordSuccess tells of a success that did not pass through t: it counts as a

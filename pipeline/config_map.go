@@ -24,7 +24,7 @@ import (
 //	budgets: [{name: minute, tokens: 90000, window: 1m}]
 //
 // A duration is a Go duration, "200ms", or a number of seconds. Numbers and
-// truth values may be strings. policy is seek, aimd or static; failure_threshold,
+// truth values may be strings. policy is seek, aimd, vegas or static; failure_threshold,
 // failure_window, cooling_period and safe_ceiling_decay make it an AIMD with
 // those fields. What no file can hold is put into the map as it is: callbacks, a
 // logger, a clock, a Policy, also a whole Rate, Breaker, Retry or Budget.

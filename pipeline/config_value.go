@@ -52,10 +52,12 @@ func parse(text string, to any) (want string, ok bool) {
 			*to = Seek{}
 		case "aimd":
 			*to = AIMD{}
+		case "vegas":
+			*to = Vegas{}
 		case "static":
 			*to = Static{}
 		}
-		return "want seek, aimd, static or a Policy", *to != nil
+		return "want seek, aimd, vegas, static or a Policy", *to != nil
 	}
 	if t := reflect.TypeOf(to).Elem(); t.Kind() != reflect.Struct {
 		return fmt.Sprintf("want a %v", t), false

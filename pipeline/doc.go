@@ -24,10 +24,12 @@
 //
 // [New] makes a pipeline with a throttle of its own. Several pipelines may share
 // one [Throttle] ([Attach]), and then they share its limit, pace, budgets and
-// circuit, and take turns. A [Chain] puts pipelines one behind the other.
+// circuit, and take turns. A [Share] says who gets more, and who goes first. A
+// [Chain] puts pipelines one behind the other.
 //
 // Single calls go through a throttle too: [Execute] and [Wrap] in the caller's
-// goroutine, with retries, and Acquire for a slot that is held by hand. [Keyed]
+// goroutine, with retries, and Acquire for a slot that is held by hand. With
+// [WithMaxWait] they are rejected at once if they would wait for too long. [Keyed]
 // keeps a throttle for each endpoint or tenant.
 //
 // This is the one package that most users import. It names what packages controller and

@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -147,4 +148,43 @@ func chained(
 	}
 }
 
-var _ = []any{configured, sliceInSliceOut, shared, interruptible, single, anyClient, costly, manyHosts, chained}
+func inShares(ctx context.Context, throttle *pipeline.Throttle, rows <-chan Row, row Row) (Answer, error) {
+	bulk := pipeline.Attach(throttle, callAPI).Share(pipeline.Share{Priority: -1}) // a run: what is left
+	go func() {
+		for r := range bulk.Run(ctx, rows) {
+			save(r.In, r.Out, r.Err)
+		}
+	}()
+	ctx = pipeline.WithShare(ctx, pipeline.Share{Name: "tenant-7", Weight: 3}) // calls: three parts to another's one
+	return pipeline.Execute(ctx, throttle, func(ctx context.Context) (Answer, error) { return callAPI(ctx, row) })
+}
+
+func impatient(ctx context.Context, throttle *pipeline.Throttle, row Row) (Answer, error) {
+	ctx = pipeline.WithMaxWait(ctx, 2*time.Second)
+	answer, err := pipeline.Execute(ctx, throttle, func(ctx context.Context) (Answer, error) { return callAPI(ctx, row) })
+	var wait *pipeline.WaitError
+	if errors.As(err, &wait) {
+		return Answer{Text: fmt.Sprintf("come again in %v", wait.Expected)}, nil
+	}
+	return answer, err
+}
+
+func serving(mux *http.ServeMux) error {
+	throttle, err := pipeline.NewThrottle(pipeline.Config{MaxConcurrency: 200, Policy: pipeline.Vegas{}})
+	if err != nil {
+		return err
+	}
+	return http.ListenAndServe(":8080", &pacehttp.Handler{Throttle: throttle, Next: mux})
+}
+
+func urgentFirst(handler *pacehttp.Handler) {
+	handler.Context = func(r *http.Request) context.Context {
+		if r.Header.Get("X-Interactive") != "" {
+			ctx := pipeline.WithShare(r.Context(), pipeline.Share{Priority: 1})
+			return pipeline.WithMaxWait(ctx, time.Second) // longer than others
+		}
+		return pipeline.WithShare(r.Context(), pipeline.Share{Name: r.Header.Get("X-Tenant")}) // tenants take turns
+	}
+}
+
+var _ = []any{inShares, impatient, serving, urgentFirst, configured, sliceInSliceOut, shared, interruptible, single, anyClient, costly, manyHosts, chained}

@@ -66,7 +66,8 @@ type Pipeline[In, Out any] struct {
 	weight   func(In) float64                          // nil: 1
 	parts    func(In, error) (completed, failed int64) // of a job that stands for several; nil: none does
 	ordered  bool
-	running  atomic.Bool // Run or Each has been called
+	running  atomic.Bool           // Run or Each has been called
+	share    atomic.Pointer[Share] // nil: that of the run's context
 }
 
 // New returns a pipeline with a throttle of its own. Its error says that work

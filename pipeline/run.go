@@ -68,8 +68,8 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 		ctx:      ctx,
 		jobs:     jobs,
 		mayLeave: room > 0,
-		door:     p.throttle.dispatcher.Open(ctx),
-		resource: stage.AskFrom(ctx).Resource,
+		door:     p.throttle.dispatcher.Open(ctx, &p.share),
+		resource: stage.AskedOf(ctx).Resource,
 		ctxDone:  ctx.Done(),
 		closing:  p.throttle.Done(),
 	}

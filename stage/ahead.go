@@ -42,6 +42,7 @@ func (d *Dispatcher) takeBack() {
 		j := back.pop()
 		d.running--
 		d.gate.giveBack(d.now, j, d.interval)
+		d.refund(j)
 		d.paced = d.paced || j.paced
 		switch {
 		case j.door.canceled:
@@ -62,6 +63,9 @@ func (d *Dispatcher) takeBack() {
 // tests, measures none.
 func (d *Dispatcher) follow(j *Job) {
 	took := j.ended - j.started
+	if took >= quick || d.took >= float64(quick) { // else none has to wait for long
+		d.learnTook(float64(took))
+	}
 	if j.verdict == controller.Succeeded {
 		d.learnTime(j, took)
 	}

@@ -259,7 +259,7 @@ func TestNewcomersDoNotWaitForWhatWasHandedOverAhead(t *testing.T) {
 		},
 		"call": func(r *rehearsal) func() {
 			done := make(chan error)
-			go func() { done <- r.Do(r.stand.t.Context(), Ordinary, r.work("new", 0)) }()
+			go func() { done <- r.Do(r.stand.t.Context(), r.work("new", 0)) }()
 			return func() { <-done }
 		},
 	} {

@@ -136,11 +136,11 @@ func TestRetriesOfAJobDoNotFillTheBreakersRow(t *testing.T) {
 		v.send(s.work("bad", second, down...), s.work("worse", second, down...))
 		v.leave(2)
 		s.opened(t, 0)
-		if err := s.Do(t.Context(), Ordinary, s.work("third", 0, Fatal(io.EOF))); err == nil {
+		if err := s.Do(t.Context(), s.work("third", 0, Fatal(io.EOF))); err == nil {
 			t.Error("no error")
 		}
 		s.opened(t, 0) // which says nothing
-		_ = s.Do(t.Context(), Ordinary, s.work("fourth", 0, io.EOF))
+		_ = s.Do(t.Context(), s.work("fourth", 0, io.EOF))
 		s.opened(t, 1)
 	})
 }
@@ -240,7 +240,7 @@ func TestCallThatIsRefusedForEverUsesUpItsAttempts(t *testing.T) {
 		s := newStand(t, 2, retryingBy(controller.Retry{BaseDelay: minute, MaxDelay: minute}))
 		answer := make(chan error, 1)
 		go func() {
-			answer <- s.Do(t.Context(), Ordinary, WorkFunc(func(context.Context) error { return tooLarge }))
+			answer <- s.Do(t.Context(), WorkFunc(func(context.Context) error { return tooLarge }))
 		}()
 		for range 100 {
 			for range 100 {

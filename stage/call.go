@@ -13,6 +13,10 @@ type call struct {
 	Job
 	own  Door      // stands for it; nobody opens it
 	turn chan bool // true: an attempt may start; false: the job has come back
+	patience
+
+	share   Share
+	counter *Door // where it has waited for its first turn
 }
 
 // WorkFunc is a function as Work.
@@ -21,9 +25,9 @@ type WorkFunc func(ctx context.Context) error
 // Attempt calls the function.
 func (f WorkFunc) Attempt(ctx context.Context) error { return f(ctx) }
 
-// Do does a job in the calling goroutine and returns its error.
-func (d *Dispatcher) Do(ctx context.Context, ask Ask, work Work) error {
-	c := d.newCall(ctx, Job{Ask: ask, Work: work})
+// Do does a job, which asks for what ctx says, in the calling goroutine and returns its error.
+func (d *Dispatcher) Do(ctx context.Context, work Work) error {
+	c := d.newCall(ctx, Job{Work: work})
 	for c.admitted() {
 		if err, again := c.attempt(); !again {
 			return err
@@ -33,8 +37,8 @@ func (d *Dispatcher) Do(ctx context.Context, ask Ask, work Work) error {
 }
 
 // Acquire waits for a slot that its caller holds until Release.
-func (d *Dispatcher) Acquire(ctx context.Context, ask Ask) (*Slot, error) {
-	c := d.newCall(ctx, Job{Ask: ask, once: true})
+func (d *Dispatcher) Acquire(ctx context.Context) (*Slot, error) {
+	c := d.newCall(ctx, Job{once: true})
 	if !c.admitted() {
 		return nil, c.Err
 	}
@@ -53,7 +57,9 @@ func (d *Dispatcher) Acquire(ctx context.Context, ask Ask) (*Slot, error) {
 
 // newCall sends a job in and leaves it to wait for its turn.
 func (d *Dispatcher) newCall(ctx context.Context, j Job) *call {
-	c := &call{Job: j, turn: make(chan bool, 1)}
+	asked := AskedOf(ctx)
+	c := &call{Job: j, turn: make(chan bool, 1), share: asked.Share}
+	c.Ask, c.patience = asked.Ask, patience{bounded: asked.Bounded, most: asked.MaxWait}
 	c.own = Door{dispatcher: d, ctx: ctx, call: c}
 	c.own.deadline, _ = ctx.Deadline()
 	c.door, c.message, c.taken = &c.own, submitted, d.attempts.now()
@@ -130,24 +136,46 @@ func (d *Dispatcher) admitCall(j *Job) {
 		d.finish(j, d.tooLate(j))
 	default:
 		d.recall() // as in submit
-		d.counter(j.Resource).queue.push(j)
+		d.line(j.door.call)
 	}
 }
 
-// counter returns the one of the doors where calls of a resource wait. Those where none does
-// any more are given up, but for that of calls of which nobody knows the resource.
-func (d *Dispatcher) counter(resource string) *Door {
-	if c := d.counters[resource]; c != nil {
+// line has a call stand in line.
+func (d *Dispatcher) line(c *call) {
+	c.counter = d.counter(counterKey{c.Resource, c.share})
+	l := &c.counter.line
+	if c.counter.queue.first == nil {
+		d.enter(l)
+	}
+	c.counter.queue.push(&c.Job)
+	l.came++
+	c.number = l.came
+	d.bind(c, d.attempts.epoch.Add(c.taken))
+}
+
+// counterKey says which calls stand in one line.
+type counterKey struct {
+	resource string
+	share    Share
+}
+
+// counter returns the one of the doors where calls of a kind wait. Those where none does
+// any more, and which have had no more than their share, are given up, but for that of
+// ordinary calls.
+func (d *Dispatcher) counter(key counterKey) *Door {
+	if c := d.counters[key]; c != nil {
 		return c
 	}
-	for name, c := range d.counters {
-		if name != "" && c.queue.first == nil {
-			delete(d.counters, name)
+	for k, c := range d.counters {
+		even := c.line.virtual <= d.levels[k.share.level()].virtual
+		if k != (counterKey{}) && c.queue.first == nil && even {
+			delete(d.counters, k)
 			d.removeDoor(c)
 		}
 	}
 	c := &Door{dispatcher: d, stopped: true}
-	d.counters[resource] = c
+	c.line.share = key.share
+	d.counters[key] = c
 	d.doors = append(d.doors, c)
 	return c
 }
@@ -177,15 +205,23 @@ func (d *Dispatcher) turnAway() {
 
 // cancelCall gives a call back that is not in flight.
 func (d *Dispatcher) cancelCall(c *call) {
+	if d.pull(c) {
+		d.finish(&c.Job, c.abandoned())
+	}
+}
+
+// pull takes a call from where it waits. It returns false if it does not wait.
+func (d *Dispatcher) pull(c *call) bool {
 	j := &c.Job
 	switch {
 	case j.queued:
-		d.counters[j.Resource].queue.remove(j)
+		c.counter.queue.remove(j)
+		c.counter.line.went++
 	case j.place > 0:
 		d.retries.drop(j)
 		d.release(j)
 	default:
-		return
+		return false
 	}
-	d.finish(j, j.abandoned())
+	return true
 }

@@ -2,8 +2,10 @@ package stage
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/controller"
@@ -40,8 +42,8 @@ func TestCallThatComesWhileClosingIsRefused(t *testing.T) {
 		go d.Close()
 		synctest.Wait()
 		done := make(chan error)
-		go func() { done <- d.Do(t.Context(), Ordinary, WorkFunc(succeed)) }()
-		go func() { _, err := d.Acquire(t.Context(), Ordinary); done <- err }()
+		go func() { done <- d.Do(t.Context(), WorkFunc(succeed)) }()
+		go func() { _, err := d.Acquire(t.Context()); done <- err }()
 		synctest.Wait()
 		goOn()
 		for range 2 {
@@ -61,7 +63,7 @@ func TestCallIsCancelledWhereverItIs(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			var held *Slot
 			if where == "queue" {
-				held, _ = d.Acquire(t.Context(), Ordinary)
+				held, _ = d.Acquire(t.Context())
 			}
 			goOn := func() {}
 			if where == "mailbox" {
@@ -107,13 +109,41 @@ func TestDispatcherKeepsNothingOfCalls(t *testing.T) {
 		d := newIdle(1)
 		for _, work := range []WorkFunc{succeed, func(context.Context) error { return ErrClosed }} {
 			for range 10 {
-				d.Do(t.Context(), Ordinary, work)
-				d.Do(t.Context(), Ask{Cost: -1}, work)
+				d.Do(t.Context(), work)
+				d.Do(asking(t.Context(), Ask{Cost: -1}), work)
 			}
 		}
 		synctest.Wait()
-		if len(d.doors) != 1 || d.calls != 0 || d.jobs != 0 || d.running != 0 || d.counter("").queue != (queue{}) {
-			t.Errorf("%d doors, %d calls, %d jobs, %d running, %+v", len(d.doors), d.calls, d.jobs, d.running, d.counter("").queue)
+		if len(d.doors) != 1 || d.calls != 0 || d.jobs != 0 || d.running != 0 || d.counter(counterKey{}).queue != (queue{}) {
+			t.Errorf("%d doors, %d calls, %d jobs, %d running, %+v", len(d.doors), d.calls, d.jobs, d.running, d.counter(counterKey{}).queue)
+		}
+	})
+}
+
+// Nor does it grow with those that would have waited for a while only.
+func TestDispatcherKeepsNothingOfBoundedCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newIdle(1)
+		ctx := WithAsked(t.Context(), Asked{Ask: Ordinary, Bounded: true, MaxWait: time.Second})
+		for range 100 {
+			if err := d.Do(ctx, WorkFunc(succeed)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		held, err := d.Acquire(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			if err := d.Do(ctx, WorkFunc(succeed)); err == nil {
+				t.Fatal("there is a second slot")
+			}
+		}
+		held.Release(nil)
+		synctest.Wait()
+		kept := slices.IndexFunc(d.arrived[:cap(d.arrived)], func(c *call) bool { return c != nil })
+		if len(d.bounds) != 0 || cap(d.arrived) > 8 || kept >= 0 || d.counter(counterKey{}).queue != (queue{}) {
+			t.Errorf("%d bounds, room for %d that arrived, %v kept", len(d.bounds), cap(d.arrived), kept >= 0)
 		}
 	})
 }

@@ -54,7 +54,7 @@ func waitingCalls(b *testing.B, n int, retry bool) (calls []*call, cancel, end f
 	ctx, cancel := context.WithCancel(b.Context())
 	end = func() {}
 	if !retry {
-		held, err := d.Acquire(b.Context(), Ordinary)
+		held, err := d.Acquire(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -70,7 +70,7 @@ func TestCallComesBackWhenItsContextEnds(t *testing.T) {
 	}{
 		{"in flight", nil, nil, func(s *stand) WorkFunc { return s.work("call", time.Hour) }, []error{context.Canceled}},
 		{"queued", nil, func(s *stand) {
-			go func() { _ = s.Do(s.t.Context(), Ordinary, s.work("other", minute)) }()
+			go func() { _ = s.Do(s.t.Context(), s.work("other", minute)) }()
 			synctest.Wait()
 		}, nil, []error{errGaveUp}},
 		{"held up", nil, func(s *stand) { s.Hint(controller.Hint{RetryAfter: minute}, marks{}) }, nil, []error{errGaveUp}},
@@ -93,7 +93,7 @@ func TestCallComesBackWhenItsContextEnds(t *testing.T) {
 				}
 				ctx, cancel := contextFor(t, 10*second)
 				defer cancel()
-				err := s.Do(ctx, Ordinary, work)
+				err := s.Do(ctx, work)
 				for _, want := range test.want {
 					if !errors.Is(err, want) {
 						t.Errorf("got %v, want %v", err, want)
@@ -116,10 +116,10 @@ func TestCallWhoseContextIsOverDoesNotEvenAsk(t *testing.T) {
 		s := newStand(t, 1)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(errCancel)
-		if err := s.Do(ctx, Ordinary, s.work("call", 0)); err != errCancel {
+		if err := s.Do(ctx, s.work("call", 0)); err != errCancel {
 			t.Errorf("Do: %v", err)
 		}
-		if slot, err := s.Acquire(ctx, Ordinary); err != errCancel || slot != nil {
+		if slot, err := s.Acquire(ctx); err != errCancel || slot != nil {
 			t.Errorf("Acquire: %v, %v", slot, err)
 		}
 		s.started()
@@ -130,10 +130,10 @@ func TestCallWhoseContextIsOverDoesNotEvenAsk(t *testing.T) {
 func TestSlotThatComesTooLateIsFreeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 1, budgeted(controller.Budget{Tokens: 10, Window: time.Hour}))
-		if slot, err := s.Acquire(&overdue{Context: t.Context()}, Ask{Cost: 10, Weight: 1}); slot != nil || err != context.Canceled {
+		if slot, err := s.Acquire(asking(&overdue{Context: t.Context()}, Ask{Cost: 10, Weight: 1})); slot != nil || err != context.Canceled {
 			t.Errorf("got %v, %v", slot, err)
 		}
-		slot, err := s.Acquire(t.Context(), Ask{Cost: 10, Weight: 1})
+		slot, err := s.Acquire(asking(t.Context(), Ask{Cost: 10, Weight: 1}))
 		if err != nil {
 			t.Fatal(err)
 		}

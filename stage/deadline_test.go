@@ -82,12 +82,12 @@ func TestLateAtTheDeadlineItself(t *testing.T) {
 
 func TestCallThatIsHeldUpBeyondItsDeadlineComesBackAtOnce(t *testing.T) {
 	empty := func(s *stand) {
-		if err := s.Do(s.t.Context(), Ask{Cost: 10, Weight: 1}, s.work("first", 0)); err != nil {
+		if err := s.Do(asking(s.t.Context(), Ask{Cost: 10, Weight: 1}), s.work("first", 0)); err != nil {
 			s.t.Fatal(err)
 		}
 	}
 	fail := func(s *stand) {
-		_ = s.Do(s.t.Context(), Ordinary, s.work("first", 0, io.EOF))
+		_ = s.Do(s.t.Context(), s.work("first", 0, io.EOF))
 	}
 	for _, test := range []struct {
 		name   string
@@ -111,7 +111,7 @@ func TestCallThatIsHeldUpBeyondItsDeadlineComesBackAtOnce(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*second)
 				defer cancel()
 				begin := time.Now()
-				err := s.Do(ctx, Ask{Cost: 5, Weight: 1}, s.work("late", 0))
+				err := s.Do(asking(ctx, Ask{Cost: 5, Weight: 1}), s.work("late", 0))
 				var open *CircuitOpenError
 				if errors.As(err, &open) != test.open || !test.open && !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("got %v", err)
@@ -135,7 +135,7 @@ func TestHopelessAreSentHomeWhenAHoldBegins(t *testing.T) {
 		back := make(chan string, 3)
 		call := func(ctx context.Context, name string, work WorkFunc) {
 			go func() {
-				err := s.Do(ctx, Ordinary, work)
+				err := s.Do(ctx, work)
 				back <- name
 				if (err != nil) != (name != "patient") || err != nil && !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("%s: %v", name, err)
@@ -229,10 +229,10 @@ func TestDeadlineLongPastIsOfAnotherClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 1)
 		ctx := until(time.Unix(0, 0))
-		if err := s.Do(ctx, Ordinary, s.work("call", 0)); err != nil {
+		if err := s.Do(ctx, s.work("call", 0)); err != nil {
 			t.Error(err)
 		}
-		if err := s.Do(until(time.Now()), Ordinary, s.work("late", 0)); !errors.Is(err, context.DeadlineExceeded) {
+		if err := s.Do(until(time.Now()), s.work("late", 0)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("at the deadline: got %v", err)
 		}
 		s.started("call 0s")
@@ -248,7 +248,7 @@ func TestTimeMayTurnOutToBeTooShortWhileWaiting(t *testing.T) {
 		defer cancel()
 		back := make(chan error, 3)
 		call := func(ctx context.Context, work WorkFunc) {
-			go func() { back <- s.Do(ctx, Ordinary, work) }()
+			go func() { back <- s.Do(ctx, work) }()
 			synctest.Wait()
 		}
 		s.do(func() { s.haste.Miss(s.now, 5*second) })
@@ -274,7 +274,7 @@ func TestRetryThatIsSentHomeLeavesItsSlot(t *testing.T) {
 		soon, cancel := context.WithTimeout(t.Context(), 10*second)
 		defer cancel()
 		back := make(chan error, 1)
-		go func() { back <- s.Do(soon, Ordinary, s.work("retry", 0, io.EOF)) }()
+		go func() { back <- s.Do(soon, s.work("retry", 0, io.EOF)) }()
 		synctest.Wait()
 		v := s.open(t.Context())
 		v.send(s.work("job", second), s.work("job", second))

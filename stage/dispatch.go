@@ -9,9 +9,13 @@ import (
 // dispatch starts attempts until something holds the next one up.
 func (d *Dispatcher) dispatch() {
 	held, heldFor := free, time.Duration(0)
+	if len(d.doors) > 1 {
+		d.reshare()
+	}
 	d.lookAhead()
 	d.turnAway()
 	d.unbar()
+	d.yieldSlot()
 	for j := d.next(); j != nil; j = d.next() {
 		if d.hopeless(j, 0) {
 			d.take(j)
@@ -31,6 +35,7 @@ func (d *Dispatcher) dispatch() {
 			break
 		}
 		d.start(j)
+		d.yieldSlot()
 	}
 	if held == free && len(d.bars.now) > 0 && d.slotFree() {
 		held, heldFor = byServer, d.bars.least(d.now)
@@ -49,6 +54,7 @@ func (d *Dispatcher) dispatch() {
 	d.turnAway()
 	d.watchHold(held, heldFor)
 	d.sendHome(held, heldFor)
+	d.sendImpatient(held, heldFor)
 	d.stepAside(held)
 	d.setAlarm()
 	d.setAppetite(held)
@@ -82,6 +88,9 @@ func (d *Dispatcher) next() *Job {
 		return d.nextProbe()
 	}
 	slot := d.slotFree()
+	if slot && d.ranked {
+		return d.nextOfAll()
+	}
 	if j := d.retries.due(d.now, slot, &d.bars); j != nil {
 		return j
 	}
@@ -136,23 +145,36 @@ const fewProbes = 1024
 // After slots were lent, more may be held than there are.
 func (d *Dispatcher) slotFree() bool { return d.running+d.holding < d.setting.Limit+d.ahead }
 
-// waiting returns the first job of the door whose turn it is, but for jobs that wait for their
-// resource.
-func (d *Dispatcher) waiting() *Job {
-	for range d.doors {
-		if d.turn >= len(d.doors) {
-			d.turn = 0
-		}
-		door := d.doors[d.turn]
-		if j := door.queue.first; j != nil && !d.bars.bar(j) {
-			if !d.late(door, 0) {
-				return j
-			}
-			d.alarm.want(d.now, door.quickest.Left(d.now)) // then we know no more that it is too late
-		}
-		d.turn++
+// waiting returns the first job of the line whose turn it is, of those of the highest priority,
+// but for jobs that wait for their resource.
+func (d *Dispatcher) waiting() (first *Job) {
+	if len(d.doors) == 1 {
+		return d.head(d.doors[0])
 	}
-	return nil
+	var best *line
+	for _, door := range d.doors {
+		j, l := d.head(door), &door.line
+		if j == nil {
+			continue
+		}
+		if best == nil || l.share.Priority > best.share.Priority || l.share.Priority == best.share.Priority && l.before(best, j, first) {
+			first, best = j, l
+		}
+	}
+	return first
+}
+
+// head returns the first job of a door, if it may start as far as the door knows.
+func (d *Dispatcher) head(door *Door) *Job {
+	j := door.queue.first
+	if j == nil || d.bars.bar(j) {
+		return nil
+	}
+	if d.late(door, 0) {
+		d.alarm.want(d.now, door.quickest.Left(d.now)) // then we know no more that it is too late
+		return nil
+	}
+	return j
 }
 
 // stepAside leaves the queue of the commons to others, unless it is what holds
@@ -170,6 +192,9 @@ func (d *Dispatcher) stepAside(held hold) {
 
 // start takes the job that next returned and hands it to the pool.
 func (d *Dispatcher) start(j *Job) {
+	if j.charged = len(d.doors) > 1 || d.ranked; j.charged { // else there is nobody to compare with
+		d.charge(j)
+	}
 	d.take(j)
 	d.gate.pass(d.now, j, d.interval)
 	d.running++
@@ -180,6 +205,7 @@ func (d *Dispatcher) start(j *Job) {
 		if !c.once && !j.door.deadline.IsZero() {
 			d.haste.Start(d.now, j.door.deadline.Sub(d.now))
 		}
+		d.unbind(c)
 		c.turn <- true
 		return
 	}
@@ -188,17 +214,16 @@ func (d *Dispatcher) start(j *Job) {
 
 // take takes the job that next returned from where it waits.
 func (d *Dispatcher) take(j *Job) {
-	switch {
+	switch c := j.door.call; {
 	case j.again:
 		d.retries.drop(j)
 		d.release(j)
-	case j.door.call != nil:
-		d.counters[j.Resource].queue.pop()
-		d.turn++
+	case c != nil:
+		c.counter.queue.pop()
+		c.counter.line.went++
 	default:
 		j.door.queue.pop()
 		j.door.admitted++
-		d.turn++
 	}
 }
 
@@ -206,9 +231,16 @@ func (d *Dispatcher) take(j *Job) {
 // up: enough to be taken in one go, too few to matter.
 const batch = 64
 
+// fewTurns is how many jobs are wanted at each door where lines have shares: one may have several
+// turns one after another, in less time than its owner takes to bring more. Chosen.
+const fewTurns = 16
+
 // setAppetite publishes how many jobs are wanted to wait at each door.
 func (d *Dispatcher) setAppetite(held hold) {
 	n := min(d.setting.Limit+d.ahead, batch)
+	if d.shared && len(d.doors) > 1 {
+		n = max(n, fewTurns)
+	}
 	if d.interval > 0 {
 		n = min(n, max(int(time.Millisecond/d.interval), 1))
 	}

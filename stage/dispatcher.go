@@ -72,10 +72,9 @@ type Dispatcher struct {
 	spell spell
 
 	doors    []*Door
-	turn     int              // the door that is asked next
-	counters map[string]*Door // those of doors where calls wait, by their resource
-	calls    int              // in here, wherever
-	retries  retries          // jobs that wait for another attempt
+	counters map[counterKey]*Door // those of doors where calls wait
+	calls    int                  // in here, wherever
+	retries  retries              // jobs that wait for another attempt
 	bars     bars
 	peers    controller.Peers
 	crowded  int                  // refusals in a row of a service that has too much to do
@@ -92,6 +91,9 @@ type Dispatcher struct {
 	silence  silence
 	leavers  []chan struct{} // doors that wait until nothing runs
 	drains   []chan struct{} // Drain calls that wait for the same
+
+	turns
+	waits
 }
 
 // NewDispatcher returns a dispatcher at rest.
@@ -110,7 +112,7 @@ func NewDispatcher(cfg Config) *Dispatcher {
 		closing:   make(chan struct{}),
 		now:       now,
 		heldSince: now,
-		counters:  make(map[string]*Door),
+		counters:  make(map[counterKey]*Door),
 		setting:   c.Setting(),
 		interval:  c.Setting().Interval,
 		short:     shortage{budget: -1},
@@ -337,6 +339,7 @@ func (d *Dispatcher) submit(j *Job) {
 	}
 	if j.door.queue.first == nil && len(d.doors) > 1 {
 		d.recall() // it is to wait for its turn, not for all that others have handed over ahead
+		d.enter(&j.door.line)
 	}
 	j.door.queue.push(j)
 	d.heldSlot(j)
@@ -351,6 +354,7 @@ func (d *Dispatcher) finish(j *Job, err error) {
 	d.jobs--
 	if c := j.door.call; c != nil {
 		d.calls--
+		d.unbind(c)
 		c.turn <- false
 		return
 	}
@@ -378,8 +382,10 @@ func (d *Dispatcher) finishWaiting(doors []*Door, why func(*Job) error) {
 	unwanted := func(j *Job) bool { return why(j) != nil }
 	for _, door := range doors {
 		for _, j := range door.queue.removeAll(unwanted) {
-			if j.door == door { // and no call
+			if j.door == door {
 				door.admitted++
+			} else { // it is a call
+				door.line.went++
 			}
 			d.finish(j, why(j))
 		}

@@ -44,7 +44,7 @@ func TestAnswerIsSeenThatComesBesideAnotherNudge(t *testing.T) {
 				Bounds: controller.Bounds{InitialLimit: 1, MaxLimit: 1, MaxInterval: time.Second},
 			},
 		})
-		door := d.Open(t.Context())
+		door := d.Open(t.Context(), nil)
 		var b Batch
 		b.Add(&Job{Work: refused{}, Ask: Ordinary})
 		b.Add(&Job{Work: refused{}, Ask: Ordinary})

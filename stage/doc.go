@@ -10,8 +10,9 @@
 //
 // The dispatcher is an actor: everything that decides whether an attempt may
 // start belongs to it alone, and others send it messages. It takes the next
-// attempt: retries first, then the doors in turn, and jobs that have not failed
-// yet first while the service is probed. It lets the attempt wait for the
+// attempt of the highest priority: retries first, then the doors in turn, by their
+// weights, and jobs that have not failed yet first while the service is probed. It
+// lets the attempt wait for the
 // circuit, the budgets, the rate and the pace, and hands it to the pool. The
 // pool has as many workers as the limit says. A worker runs the work, judges
 // how it ended and sends the job back to the dispatcher, which settles the
@@ -19,7 +20,8 @@
 // door or tries it again.
 //
 // A single call is a job that its caller waits for. It takes its turn with the
-// doors, but is run by the caller, in no worker.
+// doors, but is run by the caller, in no worker. It may say for how long it waits
+// at most, and comes back when that is known to be too short.
 //
 // Nothing of it runs without need: the dispatcher has a goroutine while it has
 // messages, the workers and the controller while a door is open.

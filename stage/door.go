@@ -32,13 +32,19 @@ type Door struct {
 	back     Batch // jobs to send back when the mailbox has been read
 	stopped  bool  // no more jobs will come
 	canceled bool
+	line     line
 }
 
-// Open opens a door for jobs that are cancelled with ctx.
-func (d *Dispatcher) Open(ctx context.Context) *Door {
+// Open opens a door for jobs that are cancelled with ctx, which also says what their share is,
+// unless chosen, which may change at any time, has another one; nil: it has none.
+func (d *Dispatcher) Open(ctx context.Context, chosen *atomic.Pointer[Share]) *Door {
 	door := &Door{dispatcher: d, ctx: ctx, wake: make(chan struct{}, 1)}
+	door.line.share, door.line.chosen = AskedOf(ctx).Share, chosen
 	door.deadline, _ = ctx.Deadline()
-	d.request(func() { d.doors = append(d.doors, door) })
+	d.request(func() {
+		d.doors = append(d.doors, door)
+		d.enter(&door.line)
+	})
 	return door
 }
 

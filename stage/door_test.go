@@ -73,7 +73,7 @@ var errCause = errors.New("cause")
 func TestJobSubmittedAfterTheCancelComesBackWithTheCause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		door := newDispatcher(nil).Open(ctx)
+		door := newDispatcher(nil).Open(ctx, nil)
 		cancel(errCause)
 		door.Cancel()
 		j := submit(door, func(context.Context) error { t.Error("started"); return nil })
@@ -96,7 +96,7 @@ func TestAttemptThatWouldBeTriedAgainEndsWithTheCancel(t *testing.T) {
 			synctest.Wait() // until the dispatcher knows
 			return true
 		}}.WithDefaults()
-		door = newDispatcher(&retry).Open(ctx)
+		door = newDispatcher(&retry).Open(ctx, nil)
 		j := submit(door, func(context.Context) error { return failed })
 		back(door, 1)
 		if !errors.Is(j.Err, errCause) || !errors.Is(j.Err, failed) || j.Attempts != 1 {
@@ -111,7 +111,7 @@ func TestCancelOfOneDoorLeavesTheOthers(t *testing.T) {
 		retry := controller.Retry{BaseDelay: time.Hour, Backoff: controller.Fixed, Park: true, MaxAttempts: 2}.WithDefaults()
 		d := newDispatcher(&retry)
 		ctx, cancel := context.WithCancelCause(t.Context())
-		gone, stays := d.Open(ctx), d.Open(t.Context())
+		gone, stays := d.Open(ctx, nil), d.Open(t.Context(), nil)
 		fails := func(context.Context) error { return errors.New("failed") }
 		one, other := submit(gone, fails), submit(stays, fails)
 		time.Sleep(time.Minute) // both back off
@@ -130,7 +130,7 @@ func TestCancelOfOneDoorLeavesTheOthers(t *testing.T) {
 
 func TestJobIsUsedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		door := newDispatcher(nil).Open(t.Context())
+		door := newDispatcher(nil).Open(t.Context(), nil)
 		fail := true
 		j := submit(door, func(context.Context) error {
 			time.Sleep(time.Second)
@@ -158,7 +158,7 @@ func TestJobIsUsedAgain(t *testing.T) {
 
 func TestSlotOfAnEndedAttemptDoesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		door := newDispatcher(nil).Open(t.Context())
+		door := newDispatcher(nil).Open(t.Context(), nil)
 		var first, second *stage.Slot
 		submit(door, func(ctx context.Context) error { first = stage.SlotFrom(ctx); return nil })
 		back(door, 1)
@@ -178,7 +178,7 @@ func TestRetryThatIsSkippedIsNotCounted(t *testing.T) {
 		retry := controller.Retry{BaseDelay: time.Second, MaxDelay: time.Second, Backoff: controller.Fixed}.WithDefaults()
 		d := newDispatcher(&retry)
 		ctx, cancel := context.WithCancelCause(t.Context())
-		door := d.Open(ctx)
+		door := d.Open(ctx, nil)
 		j := submit(door, func(context.Context) error { return errors.New("failed") })
 		time.Sleep(time.Millisecond)
 		cancel(errCause) // the owner of the door does not know yet

@@ -20,7 +20,7 @@ func TestDrainWaitsForAllThatWasTaken(t *testing.T) {
 		v.send(s.work("backs off", second, io.EOF), s.work("job", second))
 		slotted := make(chan *Slot, 1)
 		go func() {
-			slot, err := s.Acquire(t.Context(), Ordinary)
+			slot, err := s.Acquire(t.Context())
 			if err != nil {
 				t.Error(err)
 			}
@@ -78,7 +78,7 @@ func TestDrainOfOneThatHasNothingReturnsAtOnce(t *testing.T) {
 func TestDrainGivesUpWithTheCause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 1)
-		slot, err := s.Acquire(t.Context(), Ordinary)
+		slot, err := s.Acquire(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func TestClosedTakesNothingNew(t *testing.T) {
 		s.request(func() { <-busy })
 		go s.Close()
 		synctest.Wait()
-		go func() { onItsWay <- s.Do(t.Context(), Ordinary, s.work("call", 0)) }()
+		go func() { onItsWay <- s.Do(t.Context(), s.work("call", 0)) }()
 		synctest.Wait()
 		close(busy)
 		if err := <-onItsWay; err != ErrClosed {
@@ -116,10 +116,10 @@ func TestClosedTakesNothingNew(t *testing.T) {
 		}
 		s.Close()
 		<-s.Closing()
-		if err := s.Do(t.Context(), Ordinary, s.work("call", 0)); err != ErrClosed {
+		if err := s.Do(t.Context(), s.work("call", 0)); err != ErrClosed {
 			t.Errorf("Do: %v", err)
 		}
-		if _, err := s.Acquire(t.Context(), Ordinary); err != ErrClosed {
+		if _, err := s.Acquire(t.Context()); err != ErrClosed {
 			t.Errorf("Acquire: %v", err)
 		}
 		s.started()

@@ -90,6 +90,10 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		j.again, j.Err = false, j.stopped(d.tooLate(j))
 		return 0, false
 	}
+	if c := j.door.call; c != nil && c.bounded && wait > c.most {
+		j.again, j.Err = false, j.stopped(d.backoffError(c, wait))
+		return 0, false
+	}
 	waits := d.gate.resourceWait(d.now, j) > 0
 	j.holding = !retry.Park && !j.own && !j.alone && !waits // or a few bad rows would slow the good ones
 	return wait, true
@@ -141,6 +145,9 @@ func (d *Dispatcher) tryAgain(j *Job, wait time.Duration) {
 		}
 	}
 	d.retries.add(j)
+	if c := j.door.call; c != nil {
+		d.bind(c, d.now)
+	}
 	d.note(controller.Event{Kind: controller.EventRetry, Attempt: j.Attempts - 1, Err: j.Err, Wait: wait})
 }
 

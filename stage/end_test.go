@@ -137,7 +137,7 @@ func TestUpdateRefusesWhatHasNoRoomAnyMore(t *testing.T) {
 			&Job{Work: s.work("dear", 0), Ask: dear},
 			&Job{Work: s.work("cheap", 0), Ask: cheap})
 		called := make(chan error, 1)
-		go func() { called <- s.Do(t.Context(), dear, s.work("call", 0)) }()
+		go func() { called <- s.Do(asking(t.Context(), dear), s.work("call", 0)) }()
 		synctest.Wait()
 		s.started("backs off 0s", "runs 0s")
 		cfg := s.cfg
@@ -197,7 +197,7 @@ func TestUpdateKeepsTheCommons(t *testing.T) {
 		if b := s.Snapshot().Budgets; len(b) != 1 || b[0].Name != "shared" {
 			t.Errorf("%v", b)
 		}
-		if err := s.Do(t.Context(), Ask{Cost: 11, Weight: 1}, idle{}); err == nil {
+		if err := s.Do(asking(t.Context(), Ask{Cost: 11, Weight: 1}), idle{}); err == nil {
 			t.Error("they bound nobody any more")
 		}
 	})
@@ -230,14 +230,14 @@ func TestGoexitEndsOneAttempt(t *testing.T) {
 	t.Run("call", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStand(t, 1)
-			do(s, func() { _ = s.Do(t.Context(), Ordinary, WorkFunc(exit)) })
+			do(s, func() { _ = s.Do(t.Context(), WorkFunc(exit)) })
 		})
 	})
 	t.Run("release", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStand(t, 1, exits)
 			do(s, func() {
-				slot, err := s.Acquire(t.Context(), Ordinary)
+				slot, err := s.Acquire(t.Context())
 				if err != nil {
 					t.Error(err)
 				}
@@ -268,7 +268,7 @@ func TestGoexitIsFinal(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			_ = s.Do(t.Context(), Ordinary, WorkFunc(work))
+			_ = s.Do(t.Context(), WorkFunc(work))
 		}()
 		<-done
 		time.Sleep(minute)
@@ -298,7 +298,7 @@ func TestReleaseIsJudgedAsTheEndOfAnAttempt(t *testing.T) {
 				s := newStand(t, 1, retryingBy(controller.Retry{}), func(cfg *Config) {
 					cfg.Controller.Policy, cfg.AttemptTimeout = l, minute
 				})
-				slot, err := s.Acquire(t.Context(), Ordinary)
+				slot, err := s.Acquire(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -94,7 +94,7 @@ func TestWhatIsLeftOfTokensHoldsByWhatJobsCost(t *testing.T) {
 func TestEndOfAPauseIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 2)
-		slot, err := s.Acquire(t.Context(), Ordinary)
+		slot, err := s.Acquire(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +115,7 @@ func TestGapIsNotTheServers(t *testing.T) {
 		}
 		calls := func() {
 			for range 4 {
-				if err := s.Do(t.Context(), Ordinary, s.work("call", second)); err != nil {
+				if err := s.Do(t.Context(), s.work("call", second)); err != nil {
 					t.Error(err)
 				}
 			}

@@ -56,6 +56,7 @@ type Job struct {
 	blamed   bool  // a failure of it has counted for the circuit
 	alone    bool  // what its last refusal asks for is for it alone; set when the attempt has ended
 	own      bool  // its last refusal is its own; set when the attempt has ended
+	charged  bool  // its line has paid for the attempt
 	inFlight int32 // attempts, this one included
 
 	// Set by the worker when an attempt ends.

@@ -145,7 +145,7 @@ func TestDearJobGetsItsTurnAtTheCommons(t *testing.T) {
 		}
 		time.Sleep(8 * second)
 		cheap.started("cheap 0s", "cheap 1s", "cheap 2s", "cheap 3s", "cheap 4s")
-		if err := dear.Do(t.Context(), Ask{Cost: 10, Weight: 1}, dear.work("dear", 0)); err != nil {
+		if err := dear.Do(asking(t.Context(), Ask{Cost: 10, Weight: 1}), dear.work("dear", 0)); err != nil {
 			t.Error(err)
 		}
 		cheap.started("cheap 10s") // which stood in the queue before
@@ -160,18 +160,18 @@ func TestWhoGivesUpLeavesTheQueueOfTheCommons(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		commons := NewCommons([]controller.Budget{{Tokens: 10, Window: minute}})
 		one, other := newStand(t, 1, sharing(commons)), newStand(t, 1, sharing(commons))
-		if err := one.Do(t.Context(), Ask{Cost: 8, Weight: 1}, one.work("first", 0)); err != nil {
+		if err := one.Do(asking(t.Context(), Ask{Cost: 8, Weight: 1}), one.work("first", 0)); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := contextFor(t, 10*second)
 		defer cancel()
 		go func() {
-			if err := one.Do(ctx, Ask{Cost: 10, Weight: 1}, one.work("dear", 0)); err == nil {
+			if err := one.Do(asking(ctx, Ask{Cost: 10, Weight: 1}), one.work("dear", 0)); err == nil {
 				t.Error("there was room for it")
 			}
 		}()
 		synctest.Wait()
-		if err := other.Do(t.Context(), Ask{Cost: 1, Weight: 1}, other.work("cheap", 0)); err != nil {
+		if err := other.Do(asking(t.Context(), Ask{Cost: 1, Weight: 1}), other.work("cheap", 0)); err != nil {
 			t.Error(err)
 		}
 		one.started("first 0s")

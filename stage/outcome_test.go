@@ -57,10 +57,10 @@ func TestAttemptsAreNumberedAsTheyBegin(t *testing.T) {
 		v.send(s.work("job", 10*second, io.EOF), s.work("job", 3*second)) // begin at 0s, 1s and, again, 11s
 		synctest.Wait()
 		time.Sleep(second)
-		if err := s.Do(t.Context(), Ordinary, s.work("call", 0)); err != nil { // 2s
+		if err := s.Do(t.Context(), s.work("call", 0)); err != nil { // 2s
 			t.Error(err)
 		}
-		slot, err := s.Acquire(t.Context(), Ordinary) // 3s
+		slot, err := s.Acquire(t.Context()) // 3s
 		if err != nil {
 			t.Fatal(err)
 		}

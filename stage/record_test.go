@@ -50,7 +50,7 @@ func TestRecordedUseIsWithinReason(t *testing.T) {
 			t.Errorf("a mean of %d", mean)
 		}
 		time.Sleep(minute)
-		if err := s.Do(t.Context(), Ordinary, s.work("call", 0)); err != nil {
+		if err := s.Do(t.Context(), s.work("call", 0)); err != nil {
 			t.Error(err)
 		}
 	})

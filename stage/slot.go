@@ -180,16 +180,23 @@ func (s *scope) Value(key any) any {
 
 type askKey struct{}
 
-// AskFrom returns the ask that was attached to ctx, or else that of an ordinary
-// job.
-func AskFrom(ctx context.Context) Ask {
-	if a, ok := ctx.Value(askKey{}).(Ask); ok {
-		return a
-	}
-	return Ordinary
+// Asked is what a context asks for the calls that are made with it.
+type Asked struct {
+	Ask
+	Share   Share
+	Bounded bool          // waits for MaxWait at most
+	MaxWait time.Duration // before each attempt; 0: none
 }
 
-// WithAsk returns a context whose calls have the ask.
-func WithAsk(ctx context.Context, a Ask) context.Context {
+// AskedOf returns what was attached to ctx, or else what an ordinary job asks for.
+func AskedOf(ctx context.Context) Asked {
+	if a, ok := ctx.Value(askKey{}).(Asked); ok {
+		return a
+	}
+	return Asked{Ask: Ordinary}
+}
+
+// WithAsked returns a context whose calls ask for that.
+func WithAsked(ctx context.Context, a Asked) context.Context {
 	return context.WithValue(ctx, askKey{}, a)
 }

@@ -102,15 +102,15 @@ type ctxKey struct{}
 func TestScopeIsTheContextOfItsDoor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ask := Ask{Cost: 5, Weight: 2}
-		ctx := context.WithValue(WithAsk(t.Context(), ask), ctxKey{}, "value")
+		ctx := context.WithValue(asking(t.Context(), ask), ctxKey{}, "value")
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
-		if AskFrom(ctx) != ask || AskFrom(t.Context()) != Ordinary {
-			t.Errorf("asks are %v, %v", AskFrom(ctx), AskFrom(t.Context()))
+		if AskedOf(ctx).Ask != ask || AskedOf(t.Context()) != (Asked{Ask: Ordinary}) {
+			t.Errorf("asks are %v, %v", AskedOf(ctx), AskedOf(t.Context()))
 		}
 		j := Job{door: &Door{ctx: ctx}}
 		runAttempts(&j, &rules{}, func(scope context.Context) error {
-			if got := AskFrom(scope); got != Ordinary {
+			if got := AskedOf(scope).Ask; got != Ordinary {
 				t.Errorf("the work's own calls ask for %v", got)
 			}
 			if scope.Value(ctxKey{}) != "value" {
@@ -135,7 +135,7 @@ func TestScopeIsTheContextOfItsDoor(t *testing.T) {
 func TestSlotIsReleasedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 1)
-		slot, err := s.Acquire(t.Context(), Ordinary)
+		slot, err := s.Acquire(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +154,7 @@ func TestSlotIsReleasedOnce(t *testing.T) {
 func TestSlotOfAJobCannotBeReleasedByHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 1)
-		err := s.Do(t.Context(), Ordinary, WorkFunc(func(ctx context.Context) error {
+		err := s.Do(t.Context(), WorkFunc(func(ctx context.Context) error {
 			SlotFrom(ctx).Release(io.EOF)
 			return nil
 		}))
@@ -169,11 +169,11 @@ func TestHintThroughASlotHoldsForAllAlsoAfterItsEnd(t *testing.T) {
 		s := newStand(t, 2)
 		var slot *Slot
 		first := func(ctx context.Context) error { slot = SlotFrom(ctx); return nil }
-		if err := s.Do(t.Context(), Ordinary, WorkFunc(first)); err != nil {
+		if err := s.Do(t.Context(), WorkFunc(first)); err != nil {
 			t.Fatal(err)
 		}
 		slot.Hint(controller.Hint{RetryAfter: time.Minute})
-		if err := s.Do(t.Context(), Ordinary, s.work("next", 0)); err != nil {
+		if err := s.Do(t.Context(), s.work("next", 0)); err != nil {
 			t.Fatal(err)
 		}
 		s.started("next 1m0s")

@@ -135,7 +135,7 @@ type visitor struct {
 }
 
 func (s *stand) open(ctx context.Context) *visitor {
-	return &visitor{Door: s.Open(ctx), stand: s}
+	return &visitor{Door: s.Open(ctx, nil), stand: s}
 }
 
 // send submits jobs of ordinary ask in one batch.
@@ -180,3 +180,6 @@ func (v *visitor) leave(n int) {
 	v.Stop()
 	v.Leave()
 }
+
+// asking returns a context whose calls ask for that.
+func asking(ctx context.Context, a Ask) context.Context { return WithAsked(ctx, Asked{Ask: a}) }

@@ -59,7 +59,7 @@ func TestCallsStandInOneQueueThatTakesTurnsWithTheDoors(t *testing.T) {
 		synctest.Wait()
 		for _, name := range []string{"x", "y", "z"} {
 			go func() {
-				if err := s.Do(t.Context(), Ordinary, s.work(name, second)); err != nil {
+				if err := s.Do(t.Context(), s.work(name, second)); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 			}()
@@ -94,7 +94,6 @@ func TestTurnsAreFair(t *testing.T) {
 				all += n
 			}
 			turn, next := 0, make([]int, len(jobs))
-			s.do(func() { turn = s.turn })
 			for i := 0; i < all; turn++ {
 				if door := turn % len(jobs); next[door] < jobs[door] {
 					want = append(want, fmt.Sprint(door, ".", next[door], " ", time.Duration(1+i/limit)*second))
@@ -161,12 +160,12 @@ func TestCallsRetryTooAndHoldTheirSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 1, retryingBy(controller.Retry{BaseDelay: 10 * second, MaxDelay: 10 * second}))
 		go func() {
-			if err := s.Do(t.Context(), Ordinary, s.work("second", 0)); err != nil {
+			if err := s.Do(t.Context(), s.work("second", 0)); err != nil {
 				t.Error(err)
 			}
 		}()
 		var exhausted *RetriesExhaustedError
-		err := s.Do(t.Context(), Ordinary, s.work("first", second, io.EOF, io.EOF, io.EOF))
+		err := s.Do(t.Context(), s.work("first", second, io.EOF, io.EOF, io.EOF))
 		if !errors.As(err, &exhausted) || exhausted.Attempts != 3 || !errors.Is(err, io.EOF) {
 			t.Errorf("got %v", err)
 		}
@@ -243,7 +242,7 @@ func TestHungryOwnerIsWokenForRoomAlone(t *testing.T) {
 
 func TestOneJobIsWantedWhileTheGateIsShut(t *testing.T) {
 	use := func(s *stand, cost int64, err error) {
-		_ = s.Do(s.t.Context(), Ask{Cost: cost, Weight: 1}, WorkFunc(func(context.Context) error { return err }))
+		_ = s.Do(asking(s.t.Context(), Ask{Cost: cost, Weight: 1}), WorkFunc(func(context.Context) error { return err }))
 	}
 	for _, test := range []struct {
 		name   string
@@ -305,7 +304,7 @@ func TestRefusedJobComesBackAtOnce(t *testing.T) {
 		if err := new(CostError); s.since() != 0 || !errors.As(dear.Err, &err) || spoilt.Err != errService {
 			t.Errorf("after %v: %v, %v", s.since(), dear.Err, spoilt.Err)
 		}
-		if err := s.Do(t.Context(), dear.Ask, dear.Work); err == nil {
+		if err := s.Do(asking(t.Context(), dear.Ask), dear.Work); err == nil {
 			t.Error("a call passes")
 		}
 		if got := v.Room(); got != 1 {
@@ -323,11 +322,11 @@ func TestRefusedJobComesBackAtOnce(t *testing.T) {
 func TestLimitIsOfAllTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 2)
-		slot, err := s.Acquire(t.Context(), Ordinary)
+		slot, err := s.Acquire(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		go func() { _ = s.Do(t.Context(), Ordinary, s.work("call", second)) }()
+		go func() { _ = s.Do(t.Context(), s.work("call", second)) }()
 		synctest.Wait()
 		v := s.open(t.Context())
 		v.send(s.work("job", second), s.work("job", second))

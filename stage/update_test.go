@@ -28,7 +28,7 @@ func TestLeaveWaitsForTheWorkersOfAnOldPool(t *testing.T) {
 			d.ended(j)
 			time.Sleep(time.Second) // a worker is slow to go
 		}
-		door := d.Open(t.Context())
+		door := d.Open(t.Context(), nil)
 		var b Batch
 		for range jobs {
 			b.Add(&Job{Ask: Ordinary, Work: WorkFunc(func(context.Context) error {

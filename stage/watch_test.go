@@ -17,7 +17,7 @@ func TestCircuitTellsWhatBecomesOfIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, 1, breakingBy(controller.Breaker{Failures: 2, OpenFor: 10 * second}))
 		v := s.open(t.Context())
-		fail := func() { _ = s.Do(t.Context(), Ordinary, s.work("call", 0, io.EOF)) }
+		fail := func() { _ = s.Do(t.Context(), s.work("call", 0, io.EOF)) }
 		fail()
 		fail()
 		s.heard("0s circuit_opened wait=10s error=EOF")
@@ -25,7 +25,7 @@ func TestCircuitTellsWhatBecomesOfIt(t *testing.T) {
 			t.Errorf("%+v", snap)
 		}
 		var open *CircuitOpenError
-		if err := s.Do(t.Context(), Ordinary, s.work("call", 0)); !errors.As(err, &open) || open.RetryAfter != 10*second {
+		if err := s.Do(t.Context(), s.work("call", 0)); !errors.As(err, &open) || open.RetryAfter != 10*second {
 			t.Errorf("got %v", err)
 		}
 		time.Sleep(10 * second)
@@ -34,7 +34,7 @@ func TestCircuitTellsWhatBecomesOfIt(t *testing.T) {
 		fail()
 		s.heard("15s circuit_opened wait=20s error=EOF")
 		time.Sleep(20 * second)
-		if err := s.Do(t.Context(), Ordinary, s.work("call", 0)); err != nil {
+		if err := s.Do(t.Context(), s.work("call", 0)); err != nil {
 			t.Error(err)
 		}
 		s.heard("35s circuit_half_open", "35s circuit_closed")
@@ -77,7 +77,7 @@ func TestCallThatBacksOffIsTurnedAway(t *testing.T) {
 			s := newStand(t, 1,
 				breakingBy(controller.Breaker{Failures: 1, OpenFor: 20 * second, Wait: wait}),
 				retryingBy(controller.Retry{BaseDelay: 10 * second}))
-			err := s.Do(t.Context(), Ordinary, s.work("call", 0, io.EOF))
+			err := s.Do(t.Context(), s.work("call", 0, io.EOF))
 			var open *CircuitOpenError
 			if turned := errors.As(err, &open) && errors.Is(err, io.EOF); turned == wait || wait && err != nil {
 				t.Errorf("wait %v: %v", wait, err)
@@ -93,7 +93,7 @@ func TestCallWhoseRetryIsDueWhenTheCircuitLetsItPassWaits(t *testing.T) {
 		s := newStand(t, 1,
 			breakingBy(controller.Breaker{Failures: 1, OpenFor: 10 * second}),
 			retryingBy(controller.Retry{BaseDelay: 20 * second}))
-		if err := s.Do(t.Context(), Ordinary, s.work("call", 0, io.EOF)); err != nil {
+		if err := s.Do(t.Context(), s.work("call", 0, io.EOF)); err != nil {
 			t.Error(err)
 		}
 		s.started("call 0s", "call 20s")
@@ -109,7 +109,7 @@ func TestBudgetsTellWhenTheyHoldAttemptsUp(t *testing.T) {
 			controller.Budget{Name: "long", Tokens: 30, Window: minute},
 		))
 		call := func(cost int64) {
-			if err := s.Do(t.Context(), Ask{Cost: cost, Weight: 1}, s.work("call", 0)); err != nil {
+			if err := s.Do(asking(t.Context(), Ask{Cost: cost, Weight: 1}), s.work("call", 0)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -168,7 +168,7 @@ func TestStallOfABudgetEndsWithItsJobs(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*second)
 		defer cancel()
 		for range 2 {
-			go s.Do(ctx, Ask{Cost: 1, Weight: 1}, s.work("call", 0))
+			go s.Do(asking(ctx, Ask{Cost: 1, Weight: 1}), s.work("call", 0))
 			time.Sleep(second)
 		}
 		time.Sleep(minute)
@@ -226,14 +226,14 @@ func TestErrorThatSaysWhenToComeAgainIsHeeded(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStand(t, 1)
-				_ = s.Do(t.Context(), Ordinary, WorkFunc(func(context.Context) error { return test.err }))
-				if err := s.Do(t.Context(), Ordinary, s.work("next", 0)); err != nil {
+				_ = s.Do(t.Context(), WorkFunc(func(context.Context) error { return test.err }))
+				if err := s.Do(t.Context(), s.work("next", 0)); err != nil {
 					t.Error(err)
 				}
 				s.started(test.want)
 				s = newStand(t, 1)
 				s.Record(test.err, 0, 0)
-				if err := s.Do(t.Context(), Ordinary, s.work("next", 0)); err != nil {
+				if err := s.Do(t.Context(), s.work("next", 0)); err != nil {
 					t.Error(err)
 				}
 				s.started(test.want)
@@ -280,13 +280,13 @@ func TestTurnAtTheCommonsIsNotToldAsExhausted(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				commons := NewCommons([]controller.Budget{{Name: "shared", Tokens: 10, Window: time.Hour}})
 				holds, first, next := newStand(t, 1, sharing(commons)), newStand(t, 1, sharing(commons)), newStand(t, 1, sharing(commons))
-				slot, err := holds.Acquire(t.Context(), Ask{Cost: 10, Weight: 1})
+				slot, err := holds.Acquire(asking(t.Context(), Ask{Cost: 10, Weight: 1}))
 				if err != nil {
 					t.Fatal(err)
 				}
 				call := func(s *stand) {
 					go func() {
-						if err := s.Do(t.Context(), Ask{Cost: 5, Weight: 1}, idle{}); err != nil {
+						if err := s.Do(asking(t.Context(), Ask{Cost: 5, Weight: 1}), idle{}); err != nil {
 							t.Error(err)
 						}
 					}()

@@ -1,5 +1,5 @@
-// Package pacegrpc passes the calls of a gRPC client through a throttle. It is a
-// module of its own.
+// Package pacegrpc passes the calls of a gRPC client through a throttle, and those that
+// come to a server (see Server). It is a module of its own.
 //
 //	throttle, err := pipeline.NewThrottle(pipeline.Config{MaxConcurrency: 64, Retry: &pipeline.Retry{}})
 //	…

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/paceline-go/paceline/pipeline"
@@ -57,4 +58,26 @@ func ExampleUnary() {
 	// Output:
 	// SERVING <nil>
 	// 1 refused
+}
+
+// A server that is busy says for how long.
+func ExampleServer() {
+	throttle, err := pipeline.NewThrottle(pipeline.Config{MaxConcurrency: 200, Policy: pipeline.Vegas{}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	gate := pacegrpc.Server{Throttle: throttle}
+	server := grpc.NewServer(grpc.UnaryInterceptor(gate.Unary()), grpc.StreamInterceptor(gate.Stream()))
+	defer server.Stop()
+
+	slot, err := throttle.Acquire(context.Background()) // it works on one call, and begins with no more
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer slot.Release(nil)
+	gate.MaxWait = -1
+	_, err = gate.Unary()(context.Background(), nil, &grpc.UnaryServerInfo{FullMethod: "/shop/Order"}, nil)
+	fmt.Println(status.Code(err))
+	// Output:
+	// ResourceExhausted
 }

@@ -32,8 +32,9 @@ func statusOf(err error) *status.Status {
 	var own interface{ GRPCStatus() *status.Status }
 	code, found := codes.Unknown, errors.As(err, &own)
 	var open *pipeline.CircuitOpenError
+	var wait *pipeline.WaitError
 	switch {
-	case errors.As(err, &open), errors.Is(err, pipeline.ErrClosed):
+	case errors.As(err, &open), errors.As(err, &wait), errors.Is(err, pipeline.ErrClosed):
 		code = codes.Unavailable
 	case errors.Is(err, context.Canceled): // also while it waited to be tried again
 		code = codes.Canceled

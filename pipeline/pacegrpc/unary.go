@@ -27,7 +27,8 @@ import (
 //
 // The error of a call has the status of its last attempt, details included. If there
 // was none, or no time for another, the status says why: Unavailable while the circuit is
-// open and when the throttle is closed, Canceled, DeadlineExceeded, or else Unknown.
+// open, when the call was not to wait for so long, and when the throttle is closed,
+// Canceled, DeadlineExceeded, or else Unknown.
 // errors.Is and errors.As also find what Execute returned. The context's deadline
 // holds for the call with all its attempts.
 //

@@ -11,7 +11,10 @@
 //	Do        ──▶ one call, with the reading of its response as part of it
 //	Attempt   ──▶ the same once, as the work of a pipeline or of Execute
 //
-// and what they are made of, for clients with errors of their own: Check and Mark
+// In front of a server of your own, Handler lets in what it can take, and refuses the rest with
+// a time to come again.
+//
+// There is also what they are made of, for clients with errors of their own: Check and Mark
 // say what a response or an error means, Hints what it tells of quotas.
 //
 // # What a response means

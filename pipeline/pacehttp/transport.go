@@ -33,6 +33,9 @@ import (
 // so that calls are lost that were never sent: [NewClient] makes it the Transport's, which is
 // for an attempt.
 //
+// How long a request waits for its turn at most, and before which others, its context says:
+// pipeline.WithMaxWait, WithShare, WithCost.
+//
 // Do not use a Transport with a Throttle for the work of a pipeline on that same throttle:
 // it would wait for a slot while it holds one, so it gets pipeline.ErrNested. That is what
 // one without a Throttle is for.
