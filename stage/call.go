@@ -146,7 +146,7 @@ func (d *Dispatcher) counter(resource string) *Door {
 			d.removeDoor(c)
 		}
 	}
-	c := &Door{dispatcher: d, stopped: true}
+	c := &Door{dispatcher: d, inbox: new(Inbox), stopped: true}
 	d.counters[resource] = c
 	d.doors = append(d.doors, c)
 	return c

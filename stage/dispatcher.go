@@ -399,11 +399,11 @@ func (d *Dispatcher) sendBack() {
 		door.admitted = 0
 		back := !door.back.Empty()
 		if back {
-			door.finished.push(door.back)
+			door.inbox.finished.push(door.back)
 			door.back = Batch{}
 		}
 		if back || door.hungry.Load() && door.Room() > 0 {
-			door.rouse()
+			door.inbox.rouse()
 		}
 	}
 }

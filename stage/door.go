@@ -18,11 +18,9 @@ type Door struct {
 	deadline   time.Time // of ctx; zero: none
 	call       *call     // that the door stands for; nil: it is a door
 
-	finished mailbox       // jobs that came back
-	asleep   atomic.Bool   // the owner waits for wake
-	hungry   atomic.Bool   // the owner waits for room
-	wake     chan struct{} // has room for one
-	waiting  atomic.Int64  // jobs that were submitted and have not been started
+	inbox   *Inbox       // of the owner
+	hungry  atomic.Bool  // the owner waits for room
+	waiting atomic.Int64 // jobs that were submitted and have not been started
 
 	// These belong to the dispatcher.
 	quickest controller.Quickest // of its jobs
@@ -35,8 +33,11 @@ type Door struct {
 }
 
 // Open opens a door for jobs that are cancelled with ctx.
-func (d *Dispatcher) Open(ctx context.Context) *Door {
-	door := &Door{dispatcher: d, ctx: ctx, wake: make(chan struct{}, 1)}
+func (d *Dispatcher) Open(ctx context.Context) *Door { return d.OpenFor(ctx, NewInbox()) }
+
+// OpenFor opens a door whose jobs come back to an inbox, which other doors may have, too.
+func (d *Dispatcher) OpenFor(ctx context.Context, inbox *Inbox) *Door {
+	door := &Door{dispatcher: d, ctx: ctx, inbox: inbox}
 	door.deadline, _ = ctx.Deadline()
 	d.request(func() { d.doors = append(d.doors, door) })
 	return door
@@ -79,39 +80,31 @@ func (d *Door) Submit(b Batch, n int) {
 }
 
 // Finished returns the jobs that have come back since the last call.
-func (d *Door) Finished() List { return d.finished.takeAll() }
+func (d *Door) Finished() List { return d.inbox.Finished() }
 
 // Sleep tells that the owner is about to wait for Wake, and for room if it is
 // hungry. It returns false if there is something to do first.
 func (d *Door) Sleep(hungry bool) bool {
 	d.hungry.Store(hungry)
-	d.asleep.Store(true)
-	if d.finished.empty() && !(hungry && d.Room() > 0) {
-		return true
+	if !d.inbox.Sleep() {
+		return false
 	}
-	d.Awake()
-	return false
+	if hungry && d.Room() > 0 {
+		d.Awake()
+		return false
+	}
+	return true
 }
 
 // Awake tells that the owner waits no more.
-func (d *Door) Awake() { d.asleep.Store(false) }
+func (d *Door) Awake() { d.inbox.Awake() }
 
 // Wake gets a value when a sleeping owner has something to do.
-func (d *Door) Wake() <-chan struct{} { return d.wake }
+func (d *Door) Wake() <-chan struct{} { return d.inbox.Wake() }
 
 // Aside returns how many jobs wait for a retry while others are used to find out whether
 // the service works again: so many more may be inside, or there would be no others.
 func (d *Door) Aside() int { return int(d.dispatcher.aside.Load()) }
-
-// rouse wakes a sleeping owner.
-func (d *Door) rouse() {
-	if d.asleep.Load() && d.asleep.CompareAndSwap(true, false) {
-		select {
-		case d.wake <- struct{}{}:
-		default:
-		}
-	}
-}
 
 // Cancel sends back what has not been started and what waits for another
 // attempt. The door's context must be done.

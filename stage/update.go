@@ -16,7 +16,7 @@ func (d *Dispatcher) Update(cfg Config, then func()) {
 		d.update(cfg)
 		then()
 		for _, door := range d.doors {
-			door.rouse() // there may be room for more
+			door.inbox.rouse() // there may be room for more
 		}
 	})
 }
