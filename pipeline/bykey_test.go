@@ -7,6 +7,7 @@ import (
 	"iter"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -377,6 +378,75 @@ func TestKeysAreConfiguredOneByOne(t *testing.T) {
 		}
 		if got := k.Throttle(3).Snapshot().MaxConcurrency; got != 10 {
 			t.Errorf("after the update: got %d, want 10", got)
+		}
+	})
+}
+
+// TestAHostThatIsDownFromTheStartKeepsItsJobs: with a circuit, the jobs of a host wait until it is
+// up, and those of others do not.
+func TestAHostThatIsDownFromTheStartKeepsItsJobs(t *testing.T) {
+	for _, down := range []time.Duration{10 * time.Second, 10 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			const hosts, jobs = 5, 500
+			begin := time.Now()
+			_, p := newKeyedLine(t, pipeline.KeyedConfig[int]{Each: pipeline.Config{
+				Retry: &pipeline.Retry{}, Breaker: &pipeline.Breaker{Failures: 3}, Seed: 1,
+			}}, hosts, func(_ context.Context, job int) (int, error) {
+				time.Sleep(20 * time.Millisecond)
+				if job%hosts == 0 && time.Since(begin) < down {
+					return 0, errService
+				}
+				return job, nil
+			})
+			var others time.Duration
+			for r := range p.Run(t.Context(), feed(hosts*jobs)) {
+				if r.Err != nil {
+					t.Errorf("down for %v: job %d: %v", down, r.In, r.Err)
+				}
+				if r.In%hosts != 0 {
+					others = time.Since(begin)
+				}
+			}
+			if others > 5*time.Second {
+				t.Errorf("down for %v: the others took %v", down, others)
+			}
+		})
+	}
+}
+
+// TestASnapshotTellsOfAllKeys: it adds up, and the key with the most jobs waiting comes first.
+func TestASnapshotTellsOfAllKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, p := newKeyedLine(t, pipeline.KeyedConfig[int]{
+			Each: pipeline.Config{MaxConcurrency: 2, Policy: pipeline.Static{}},
+			ConfigOf: func(key int, each pipeline.Config) pipeline.Config {
+				each.MinDispatchInterval = time.Duration(key) * time.Second
+				return each
+			},
+		}, 3, func(_ context.Context, job int) (int, error) {
+			time.Sleep(100 * time.Millisecond)
+			return job, nil
+		})
+		results := p.Run(t.Context(), feed(30))
+		time.Sleep(2050 * time.Millisecond) // 10 of key 0 are done, 3 of key 1, and 1 of key 2
+		s := p.Snapshot()
+		if s.Completed != 13 || s.InFlight != 2 || s.Inside != 17 || s.Waiting != 15 || s.Failed != 0 {
+			t.Errorf("got %v", s)
+		}
+		var keys []int
+		for _, key := range s.Keys {
+			keys = append(keys, key.Key)
+		}
+		if !slices.Equal(keys, []int{2, 1, 0}) || s.Keys[0].HeldBy != pipeline.HeldByPace {
+			t.Errorf("got keys %v, the first held by %v", keys, s.Keys[0].HeldBy)
+		}
+		text := s.String()
+		if !strings.Contains(text, "13 done") || !strings.Contains(text, "\n2: running") {
+			t.Errorf("got %q", text)
+		}
+		collect(results)
+		if s := k.Snapshot(); s.InFlight != 0 || len(s.Keys) != 3 {
+			t.Errorf("after all: %v", s)
 		}
 	})
 }

@@ -7,8 +7,6 @@ import (
 	"iter"
 	"net/http"
 	"os"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/paceline-go/paceline/pipeline"
@@ -113,22 +111,33 @@ func costly(cfg pipeline.Config) error {
 	return nil
 }
 
-func manyHosts(ctx context.Context, cfg pipeline.Config, byHost map[string][]Row) error {
-	var all sync.WaitGroup
-	hosts, err := pipeline.NewKeyed(pipeline.KeyedConfig[string]{Each: cfg})
+func byKey(ctx context.Context, pages iter.Seq[string], hostOf func(page string) string, fetch pipeline.Work[string, int64]) error {
+	hosts, err := pipeline.NewKeyed(pipeline.KeyedConfig[string]{
+		Each: pipeline.Config{
+			MaxConcurrency: 4,
+			Retry:          &pipeline.Retry{Park: true},
+			Breaker:        &pipeline.Breaker{Failures: 3}, // while a host is down, its jobs wait
+		},
+		ConfigOf: func(host string, each pipeline.Config) pipeline.Config {
+			if host == "archive.example" {
+				each.MinDispatchInterval = 2 * time.Second
+			}
+			return each
+		},
+	})
 	if err != nil {
 		return err
 	}
-	for host, rows := range byHost {
-		p := pipeline.Attach(hosts.Throttle(host), callAPI)
-		all.Go(func() {
-			for r := range p.Each(ctx, slices.Values(rows)) {
-				save(r.In, r.Out, r.Err)
-			}
-		})
+	crawl := pipeline.ByKey(hosts, hostOf, fetch)
+	for r := range crawl.Each(ctx, pages) {
+		fmt.Println(r.Key, r.In, r.Err)
 	}
-	all.Wait()
 	return nil
+}
+
+func hostClient(hosts *pipeline.Keyed[string]) *http.Client {
+	client := pacehttp.NewHostClient(hosts, &http.Client{Timeout: 10 * time.Second})
+	return client
 }
 
 func chained(
@@ -142,4 +151,4 @@ func chained(
 	}
 }
 
-var _ = []any{configured, shared, interruptible, single, anyClient, costly, manyHosts, chained}
+var _ = []any{configured, shared, interruptible, single, anyClient, costly, byKey, hostClient, chained}
