@@ -279,5 +279,5 @@ func (c *Chain[In, Out]) intake(ctx context.Context) (intake context.Context, en
 // closed reports whether a throttle of the chain is, also before the intake's context
 // has heard of it.
 func (c *Chain[In, Out]) closed() bool {
-	return slices.ContainsFunc(c.ways, closed)
+	return slices.ContainsFunc(c.ways, func(w way) bool { return closed(w) })
 }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -29,9 +30,10 @@ type KeySnapshot[K comparable] struct {
 }
 
 // Snapshot returns what the throttles do at this moment. It asks each of them, one after the other.
-func (k *Keyed[K]) Snapshot() KeyedSnapshot[K] {
-	var all KeyedSnapshot[K]
-	for key, t := range k.All() {
+func (k *Keyed[K]) Snapshot() KeyedSnapshot[K] { return snapshotOf(k.All()) }
+
+func snapshotOf[K comparable](throttles iter.Seq2[K, *Throttle]) (all KeyedSnapshot[K]) {
+	for key, t := range throttles {
 		s := t.Snapshot()
 		all.InFlight += s.InFlight
 		all.Waiting += s.Waiting

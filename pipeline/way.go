@@ -8,9 +8,8 @@ import (
 
 // A way is what the jobs of a run go through: a throttle, those of a Keyed, or a pool.
 type way interface {
+	closer
 	Close()
-	Done() <-chan struct{}
-
 	enter(ctx context.Context) entrance
 	window() int                     // jobs that a run may hold
 	nested(ctx context.Context) bool // whether ctx is that of work on the way
@@ -46,10 +45,13 @@ func (t *Throttle) window() int { return 4 * t.most() }
 
 func (t *Throttle) nested(ctx context.Context) bool { return t.dispatcher.Nested(ctx) }
 
+// A closer says when nothing new is taken.
+type closer interface{ Done() <-chan struct{} }
+
 // closed reports whether nothing new is taken.
-func closed(w way) bool {
+func closed(c closer) bool {
 	select {
-	case <-w.Done():
+	case <-c.Done():
 		return true
 	default:
 		return false

@@ -52,6 +52,7 @@ func (d *Dispatcher) dispatch() {
 	d.stepAside(held)
 	d.setAlarm()
 	d.setAppetite(held)
+	d.setVacancy(held, heldFor)
 	d.full.Store(d.running >= d.setting.Limit+d.ahead)
 }
 

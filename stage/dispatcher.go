@@ -43,6 +43,9 @@ type Dispatcher struct {
 	loop     func()        // work, once and for all: taking a method's value costs an allocation
 	appetite atomic.Int64  // jobs wanted at each door
 	lead     atomic.Int64  // ahead, for the doors
+	vacant   atomic.Int64  // attempts that could start now, for roaming doors
+	away     atomic.Bool   // nothing starts for a while, for roaming doors
+	openFor  atomic.Int64  // the circuit, while calls are turned away; for roaming doors
 	aside    atomic.Int64  // jobs that failed while the service is probed with others, for the doors
 	full     atomic.Bool   // no slot is free: more jobs would change nothing
 	closing  chan struct{} // closed when no new work is taken
@@ -71,6 +74,7 @@ type Dispatcher struct {
 
 	spell spell
 
+	roamed   bool // there is or was a roaming door
 	doors    []*Door
 	turn     int              // the door that is asked next
 	counters map[string]*Door // those of doors where calls wait, by their resource
@@ -321,13 +325,14 @@ func (d *Dispatcher) submit(j *Job) {
 		d.admitCall(j)
 		return
 	}
-	if j.Err == nil {
-		j.Err = d.attempts.rules.Load().tooDear(j.Ask)
+	err := j.Err
+	if err == nil || j.Attempts > 0 { // that is of an attempt somewhere else
+		err = d.attempts.rules.Load().tooDear(j.Ask)
 	}
-	if j.Err != nil { // nobody needs to try it
+	if err != nil { // nobody needs to try it
 		j.door.admitted++
-		j.count(&d.status, j.Err)
-		d.finish(j, j.Err)
+		j.count(&d.status, err)
+		d.finish(j, j.stopped(err))
 		return
 	}
 	if j.door.canceled {
@@ -402,7 +407,7 @@ func (d *Dispatcher) sendBack() {
 			door.inbox.finished.push(door.back)
 			door.back = Batch{}
 		}
-		if back || door.hungry.Load() && door.Room() > 0 {
+		if back || door.hungry.Load() && door.open() {
 			door.inbox.rouse()
 		}
 	}

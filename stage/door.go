@@ -17,6 +17,7 @@ type Door struct {
 	ctx        context.Context
 	deadline   time.Time // of ctx; zero: none
 	call       *call     // that the door stands for; nil: it is a door
+	roams      bool      // jobs that cannot start soon come back
 
 	inbox   *Inbox       // of the owner
 	hungry  atomic.Bool  // the owner waits for room
@@ -50,6 +51,14 @@ func (d *Door) Room() int {
 	return int(d.dispatcher.appetite.Load() - d.waiting.Load())
 }
 
+// open reports whether the dispatcher wants more jobs at this door.
+func (d *Door) open() bool {
+	if d.roams {
+		return d.Vacant() > 0
+	}
+	return d.Room() > 0
+}
+
 // MaxLead is the highest Lead.
 const MaxLead = batch
 
@@ -66,7 +75,12 @@ func (d *Door) Submit(b Batch, n int) {
 	rules := d.dispatcher.attempts.rules.Load()
 	refused := false
 	for j := b.newest; ; j = j.next {
-		j.door, j.message, j.taken = d, submitted, now
+		if d.roams {
+			j.comeTo(d, now)
+		} else {
+			j.taken = now
+		}
+		j.door, j.message = d, submitted
 		refused = refused || j.Err != nil || rules.tooDear(j.Ask) != nil
 		if j == b.oldest {
 			break
@@ -74,7 +88,7 @@ func (d *Door) Submit(b Batch, n int) {
 	}
 	d.waiting.Add(int64(n))
 	d.dispatcher.mailbox.push(b)
-	if refused || !d.dispatcher.full.Load() {
+	if refused || d.roams || !d.dispatcher.full.Load() {
 		d.dispatcher.wake()
 	}
 }

@@ -8,6 +8,7 @@ import "sync/atomic"
 type Inbox struct {
 	finished mailbox
 	asleep   atomic.Bool   // the owner waits for wake
+	nudged   atomic.Bool   // there is something to look at, if not in the mailbox
 	wake     chan struct{} // has room for one
 }
 
@@ -21,7 +22,7 @@ func (i *Inbox) Finished() List { return i.finished.takeAll() }
 // already.
 func (i *Inbox) Sleep() bool {
 	i.asleep.Store(true)
-	if i.finished.empty() {
+	if i.finished.empty() && !i.nudged.Swap(false) {
 		return true
 	}
 	i.Awake()
@@ -33,6 +34,12 @@ func (i *Inbox) Awake() { i.asleep.Store(false) }
 
 // Wake gets a value when a sleeping owner has something to do.
 func (i *Inbox) Wake() <-chan struct{} { return i.wake }
+
+// Nudge wakes the owner, or keeps it from going to sleep once.
+func (i *Inbox) Nudge() {
+	i.nudged.Store(true)
+	i.rouse()
+}
 
 // rouse wakes a sleeping owner.
 func (i *Inbox) rouse() {

@@ -40,13 +40,14 @@ type Job struct {
 	Work Work
 	Ask
 
-	next    *Job // in the list that the job is in
-	prev    *Job // in the queue that the job is in
-	door    *Door
-	scope   *scope
-	started time.Duration // when its last attempt started, since the throttle's epoch
-	message message
-	queued  bool // in a queue
+	next     *Job // in the list that the job is in
+	prev     *Job // in the queue that the job is in
+	door     *Door
+	scope    *scope
+	started  time.Duration // when its last attempt started, since the throttle's epoch
+	message  message
+	queued   bool     // in a queue
+	returned Returned // set by the dispatcher when the job comes back
 
 	// Set by the dispatcher when an attempt starts.
 	probe    bool  // of the circuit
