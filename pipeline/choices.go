@@ -247,9 +247,10 @@ func (cs *choices[V, In, Out]) Finished() stage.List {
 // lookAgain is how long a job that was turned away leaves a member alone that seems to be free.
 const lookAgain = 10 * time.Millisecond
 
-// Room returns how many jobs may be taken: as many as members could start. One waits if none can,
-// or nobody would see that no more jobs come, and with an affinity those that wait for a member
-// are not to keep others from theirs.
+// Room returns how many jobs may be taken: as many as members could start, but for those that
+// wait already. One waits if none can start, or nobody would see that no more jobs come. Jobs
+// that back off keep no others from the member where they failed, nor do those that wait for the member of
+// their affinity.
 func (cs *choices[V, In, Out]) Room() int {
 	vacant := 0
 	for _, c := range cs.members {
@@ -258,7 +259,14 @@ func (cs *choices[V, In, Out]) Room() int {
 	if cs.way.affinity != nil {
 		vacant = cs.way.window() / 2
 	}
-	return max(vacant, 1) - len(cs.waiting)
+	room := max(vacant, 1)
+	now := cs.way.clock.Now()
+	for _, j := range cs.waiting {
+		if j.wish.avoid == nil || !now.Before(j.wish.until) {
+			room--
+		}
+	}
+	return room
 }
 
 // Sleep tells that the owner is about to wait.

@@ -176,7 +176,7 @@ func (d *Dispatcher) start(j *Job) {
 	d.running++
 	j.started = d.now.Sub(d.attempts.epoch)
 	j.inFlight = int32(min(d.running, d.setting.Limit))
-	j.paced = d.paced
+	j.paced, d.pacedAway = d.paced, false
 	if c := j.door.call; c != nil {
 		if !c.once && !j.door.deadline.IsZero() {
 			d.haste.Start(d.now, j.door.deadline.Sub(d.now))

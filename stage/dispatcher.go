@@ -74,28 +74,29 @@ type Dispatcher struct {
 
 	spell spell
 
-	roamed   bool // there is or was a roaming door
-	doors    []*Door
-	turn     int              // the door that is asked next
-	counters map[string]*Door // those of doors where calls wait, by their resource
-	calls    int              // in here, wherever
-	retries  retries          // jobs that wait for another attempt
-	bars     bars
-	peers    controller.Peers
-	crowded  int                  // refusals in a row of a service that has too much to do
-	jobs     int                  // in here, wherever, calls included
-	running  int                  // attempts in flight, or handed over ahead
-	haste    controller.Deadlines // of calls
-	streak   int                  // quick successes in a row
-	ahead    int                  // attempts that may be handed over before a slot is free
-	holding  int                  // slots held by jobs that back off
-	refused  int                  // of them by jobs whose last attempt was refused
-	retired  []*pool              // that have become too small, with what they had begun
-	alarm    alarm                // wakes the dispatcher when something is due
-	status   controller.Status
-	silence  silence
-	leavers  []chan struct{} // doors that wait until nothing runs
-	drains   []chan struct{} // Drain calls that wait for the same
+	roamed    bool // there is or was a roaming door
+	pacedAway bool // the interval has kept a job of such a door away
+	doors     []*Door
+	turn      int              // the door that is asked next
+	counters  map[string]*Door // those of doors where calls wait, by their resource
+	calls     int              // in here, wherever
+	retries   retries          // jobs that wait for another attempt
+	bars      bars
+	peers     controller.Peers
+	crowded   int                  // refusals in a row of a service that has too much to do
+	jobs      int                  // in here, wherever, calls included
+	running   int                  // attempts in flight, or handed over ahead
+	haste     controller.Deadlines // of calls
+	streak    int                  // quick successes in a row
+	ahead     int                  // attempts that may be handed over before a slot is free
+	holding   int                  // slots held by jobs that back off
+	refused   int                  // of them by jobs whose last attempt was refused
+	retired   []*pool              // that have become too small, with what they had begun
+	alarm     alarm                // wakes the dispatcher when something is due
+	status    controller.Status
+	silence   silence
+	leavers   []chan struct{} // doors that wait until nothing runs
+	drains    []chan struct{} // Drain calls that wait for the same
 }
 
 // NewDispatcher returns a dispatcher at rest.

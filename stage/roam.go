@@ -98,6 +98,9 @@ func (d *Dispatcher) setVacancy(held hold, wait time.Duration) {
 	if !d.roamed || d.reporter.pending() {
 		return // it is asked again when the controller has answered
 	}
+	if d.pacedAway && held == free {
+		d.paced = d.interval == d.setting.Interval // it is what has kept away the job that comes next
+	}
 	pause, circuit := d.gate.pause(d.now), time.Duration(0)
 	if d.gate.circuit != nil {
 		circuit = d.gate.circuit.Wait(d.now)
@@ -106,10 +109,8 @@ func (d *Dispatcher) setVacancy(held hold, wait time.Duration) {
 	long := wait > shortHold || held != free && wait == 0
 	vacant := max(d.setting.Limit+d.ahead-d.running-d.holding, 0)
 	switch {
-	case long || d.probing() && d.running > 0:
+	case long:
 		vacant = 0
-	case d.probing():
-		vacant = min(vacant, 1)
 	case d.interval > 0:
 		vacant = min(vacant, max(int(time.Millisecond/d.interval), 1))
 	}
@@ -124,6 +125,7 @@ func (d *Dispatcher) setVacancy(held hold, wait time.Duration) {
 	}
 	for _, door := range d.doors {
 		for door.roams && door.queue.first != nil {
+			d.pacedAway = held == byPace
 			j := door.queue.pop()
 			door.admitted++
 			d.returnJob(j, TurnedAway)
