@@ -2,8 +2,7 @@ package pipeline
 
 import (
 	"context"
-	"hash/fnv"
-	"math"
+	"slices"
 	"time"
 
 	"github.com/sourcegraph/conc"
@@ -16,14 +15,15 @@ import (
 // then it is submitted there. What cannot start there after all, or is to be tried again, comes
 // back here. It belongs to the run's goroutine.
 type choices[V, In, Out any] struct {
-	way     *poolWay[V, In, Out]
-	ctx     context.Context
-	inbox   *stage.Inbox
-	members []*choice[In, Out]
-	waiting []*job[In, Out] // those that come back in front
-	back    stage.Batch     // jobs that come back without having been submitted
-	hasty   bool            // jobs do not wait for circuits
-	timer   *clock.Timer    // for jobs that wait for their backoff; nil: none ever did
+	way       *poolWay[V, In, Out]
+	ctx       context.Context
+	inbox     *stage.Inbox
+	members   []*choice[In, Out]
+	fallbacks []int           // that members have, in order
+	waiting   []*job[In, Out] // those that come back in front
+	back      stage.Batch     // jobs that come back without having been submitted
+	hasty     bool            // jobs do not wait for circuits
+	timer     *clock.Timer    // for jobs that wait for their backoff; nil: none ever did
 }
 
 // A choice is a member of the pool, as a run sees it.
@@ -40,6 +40,7 @@ type wish struct {
 	affinity string    // empty: none
 	avoid    *line     // where it was last; nil: it comes for the first time
 	until    time.Time // as long as it is not tried there again
+	failed   bool      // it has been tried
 }
 
 func newChoices[V, In, Out any](ctx context.Context, w *poolWay[V, In, Out]) *choices[V, In, Out] {
@@ -51,7 +52,10 @@ func newChoices[V, In, Out any](ctx context.Context, w *poolWay[V, In, Out]) *ch
 			work: func(ctx context.Context, in In) (Out, error) { return w.work(ctx, m.Value, in) },
 		}
 		cs.members = append(cs.members, c)
+		cs.fallbacks = append(cs.fallbacks, m.Fallback)
 	}
+	slices.Sort(cs.fallbacks)
+	cs.fallbacks = slices.Compact(cs.fallbacks)
 	return cs
 }
 
@@ -109,109 +113,6 @@ func (cs *choices[V, In, Out]) place() (placed bool) {
 	return placed
 }
 
-// circuitsLeft returns when to ask again if the circuits of all members are open, and jobs are
-// not to wait for them; else 0.
-func (cs *choices[V, In, Out]) circuitsLeft() (least time.Duration) {
-	for _, c := range cs.members {
-		if c.closed(cs.way) {
-			continue
-		}
-		left := c.throttle.dispatcher.CircuitLeft()
-		if left == 0 {
-			return 0
-		}
-		if least == 0 || left < least {
-			least = left
-		}
-	}
-	return least
-}
-
-// pick returns the member that a job goes to now; nil: it waits. It reports whether any member
-// is open.
-func (cs *choices[V, In, Out]) pick(j *job[In, Out], now time.Time) (best *choice[In, Out], open bool) {
-	if c := cs.preferred(&j.wish, now); c != nil {
-		if c.door.Vacant() <= 0 {
-			c = nil
-		}
-		return c, true
-	}
-	fallback, available := -1, false
-	for {
-		next := -1
-		var sum float64
-		for _, c := range cs.members {
-			if c.closed(cs.way) {
-				continue
-			}
-			open = true
-			if c.fallback > fallback && (next < 0 || c.fallback < next) {
-				next = c.fallback
-			}
-			if c.fallback != fallback {
-				continue
-			}
-			d := c.throttle.dispatcher
-			available = available || !d.Away()
-			if c.door.Vacant() <= 0 || j.wish.avoid == &c.line && now.Before(j.wish.until) {
-				continue
-			}
-			c.credit += c.weight
-			sum += c.weight
-			if best == nil || c.credit > best.credit {
-				best = c
-			}
-		}
-		if best != nil {
-			best.credit -= sum
-			return best, open
-		}
-		if available || next < 0 {
-			return nil, open
-		}
-		fallback = next
-	}
-}
-
-// preferred returns the available member that a job's affinity is for; nil: it has none, or none is
-// available. Each text has an order of all members, so that when one goes away its jobs go to
-// several others, and the jobs of others stay where they are. (Thaler and Ravishankar, Using
-// Name-Based Mappings to Increase Hit Rates, 1998.)
-func (cs *choices[V, In, Out]) preferred(w *wish, now time.Time) (best *choice[In, Out]) {
-	if w.affinity == "" {
-		return nil
-	}
-	var most uint64
-	for _, c := range cs.members {
-		if c.closed(cs.way) || c.throttle.dispatcher.Away() || w.avoid == &c.line && now.Before(w.until) {
-			continue
-		}
-		score := scoreOf(w.affinity, c.name)
-		if best == nil || c.fallback < best.fallback || c.fallback == best.fallback && score > most {
-			best, most = c, score
-		}
-	}
-	return best
-}
-
-func scoreOf(affinity, member string) uint64 {
-	if affinity == member {
-		return math.MaxUint64
-	}
-	h := fnv.New64a()
-	h.Write([]byte(affinity))
-	h.Write([]byte{0})
-	h.Write([]byte(member))
-	x := h.Sum64() // whose last bytes hardly change the first bits
-	x ^= x >> 33
-	x *= 0xff51afd7ed558ccd // the finalizer of MurmurHash3
-	x ^= x >> 33
-	return x
-}
-
-// closed reports whether the member takes nothing, while the pool does.
-func (c *choice[In, Out]) closed(pool closer) bool { return closed(c.throttle) && !closed(pool) }
-
 // Finished returns the jobs that have come back and are done with; the others wait again.
 func (cs *choices[V, In, Out]) Finished() stage.List {
 	finished := cs.inbox.Finished()
@@ -221,7 +122,7 @@ func (cs *choices[V, In, Out]) Finished() stage.List {
 		jj := j.Work.(*job[In, Out])
 		switch j.Returned() {
 		case stage.TryAgain:
-			jj.wish.avoid, jj.wish.until = jj.line, j.Due()
+			jj.wish.avoid, jj.wish.until, jj.wish.failed = jj.line, j.Due(), true
 		case stage.TurnedAway:
 			jj.wish.avoid, jj.wish.until = jj.line, now.Add(lookAgain)
 		default:

@@ -140,6 +140,28 @@ func hostClient(hosts *pipeline.Keyed[string]) *http.Client {
 	return client
 }
 
+func askWithKey(ctx context.Context, key string, row Row) (Answer, error) { return callAPI(ctx, row) }
+
+func byChoice(ctx context.Context, cfg pipeline.Config, rows iter.Seq[Row], row Row) error {
+	pool, err := pipeline.NewPool(
+		pipeline.Member[string]{Name: "first", Value: os.Getenv("KEY_1"), Config: cfg},
+		pipeline.Member[string]{Name: "second", Value: os.Getenv("KEY_2"), Config: cfg, Weight: 2},
+		pipeline.Member[string]{Name: "reserve", Value: os.Getenv("KEY_3"), Config: cfg, Fallback: 1},
+	)
+	if err != nil {
+		return err
+	}
+	bulk := pipeline.ByChoice(pool, askWithKey)
+	for r := range bulk.Each(ctx, rows) {
+		fmt.Println(r.Key, r.In, r.Err) // the member that did it
+	}
+	answer, err := pipeline.ExecuteAny(ctx, pool, func(ctx context.Context, key string) (Answer, error) {
+		return askWithKey(ctx, key, row)
+	})
+	save(row, answer, err)
+	return nil
+}
+
 func chained(
 	ctx context.Context, rows iter.Seq[Row],
 	fetch *pipeline.Pipeline[Row, Answer], embed *pipeline.Pipeline[[]Answer, [][]float32], insert *pipeline.Pipeline[[]float32, int64],
@@ -151,4 +173,4 @@ func chained(
 	}
 }
 
-var _ = []any{configured, shared, interruptible, single, anyClient, costly, byKey, hostClient, chained}
+var _ = []any{configured, shared, interruptible, single, anyClient, costly, byKey, hostClient, byChoice, chained}

@@ -50,7 +50,7 @@ type Result[In, Out any] struct {
 	Refusals int           // of these: the service did no work, and they used up none of Retry.MaxAttempts
 	Waited   time.Duration // from the intake to the first attempt
 	Took     time.Duration // from the first attempt's start to the last one's end
-	Key      string        // whose throttle the job went through, of a Keyed; empty: there is one throttle
+	Key      string        // of a Keyed, or name of the member of a Pool, whose throttle it went through last; empty: there is one throttle
 }
 
 // A Pipeline takes jobs and gives back results, one for each job.

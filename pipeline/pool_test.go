@@ -357,3 +357,114 @@ func TestFaultsOfAPoolAreNamed(t *testing.T) {
 		t.Error("a pool without members")
 	}
 }
+
+// TestAJobIsNotKeptByAMemberThatCannotStartIt: what a member's pace would hold up for long goes to
+// another one, though both have slots.
+func TestAJobIsNotKeptByAMemberThatCannotStartIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := pipeline.Config{Policy: pipeline.Static{}, MinDispatchInterval: 10 * time.Second}
+		pool := newPool(t, memberOf(slow), memberOf(pipeline.Config{Policy: pipeline.Static{}}))
+		p := pipeline.ByChoice(pool, func(_ context.Context, member, job int) (int, error) { return member, nil })
+		begin := time.Now()
+		by := [2]int{}
+		for r := range p.Run(t.Context(), feed(100)) {
+			by[r.Out]++
+		}
+		if took := time.Since(begin); took > 50*time.Millisecond || by[0] > 1 {
+			t.Errorf("took %v, done by each: %v", took, by)
+		}
+	})
+}
+
+// TestAJobThatBacksOffKeepsNoOtherFromItsMember: new jobs are taken while some wait to be tried
+// again.
+func TestAJobThatBacksOffKeepsNoOtherFromItsMember(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := newPool(t, memberOf(pipeline.Config{
+			MaxConcurrency: 2, Policy: pipeline.Static{}, Retry: &pipeline.Retry{BaseDelay: time.Hour, Backoff: pipeline.Fixed},
+		}))
+		p := pipeline.ByChoice(pool, func(ctx context.Context, _, job int) (int, error) {
+			if job < 4 && pipeline.SlotFrom(ctx).Attempt() == 0 {
+				return 0, errService
+			}
+			return job, nil
+		})
+		begin := time.Now()
+		for r := range p.Run(t.Context(), feed(50)) {
+			took := time.Since(begin)
+			if r.Err != nil || (r.In < 4) != (took >= time.Hour) {
+				t.Errorf("job %d came back at %v with %v", r.In, took, r.Err)
+			}
+		}
+	})
+}
+
+// sleepy is a policy that takes an hour to begin, so that the throttles of a pool differ in age.
+type sleepy struct{ pipeline.Static }
+
+func (s sleepy) Start(b pipeline.Bounds) (pipeline.Law, pipeline.Setting) {
+	time.Sleep(time.Hour)
+	return s.Static.Start(b)
+}
+
+// TestTimesAreRightWhicheverMembersAJobWasAt: Waited and Took, and for how long a job is
+// refused, count from where the job was first.
+func TestTimesAreRightWhicheverMembersAJobWasAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := pipeline.Config{
+			Policy: sleepy{}, MaxConcurrency: 1, Retry: &pipeline.Retry{BaseDelay: time.Millisecond, GiveUpAfter: 10 * time.Second},
+		}
+		pool := newPool(t, memberOf(cfg), memberOf(cfg), memberOf(cfg))
+		p := pipeline.ByChoice(pool, func(_ context.Context, member, job int) (int, error) {
+			time.Sleep(time.Second)
+			return 0, pipeline.Overloaded(errService, 0)
+		})
+		for r := range p.Run(t.Context(), feed(1)) {
+			var exhausted *pipeline.RetriesExhaustedError
+			if !errors.As(r.Err, &exhausted) || r.Waited > time.Second || r.Took < 10*time.Second || r.Took > 20*time.Second {
+				t.Errorf("got %+v", r)
+			}
+		}
+	})
+}
+
+func TestWorkOfAPoolCannotWaitForThePool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := newPool(t, memberOf(pipeline.Config{}), memberOf(pipeline.Config{}))
+		_, err := pipeline.ExecuteAny(t.Context(), pool, func(ctx context.Context, _ int) (int, error) {
+			return pipeline.ExecuteAny(ctx, pool, func(context.Context, int) (int, error) { return 1, nil })
+		})
+		if !errors.Is(err, pipeline.ErrNested) {
+			t.Errorf("got %v, want ErrNested", err)
+		}
+	})
+}
+
+// TestAMemberThatIsAwayIsAskedWithFreshJobs: no job is lost to a member that fails for long, since
+// each that has failed there once is kept for the others.
+func TestAMemberThatIsAwayIsAskedWithFreshJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := pipeline.Config{
+			MaxConcurrency: 5, Policy: pipeline.Static{}, Seed: 1, Retry: &pipeline.Retry{MaxAttempts: 2, BaseDelay: time.Millisecond},
+			Breaker: &pipeline.Breaker{Failures: 1, OpenFor: 50 * time.Millisecond},
+		}
+		pool := newPool(t, memberOf(cfg), memberOf(cfg))
+		asked := 0
+		p := pipeline.ByChoice(pool, func(_ context.Context, member, job int) (int, error) {
+			if member == 0 {
+				asked++
+				return 0, errService
+			}
+			time.Sleep(100 * time.Millisecond)
+			return job, nil
+		})
+		for r := range p.Run(t.Context(), feed(1000)) {
+			if r.Err != nil || r.Attempts > 2 {
+				t.Errorf("got %+v", r)
+			}
+		}
+		if asked < 10 {
+			t.Errorf("the member that is away was asked %d times", asked)
+		}
+	})
+}

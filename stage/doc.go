@@ -21,6 +21,10 @@
 // A single call is a job that its caller waits for. It takes its turn with the
 // doors, but is run by the caller, in no worker.
 //
+// Doors of several dispatchers may have one owner, and one Inbox: those of a run by
+// key. A roaming door is one of several for the same jobs, those of a pool: it gives
+// back what it cannot start soon.
+//
 // Nothing of it runs without need: the dispatcher has a goroutine while it has
 // messages, the workers and the controller while a door is open.
 package stage
