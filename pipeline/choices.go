@@ -61,7 +61,7 @@ func newChoices[V, In, Out any](ctx context.Context, w *poolWay[V, In, Out]) *ch
 
 // choose asks for the affinity of a job.
 func (cs *choices[V, In, Out]) choose(j *job[In, Out]) error {
-	j.wish = wish{}
+	j.wish = new(wish)
 	if cs.way.affinity != nil {
 		j.wish.affinity = cs.way.affinity(j.in)
 	}

@@ -13,7 +13,7 @@ func (cs *choices[V, In, Out]) pick(j *job[In, Out], now time.Time) (c *choice[I
 	if !slices.ContainsFunc(cs.members, func(c *choice[In, Out]) bool { return !c.closed(cs.way) }) {
 		return nil, false
 	}
-	if c := cs.preferred(&j.wish, now); c != nil {
+	if c := cs.preferred(j.wish, now); c != nil {
 		if c.door.Vacant() <= 0 {
 			c = nil
 		}
@@ -21,7 +21,7 @@ func (cs *choices[V, In, Out]) pick(j *job[In, Out], now time.Time) (c *choice[I
 	}
 	asks := !j.wish.failed || !slices.ContainsFunc(cs.members, func(c *choice[In, Out]) bool { return c.available(cs.way) })
 	for _, fallback := range cs.fallbacks {
-		if c, available := cs.turn(fallback, &j.wish, asks, now); c != nil || available {
+		if c, available := cs.turn(fallback, j.wish, asks, now); c != nil || available {
 			return c, true
 		}
 	}

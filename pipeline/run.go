@@ -52,7 +52,7 @@ type job[In, Out any] struct {
 	out      Out
 	sequence int   // among the jobs of the run
 	line     *line // that it stands in; nil: there is one throttle for all
-	wish     wish  // of a member of a pool
+	wish     *wish // of a member of a pool; nil: there is none
 }
 
 func (j *job[In, Out]) Attempt(ctx context.Context) (err error) {

@@ -43,9 +43,6 @@ type Dispatcher struct {
 	loop     func()        // work, once and for all: taking a method's value costs an allocation
 	appetite atomic.Int64  // jobs wanted at each door
 	lead     atomic.Int64  // ahead, for the doors
-	vacant   atomic.Int64  // attempts that could start now, for roaming doors
-	away     atomic.Bool   // nothing starts for a while, for roaming doors
-	openFor  atomic.Int64  // the circuit, while calls are turned away; for roaming doors
 	aside    atomic.Int64  // jobs that failed while the service is probed with others, for the doors
 	full     atomic.Bool   // no slot is free: more jobs would change nothing
 	closing  chan struct{} // closed when no new work is taken
@@ -97,6 +94,8 @@ type Dispatcher struct {
 	silence   silence
 	leavers   []chan struct{} // doors that wait until nothing runs
 	drains    []chan struct{} // Drain calls that wait for the same
+
+	roaming vacancy // apart from what other doors read
 }
 
 // NewDispatcher returns a dispatcher at rest.

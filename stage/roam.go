@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/paceline-go/paceline/controller"
@@ -24,6 +25,13 @@ const (
 // notices of a call, and long enough for a timer to be exact.
 const shortHold = 20 * time.Millisecond
 
+// A vacancy is what roaming doors may know of a dispatcher at any time.
+type vacancy struct {
+	vacant  atomic.Int64 // attempts that could start now
+	away    atomic.Bool  // nothing starts for a while
+	openFor atomic.Int64 // the circuit, while calls are turned away
+}
+
 // OpenRoaming opens a roaming door.
 func (d *Dispatcher) OpenRoaming(ctx context.Context, inbox *Inbox) *Door {
 	door := &Door{dispatcher: d, ctx: ctx, inbox: inbox, roams: true}
@@ -36,16 +44,16 @@ func (d *Dispatcher) OpenRoaming(ctx context.Context, inbox *Inbox) *Door {
 }
 
 // Vacant returns how many more attempts could start now, as far as is known.
-func (d *Dispatcher) Vacant() int { return int(d.vacant.Load()) }
+func (d *Dispatcher) Vacant() int { return int(d.roaming.vacant.Load()) }
 
 // Away reports whether nothing starts for a second or more, but for attempts that ask whether the
 // service is back: because of a circuit, a budget, the pace, a pause of whatever length, or because the
 // service is down.
-func (d *Dispatcher) Away() bool { return d.away.Load() }
+func (d *Dispatcher) Away() bool { return d.roaming.away.Load() }
 
 // CircuitLeft returns when to ask again, if the circuit is open and calls are not to wait for it;
 // else 0.
-func (d *Dispatcher) CircuitLeft() time.Duration { return time.Duration(d.openFor.Load()) }
+func (d *Dispatcher) CircuitLeft() time.Duration { return time.Duration(d.roaming.openFor.Load()) }
 
 // Hungry has the owner woken when an attempt could start.
 func (d *Door) Hungry(hungry bool) { d.hungry.Store(hungry) }
@@ -114,11 +122,11 @@ func (d *Dispatcher) setVacancy(held hold, wait time.Duration) {
 	case d.interval > 0:
 		vacant = min(vacant, max(int(time.Millisecond/d.interval), 1))
 	}
-	d.vacant.Store(int64(vacant))
-	d.away.Store(d.setting.Probing || d.circuit != controller.BreakerClosed || pause > 0 || wait >= longStall)
-	d.openFor.Store(0)
+	d.roaming.vacant.Store(int64(vacant))
+	d.roaming.away.Store(d.setting.Probing || d.circuit != controller.BreakerClosed || pause > 0 || wait >= longStall)
+	d.roaming.openFor.Store(0)
 	if d.turnsAway() {
-		d.openFor.Store(int64(d.gate.circuit.Left(d.now)))
+		d.roaming.openFor.Store(int64(d.gate.circuit.Left(d.now)))
 	}
 	if held != free && !long {
 		return // it is about to start
