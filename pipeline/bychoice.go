@@ -22,7 +22,7 @@ type PoolPipeline[V, In, Out any] struct {
 //
 // A job that is to be tried again, as the Retry of the member's Config says, goes to another member
 // that can start it, at once; when there is none, it waits for one, or for the backoff's
-// delay. Its attempts count together, whoever makes them.
+// delay. Its attempts count together, whichever members make them.
 func ByChoice[V, In, Out any](pool *Pool[V], work func(ctx context.Context, member V, in In) (Out, error)) *PoolPipeline[V, In, Out] {
 	mustHave("ByChoice", pool != nil, "pool")
 	mustHave("ByChoice", work != nil, "work")

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -447,6 +448,67 @@ func TestASnapshotTellsOfAllKeys(t *testing.T) {
 		collect(results)
 		if s := k.Snapshot(); s.InFlight != 0 || len(s.Keys) != 3 {
 			t.Errorf("after all: %v", s)
+		}
+	})
+}
+
+// TestASlotIsOfTheThrottleOfItsKey: what work says to its slot reaches the throttle of its key, also when the run uses
+// what it held for a job of another key again.
+func TestASlotIsOfTheThrottleOfItsKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, p := newKeyedLine(t, pipeline.KeyedConfig[int]{Buffer: 1}, 2, func(ctx context.Context, job int) (int, error) {
+			if job == 3 {
+				pipeline.SlotFrom(ctx).Hint(pipeline.Hint{RetryAfter: time.Hour})
+			}
+			return job, nil
+		})
+		collect(p.Run(t.Context(), feed(4)))
+		if got := [2]time.Duration{k.Throttle(0).Snapshot().PausedFor, k.Throttle(1).Snapshot().PausedFor}; got != [2]time.Duration{0, time.Hour} {
+			t.Errorf("paused for %v, want key 1 for an hour", got)
+		}
+	})
+}
+
+// TestTwoRunsByKeyShareTheThrottles: runs at once, one in order within each key, and single calls, on the
+// same keys.
+func TestTwoRunsByKeyShareTheThrottles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const hosts, jobs, limit = 3, 60, 2
+		var inFlight [hosts]atomic.Int64
+		work := func(_ context.Context, job int) (int, error) {
+			if n := inFlight[job%hosts].Add(1); n > limit {
+				t.Errorf("%d in flight for key %d, want at most %d", n, job%hosts, limit)
+			}
+			time.Sleep(10 * time.Millisecond)
+			inFlight[job%hosts].Add(-1)
+			return job, nil
+		}
+		k, p := newKeyedLine(t, pipeline.KeyedConfig[int]{Each: pipeline.Config{MaxConcurrency: limit, Policy: pipeline.Static{}}}, hosts, work)
+		begin := time.Now()
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() {
+				if n := len(collect(p.Run(t.Context(), feed(jobs)))); n != jobs {
+					t.Errorf("%d results of %d", n, jobs)
+				}
+			})
+		}
+		all.Go(func() {
+			if n := len(collect(pipeline.ByKey(k, modulo(hosts), work).OrderedByKey().Run(t.Context(), feed(jobs)))); n != jobs {
+				t.Errorf("in order: %d results of %d", n, jobs)
+			}
+		})
+		for job := range jobs {
+			all.Go(func() {
+				_, err := pipeline.Execute(t.Context(), k.Throttle(job%hosts), func(ctx context.Context) (int, error) { return work(ctx, job) })
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if took, want := time.Since(begin), 4*jobs/hosts/limit*10*time.Millisecond; took > want+want/4 {
+			t.Errorf("took %v, want about %v", took, want)
 		}
 	})
 }

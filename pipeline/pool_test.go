@@ -16,8 +16,6 @@ import (
 	"github.com/paceline-go/paceline/pipeline"
 )
 
-type poolLine = pipeline.PoolPipeline[int, int, int]
-
 // newPool returns a pool of members 0, 1, 2 … whose values are their numbers.
 func newPool(t testing.TB, members ...pipeline.Member[int]) *pipeline.Pool[int] {
 	t.Helper()
