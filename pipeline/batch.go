@@ -41,7 +41,7 @@ func Batch[In, Out any](p *Pipeline[[]In, []Out], size int, wait time.Duration) 
 		panic(fmt.Sprintf("paceline: Batch: wait: got %v, want above 0", wait))
 	}
 	b := &batching[In, Out]{pipeline: p, size: size, wait: wait}
-	return &Chain[In, Out]{start: b.start, throttles: []*Throttle{p.throttle}, room: b.room}
+	return &Chain[In, Out]{start: b.start, ways: []way{p.way}, room: b.room}
 }
 
 // Split marks the error of a call that failed because of some of its jobs, as a server that
@@ -139,7 +139,7 @@ func (b *batching[In, Out]) start(ctx context.Context, jobs <-chan parcel) <-cha
 	p := b.pipeline
 	p.running.Store(true)
 	calls := &Pipeline[*batch[In, Out], struct{}]{
-		throttle: p.throttle, ordered: p.ordered,
+		way: p.way, throttle: p.throttle, ordered: p.ordered,
 		work: func(ctx context.Context, t *batch[In, Out]) (none struct{}, err error) {
 			return none, t.attempt(ctx, p.work)
 		},

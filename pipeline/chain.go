@@ -26,9 +26,9 @@ type Stage[In, Out any] interface {
 // What one of them is too slow for waits in front of it, until in the end the
 // first takes no more: the slowest sets the pace.
 type Chain[In, Out any] struct {
-	start     starter[Out]
-	throttles []*Throttle
-	room      func() int // how many jobs it holds at most, results that are not read included
+	start starter[Out]
+	ways  []way
+	room  func() int // how many jobs it holds at most, results that are not read included
 }
 
 // A starter starts the stages of a chain. They take jobs until the channel is
@@ -75,8 +75,8 @@ func Then[In, Mid, Out any](first Stage[In, Mid], second Stage[Mid, Out]) *Chain
 		start: func(ctx context.Context, jobs <-chan parcel) <-chan Result[parcel, Out] {
 			return connect(ctx, one, two, jobs)
 		},
-		throttles: slices.Concat(one.throttles, two.throttles),
-		room:      func() int { return one.room() + two.room() + 2*ahead },
+		ways: slices.Concat(one.ways, two.ways),
+		room: func() int { return one.room() + two.room() + 2*ahead },
 	}
 }
 
@@ -124,14 +124,19 @@ func addPast[Out any](p *past, r Result[parcel, Out]) Result[parcel, Out] {
 func (c *Chain[In, Out]) chain() *Chain[In, Out] { return c }
 
 func (p *Pipeline[In, Out]) chain() *Chain[In, Out] {
-	return &Chain[In, Out]{start: p.start, throttles: []*Throttle{p.throttle}, room: p.room}
+	return &Chain[In, Out]{start: p.start, ways: []way{p.way}, room: p.room}
 }
 
 // start runs p for jobs that are parcels.
 func (p *Pipeline[In, Out]) start(ctx context.Context, jobs <-chan parcel) <-chan Result[parcel, Out] {
+	return p.forParcels().runAll(ctx, jobs)
+}
+
+// forParcels returns p for jobs that are parcels.
+func (p *Pipeline[In, Out]) forParcels() *Pipeline[parcel, Out] {
 	p.running.Store(true)
 	q := &Pipeline[parcel, Out]{
-		throttle: p.throttle, ordered: p.ordered,
+		way: p.way, throttle: p.throttle, ordered: p.ordered,
 		work: func(ctx context.Context, j parcel) (Out, error) { return p.work(ctx, unwrap[In](j)) },
 	}
 	if p.cost != nil {
@@ -140,7 +145,7 @@ func (p *Pipeline[In, Out]) start(ctx context.Context, jobs <-chan parcel) <-cha
 	if p.weight != nil {
 		q.weight = func(j parcel) float64 { return p.weight(unwrap[In](j)) }
 	}
-	return q.runAll(ctx, jobs)
+	return q
 }
 
 // runAll is Run for jobs that all come back, however the run ends: it goes on
@@ -244,7 +249,7 @@ func (c *Chain[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Seq[R
 // opened returns a result with its job out of the parcel.
 func opened[In, Out any](r Result[parcel, Out]) Result[In, Out] {
 	return Result[In, Out]{
-		In: unwrap[In](r.In), Out: r.Out, Err: r.Err,
+		In: unwrap[In](r.In), Out: r.Out, Err: r.Err, Key: r.Key,
 		Attempts: r.Attempts, Refusals: r.Refusals, Waited: r.Waited, Took: r.Took,
 	}
 }
@@ -253,12 +258,12 @@ func opened[In, Out any](r Result[parcel, Out]) Result[In, Out] {
 // closed. end ends it and returns when nothing of it is left.
 func (c *Chain[In, Out]) intake(ctx context.Context) (intake context.Context, end func()) {
 	intake, cancel := context.WithCancel(ctx)
-	forget := closeOnSignal(ctx, c.throttles[0])
+	forget := closeOnSignal(ctx, c.ways[0])
 	var watchers conc.WaitGroup
-	for _, t := range c.throttles {
+	for _, w := range c.ways {
 		watchers.Go(func() {
 			select {
-			case <-t.Done():
+			case <-w.Done():
 				cancel()
 			case <-intake.Done():
 			}
@@ -274,5 +279,5 @@ func (c *Chain[In, Out]) intake(ctx context.Context) (intake context.Context, en
 // closed reports whether a throttle of the chain is, also before the intake's context
 // has heard of it.
 func (c *Chain[In, Out]) closed() bool {
-	return slices.ContainsFunc(c.throttles, func(t *Throttle) bool { return t.dispatcher.Closed() })
+	return slices.ContainsFunc(c.ways, func(w way) bool { return closed(w) })
 }

@@ -30,7 +30,8 @@
 // Single calls go through a throttle too: [Execute] and [Wrap] in the caller's
 // goroutine, with retries, and Acquire for a slot that is held by hand. With
 // [WithMaxWait] they are rejected at once if they would wait for too long. [Keyed]
-// keeps a throttle for each endpoint or tenant.
+// keeps a throttle for each endpoint or tenant, and [ByKey] is a pipeline over all of
+// them. A [Pool] is of several that can do the same jobs; [ByChoice] is a pipeline over it.
 //
 // This is the one package that most users import. It names what packages controller and
 // stage define, with the fields and their defaults: go doc pipeline.Retry.

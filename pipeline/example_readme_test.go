@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/paceline-go/paceline/pipeline"
@@ -119,21 +118,54 @@ func costly(cfg pipeline.Config) error {
 	return nil
 }
 
-func manyHosts(ctx context.Context, cfg pipeline.Config, byHost map[string][]Row) error {
-	var all sync.WaitGroup
-	hosts, err := pipeline.NewKeyed(pipeline.KeyedConfig[string]{Each: cfg})
+func byKey(ctx context.Context, pages iter.Seq[string], hostOf func(page string) string, fetch pipeline.Work[string, int64]) error {
+	hosts, err := pipeline.NewKeyed(pipeline.KeyedConfig[string]{
+		Each: pipeline.Config{
+			MaxConcurrency: 4,
+			Retry:          &pipeline.Retry{Park: true},
+			Breaker:        &pipeline.Breaker{Failures: 3}, // while a host is down, its jobs wait
+		},
+		ConfigOf: func(host string, each pipeline.Config) pipeline.Config {
+			if host == "archive.example" {
+				each.MinDispatchInterval = 2 * time.Second
+			}
+			return each
+		},
+	})
 	if err != nil {
 		return err
 	}
-	for host, rows := range byHost {
-		p := pipeline.Attach(hosts.Throttle(host), callAPI)
-		all.Go(func() {
-			for r := range p.Each(ctx, slices.Values(rows)) {
-				save(r.In, r.Out, r.Err)
-			}
-		})
+	crawl := pipeline.ByKey(hosts, hostOf, fetch)
+	for r := range crawl.Each(ctx, pages) {
+		fmt.Println(r.Key, r.In, r.Err)
 	}
-	all.Wait()
+	return nil
+}
+
+func hostClient(hosts *pipeline.Keyed[string]) *http.Client {
+	client := pacehttp.NewHostClient(hosts, &http.Client{Timeout: 10 * time.Second})
+	return client
+}
+
+func askWithKey(ctx context.Context, key string, row Row) (Answer, error) { return callAPI(ctx, row) }
+
+func byChoice(ctx context.Context, cfg pipeline.Config, rows iter.Seq[Row], row Row) error {
+	pool, err := pipeline.NewPool(
+		pipeline.Member[string]{Name: "first", Value: os.Getenv("KEY_1"), Config: cfg},
+		pipeline.Member[string]{Name: "second", Value: os.Getenv("KEY_2"), Config: cfg, Weight: 2},
+		pipeline.Member[string]{Name: "reserve", Value: os.Getenv("KEY_3"), Config: cfg, Fallback: 1},
+	)
+	if err != nil {
+		return err
+	}
+	bulk := pipeline.ByChoice(pool, askWithKey)
+	for r := range bulk.Each(ctx, rows) {
+		fmt.Println(r.Key, r.In, r.Err) // the member that did it
+	}
+	answer, err := pipeline.ExecuteAny(ctx, pool, func(ctx context.Context, key string) (Answer, error) {
+		return askWithKey(ctx, key, row)
+	})
+	save(row, answer, err)
 	return nil
 }
 
@@ -187,4 +219,4 @@ func urgentFirst(handler *pacehttp.Handler) {
 	}
 }
 
-var _ = []any{inShares, impatient, serving, urgentFirst, configured, sliceInSliceOut, shared, interruptible, single, anyClient, costly, manyHosts, chained}
+var _ = []any{inShares, impatient, serving, urgentFirst, configured, sliceInSliceOut, shared, interruptible, single, anyClient, costly, byKey, hostClient, byChoice, chained}

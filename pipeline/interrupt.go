@@ -112,10 +112,10 @@ func drainingOf(ctx context.Context) context.Context {
 	return d
 }
 
-// closeOnSignal closes t when the first signal comes for ctx, until forget is called.
-func closeOnSignal(ctx context.Context, t *Throttle) (forget func() bool) {
+// closeOnSignal closes w when the first signal comes for ctx, until forget is called.
+func closeOnSignal(ctx context.Context, w way) (forget func() bool) {
 	if d := drainingOf(ctx); d != nil {
-		return context.AfterFunc(d, t.Close)
+		return context.AfterFunc(d, w.Close)
 	}
 	return func() bool { return false }
 }

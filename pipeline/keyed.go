@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"errors"
@@ -26,10 +27,13 @@ import (
 // of their rate and of a server's quota. Others are forgotten with all that they have
 // learned.
 type Keyed[K comparable] struct {
-	shared  []Budget
-	commons *stage.Commons // the shared budgets at work; nil: there are none
-	keep    int
-	onEvent func(K, Event)
+	shared   []Budget
+	commons  *stage.Commons // the shared budgets at work; nil: there are none
+	keep     int
+	buffer   int
+	onEvent  func(K, Event)
+	configOf func(K, Config) Config // nil: each as given
+	done     chan struct{}          // closed by Close
 
 	updates sync.Mutex // one at a time
 	shelf   shelf[K]
@@ -41,9 +45,22 @@ type KeyedConfig[K comparable] struct {
 	Shared  []Budget       // that all draw on, beside their own; names must differ
 	Keep    int            // throttles to keep that nobody uses and that hold nothing back, at least 1; default 1,024
 	OnEvent func(K, Event) // beside Each.OnEvent, and like it, with the key
+
+	// ConfigOf returns the configuration of a key, made from Each, when its throttle is made and
+	// when Update is called; nil: Each for all. It may be called from several goroutines at once.
+	ConfigOf func(key K, each Config) Config
+
+	// Buffer is how many jobs a run of a KeyedPipeline may hold that are not done with, those in
+	// flight included, at least 1; default 10,000. One key may have as many of them as there is
+	// room left for others, about, so that it fills half of it at most, and two keys two thirds.
+	// When a job has come for whose key there is no room, the intake waits until there is.
+	Buffer int
 }
 
-const defaultKeep = 1024
+const (
+	defaultKeep   = 1024
+	defaultBuffer = 10_000 // chosen: some megabytes; a minute of a crawler of 150 pages a second with all hosts but one down
+)
 
 // A shelf is where throttles are kept. It has a mutex, not a goroutine, because
 // the garbage collector comes to it too, which must not wait for anybody.
@@ -74,13 +91,13 @@ func NewKeyed[K comparable](cfg KeyedConfig[K]) (*Keyed[K], error) {
 		return nil, err
 	}
 	k := &Keyed[K]{
-		shared:  slices.Clone(cfg.Shared),
-		keep:    cfg.Keep,
-		onEvent: cfg.OnEvent,
-		shelf:   shelf[K]{each: cfg.Each.clone(), throttles: make(map[K]*kept[K])},
-	}
-	if k.keep == 0 {
-		k.keep = defaultKeep
+		shared:   slices.Clone(cfg.Shared),
+		keep:     cmp.Or(cfg.Keep, defaultKeep),
+		buffer:   cmp.Or(cfg.Buffer, defaultBuffer),
+		onEvent:  cfg.OnEvent,
+		configOf: cfg.ConfigOf,
+		done:     make(chan struct{}),
+		shelf:    shelf[K]{each: cfg.Each.clone(), throttles: make(map[K]*kept[K])},
 	}
 	if len(cfg.Shared) > 0 {
 		k.commons = stage.NewCommons(cfg.Shared)
@@ -93,6 +110,7 @@ func (cfg KeyedConfig[K]) validate() error {
 	f.checkBudgets("shared", cfg.Shared)
 	f.checkShared(cfg.Shared, cfg.Each)
 	f.check(cfg.Keep >= 0, "keep", cfg.Keep, "want at least 1")
+	f.check(cfg.Buffer >= 0, "buffer", cfg.Buffer, "want at least 1")
 	return errors.Join(append(f, cfg.Each.Validate())...)
 }
 
@@ -106,22 +124,36 @@ func (f *faults) checkShared(shared []Budget, each Config) {
 
 // Throttle returns the throttle of a key, and makes it if there is none. On a
 // Keyed that is closed, so is the throttle. It panics if key is not equal to
-// itself, such as a number that is none.
+// itself, such as a number that is none, or if ConfigOf gives it a configuration that is
+// not valid.
 func (k *Keyed[K]) Throttle(key K) *Throttle {
+	t, err := k.throttle(key)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+// throttle is Throttle, with the faults of a configuration that ConfigOf gives.
+func (k *Keyed[K]) throttle(key K) (*Throttle, error) {
 	if key != key {
 		panic(fmt.Sprintf("paceline: Keyed: key %v is not equal to itself", key))
 	}
 	for {
 		t, each, updates := k.find(key)
 		if t != nil {
-			return t
+			return t, nil
 		}
-		t, err := newThrottle(k.config(each, key), k.commons) // calls the user's Policy, so not at the shelf
+		cfg, err := k.config(each, key)
 		if err != nil {
-			panic(err) // it was valid
+			return nil, err
+		}
+		t, err = newThrottle(cfg, k.commons) // calls the user's Policy, so not at the shelf
+		if err != nil {
+			return nil, err
 		}
 		if k.put(key, t, updates) {
-			return t
+			return t, nil
 		}
 	}
 }
@@ -157,12 +189,20 @@ func (k *Keyed[K]) put(key K, t *Throttle, updates int) bool {
 	return true
 }
 
-// config returns the configuration of a key's throttle. That must not hold the
-// Keyed, which would hold all others.
-func (k *Keyed[K]) config(each Config, key K) Config {
+// config returns the configuration of a key's throttle, or the faults of what ConfigOf makes
+// of each. It must not hold the Keyed, which would hold all others.
+func (k *Keyed[K]) config(each Config, key K) (Config, error) {
+	if k.configOf != nil {
+		each = k.configOf(key, each.clone())
+		var f faults
+		f.checkShared(k.shared, each)
+		if err := errors.Join(append(f, each.Validate())...); err != nil {
+			return each, fmt.Errorf("paceline: configuration of key %v: %w", key, err)
+		}
+	}
 	onEvent, also := each.OnEvent, k.onEvent
 	if also == nil {
-		return each
+		return each, nil
 	}
 	each.OnEvent = func(e Event) {
 		defer also(key, e)
@@ -170,7 +210,7 @@ func (k *Keyed[K]) config(each Config, key K) Config {
 			onEvent(e)
 		}
 	}
-	return each
+	return each, nil
 }
 
 // hold puts a throttle in front, and pushes out the one that was not used for the
@@ -271,37 +311,21 @@ func (k *Keyed[K]) Config() Config {
 	return s.each.clone()
 }
 
-// Update puts another configuration in force for the throttles of all keys, those
-// that there are and those to come; see Throttle.Update. The shared budgets stay
-// as they are.
-func (k *Keyed[K]) Update(each Config) error {
-	k.updates.Lock()
-	defer k.updates.Unlock()
-	var f faults
-	f.checkShared(k.shared, each)
-	each, err := each.inPlaceOf(k.shelf.each) // which only updates change
-	if err := errors.Join(append(f, err)...); err != nil {
-		return err
-	}
-	each = each.clone()
-	all := k.all(func(s *shelf[K]) {
-		s.each = each
-		s.updates++
-	})
-	for _, e := range all {
-		if err := e.held.Update(k.config(each, e.key)); err != nil {
-			panic(err) // it was valid
-		}
-	}
-	return nil
-}
-
 // Close closes the throttles of all keys; see Throttle.Close.
 func (k *Keyed[K]) Close() {
-	for _, e := range k.all(func(s *shelf[K]) { s.closed = true }) {
+	all := k.all(func(s *shelf[K]) {
+		if !s.closed {
+			s.closed = true
+			close(k.done)
+		}
+	})
+	for _, e := range all {
 		e.held.Close()
 	}
 }
+
+// Done is closed when Close or Drain is called, for those who send jobs; see Throttle.Done.
+func (k *Keyed[K]) Done() <-chan struct{} { return k.done }
 
 // Drain closes, and waits until all throttles have drained or ctx is done; see
 // Throttle.Drain.

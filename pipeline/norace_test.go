@@ -8,5 +8,6 @@ const (
 	aFew      = 20
 	aTable    = 5_000 // of rows
 	aRead     = 1_000 // results
-	windows   = 60    // of a quota
+	manyKeys  = 100_000
+	windows   = 60 // of a quota
 )

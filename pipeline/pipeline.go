@@ -53,6 +53,7 @@ type Result[In, Out any] struct {
 	Refusals int           // of these: the service did no work, and they used up none of Retry.MaxAttempts
 	Waited   time.Duration // from the intake to the first attempt
 	Took     time.Duration // from the first attempt's start to the last one's end
+	Key      string        // of a Keyed, or name of the member of a Pool, whose throttle it went through last; empty: there is one throttle
 }
 
 // A Pipeline takes jobs and gives back results, one for each job.
@@ -60,7 +61,8 @@ type Result[In, Out any] struct {
 // Cost and Ordered set it up; after that, Run and Each may be called any number
 // of times, also at once. Make one with New or Attach.
 type Pipeline[In, Out any] struct {
-	throttle *Throttle
+	way      way
+	throttle *Throttle // the way, if that is one; nil: jobs go different ways
 	work     Work[In, Out]
 	cost     func(In) int64                            // nil: unknown
 	weight   func(In) float64                          // nil: 1
@@ -92,7 +94,7 @@ func Attach[In, Out any](t *Throttle, work Work[In, Out]) *Pipeline[In, Out] {
 	if work == nil {
 		panic("paceline: Attach: work is nil")
 	}
-	return &Pipeline[In, Out]{throttle: t, work: work}
+	return &Pipeline[In, Out]{way: t, throttle: t, work: work}
 }
 
 // Cost tells how many tokens a job is expected to use, 0 or more, for the
@@ -180,7 +182,7 @@ func (p *Pipeline[In, Out]) Run(ctx context.Context, jobs <-chan In) <-chan Resu
 	}
 	p.running.Store(true)
 	r := newRun(ctx, p, jobs, p.room())
-	r.forget = closeOnSignal(ctx, p.throttle)
+	r.forget = closeOnSignal(ctx, p.way)
 	go r.loop()
 	return r.results
 }
@@ -210,9 +212,9 @@ func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Se
 	p.running.Store(true)
 	return func(yield func(Result[In, Out]) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
-		feed := make(chan In, min(p.throttle.most(), maxFeed))
+		feed := make(chan In, min(max(p.way.window()/4, 1), maxFeed))
 		r := newRun(ctx, p, feed, 0)
-		r.forget = closeOnSignal(ctx, p.throttle)
+		r.forget = closeOnSignal(ctx, p.way)
 		r.returnRest = true
 
 		var feeder feeder
@@ -220,7 +222,7 @@ func (p *Pipeline[In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) iter.Se
 			defer close(feed)
 			for in := range jobs {
 				feed <- in
-				if ctx.Err() != nil || p.throttle.dispatcher.Closed() {
+				if ctx.Err() != nil || closed(p.way) {
 					return
 				}
 			}

@@ -9,5 +9,6 @@ const (
 	aFew      = 4
 	aTable    = 3_000
 	aRead     = 300
+	manyKeys  = 20_000
 	windows   = 12
 )

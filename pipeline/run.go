@@ -28,7 +28,8 @@ type run[In, Out any] struct {
 	lull       lull // of the reader
 	starved    starved
 	results    chan Result[In, Out]
-	door       *stage.Door
+	door       entrance
+	chooser    chooser[In, Out] // of what each job goes through; nil: there is no choice
 
 	ctxDone  <-chan struct{} // nil once it is known
 	closing  <-chan struct{} // nil once it is known
@@ -38,7 +39,7 @@ type run[In, Out any] struct {
 	held     int             // jobs that were taken and not handed out
 	batch    stage.Batch     // jobs that are about to be submitted
 	batched  int
-	asking   *job[In, Out] // whose cost or weight is being asked for
+	asking   *job[In, Out] // whose key, cost or weight is being asked for
 	done     outbox[In, Out]
 	resource string          // of the jobs
 	spare    []*job[In, Out] // to be used again
@@ -50,7 +51,9 @@ type job[In, Out any] struct {
 	work     Work[In, Out]
 	in       In
 	out      Out
-	sequence int // among the jobs of the run
+	sequence int   // among the jobs of the run
+	line     *line // that it stands in; nil: there is one throttle for all
+	wish     *wish // of a member of a pool; nil: there is none
 }
 
 func (j *job[In, Out]) Attempt(ctx context.Context) (err error) {
@@ -68,20 +71,21 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 		ctx:      ctx,
 		jobs:     jobs,
 		mayLeave: room > 0,
-		door:     p.throttle.dispatcher.Open(ctx, &p.share),
+		door:     p.way.enter(ctx, &p.share),
 		resource: stage.AskedOf(ctx).Resource,
 		ctxDone:  ctx.Done(),
-		closing:  p.throttle.Done(),
+		closing:  p.way.Done(),
 	}
+	r.chooser, _ = r.door.(chooser[In, Out])
 	if room == 0 {
-		room = 2*p.throttle.most() + 8
+		room = r.window()/2 + 8
 	}
 	r.starved.told = !r.mayLeave || stage.Endless(ctx) // jobs are not from a channel of the user's
 	r.results = make(chan Result[In, Out], room)
 	if p.ordered {
 		r.done.enlarge(r.window() + 2*stage.MaxLead)
 	}
-	if p.throttle.dispatcher.Nested(ctx) {
+	if p.way.nested(ctx) {
 		r.returnRest = true
 		r.stop(stage.ErrNested)
 	}
@@ -90,16 +94,17 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 
 // window is how many jobs the run may hold, beside those of the door's lead. It
 // changes with the throttle's configuration.
-func (r *run[In, Out]) window() int { return 4 * r.pipeline.throttle.most() }
+func (r *run[In, Out]) window() int { return r.pipeline.way.window() }
 
 // backlog is how many results may wait for the reader before the intake stops.
 func (r *run[In, Out]) backlog() int {
-	return max(2*r.pipeline.throttle.most()+8, leastBacklog) + 2*r.door.Lead()
+	return max(r.window()/2+8, leastBacklog) + 2*r.door.Lead()
 }
 
 // room returns how many jobs a run of p holds at most, results that are not read included.
 func (p *Pipeline[In, Out]) room() int {
-	return max(6*p.throttle.most()+leastBacklog+4*stage.MaxLead, leastRoom)
+	window := p.way.window()
+	return max(window+window/2+leastBacklog+4*stage.MaxLead, leastRoom)
 }
 
 // loop moves jobs until the run is finished. When there is nothing to move it
@@ -127,7 +132,7 @@ func (r *run[In, Out]) loop() {
 	}
 }
 
-// leave ends the run, unless the user's Cost or Weight has ended the goroutine:
+// leave ends the run, unless a function of the user's that was asked of a job has ended the goroutine:
 // then another one goes on.
 func (r *run[In, Out]) leave() {
 	if j := r.asking; j != nil {
@@ -209,7 +214,7 @@ func (r *run[In, Out]) handOut() bool {
 
 func (j *job[In, Out]) result() Result[In, Out] {
 	return Result[In, Out]{
-		In: j.in, Out: j.out, Err: j.Err,
+		In: j.in, Out: j.out, Err: j.Err, Key: j.line.key(),
 		Attempts: j.Attempts, Refusals: j.Refusals, Waited: j.Waited, Took: j.Took,
 	}
 }
@@ -220,6 +225,10 @@ func (r *run[In, Out]) handedOut() {
 	var noIn In
 	var noOut Out
 	j.in, j.out = noIn, noOut
+	if j.line != nil {
+		j.line = nil
+		j.Detach()
+	}
 	r.spare = append(r.spare, j)
 	r.held--
 }
@@ -287,7 +296,7 @@ func (r *run[In, Out]) take(in In, ok bool) {
 		r.done.put(j)
 		return
 	}
-	if r.pipeline.cost != nil || r.pipeline.weight != nil {
+	if r.pipeline.cost != nil || r.pipeline.weight != nil || r.chooser != nil {
 		r.asking = j
 		j.Err = r.ask(j)
 		r.asking = nil
@@ -327,6 +336,11 @@ func (r *run[In, Out]) ask(j *job[In, Out]) (err error) {
 			err = stage.NewPanicError(v)
 		}
 	}()
+	if r.chooser != nil {
+		if err := r.chooser.choose(j); err != nil {
+			return err
+		}
+	}
 	if cost := r.pipeline.cost; cost != nil {
 		j.Cost = max(cost(j.in), -1) // any negative cost is the same mistake
 	}

@@ -173,7 +173,7 @@ func (d *Dispatcher) counter(key counterKey) *Door {
 			d.removeDoor(c)
 		}
 	}
-	c := &Door{dispatcher: d, stopped: true}
+	c := &Door{dispatcher: d, inbox: new(Inbox), stopped: true}
 	c.line.share = key.share
 	d.counters[key] = c
 	d.doors = append(d.doors, c)

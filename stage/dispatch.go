@@ -58,6 +58,7 @@ func (d *Dispatcher) dispatch() {
 	d.stepAside(held)
 	d.setAlarm()
 	d.setAppetite(held)
+	d.setVacancy(held, heldFor)
 	d.full.Store(d.running >= d.setting.Limit+d.ahead)
 }
 
@@ -200,7 +201,7 @@ func (d *Dispatcher) start(j *Job) {
 	d.running++
 	j.started = d.now.Sub(d.attempts.epoch)
 	j.inFlight = int32(min(d.running, d.setting.Limit))
-	j.paced = d.paced
+	j.paced, d.pacedAway = d.paced, false
 	if c := j.door.call; c != nil {
 		if !c.once && !j.door.deadline.IsZero() {
 			d.haste.Start(d.now, j.door.deadline.Sub(d.now))

@@ -71,29 +71,33 @@ type Dispatcher struct {
 
 	spell spell
 
-	doors    []*Door
-	counters map[counterKey]*Door // those of doors where calls wait
-	calls    int                  // in here, wherever
-	retries  retries              // jobs that wait for another attempt
-	bars     bars
-	peers    controller.Peers
-	crowded  int                  // refusals in a row of a service that has too much to do
-	jobs     int                  // in here, wherever, calls included
-	running  int                  // attempts in flight, or handed over ahead
-	haste    controller.Deadlines // of calls
-	streak   int                  // quick successes in a row
-	ahead    int                  // attempts that may be handed over before a slot is free
-	holding  int                  // slots held by jobs that back off
-	refused  int                  // of them by jobs whose last attempt was refused
-	retired  []*pool              // that have become too small, with what they had begun
-	alarm    alarm                // wakes the dispatcher when something is due
-	status   controller.Status
-	silence  silence
-	leavers  []chan struct{} // doors that wait until nothing runs
-	drains   []chan struct{} // Drain calls that wait for the same
+	roamed    bool // there is or was a roaming door
+	pacedAway bool // the interval has kept a job of such a door away
+	doors     []*Door
+	counters  map[counterKey]*Door // those of doors where calls wait
+	calls     int                  // in here, wherever
+	retries   retries              // jobs that wait for another attempt
+	bars      bars
+	peers     controller.Peers
+	crowded   int                  // refusals in a row of a service that has too much to do
+	jobs      int                  // in here, wherever, calls included
+	running   int                  // attempts in flight, or handed over ahead
+	haste     controller.Deadlines // of calls
+	streak    int                  // quick successes in a row
+	ahead     int                  // attempts that may be handed over before a slot is free
+	holding   int                  // slots held by jobs that back off
+	refused   int                  // of them by jobs whose last attempt was refused
+	retired   []*pool              // that have become too small, with what they had begun
+	alarm     alarm                // wakes the dispatcher when something is due
+	status    controller.Status
+	silence   silence
+	leavers   []chan struct{} // doors that wait until nothing runs
+	drains    []chan struct{} // Drain calls that wait for the same
 
 	turns
 	waits
+
+	roaming vacancy // apart from what other doors read
 }
 
 // NewDispatcher returns a dispatcher at rest.
@@ -323,13 +327,14 @@ func (d *Dispatcher) submit(j *Job) {
 		d.admitCall(j)
 		return
 	}
-	if j.Err == nil {
-		j.Err = d.attempts.rules.Load().tooDear(j.Ask)
+	err := j.Err
+	if err == nil || j.Attempts > 0 { // that is of an attempt somewhere else
+		err = d.attempts.rules.Load().tooDear(j.Ask)
 	}
-	if j.Err != nil { // nobody needs to try it
+	if err != nil { // nobody needs to try it
 		j.door.admitted++
-		j.count(&d.status, j.Err)
-		d.finish(j, j.Err)
+		j.count(&d.status, err)
+		d.finish(j, j.stopped(err))
 		return
 	}
 	if j.door.canceled {
@@ -405,11 +410,11 @@ func (d *Dispatcher) sendBack() {
 		door.admitted = 0
 		back := !door.back.Empty()
 		if back {
-			door.finished.push(door.back)
+			door.inbox.finished.push(door.back)
 			door.back = Batch{}
 		}
-		if back || door.hungry.Load() && door.Room() > 0 {
-			door.wakeOwner()
+		if back || door.hungry.Load() && door.open() {
+			door.inbox.wakeOwner()
 		}
 	}
 }

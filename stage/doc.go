@@ -23,6 +23,10 @@
 // doors, but is run by the caller, in no worker. It may say for how long it waits
 // at most, and comes back when that is known to be too short.
 //
+// Doors of several dispatchers may have one owner, and one Inbox: those of a run by
+// key. A roaming door is one of several for the same jobs, those of a pool: it gives
+// back what it cannot start soon.
+//
 // Nothing of it runs without need: the dispatcher has a goroutine while it has
 // messages, the workers and the controller while a door is open.
 package stage

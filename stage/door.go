@@ -17,12 +17,11 @@ type Door struct {
 	ctx        context.Context
 	deadline   time.Time // of ctx; zero: none
 	call       *call     // that the door stands for; nil: it is a door
+	roams      bool      // jobs that cannot start soon come back
 
-	finished mailbox       // jobs that came back
-	asleep   atomic.Bool   // the owner waits for wake
-	hungry   atomic.Bool   // the owner waits for room
-	wake     chan struct{} // has room for one
-	waiting  atomic.Int64  // jobs that were submitted and have not been started
+	inbox   *Inbox       // of the owner
+	hungry  atomic.Bool  // the owner waits for room
+	waiting atomic.Int64 // jobs that were submitted and have not been started
 
 	// These belong to the dispatcher.
 	quickest controller.Quickest // of its jobs
@@ -38,7 +37,12 @@ type Door struct {
 // Open opens a door for jobs that are cancelled with ctx, which also says what their share is,
 // unless chosen, which may change at any time, has another one; nil: it has none.
 func (d *Dispatcher) Open(ctx context.Context, chosen *atomic.Pointer[Share]) *Door {
-	door := &Door{dispatcher: d, ctx: ctx, wake: make(chan struct{}, 1)}
+	return d.OpenFor(ctx, chosen, NewInbox())
+}
+
+// OpenFor opens a door whose jobs come back to an inbox, which other doors may have, too.
+func (d *Dispatcher) OpenFor(ctx context.Context, chosen *atomic.Pointer[Share], inbox *Inbox) *Door {
+	door := &Door{dispatcher: d, ctx: ctx, inbox: inbox}
 	door.line.share, door.line.chosen = AskedOf(ctx).Share, chosen
 	door.deadline, _ = ctx.Deadline()
 	d.request(func() {
@@ -53,6 +57,14 @@ func (d *Dispatcher) Open(ctx context.Context, chosen *atomic.Pointer[Share]) *D
 // is paced.
 func (d *Door) Room() int {
 	return int(d.dispatcher.appetite.Load() - d.waiting.Load())
+}
+
+// open reports whether the dispatcher wants more jobs at this door.
+func (d *Door) open() bool {
+	if d.roams {
+		return d.Vacant() > 0
+	}
+	return d.Room() > 0
 }
 
 // MaxLead is the highest Lead.
@@ -71,7 +83,12 @@ func (d *Door) Submit(b Batch, n int) {
 	rules := d.dispatcher.attempts.rules.Load()
 	refused := false
 	for j := b.newest; ; j = j.next {
-		j.door, j.message, j.taken = d, submitted, now
+		if d.roams {
+			j.comeTo(d, now)
+		} else {
+			j.taken = now
+		}
+		j.door, j.message = d, submitted
 		refused = refused || j.Err != nil || rules.tooDear(j.Ask) != nil
 		if j == b.oldest {
 			break
@@ -79,45 +96,37 @@ func (d *Door) Submit(b Batch, n int) {
 	}
 	d.waiting.Add(int64(n))
 	d.dispatcher.mailbox.push(b)
-	if refused || !d.dispatcher.full.Load() {
+	if refused || d.roams || !d.dispatcher.full.Load() {
 		d.dispatcher.wake()
 	}
 }
 
 // Finished returns the jobs that have come back since the last call.
-func (d *Door) Finished() List { return d.finished.takeAll() }
+func (d *Door) Finished() List { return d.inbox.Finished() }
 
 // Sleep tells that the owner is about to wait for Wake, and for room if it is
 // hungry. It returns false if there is something to do first.
 func (d *Door) Sleep(hungry bool) bool {
 	d.hungry.Store(hungry)
-	d.asleep.Store(true)
-	if d.finished.empty() && !(hungry && d.Room() > 0) {
-		return true
+	if !d.inbox.Sleep() {
+		return false
 	}
-	d.Awake()
-	return false
+	if hungry && d.Room() > 0 {
+		d.Awake()
+		return false
+	}
+	return true
 }
 
 // Awake tells that the owner waits no more.
-func (d *Door) Awake() { d.asleep.Store(false) }
+func (d *Door) Awake() { d.inbox.Awake() }
 
 // Wake gets a value when a sleeping owner has something to do.
-func (d *Door) Wake() <-chan struct{} { return d.wake }
+func (d *Door) Wake() <-chan struct{} { return d.inbox.Wake() }
 
 // Aside returns how many jobs wait for a retry while others are used to find out whether
 // the service works again: so many more may be inside, or there would be no others.
 func (d *Door) Aside() int { return int(d.dispatcher.aside.Load()) }
-
-// wakeOwner wakes the door's owner if it sleeps.
-func (d *Door) wakeOwner() {
-	if d.asleep.Load() && d.asleep.CompareAndSwap(true, false) {
-		select {
-		case d.wake <- struct{}{}:
-		default:
-		}
-	}
-}
 
 // Cancel sends back what has not been started and what waits for another
 // attempt. The door's context must be done.

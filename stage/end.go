@@ -138,6 +138,12 @@ func (d *Dispatcher) countTokens(tokens int64) {
 // tryAgain lets a job back off, with its slot unless it is to be parked.
 func (d *Dispatcher) tryAgain(j *Job, wait time.Duration) {
 	j.due = d.now.Add(wait)
+	if j.door.roams {
+		d.note(controller.Event{Kind: controller.EventRetry, Attempt: j.Attempts - 1, Err: j.Err, Wait: wait})
+		j.holding = false
+		d.returnJob(j, TryAgain)
+		return
+	}
 	if j.holding {
 		d.holding++
 		if j.excused {

@@ -40,13 +40,14 @@ type Job struct {
 	Work Work
 	Ask
 
-	next    *Job // in the list that the job is in
-	prev    *Job // in the queue that the job is in
-	door    *Door
-	scope   *scope
-	started time.Duration // when its last attempt started, since the throttle's epoch
-	message message
-	queued  bool // in a queue
+	next     *Job // in the list that the job is in
+	prev     *Job // in the queue that the job is in
+	door     *Door
+	scope    *scope
+	started  time.Duration // when its last attempt started, since the throttle's epoch
+	message  message
+	queued   bool     // in a queue
+	returned Returned // set by the dispatcher when the job comes back
 
 	// Set by the dispatcher when an attempt starts.
 	probe    bool  // of the circuit
@@ -134,6 +135,10 @@ func (j *Job) Reset() {
 	j.evidence = controller.Evidence{}
 }
 
+// Detach lets go of the dispatcher that j came back from, so that a job which waits to be used
+// again keeps none.
+func (j *Job) Detach() { j.door, j.scope = nil, nil }
+
 // message says why a job is in the dispatcher's mailbox.
 type message uint8
 
@@ -161,6 +166,20 @@ func (b *Batch) Add(j *Job) {
 // Empty reports whether nothing was added.
 func (b *Batch) Empty() bool { return b.newest == nil }
 
+// Jobs empties the batch and returns its jobs in the order in which they were added.
+func (b *Batch) Jobs() List {
+	var first *Job
+	for j := b.newest; j != nil; {
+		next := j.next
+		if j == b.oldest {
+			next = nil
+		}
+		j.next, first, j = first, j, next
+	}
+	*b = Batch{}
+	return List{first}
+}
+
 // A List is a list of jobs in the order in which they were sent.
 type List struct{ first *Job }
 
@@ -171,6 +190,13 @@ func (l *List) Pop() *Job {
 		l.first, j.next = j.next, nil
 	}
 	return j
+}
+
+// Each calls f with each job of the list.
+func (l *List) Each(f func(*Job)) {
+	for j := l.first; j != nil; j = j.next {
+		f(j)
+	}
 }
 
 // Empty reports whether the list has no job.

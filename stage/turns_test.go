@@ -256,7 +256,7 @@ func TestOneJobIsWantedWhileTheGateIsShut(t *testing.T) {
 		{"rate", rated(1, 1), func(s *stand) { use(s, 0, nil) }, 0},
 		{"server", func(*Config) {}, func(s *stand) { s.Hint(controller.Hint{RetryAfter: minute}, marks{}) }, 0},
 		{"pace", paced(second), func(s *stand) { use(s, 0, nil) }, 0},
-		{"quick pace", paced(250 * time.Microsecond), func(s *stand) { use(s, 0, nil) }, 4}, // what a millisecond needs
+		{"quick pace", paced(200 * time.Microsecond), func(s *stand) { use(s, 0, nil) }, 5}, // what a millisecond needs
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -16,7 +16,7 @@ func (d *Dispatcher) Update(cfg Config, then func()) {
 		d.update(cfg)
 		then()
 		for _, door := range d.doors {
-			door.wakeOwner() // there may be room for more
+			door.inbox.wakeOwner() // there may be room for more
 		}
 	})
 }

@@ -17,5 +17,7 @@ func contestants() []contestant {
 		{name: "failsafe-go, retry + adaptive limiter", call: failsafeLimiter},
 		{name: "failsafe-go, retry + breaker", call: failsafeBreaker},
 		{name: "aws-sdk-go-v2, adaptive mode", call: awsAdaptive},
+		{name: "paceline, a pipeline for each member", call: eachMember, family: poolFamily},
+		{name: "least busy, as LiteLLM's router", call: leastBusy, family: poolFamily},
 	}
 }

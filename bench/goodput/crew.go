@@ -119,11 +119,12 @@ func (p *plan) serve(t *testing.T, in io.Reader, out io.Writer) error {
 // contestant, in the order of the services.
 func (p *plan) runFamily(family string, workers []worker) ([][]outcome, error) {
 	numbers := p.numbers(family)
-	results := make([][]outcome, len(p.contestants))
+	contestants := p.of(family)
+	results := make([][]outcome, len(contestants))
 	for i := range results {
 		results[i] = make([]outcome, len(numbers))
 	}
-	total := len(p.contestants) * len(numbers)
+	total := len(contestants) * len(numbers)
 	progress := newProgress(family, total)
 	defer progress.end()
 	var next atomic.Int64
@@ -131,8 +132,8 @@ func (p *plan) runFamily(family string, workers []worker) ([][]outcome, error) {
 	for _, do := range workers {
 		all.Go(func() error {
 			for i := next.Add(1) - 1; i < int64(total); i = next.Add(1) - 1 {
-				who, which := int(i)%len(p.contestants), int(i)/len(p.contestants)
-				o, err := do(task{family, numbers[which], p.contestants[who].name})
+				who, which := int(i)%len(contestants), int(i)/len(contestants)
+				o, err := do(task{family, numbers[which], contestants[who].name})
 				if err != nil {
 					next.Store(int64(total)) // the others need not go on
 					return err

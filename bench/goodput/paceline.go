@@ -45,6 +45,10 @@ func (c *client) run(ctx context.Context, cfg pipeline.Config) {
 	cfg.AttemptTimeout = c.timeout
 	cfg.Retry = &pipeline.Retry{MaxAttempts: c.attempts, Park: c.park}
 	cfg.Seed = uint64(c.number) + 1 // a run can be replayed
+	if p, ok := c.counter.scenario.service.(*pooled); ok && c.member == 0 {
+		c.runPool(ctx, cfg, p)
+		return
+	}
 	throttle, err := pipeline.NewThrottle(cfg)
 	if err != nil {
 		panic(err) // the configuration is ours
@@ -64,7 +68,12 @@ func (c *client) run(ctx context.Context, cfg pipeline.Config) {
 
 // pipe does the jobs that come one way by a pipeline.
 func (c *client) pipe(ctx context.Context, throttle *pipeline.Throttle, beside bool) {
-	for r := range pipeline.Attach(throttle, c.work).Run(ctx, c.feed(ctx, beside)) {
+	c.take(pipeline.Attach(throttle, c.work).Run(ctx, c.feed(ctx, beside)))
+}
+
+// take takes what comes back.
+func (c *client) take(results <-chan pipeline.Result[job, struct{}]) {
+	for r := range results {
 		if crash := new(pipeline.PanicError); errors.As(r.Err, &crash) {
 			panic(crash) // a fault of the service or of this program, of which paceline would make a failed job
 		}

@@ -21,15 +21,16 @@ func (p *plan) print(w io.Writer, workers []worker) error {
 		}
 		fmt.Fprintf(w, "### %s\n\n", family)
 		t := table{slices.Concat([]string{"", "goodput p5", "median", "worst", "wasted p95", "median", "worst", "jobs failed", "in services"}, titles(family))}
-		for i, c := range p.contestants {
+		contestants := p.of(family)
+		for i, c := range contestants {
 			t.add(p.row(family, c.name, results[i])...)
 		}
 		t.print(w)
-		if p.contestants[0].name == ours {
+		if contestants[0].name == ours {
 			fmt.Fprintf(w, "Goal, %s: %s.\n\n", ours, strings.Join(judge(family, results[0]), "; "))
 		}
 		if p.each {
-			for i, c := range p.contestants {
+			for i, c := range contestants {
 				p.printEach(w, family, c.name, results[i])
 			}
 		}

@@ -11,6 +11,7 @@ type job struct {
 	row    int   // its number
 	tokens int64 // that it uses
 	bad    bool  // no attempt of it succeeds
+	member int   // of several services, from 1: which this attempt is for; 0: any
 }
 
 // rows are the jobs of a run that has an end.

@@ -15,14 +15,26 @@ import (
 // A contestant calls a service until its context is done, with as many jobs as it can do, and returns when nothing of
 // it is left.
 type contestant struct {
-	name string
-	call func(context.Context, *client)
+	name   string
+	call   func(context.Context, *client)
+	family string // the only one that it is for; empty: all
+}
+
+// of returns the contestants that are for a family.
+func (p *plan) of(family string) (all []contestant) {
+	for _, c := range p.contestants {
+		if c.family == "" || c.family == family {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // A client is what a contestant knows: who it is, how many workers it may have, and how long it is to wait.
 type client struct {
 	counter  *counter
 	number   int
+	member   int // the only one that it sends to; 0: any
 	workers  int
 	timeout  time.Duration            // 0: none
 	attempts int                      // that a job may have, refusals not counted by those who can tell them
@@ -39,6 +51,9 @@ func (c *client) giveBack(j job, err error) { c.counter.giveBack(j, err) }
 
 // send brings an attempt to the service and returns what the answer will be, and whether that comes too late.
 func (c *client) send(j job) (a answer, gaveUp bool) {
+	if c.member > 0 {
+		j.member = c.member
+	}
 	return c.counter.arrive(c.number, j)
 }
 

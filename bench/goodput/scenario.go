@@ -40,7 +40,7 @@ func (s scenario) size() float64 {
 var families = []string{
 	"rate", "rate, hints", "rate steps", "window", "concurrency", "concurrency steps",
 	"queue", "outage", "noise", "shared", "drift",
-	"bad rows", "chance", "hosted model", "pauses", "sliding window", "mixed",
+	"bad rows", "chance", "hosted model", "pauses", "sliding window", "mixed", poolFamily,
 }
 
 // withoutFaults is how many of the families have services at which neither jobs nor chance are at fault, noise excepted.
@@ -97,6 +97,8 @@ func draw(family string, random *rand.Rand, length time.Duration) scenario {
 		d.sliding(&s)
 	case "mixed":
 		s = d.mixed()
+	case poolFamily:
+		d.pool(&s)
 	default:
 		panic(fmt.Sprintf("no family is named %q", family))
 	}

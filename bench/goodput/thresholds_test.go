@@ -55,6 +55,7 @@ var thresholds = []threshold{
 	{"pauses", 0.90, 0.55, 0.003, 0.085, 0.00, 0, 0},
 	{"sliding window", 0.88, 0.58, 0.045, 0.120, 0.00, 0, 0},
 	{"mixed", 0.90, 0.50, 0.019, 0.090, 0.00, 0, 12},
+	{"pool", 0.91, 0.70, 0.020, 0.060, 0.00, 0, 0},
 }
 
 // What is measured: enough services to notice a law that got worse, few enough to wait for.

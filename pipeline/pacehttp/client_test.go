@@ -139,3 +139,69 @@ func TestNewClientKeepsWhatTheClientHas(t *testing.T) {
 		t.Error("http.DefaultClient was changed")
 	}
 }
+
+func TestEachHostHasAThrottleOfItsOwn(t *testing.T) {
+	hosts, err := pipeline.NewKeyed(pipeline.KeyedConfig[string]{Each: quick()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := newStand(t, quick(), after(0, nil)), newStand(t, quick(), after(1, answer(429, "Retry-After: 0", "")))
+	client := pacehttp.NewHostClient(hosts, first.plain())
+	for _, s := range []*stand{first, second} {
+		res, err := client.Get(s.url)
+		wantAnswer(t, res, err, 200, "done")
+		at, err := url.Parse(s.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, refused := hosts.Throttle(pacehttp.HostOf(at)).Snapshot().Attempts, s.requests.Load()-1
+		if a.Succeeded != 1 || a.Overloaded != int64(refused) {
+			t.Errorf("%s: got %+v, want 1 success and %d refusals", s.url, a, refused)
+		}
+	}
+}
+
+func TestHostsAreToldApartByNameAndPort(t *testing.T) {
+	for given, want := range map[string]string{
+		"http://Example.com/a":       "example.com",
+		"http://example.com:80/b":    "example.com",
+		"https://example.com:443":    "example.com",
+		"https://example.com:80":     "example.com:80",
+		"http://example.com:8080/":   "example.com:8080",
+		"http://user@[2001:db8::1]/": "2001:db8::1",
+		"http://[2001:db8::1]:99/":   "[2001:db8::1]:99",
+	} {
+		u, err := url.Parse(given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := pacehttp.HostOf(u); got != want {
+			t.Errorf("%s: got %q, want %q", given, got, want)
+		}
+	}
+}
+
+func TestAKeyOfTheRequestMayChooseTheThrottle(t *testing.T) {
+	tenants, err := pipeline.NewKeyed(pipeline.KeyedConfig[string]{Each: quick()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStand(t, quick(), after(0, nil))
+	client := s.plain()
+	client.Transport = &pacehttp.Transport{Base: client.Transport, Throttle: s.throttle, ThrottleOf: func(r *http.Request) *pipeline.Throttle {
+		if tenant := r.Header.Get("Tenant"); tenant != "" {
+			return tenants.Throttle(tenant)
+		}
+		return nil
+	}}
+	for _, tenant := range []string{"a", "b", "a", ""} {
+		req := request(t, "GET", s.url, "")
+		req.Header.Set("Tenant", tenant)
+		res, err := client.Do(req)
+		wantAnswer(t, res, err, 200, "done")
+	}
+	a, b, rest := tenants.Throttle("a").Snapshot(), tenants.Throttle("b").Snapshot(), s.throttle.Snapshot()
+	if a.Completed != 2 || b.Completed != 1 || rest.Completed != 1 {
+		t.Errorf("got %d, %d and %d, want 2, 1 and 1", a.Completed, b.Completed, rest.Completed)
+	}
+}

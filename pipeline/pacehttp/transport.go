@@ -46,6 +46,10 @@ type Transport struct {
 	// is not: Mark puts it into the error of the attempt.
 	Throttle *pipeline.Throttle
 
+	// ThrottleOf chooses what a request passes, such as [ByHost] does; nil, and where it returns
+	// nil: Throttle. A redirect is a request of its own, and may pass another throttle.
+	ThrottleOf func(*http.Request) *pipeline.Throttle
+
 	// Base sends the requests; nil: http.DefaultTransport. The context of a request has
 	// the attempt's slot.
 	Base http.RoundTripper
@@ -72,6 +76,15 @@ func (t *Transport) base() http.RoundTripper {
 	return t.Base
 }
 
+func (t *Transport) throttleOf(req *http.Request) *pipeline.Throttle {
+	if t.ThrottleOf != nil {
+		if throttle := t.ThrottleOf(req); throttle != nil {
+			return throttle
+		}
+	}
+	return t.Throttle
+}
+
 // CloseIdleConnections closes those of Base, if that has such a method.
 func (t *Transport) CloseIdleConnections() {
 	if b, ok := t.base().(interface{ CloseIdleConnections() }); ok {
@@ -81,7 +94,8 @@ func (t *Transport) CloseIdleConnections() {
 
 // RoundTrip sends a request. See Transport.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if t.Throttle == nil {
+	throttle := t.throttleOf(req)
+	if throttle == nil {
 		return t.once(req)
 	}
 	may := t.Retry
@@ -89,7 +103,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		may = Idempotent
 	}
 	x := &exchange{sending: sending{req: req, safe: may(req)}, base: t.base(), timeout: t.Timeout, judges: judgeOf(req.Context(), t.Judge)}
-	_, err := pipeline.Execute(req.Context(), t.Throttle, x.attempt)
+	_, err := pipeline.Execute(req.Context(), throttle, x.attempt)
 	return x.result(err)
 }
 
