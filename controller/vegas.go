@@ -11,9 +11,9 @@ import (
 // tenth of what they take alone.
 //
 // That what they take grows in proportion to what is in flight beyond what is worked on is Little's
-// law; to lower the limit by as much is the gradient of Netflix's concurrency-limits. What is
+// law. To lower the limit by as much is the gradient of Netflix's concurrency-limits. What is
 // usual is looked up now and then with a lower limit, as BBR does with the round trip (draft-
-// ietf-ccwg-bbr, ProbeRTT), or it would creep up with the queue that it is to prevent (Brakmo and
+// ietf-ccwg-bbr, ProbeRTT). Otherwise it would creep up with the queue that it is to prevent (Brakmo and
 // Peterson, TCP Vegas, 1994, do not). A refusal lowers the limit by a tenth, once a round trip.
 type Vegas struct{}
 

@@ -94,7 +94,7 @@ func scoreOf(affinity, member string) uint64 {
 	return x
 }
 
-// available reports whether the member starts attempts within a second, as far as is known.
+// available reports whether the member starts attempts within a second, by what is known now.
 func (c *choice[In, Out]) available(pool closer) bool {
 	return !c.closed(pool) && !c.throttle.dispatcher.Away()
 }

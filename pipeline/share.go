@@ -45,9 +45,9 @@ func WithShare(ctx context.Context, s Share) context.Context {
 
 // WithMaxWait returns a context for Execute, Acquire and functions from Wrap: a call with it
 // waits for its turn for d at most, and as long before each further attempt if it is tried again.
-// It is rejected with a *WaitError at once if what is known says that it will be longer: a pause,
-// a circuit that is open, a budget or a rate that is used up, and how fast those start that are
-// before it in line. Else it is rejected when d is over. With d of 0 or less it starts at once or
+// It is rejected with a *WaitError at once if what is known says that it will be longer. Known
+// are pauses, a circuit that is open, budgets and rates that are used up, and how fast those start
+// that are before it in line. Else it is rejected when d is over. With d of 0 or less it starts at once or
 // not at all. Runs do not look at it. It is not for calls that its work makes with its own
 // context.
 func WithMaxWait(ctx context.Context, d time.Duration) context.Context {

@@ -290,7 +290,7 @@ func TestNothingStarves(t *testing.T) {
 				left -= got
 			}
 			since := make([]float64, len(c.shares))         // what has started since a line's last one
-			most := 20 * 20 * 10 * float64(len(c.shares)+1) // two priorities above, the dearest attempts, all others first
+			most := 20 * 20 * 10 * float64(len(c.shares)+1) // two priorities above, the most expensive attempts, all others first
 			for _, s := range c.starts[100:] {
 				for i := range since {
 					since[i] += s.cost

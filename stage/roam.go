@@ -45,7 +45,7 @@ func (d *Dispatcher) OpenRoaming(ctx context.Context, chosen *atomic.Pointer[Sha
 	return door
 }
 
-// Vacant returns how many more attempts could start now, as far as is known.
+// Vacant returns how many more attempts could start now, by what its dispatcher last said.
 func (d *Dispatcher) Vacant() int { return int(d.roaming.vacant.Load()) }
 
 // Away reports whether nothing starts for a second or more, but for attempts that ask whether the

@@ -24,8 +24,8 @@ import (
 // do, another 5xx that it failed, a 4xx nothing.
 //
 // A request that would wait for too long gets 429, with Retry-After, in milliseconds too as
-// Retry-After-Ms, and with the RateLimit fields of draft-ietf-httpapi-ratelimit-headers-11: what is
-// used up are the places of those in flight, or requests if a budget or a rate holds it up. Clients
+// Retry-After-Ms, and with the RateLimit fields of draft-ietf-httpapi-ratelimit-headers-11. They
+// say that the places of those in flight are used up, or requests if a budget or a rate holds it up. Clients
 // of this package take that for a sign to slow down. While the circuit is open, or when the throttle
 // is closed, it is 503. A request whose client has gone is not worked for, and what Next still did
 // tells nothing. A handler that holds a connection for long, as of a WebSocket or of
@@ -41,9 +41,9 @@ type Handler struct {
 	// negative: it starts at once or not at all. Half as long as a request takes is a good value.
 	MaxWait time.Duration
 
-	// Context returns the context in which a request waits for its turn: its own, with what
-	// [pipeline.WithShare], [pipeline.WithMaxWait], [pipeline.WithCost] and so on say of it, such as
-	// a line for each tenant, or a higher priority for people than for programs; nil: its own.
+	// Context returns the context in which a request waits for its turn; nil: its own. It is its
+	// own with what [pipeline.WithShare], [pipeline.WithMaxWait] or [pipeline.WithCost] say of it,
+	// such as a line for each tenant, or a higher priority for people than for programs.
 	Context func(*http.Request) context.Context
 
 	// Exempt says which requests go to Next past the throttle; nil: GET and HEAD of /healthz,
