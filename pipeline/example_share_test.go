@@ -51,6 +51,44 @@ func ExampleWithShare() {
 	// Output: of the first 12: map[large:9 small:3]
 }
 
+// Urgent calls that never end, and a bulk run below them: one attempt in twenty is the run's.
+func ExampleShare_floor() {
+	t, err := pipeline.NewThrottle(pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}})
+	if err != nil {
+		panic(err)
+	}
+	slot, err := t.Acquire(context.Background()) // until both have work
+	if err != nil {
+		panic(err)
+	}
+	var started []string
+	run := func(name string, priority, jobs int) func() {
+		p := pipeline.Attach(t, func(_ context.Context, job int) (int, error) {
+			started = append(started, name)
+			time.Sleep(time.Millisecond)
+			return job, nil
+		}).Share(pipeline.Share{Priority: priority})
+		return func() {
+			for range p.Run(context.Background(), feed(jobs)) {
+			}
+		}
+	}
+	var all sync.WaitGroup
+	all.Go(run("urgent", 1, 200))
+	all.Go(run("bulk", 0, 20))
+	for t.Snapshot().Waiting < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	slot.Release(nil)
+	all.Wait()
+	counts := map[string]int{}
+	for _, name := range started[:100] {
+		counts[name]++
+	}
+	fmt.Println("of the first 100:", counts)
+	// Output: of the first 100: map[bulk:5 urgent:95]
+}
+
 // An interactive call at a throttle where a bulk run has much to do: it is the next that starts.
 func ExamplePipeline_Share() {
 	t, err := pipeline.NewThrottle(pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}})

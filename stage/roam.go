@@ -15,10 +15,11 @@ import (
 // Returned says why a job has come back.
 type Returned uint8
 
+// Why a job has come back.
 const (
-	Done       Returned = iota
-	TurnedAway          // it could not start soon
-	TryAgain            // its attempt failed; not here before Due
+	Done       Returned = iota // it has an outcome
+	TurnedAway                 // it could not start soon
+	TryAgain                   // its attempt failed; not here before Due
 )
 
 // shortHold is for how long a roaming job may wait for the pace. Chosen: less than anybody
