@@ -6,7 +6,7 @@ func (s *seek) refuse(a attempt, o *Outcome) {
 	n := s.delivery.atWork(a.seq, a.start, o.InFlight)
 	pause := inSeconds(o.RetryAfter)
 	s.delivery.add(refusal{a.seq, a.start, s.now, pause, o.Verdict != Overload})
-	if s.delivery.adjacent(a.seq) {
+	if s.chance.known() && s.delivery.adjacent(a.seq) {
 		s.trip.adjacent.add(inSeconds(o.Took))
 	}
 	s.price.asked(pause)

@@ -70,6 +70,12 @@ func TestSeekTellsRefusalsInARowFromThoseByChance(t *testing.T) {
 	took := func(seq int64, d time.Duration) {
 		s.refuse(attempt{seq, 97}, &Outcome{Verdict: Overload, InFlight: 4, Took: d})
 	}
+	took(30, 10*time.Millisecond)
+	took(31, 10*time.Millisecond)
+	if s.trip.adjacent.n != 0 {
+		t.Fatalf("%+v: nothing is refused by chance", s.trip.adjacent)
+	}
+	s.chance = knownChance(0.01)
 	for seq := int64(40); seq < 50; seq += 2 {
 		took(seq, 10*time.Millisecond)
 	}
@@ -79,7 +85,7 @@ func TestSeekTellsRefusalsInARowFromThoseByChance(t *testing.T) {
 	took(47, 90*time.Millisecond) // between two
 	took(39, 90*time.Millisecond) // before one
 	took(49, 90*time.Millisecond) // after one
-	if s.trip.adjacent.n != 3 || !about(s.trip.adjacent.value, 0.09) || s.trip.refusal.n != 8 {
+	if s.trip.adjacent.n != 3 || !about(s.trip.adjacent.value, 0.09) || s.trip.refusal.n != 10 {
 		t.Errorf("%+v of %+v, want the three", s.trip.adjacent, s.trip.refusal)
 	}
 }

@@ -3,7 +3,7 @@ package controller
 // A roundTrip is how long attempts take.
 type roundTrip struct {
 	success, refusal mean
-	adjacent         mean    // refusals of two attempts in a row, which are hardly by chance
+	adjacent         mean    // refusals of two attempts in a row, where some are by chance: these hardly are
 	raised           float64 // when the pace was; refusals from before are of another rate
 	settled          float64 // attempts from before say nothing of how long they take
 	worked           bool    // there was a success

@@ -23,7 +23,8 @@ func config() pipeline.Config {
 		MaxConcurrency: most,
 		Policy:         pipeline.Static{},
 		AttemptTimeout: time.Second,
-		Retry:          &pipeline.Retry{MaxAttempts: 50, BaseDelay: 5 * time.Millisecond, MaxDelay: 100 * time.Millisecond},
+		Retry: &pipeline.Retry{MaxAttempts: 1_000, // on a busy machine an outage of 100 ms is many of them
+			BaseDelay: 5 * time.Millisecond, MaxDelay: 100 * time.Millisecond},
 	}
 }
 
