@@ -23,7 +23,7 @@ func (e *WaitError) Error() string {
 	if e.HeldBy != controller.HeldByNothing {
 		by = fmt.Sprintf(", held by %v", e.HeldBy)
 	}
-	return fmt.Sprintf("paceline: wait: expected another %v%s, want at most %v in all", e.Expected.Round(time.Millisecond), by, e.MaxWait)
+	return fmt.Sprintf("paceline: wait: expected another %v%s, want to wait for at most %v before an attempt", e.Expected.Round(time.Millisecond), by, e.MaxWait)
 }
 
 // patience is for how long a call waits for each of its attempts.
