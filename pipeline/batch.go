@@ -139,7 +139,7 @@ func (b *batching[In, Out]) start(ctx context.Context, jobs <-chan parcel) <-cha
 	p := b.pipeline
 	p.running.Store(true)
 	calls := &Pipeline[*batch[In, Out], struct{}]{
-		way: p.way, throttle: p.throttle, ordered: p.ordered,
+		way: p.way, throttle: p.throttle, ordered: p.ordered, share: p.share,
 		work: func(ctx context.Context, t *batch[In, Out]) (none struct{}, err error) {
 			return none, t.attempt(ctx, p.work)
 		},

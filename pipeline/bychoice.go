@@ -76,7 +76,7 @@ func (p *PoolPipeline[V, In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) 
 // ExecuteAny is to a Pool what Execute is to a Throttle: it does one job by a member that can
 // start it, whose Value fn gets, and tries again by another one. The error is a
 // *CircuitOpenError at once if the circuits of all members are open, unless Breaker.Wait is
-// set for one of them. fn runs in a goroutine of its own. ExecuteAny panics if ctx, pool or fn
+// set for one of them. WithMaxWait bounds how long it waits for a member. fn runs in a goroutine of its own. ExecuteAny panics if ctx, pool or fn
 // is nil.
 func ExecuteAny[V, T any](ctx context.Context, pool *Pool[V], fn func(ctx context.Context, member V) (T, error)) (T, error) {
 	mustHave("ExecuteAny", ctx != nil, "context")
@@ -93,7 +93,7 @@ func ExecuteAny[V, T any](ctx context.Context, pool *Pool[V], fn func(ctx contex
 	ask := stage.AskedOf(ctx)
 	p := &Pipeline[void, T]{
 		way: &poolWay[V, void, T]{
-			Pool: pool, hasty: true,
+			Pool: pool, hasty: true, asked: ask,
 			work: func(ctx context.Context, v V, _ void) (T, error) { return fn(ctx, v) },
 		},
 		weight: func(void) float64 { return ask.Weight },
@@ -135,6 +135,7 @@ type poolWay[V, In, Out any] struct {
 	work     func(context.Context, V, In) (Out, error)
 	affinity func(In) string // nil: there is none
 	hasty    bool            // jobs do not wait for circuits, unless Breaker.Wait is set
+	asked    stage.Asked     // for how long they wait
 }
 
 func (w *poolWay[V, In, Out]) enter(ctx context.Context, share *atomic.Pointer[Share]) entrance {

@@ -136,7 +136,7 @@ func (p *Pipeline[In, Out]) start(ctx context.Context, jobs <-chan parcel) <-cha
 func (p *Pipeline[In, Out]) forParcels() *Pipeline[parcel, Out] {
 	p.running.Store(true)
 	q := &Pipeline[parcel, Out]{
-		way: p.way, throttle: p.throttle, ordered: p.ordered,
+		way: p.way, throttle: p.throttle, ordered: p.ordered, share: p.share,
 		work: func(ctx context.Context, j parcel) (Out, error) { return p.work(ctx, unwrap[In](j)) },
 	}
 	if p.cost != nil {

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,7 @@ type wish struct {
 	avoid    *line     // where it was last; nil: it comes for the first time
 	until    time.Time // as long as it is not tried there again
 	failed   bool      // it has been tried
+	patience time.Time // until when it waits; zero: for as long as it takes
 }
 
 func newChoices[V, In, Out any](ctx context.Context, w *poolWay[V, In, Out], share *atomic.Pointer[Share]) *choices[V, In, Out] {
@@ -77,7 +79,9 @@ func (cs *choices[V, In, Out]) Submit(b stage.Batch, _ int) {
 			cs.back.Add(j)
 			continue
 		}
-		cs.waiting = append(cs.waiting, j.Work.(*job[In, Out]))
+		jj := j.Work.(*job[In, Out])
+		cs.bind(jj)
+		cs.waiting = append(cs.waiting, jj)
 	}
 	cs.place()
 }
@@ -101,10 +105,18 @@ func (cs *choices[V, In, Out]) place() (placed bool) {
 			j.Abandon(ErrClosed)
 			cs.back.Add(&j.Job)
 		case c == nil:
+			if err := cs.tooLong(j, now); err != nil {
+				j.Abandon(err)
+				cs.back.Add(&j.Job)
+				break
+			}
 			rest = append(rest, j)
 			continue
 		default:
 			j.line, j.work = &c.line, c.work
+			if !j.wish.patience.IsZero() {
+				c.door.WaitUntil(j.wish.patience)
+			}
 			c.submit(&j.Job)
 		}
 		placed = true
@@ -124,6 +136,7 @@ func (cs *choices[V, In, Out]) Finished() stage.List {
 		switch j.Returned() {
 		case stage.TryAgain:
 			jj.wish.avoid, jj.wish.until, jj.wish.failed = jj.line, j.Due(), true
+			cs.bind(jj)
 		case stage.TurnedAway:
 			jj.wish.avoid, jj.wish.until = jj.line, now.Add(lookAgain)
 		default:
@@ -190,17 +203,52 @@ func (cs *choices[V, In, Out]) Sleep(hungry bool) bool {
 	return true
 }
 
-// wakeForRetry has the owner woken when a job that waits may go where it was before.
-func (cs *choices[V, In, Out]) wakeForRetry() {
-	var first time.Time
-	for _, j := range cs.waiting {
-		if u := j.wish.until; j.wish.avoid != nil && (first.IsZero() || u.Before(first)) {
-			first = u
+// bind bounds how long a job waits from now on.
+func (cs *choices[V, In, Out]) bind(j *job[In, Out]) {
+	if a := cs.way.asked; a.Bounded {
+		j.wish.patience = cs.way.clock.Now().Add(a.MaxWait)
+	}
+}
+
+// tooLong returns the error of a job that would have to wait for longer than it wants to; nil: it waits on.
+func (cs *choices[V, In, Out]) tooLong(j *job[In, Out], now time.Time) error {
+	if j.wish.patience.IsZero() {
+		return nil
+	}
+	err := &WaitError{MaxWait: cs.way.asked.MaxWait, Expected: math.MaxInt64}
+	for _, c := range cs.members {
+		if c.closed(cs.way) {
+			continue
+		}
+		wait, by, limit := c.throttle.dispatcher.StartsIn()
+		if err.Limit += limit; j.wish.avoids(&c.line, now) {
+			wait = max(wait, j.wish.until.Sub(now))
+		}
+		if wait < err.Expected {
+			err.Expected, err.HeldBy = wait, by
 		}
 	}
-	wait := first.Sub(cs.way.clock.Now())
+	if left := j.wish.patience.Sub(now); left > 0 && err.Expected <= left {
+		return nil
+	}
+	return err
+}
+
+// wakeForRetry has the owner woken when a job that waits may go where it was before, or waits no
+// more.
+func (cs *choices[V, In, Out]) wakeForRetry() {
+	var first time.Time
+	now := cs.way.clock.Now()
+	for _, j := range cs.waiting {
+		for _, u := range []time.Time{j.wish.until, j.wish.patience} {
+			if u.After(now) && (first.IsZero() || u.Before(first)) {
+				first = u
+			}
+		}
+	}
+	wait := first.Sub(now)
 	switch {
-	case first.IsZero() || wait <= 0:
+	case first.IsZero():
 	case cs.timer == nil:
 		cs.timer = cs.way.clock.AfterFunc(wait, cs.inbox.Nudge)
 	default:

@@ -207,11 +207,15 @@ func (ls *lines[K, In, Out]) Leave() {
 	ls.way.tally.stopped.CompareAndSwap(ls.long, nil)
 }
 
-// NotRead says on one of the throttles that nobody reads the results.
+// NotRead says on the throttle of a job that waits, or else of the last one, that nobody reads the
+// results.
 func (ls *lines[K, In, Out]) NotRead() {
 	for _, l := range ls.open {
 		l.door.NotRead()
 		return
+	}
+	if ls.last != nil {
+		ls.last.NotRead()
 	}
 }
 

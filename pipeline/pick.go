@@ -14,7 +14,7 @@ func (cs *choices[V, In, Out]) pick(j *job[In, Out], now time.Time) (c *choice[I
 		return nil, false
 	}
 	if c := cs.preferred(j.wish, now); c != nil {
-		if c.door.Vacant() <= 0 {
+		if c.door.Vacant() <= 0 || j.wish.avoids(&c.line, now) {
 			c = nil
 		}
 		return c, true
@@ -68,7 +68,7 @@ func (cs *choices[V, In, Out]) preferred(w *wish, now time.Time) (best *choice[I
 	}
 	var most uint64
 	for _, c := range cs.members {
-		if !c.available(cs.way) || w.avoids(&c.line, now) {
+		if !c.available(cs.way) || w.failed && w.avoids(&c.line, now) {
 			continue
 		}
 		score := scoreOf(w.affinity, c.name)

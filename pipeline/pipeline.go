@@ -68,8 +68,8 @@ type Pipeline[In, Out any] struct {
 	weight   func(In) float64                          // nil: 1
 	parts    func(In, error) (completed, failed int64) // of a job that stands for several; nil: none does
 	ordered  bool
-	running  atomic.Bool           // Run or Each has been called
-	share    atomic.Pointer[Share] // nil: that of the run's context
+	running  atomic.Bool            // Run or Each has been called
+	share    *atomic.Pointer[Share] // also when p stands in a chain; empty: that of the run's context
 }
 
 // New returns a pipeline with a throttle of its own. Its error says that work
@@ -94,7 +94,7 @@ func Attach[In, Out any](t *Throttle, work Work[In, Out]) *Pipeline[In, Out] {
 	if work == nil {
 		panic("paceline: Attach: work is nil")
 	}
-	return &Pipeline[In, Out]{way: t, throttle: t, work: work}
+	return &Pipeline[In, Out]{way: t, throttle: t, work: work, share: new(atomic.Pointer[Share])}
 }
 
 // Cost tells how many tokens a job is expected to use, 0 or more, for the

@@ -60,6 +60,7 @@ func NewPool[V any](members ...Member[V]) (*Pool[V], error) {
 			continue
 		}
 		m.Weight = cmp.Or(m.Weight, 1)
+		t.dispatcher.Roam()
 		p.members = append(p.members, &member[V]{m, t})
 	}
 	if err := errors.Join(f...); err != nil {

@@ -71,7 +71,7 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 		ctx:      ctx,
 		jobs:     jobs,
 		mayLeave: room > 0,
-		door:     p.way.enter(ctx, &p.share),
+		door:     p.way.enter(ctx, p.share),
 		resource: stage.AskedOf(ctx).Resource,
 		ctxDone:  ctx.Done(),
 		closing:  p.way.Done(),
@@ -139,6 +139,7 @@ func (r *run[In, Out]) leave() {
 		r.asking = nil
 		j.Err = stage.ErrGoexit
 		r.add(j)
+		r.submit() // before the lines of those that were taken with it are given up
 		go r.loop()
 		return
 	}

@@ -245,7 +245,10 @@ func (d *Dispatcher) setAppetite(held hold) {
 	if d.interval > 0 {
 		n = min(n, max(int(time.Millisecond/d.interval), 1))
 	}
-	if d.circuit != controller.BreakerClosed || d.short.budget >= 0 || held == byRate || held == byServer {
+	switch short := d.short.budget >= 0 || held == byRate || held == byServer; {
+	case short && d.shared && len(d.doors) > 1 && d.circuit == controller.BreakerClosed:
+		n = d.setting.Limit + d.ahead // so many may start at once when it is over, and each line is to have its part
+	case short || d.circuit != controller.BreakerClosed:
 		n = 1 // one, or nobody would see that no more jobs come
 	}
 	d.appetite.Store(int64(n))

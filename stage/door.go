@@ -18,6 +18,7 @@ type Door struct {
 	deadline   time.Time // of ctx; zero: none
 	call       *call     // that the door stands for; nil: it is a door
 	roams      bool      // jobs that cannot start soon come back
+	until      time.Time // so does, by then, the one that roams now; zero: as roams says
 
 	inbox   *Inbox       // of the owner
 	hungry  atomic.Bool  // the owner waits for room

@@ -31,6 +31,10 @@ type vacancy struct {
 	vacant  atomic.Int64 // attempts that could start now
 	away    atomic.Bool  // nothing starts for a while
 	openFor atomic.Int64 // the circuit, while calls are turned away
+	closed  atomic.Bool  // no new work is taken
+	starts  atomic.Int64 // when something may start again, since the epoch, if it takes longer than shortHold
+	heldBy  atomic.Int64 // what holds it up until then
+	limit   atomic.Int64 // attempts in flight that there may be
 }
 
 // OpenRoaming opens a roaming door.
@@ -48,6 +52,23 @@ func (d *Dispatcher) OpenRoaming(ctx context.Context, chosen *atomic.Pointer[Sha
 
 // Vacant returns how many more attempts could start now, by what its dispatcher last said.
 func (d *Dispatcher) Vacant() int { return int(d.roaming.vacant.Load()) }
+
+// Roam makes a dispatcher at rest one of several with roaming doors, so that these know at once what
+// is vacant.
+func (d *Dispatcher) Roam() {
+	d.roamed = true
+	d.setVacancy(free, 0)
+}
+
+// StartsIn returns for how long nothing starts at least, by what its dispatcher last said, why, and
+// how many attempts there may be in flight.
+func (d *Dispatcher) StartsIn() (wait time.Duration, by controller.Hold, limit int) {
+	wait = time.Duration(d.roaming.starts.Load()) - d.attempts.now()
+	return max(wait, 0), controller.Hold(d.roaming.heldBy.Load()), int(d.roaming.limit.Load())
+}
+
+// WaitUntil bounds how long the next job waits for the pace. There must be no other here.
+func (d *Door) WaitUntil(t time.Time) { d.until = t }
 
 // Away reports whether nothing starts for a second or more, but for attempts that ask whether the
 // service is back: because of a circuit, a budget, the pace, a pause of whatever length, or because the
@@ -126,16 +147,31 @@ func (d *Dispatcher) setVacancy(held hold, wait time.Duration) {
 		vacant = min(vacant, max(int(time.Millisecond/d.interval), 1))
 	}
 	d.roaming.vacant.Store(int64(vacant))
-	d.roaming.away.Store(d.setting.Probing || d.circuit != controller.BreakerClosed || pause > 0 || wait >= longStall)
-	d.roaming.openFor.Store(0)
+	openFor, starts := time.Duration(0), time.Duration(0)
 	if d.turnsAway() {
-		d.roaming.openFor.Store(int64(d.gate.circuit.Left(d.now)))
+		openFor = d.gate.circuit.Left(d.now)
 	}
-	if held != free && !long {
-		return // it is about to start
+	if long && wait > 0 {
+		starts = d.now.Add(wait).Sub(d.attempts.epoch)
 	}
+	d.roaming.starts.Store(int64(starts))
+	d.roaming.heldBy.Store(int64(d.holder(held)))
+	d.roaming.limit.Store(int64(d.setting.Limit))
+	away := d.setting.Probing || d.circuit != controller.BreakerClosed || pause > 0 || wait >= longStall
+	gone := !d.roaming.away.Swap(away) && away
+	gone = d.roaming.openFor.Swap(int64(openFor)) == 0 && openFor > 0 || gone
+	gone = !d.roaming.closed.Swap(d.status.Closed) && d.status.Closed || gone
 	for _, door := range d.doors {
-		for door.roams && door.queue.first != nil {
+		if gone && door.roams && door.hungry.Load() {
+			door.inbox.wakeOwner() // what waits may have to go elsewhere
+		}
+		if !door.roams || door.queue.first == nil {
+			continue
+		}
+		if held != free && !long && (door.until.IsZero() || !d.now.Add(wait).After(door.until)) {
+			continue // it is about to start
+		}
+		for door.queue.first != nil {
 			d.pacedAway = held == byPace
 			j := door.queue.pop()
 			door.admitted++
