@@ -6,6 +6,7 @@ import (
 	"iter"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/paceline-go/paceline/pipeline"
 )
@@ -41,5 +42,28 @@ func drainAll(b *testing.B, results iter.Seq[result]) {
 		if r.Err != nil {
 			b.Fatal(r.Err)
 		}
+	}
+}
+
+// BenchmarkKeyedBusy is a look at many keys, a hundred of which are paused, beside one that asks all.
+func BenchmarkKeyedBusy(b *testing.B) {
+	const keys = 100_000
+	k, err := pipeline.NewKeyed(pipeline.KeyedConfig[string]{Keep: keys})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for key := range keys {
+		t := k.Throttle(fmt.Sprint("host ", key))
+		if key%1000 == 0 {
+			t.RecordFailure(pipeline.Overloaded(errService, time.Hour))
+		}
+	}
+	for name, look := range map[string]func() pipeline.KeyedSnapshot[string]{"busy": k.Busy, "all": k.Snapshot} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				look()
+			}
+		})
 	}
 }

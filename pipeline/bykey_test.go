@@ -445,9 +445,17 @@ func TestASnapshotTellsOfAllKeys(t *testing.T) {
 		if !strings.Contains(text, "13 done") || !strings.Contains(text, "\n2: running") {
 			t.Errorf("got %q", text)
 		}
+		if busy := p.Busy(); len(busy.Keys) != 2 || busy.Keys[0].Key != 2 || busy.Idle != 1 || busy.Completed != 13 || busy.Waiting != 15 {
+			t.Errorf("busy: got %v", busy)
+		}
 		collect(results)
-		if s := k.Snapshot(); s.InFlight != 0 || len(s.Keys) != 3 {
+		if s := k.Snapshot(); s.InFlight != 0 || len(s.Keys) != 3 || s.Idle != 0 {
 			t.Errorf("after all: %v", s)
+		}
+		k.Throttle(1).RecordFailure(pipeline.Overloaded(errService, time.Hour))
+		synctest.Wait()
+		if busy := k.Busy(); len(busy.Keys) != 1 || busy.Keys[0].Key != 1 || busy.Idle != 2 || !strings.HasSuffix(busy.String(), "and 2 keys that do nothing") {
+			t.Errorf("after all, with one that is paused: %v", busy)
 		}
 	})
 }

@@ -294,8 +294,13 @@ func (k *Keyed[K]) all(change func(*shelf[K])) (all []kept[K]) {
 	if change != nil {
 		change(s)
 	}
+	all = make([]kept[K], 0, len(s.throttles))
 	for key, e := range s.throttles {
-		if t := e.throttle.Value(); t != nil {
+		t := e.held
+		if t == nil {
+			t = e.throttle.Value()
+		}
+		if t != nil {
 			all = append(all, kept[K]{key: key, held: t})
 		}
 	}

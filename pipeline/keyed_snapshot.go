@@ -21,6 +21,7 @@ type KeyedSnapshot[K comparable] struct {
 	StoppedBy         string // the key that has no room for another job, for which the intake of a run waits; empty: it does not
 
 	Keys []KeySnapshot[K] // that have a throttle now: those with the most jobs waiting first
+	Idle int              // how many others there are, which Busy leaves out; 0 in what Snapshot returns
 }
 
 // A KeySnapshot is the throttle of one key at one moment.
@@ -32,6 +33,24 @@ type KeySnapshot[K comparable] struct {
 // Snapshot returns what the throttles do at this moment. It asks each of them, one after the other.
 func (k *Keyed[K]) Snapshot() KeyedSnapshot[K] { return snapshotOf(k.All()) }
 
+// Busy is Snapshot without the keys that have no job and hold nothing back, such as by a pause or an
+// open circuit. It counts those, and asks the others alone, which makes it cheap where most of many
+// keys do nothing.
+func (k *Keyed[K]) Busy() KeyedSnapshot[K] {
+	idle := 0
+	s := snapshotOf(func(yield func(K, *Throttle) bool) {
+		for key, t := range k.All() {
+			if !t.dispatcher.Bound() {
+				idle++
+			} else if !yield(key, t) {
+				return
+			}
+		}
+	})
+	s.Idle = idle
+	return s
+}
+
 func snapshotOf[K comparable](throttles iter.Seq2[K, *Throttle]) (all KeyedSnapshot[K]) {
 	for key, t := range throttles {
 		s := t.Snapshot()
@@ -39,15 +58,35 @@ func snapshotOf[K comparable](throttles iter.Seq2[K, *Throttle]) (all KeyedSnaps
 		all.Waiting += s.Waiting
 		all.Keys = append(all.Keys, KeySnapshot[K]{key, s})
 	}
-	slices.SortFunc(all.Keys, func(a, b KeySnapshot[K]) int {
-		return cmp.Or(b.Waiting-a.Waiting, b.InFlight-a.InFlight, strings.Compare(fmt.Sprint(a.Key), fmt.Sprint(b.Key)))
+	all.Keys = sorted(all.Keys)
+	return all
+}
+
+// sorted returns keys with the most jobs waiting first. Of 100,000 keys most are alike, so the text of each
+// is made once, and places are moved instead of snapshots, which are large.
+func sorted[K comparable](keys []KeySnapshot[K]) []KeySnapshot[K] {
+	order, texts := make([]int, len(keys)), make([]string, len(keys))
+	for i := range keys {
+		order[i], texts[i] = i, fmt.Sprint(keys[i].Key)
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		a, b := &keys[i], &keys[j]
+		return cmp.Or(b.Waiting-a.Waiting, b.InFlight-a.InFlight, strings.Compare(texts[i], texts[j]))
 	})
+	all := make([]KeySnapshot[K], len(keys))
+	for to, from := range order {
+		all[to] = keys[from]
+	}
 	return all
 }
 
 // Snapshot returns what the runs of p, and all throttles of its Keyed, do at this moment.
-func (p *KeyedPipeline[K, In, Out]) Snapshot() KeyedSnapshot[K] {
-	s := p.way.Snapshot()
+func (p *KeyedPipeline[K, In, Out]) Snapshot() KeyedSnapshot[K] { return p.withRuns(p.way.Snapshot()) }
+
+// Busy is Snapshot without the keys that have no job and hold nothing back; see Keyed.Busy.
+func (p *KeyedPipeline[K, In, Out]) Busy() KeyedSnapshot[K] { return p.withRuns(p.way.Busy()) }
+
+func (p *KeyedPipeline[K, In, Out]) withRuns(s KeyedSnapshot[K]) KeyedSnapshot[K] {
 	t := p.way.tally
 	s.Completed, s.Failed = t.completed.Load(), t.failed.Load()
 	s.Retries, s.Refusals = t.retries.Load(), t.refusals.Load()
@@ -78,6 +117,9 @@ func (s KeyedSnapshot[K]) String() string {
 			break
 		}
 		lines = append(lines, fmt.Sprintf("%v: %v", k.Key, k.Snapshot))
+	}
+	if s.Idle > 0 {
+		lines = append(lines, fmt.Sprintf("and %d keys that do nothing", s.Idle))
 	}
 	return strings.Join(lines, "\n")
 }

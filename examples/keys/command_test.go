@@ -10,4 +10,6 @@ func TestHelpIsNoError(t *testing.T) { commandtest.HelpIsNoError(t, run) }
 
 func TestAddressesAreChecked(t *testing.T) { commandtest.AddressesAreChecked(t, run, "-url") }
 
+func TestAPortInUseIsSaid(t *testing.T) { commandtest.APortInUseIsSaid(t, run, "-page") }
+
 func TestCtrlCExitsWith130(t *testing.T) { commandtest.CtrlCExitsWith130(t, run) }

@@ -60,6 +60,12 @@ func (s settings) work(ctx context.Context, out io.Writer) (*summary, error) {
 		return nil, err
 	}
 
+	end, err := s.servePage(pool, out)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+
 	sum := &summary{settings: s, by: make(map[string]int), began: time.Now()}
 	lines := log.New(out, "", 0)
 	lines.Printf("%d bulk jobs and a call every %v, by %d keys", s.bulk, s.every, len(s.keys))

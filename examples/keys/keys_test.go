@@ -14,13 +14,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestEveryJobIsAnsweredByOneOfTheKeys(t *testing.T) {
 	var out bytes.Buffer
-	s := settings{keys: []string{"a", "b", "c"}, bulk: 150, every: 50 * time.Millisecond, away: time.Second}
+	s := settings{keys: []string{"a", "b", "c"}, bulk: 150, every: 50 * time.Millisecond, away: time.Second, page: "localhost:0"}
 	sum, err := s.work(t.Context(), &out)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sum.print(&out)
-	if !sum.complete() || sum.ended || len(sum.by) != 3 || len(sum.calls) == 0 {
+	if !sum.complete() || sum.ended || len(sum.by) != 3 || len(sum.calls) == 0 || !strings.HasPrefix(out.String(), "the page: http://") {
 		t.Errorf("got %v", &out)
 	}
 }

@@ -34,6 +34,7 @@ type settings struct {
 	bulk  int           // jobs
 	every time.Duration // there is a single call
 	away  time.Duration // how long the second of the embedded service's keys is
+	page  string        // where to serve a page of the keys; empty: nowhere
 }
 
 func main() { command.Main(run) }
@@ -66,6 +67,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	f.IntVar(&s.bulk, "bulk", 1000, "bulk jobs")
 	f.DurationVar(&s.every, "every", 200*time.Millisecond, "time between two single calls")
 	f.DurationVar(&s.away, "away", 4*time.Second, "how long the embedded service refuses its second key, from the third second on")
+	f.StringVar(&s.page, "page", "", "where to serve a page of the keys while it runs, such as localhost:8090 (default: none)")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}

@@ -17,6 +17,7 @@ type board struct {
 	number  int64     // of the newest tick
 	at      time.Time // of it
 	watched map[string]*watched
+	keys    *keys // nil: it is a page of throttles
 	viewers map[*viewer]struct{}
 	entries int64    // that were made, in all
 	changed []*entry // since the last tick
@@ -228,5 +229,9 @@ func (b *board) document(v view, since int64, entries []*entry) document {
 		})
 	}
 	d.Events = eventsOf(entries, v)
+	if b.keys != nil {
+		b.keys.refresh() // here, where somebody looks
+		d.Keys = b.keys.newest
+	}
 	return d
 }

@@ -263,6 +263,55 @@ func TestTheBrowserShowsManyThrottles(t *testing.T) {
 	tb.wait(`document.querySelectorAll(".card").length === 2`)
 }
 
+func TestTheBrowserShowsKeysWhatIsHeldUpFirst(t *testing.T) {
+	hosts, err := pipeline.NewKeyed(pipeline.KeyedConfig[string]{Each: pipeline.Config{Policy: pipeline.Static{}, Spread: -1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 60 {
+		hosts.Throttle(fmt.Sprintf("host %02d", i))
+	}
+	paused := hosts.Throttle("<b>paused")
+	paused.RecordFailure(pipeline.Overloaded(errors.New("429 <i>"), time.Hour))
+	ctx, cancel := context.WithCancel(context.Background())
+	mux := http.NewServeMux()
+	mux.Handle("/pace/", Keys(ctx, hosts.Snapshot))
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	t.Cleanup(cancel)
+	tb := open(t, server.URL+"/pace/", 1280, 900, "light")
+	tb.wait(`document.querySelectorAll(".keys tbody tr").length === 51`)
+	for selector, want := range map[string]string{
+		"h1":                               "All keys",
+		"h1 + .line":                       "61 keys, 1 held up",
+		".sum th":                          "All 61 keys",
+		".sum [data-to=done]":              "0",
+		"tr:nth-child(2) th span":          "<b>paused",
+		"tr:nth-child(2) [data-to=heldby]": "the server",
+		"tr:nth-child(3) th":               "host 00",
+		"tr:nth-child(3) [data-to=heldby]": "–",
+		".more":                            "and 11 more that are not held up",
+	} {
+		if got := tb.text(selector); got != want {
+			t.Errorf("%s: got %q, want %q", selector, got, want)
+		}
+	}
+	if got, want := tb.text("tr:nth-child(2) small"), "The server asked to wait, for "; !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "last error: 429 <i>") {
+		t.Errorf("got %q, want it to begin with %q, and to end with the error", got, want)
+	}
+	if eval[bool](tb, `[...document.querySelectorAll("#back, .events")].some((e) => e.offsetHeight > 0)`) {
+		t.Error("the page offers a past and events, of which there are none")
+	}
+	for range 30 {
+		hosts.Throttle("host 59").RecordSuccess(time.Millisecond, 0)
+	}
+	tb.wait(`document.querySelector(".sum [data-to=done]").innerText === "30"`)
+	tb.do(chromedp.EmulateViewport(360, 780))
+	if eval[bool](tb, `document.documentElement.scrollWidth > document.documentElement.clientWidth`) {
+		t.Error("the page is wider than a phone")
+	}
+}
+
 func TestAFreshThrottleStartsAtOneMinute(t *testing.T) {
 	tb := open(t, serve(t, one("geocoder", worked(t))), 1280, 900, "light")
 	tb.wait(`known.back === 60 && document.querySelector("#back input:checked").value === "60" && location.hash === ""`)

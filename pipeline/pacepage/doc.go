@@ -6,6 +6,9 @@
 //
 //	http.Handle("/pace/", pacepage.New(ctx, map[string]*pipeline.Throttle{"geocoder": t}))
 //
+// Keys serves a page of the keys of a pipeline.Keyed, or the members of a pipeline.Pool: what is
+// held up first.
+//
 // It is a module of its own:
 //
 //	go get github.com/paceline-go/paceline/pipeline/pacepage
@@ -51,6 +54,17 @@
 //	             "retries"
 //	  at, until, times    first, last and number of those that were so close together
 //	                      that they are told as one
+//	keys       on a page of keys alone, which has no throttles and no events:
+//	  at         when they were looked at
+//	  count, held_up        keys that have a throttle now, and those of them that are held up: jobs
+//	                        wait, or none could start, since the circuit is open, the service is
+//	                        down, or the server asked for a pause
+//	  in_flight, waiting, inside, buffer, stopped_by    as in pipeline.KeyedSnapshot
+//	  completed, failed, retries, refusals    of the runs; for a pipeline.Keyed or a Pool of the
+//	                        keys that are there, and null where idle ones were not asked
+//	  goodput, refused      jobs done and attempts refused a second, since the look before
+//	  rows       at most 50, what is held up the most first: key, held_up, goodput, refused,
+//	             and the key's snapshot as above
 //
 // GET stream, with the same parameters, is a stream of Server-Sent Events: the same
 // document whole, and then once a second what is new in it. A step that goes on comes

@@ -20,12 +20,39 @@ type document struct {
 	Whole     bool          `json:"whole"` // false: what has changed since the one before
 	Throttles []throttleDoc `json:"throttles"`
 	Events    []eventDoc    `json:"events"`
+	Keys      *keysDoc      `json:"keys,omitempty"` // of a page of keys alone; not changed any more
 }
 
 type throttleDoc struct {
 	Name     string      `json:"name"`
 	Snapshot snapshotDoc `json:"snapshot"`
 	History  historyDoc  `json:"history"`
+}
+
+type keysDoc struct {
+	At        float64  `json:"at"`
+	Count     int      `json:"count"`
+	HeldUp    int      `json:"held_up"`
+	InFlight  int      `json:"in_flight"`
+	Waiting   int      `json:"waiting"`
+	Completed figure   `json:"completed"`
+	Failed    figure   `json:"failed"`
+	Retries   figure   `json:"retries"`
+	Refusals  figure   `json:"refusals"`
+	Goodput   figure   `json:"goodput"`
+	Refused   figure   `json:"refused"`
+	Inside    int      `json:"inside"`
+	Buffer    int      `json:"buffer"`
+	StoppedBy string   `json:"stopped_by"`
+	Rows      []keyDoc `json:"rows"`
+}
+
+type keyDoc struct {
+	Key      string      `json:"key"`
+	HeldUp   bool        `json:"held_up"`
+	Goodput  figure      `json:"goodput"`
+	Refused  figure      `json:"refused"`
+	Snapshot snapshotDoc `json:"snapshot"`
 }
 
 type snapshotDoc struct {

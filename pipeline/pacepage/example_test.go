@@ -3,6 +3,7 @@ package pacepage_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -66,4 +67,38 @@ func ExampleOf() {
 	fmt.Println(told.Throttles)
 	// Output:
 	// [{example.com} {example.org}]
+}
+
+// A page of keys, the ones that are held up first.
+func ExampleKeys() {
+	hosts, err := pipeline.NewKeyed(pipeline.KeyedConfig[string]{Each: pipeline.Config{MaxConcurrency: 8}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	hosts.Throttle("a.example").RecordFailure(pipeline.Overloaded(errors.New("429"), time.Hour)) // come again in an hour
+	hosts.Throttle("b.example")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	mux := http.NewServeMux()
+	mux.Handle("/hosts/", pacepage.Keys(ctx, hosts.Snapshot))
+
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/hosts/data.json", nil))
+	var told struct {
+		Keys struct {
+			Count int
+			Rows  []struct {
+				Key    string
+				HeldUp bool `json:"held_up"`
+			}
+		}
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&told); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%+v\n", told.Keys)
+	// Output:
+	// {Count:2 Rows:[{Key:a.example HeldUp:true} {Key:b.example HeldUp:false}]}
 }

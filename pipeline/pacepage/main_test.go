@@ -65,6 +65,22 @@ type doc struct {
 		At, Until                     float64
 		Times                         int
 	}
+	Keys *struct {
+		At, Waiting         float64
+		Count               int
+		HeldUp              int `json:"held_up"`
+		InFlight            int `json:"in_flight"`
+		Completed, Refusals *int64
+		Goodput, Refused    *float64
+		Inside, Buffer      int
+		StoppedBy           string `json:"stopped_by"`
+		Rows                []struct {
+			Key              string
+			HeldUp           bool `json:"held_up"`
+			Goodput, Refused *float64
+			Snapshot         map[string]any
+		}
+	}
 }
 
 func read(t *testing.T, text []byte) doc {

@@ -42,14 +42,18 @@ func New(ctx context.Context, throttles map[string]*pipeline.Throttle) http.Hand
 // The page keeps none of them from being forgotten. When one is gone, or another
 // one has its name, so is its history. Of panics if ctx or all is nil.
 func Of(ctx context.Context, all func() iter.Seq2[string, *pipeline.Throttle]) http.Handler {
-	if ctx == nil {
-		panic("paceline: pacepage: context is nil")
-	}
 	if all == nil {
 		panic("paceline: pacepage: function is nil")
 	}
+	return start(ctx, all, nil)
+}
+
+func start(ctx context.Context, all func() iter.Seq2[string, *pipeline.Throttle], keys *keys) *page {
+	if ctx == nil {
+		panic("paceline: pacepage: context is nil")
+	}
 	p := &page{ctx: ctx, clock: clock.Real(), calls: make(chan func(*board)), heard: make(chan heard, 64)}
-	go p.loop(all)
+	go p.loop(all, keys)
 	return p
 }
 
@@ -67,8 +71,9 @@ type heard struct {
 	event pipeline.Event
 }
 
-func (p *page) loop(all func() iter.Seq2[string, *pipeline.Throttle]) {
+func (p *page) loop(all func() iter.Seq2[string, *pipeline.Throttle], keys *keys) {
 	b := newBoard(p.attend)
+	b.keys = keys
 	defer b.leave()
 	ticker := p.clock.Ticker(tick)
 	defer ticker.Stop()

@@ -258,6 +258,7 @@ func TestWhatIsMissingPanicsAtOnce(t *testing.T) {
 		"context":  func() { New(none, nil) },
 		"throttle": func() { New(t.Context(), one("a", nil)) },
 		"function": func() { Of(t.Context(), nil) },
+		"snapshot": func() { Keys[string](t.Context(), nil) },
 	} {
 		func() {
 			defer func() {

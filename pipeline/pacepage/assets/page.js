@@ -2,7 +2,7 @@
 
 // What the page knows, and what it shows of it. The server tells the whole on
 // connecting, and once a second what has changed.
-const known = { at: 0, back: 60, step: 1, throttles: new Map(), events: new Map() };
+const known = { at: 0, back: 60, step: 1, throttles: new Map(), events: new Map(), keys: null }; // keys: of a page of keys alone
 const shown = { view: null, events: null }; // components on the page
 const mostEvents = 400;
 
@@ -134,6 +134,7 @@ function learn(told) {
 	known.at = told.at;
 	known.back = told.back;
 	known.step = told.step;
+	known.keys = told.keys || null;
 	if (told.whole) {
 		known.throttles.clear();
 		known.events.clear();
@@ -604,6 +605,71 @@ class Card {
 	destroy() { this.drawing.destroy(); this.root.remove(); }
 }
 
+// ---- All keys
+
+class Keys {
+	constructor(main) {
+		this.root = document.createElement("section");
+		this.root.append(fromTemplate("keys"));
+		main.append(this.root);
+		this.rows = [];
+	}
+
+	update() {
+		const k = known.keys, all = count(k.count) + (k.count === 1 ? " key" : " keys");
+		put(this.root.querySelector(".line"), all + ", " + (k.held_up ? count(k.held_up) + " held up" : "none held up") +
+			(k.buffer ? "; " + count(k.inside) + " jobs inside, at most " + count(k.buffer) + " for each run" : "") +
+			(known.at - k.at >= 2 ? "; as of " + clock(k.at) : ""));
+		const why = this.root.querySelector(".why");
+		why.hidden = !k.buffer;
+		put(why, k.stopped_by ? "No more jobs are taken until " + k.stopped_by + " has room." : "Jobs are taken as they come.");
+		const body = this.root.querySelector("tbody");
+		while (this.rows.length > k.rows.length + 1) this.rows.pop().root.remove();
+		while (this.rows.length < k.rows.length + 1) {
+			body.append(fromTemplate("key"));
+			this.rows.push({ root: body.lastElementChild, to: slots(body.lastElementChild) });
+		}
+		const [sum, ...rows] = this.rows;
+		sum.root.className = "sum";
+		put(sum.to.key, "All " + all);
+		this.fill(sum.to, { ...k, snapshot: k });
+		rows.forEach(({ to }, i) => this.fillKey(to, k.rows[i]));
+		put(this.root.querySelector(".more"), this.more(k));
+	}
+
+	fill(to, { snapshot: s, goodput, refused }) {
+		put(to.waiting, count(s.waiting));
+		put(to.inflight, count(s.in_flight));
+		put(to.goodput, rate(goodput));
+		put(to.refused, rate(refused));
+		put(to.done, count(s.completed));
+		put(to.failed, count(s.failed));
+	}
+
+	fillKey(to, row) {
+		const s = row.snapshot;
+		// What would hold up a job that does not wait yet is said, too.
+		const by = s.held_by !== "nothing" ? s.held_by : s.circuit !== "closed" ? "circuit" : s.paused_for > 0 ? "server" : "nothing";
+		this.fill(to, row);
+		put(to.key, row.key);
+		put(to.why, row.held_up ? [whyNow({ ...s, held_by: by }), lastError(s)].filter(Boolean).join(" ") : "");
+		put(to.heldby, by === "nothing" ? "–" : causes[by]);
+		put(to.inflight, count(s.in_flight) + " of " + count(s.concurrency));
+		putState(to.state, s);
+	}
+
+	// more tells of the keys that have no row.
+	more(k) {
+		const more = k.count - k.rows.length, held = k.held_up - k.rows.filter((row) => row.held_up).length;
+		if (!more) return "";
+		return "and " + count(more) + " more" + (held ? ", " + count(held) + " of them held up" : more === 1 ? " that is not held up" : " that are not held up");
+	}
+
+	redraw() { this.update(); }
+	resize() {}
+	destroy() { this.root.remove(); }
+}
+
 // ---- Events
 
 class Events {
@@ -669,11 +735,11 @@ function place(change) {
 function show() {
 	const { throttle } = wanted(), names = [...known.throttles.keys()];
 	const one = throttle ?? (names.length === 1 ? names[0] : null);
-	const key = JSON.stringify([one, throttle !== null]);
+	const key = known.keys ? "keys" : JSON.stringify([one, throttle !== null]);
 	if (!shown.view || shown.key !== key) {
 		shown.view?.destroy();
 		const main = document.querySelector("main");
-		shown.view = one === null ? new Overview(main) : new Full(main, one, throttle !== null);
+		shown.view = known.keys ? new Keys(main) : one === null ? new Overview(main) : new Full(main, one, throttle !== null);
 		shown.key = key;
 		if (!shown.events) shown.events = new Events(main);
 		main.append(shown.events.root); // behind the rest
@@ -685,6 +751,7 @@ function show() {
 	sync();
 	shown.view.update();
 	shown.events.update();
+	shown.events.root.hidden = document.getElementById("back").hidden = known.keys !== null; // of which there is no past
 	shown.view.resize();
 }
 
