@@ -205,19 +205,26 @@ func TestServerDoesNotWorkForAClientWhoHasGone(t *testing.T) {
 		return ctx
 	}}
 	client := pb.NewTestServiceClient(gated(t, &p.service, gate))
-	ctx, leave := context.WithCancel(t.Context())
 	var all sync.WaitGroup
-	for range 2 {
+	call := func() (leave context.CancelFunc) {
+		ctx, leave := context.WithCancel(t.Context())
 		all.Go(func() {
 			if _, err := client.UnaryCall(ctx, &pb.SimpleRequest{}); status.Code(err) != codes.Canceled {
 				t.Errorf("got %v", err)
 			}
 		})
+		<-waiting
+		return leave
 	}
+	leaveWork := call()
 	<-p.begun
-	<-waiting
-	<-waiting
-	leave()
+	leaveLine := call()
+	for th.Snapshot().Waiting != 1 {
+	}
+	leaveLine() // first, or it might have its turn before the server hears that it has gone
+	for th.Snapshot().Waiting != 0 {
+	}
+	leaveWork()
 	all.Wait()
 	if err := th.Drain(t.Context()); err != nil {
 		t.Fatal(err)
