@@ -653,7 +653,7 @@ class Keys {
 		this.fill(to, row);
 		put(to.key, row.key);
 		put(to.why, row.held_up ? [whyNow({ ...s, held_by: by }), lastError(s)].filter(Boolean).join(" ") : "");
-		put(to.heldby, by === "nothing" ? "–" : causes[by]);
+		put(to.heldby, by !== "nothing" ? causes[by] : s.state === "down" ? "it is down" : "–");
 		put(to.inflight, count(s.in_flight) + " of " + count(s.concurrency));
 		putState(to.state, s);
 	}
