@@ -2,6 +2,7 @@ package stage
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,15 +11,15 @@ import (
 )
 
 // newTestReporter returns a reporter whose controller has nobody to tell.
-func newTestReporter(cfg controller.Config) (*reporter, *int) {
-	nudges := new(int)
+func newTestReporter(cfg controller.Config) (*reporter, *atomic.Int64) {
+	nudges := new(atomic.Int64)
 	if cfg.Policy == nil {
 		cfg.Policy = controller.Static{}
 	}
 	if cfg.Bounds == (controller.Bounds{}) {
 		cfg.Bounds = controller.Bounds{InitialLimit: 3, MaxLimit: 3}
 	}
-	return newReporter(controller.New(cfg, opening), cfg, func() { *nudges++ }), nudges
+	return newReporter(controller.New(cfg, opening), cfg, func() { nudges.Add(1) }), nudges
 }
 
 func ends(n int, v controller.Verdict, final bool) []controller.End {
@@ -84,14 +85,14 @@ func TestReportIsSentWhenItIsWorthIt(t *testing.T) {
 			if got := r.awaited.Load(); got != test.awaits {
 				t.Errorf("awaits an answer: got %v, want %v", got, test.awaits)
 			}
-			if *nudges != 0 {
+			if nudges.Load() != 0 {
 				t.Error("the dispatcher is woken, though there is no answer")
 			}
 			// An answer that came just before must not be missed.
 			r.answered.Store(busy)
 			r.due(test.done, test.more)
-			if (*nudges > 0) != test.awaits {
-				t.Errorf("woken %d times, awaits: %v", *nudges, test.awaits)
+			if (nudges.Load() > 0) != test.awaits {
+				t.Errorf("woken %d times, awaits: %v", nudges.Load(), test.awaits)
 			}
 		})
 	}
@@ -168,8 +169,8 @@ func TestReportsAreUsedAgainAndForgetWhatTheyTold(t *testing.T) {
 				t.Errorf("report %d: %+v", i, snap)
 			}
 			synctest.Wait()
-			if *nudges != i+1 {
-				t.Errorf("report %d: woken %d times", i, *nudges)
+			if nudges.Load() != int64(i+1) {
+				t.Errorf("report %d: woken %d times", i, nudges.Load())
 			}
 			f := r.answered.Load()
 			if r.take(); f != r.spare {
@@ -205,8 +206,8 @@ func TestAnswerWakesWhoWaitsForIt(t *testing.T) {
 		r, nudges := newTestReporter(controller.Config{})
 		r.awaited.Store(test.awaited)
 		r.answer(&controller.Report{Urgent: test.urgent, Changed: test.changed})
-		if *nudges != test.want {
-			t.Errorf("%s: woken %d times, want %d", test.name, *nudges, test.want)
+		if nudges.Load() != int64(test.want) {
+			t.Errorf("%s: woken %d times, want %d", test.name, nudges.Load(), test.want)
 		}
 		if r.take(); r.awaited.Load() {
 			t.Errorf("%s: still awaited when it has been taken", test.name)

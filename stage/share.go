@@ -48,15 +48,19 @@ type line struct {
 	chosen  *atomic.Pointer[Share] // another share, which its owner may change at any time; nil: never
 	applied *Share                 // of chosen, what is in force
 	virtual float64                // time: the cost over the weight of what has started
+	turn    int64                  // the last one that it had
 
 	came, went int64 // calls that came to a counter, and that have left it
 }
 
 // before reports whether it is l's turn and not that of another line of its level. Of equals it
-// is whose first job came first.
+// is whose last turn is longer ago, or else whose first job came first.
 func (l *line) before(other *line, j, others *Job) bool {
 	if l.virtual != other.virtual {
 		return l.virtual < other.virtual
+	}
+	if l.turn != other.turn {
+		return l.turn < other.turn
 	}
 	return j.taken < others.taken
 }
@@ -72,6 +76,7 @@ type turns struct {
 	shared  bool // there are, or were, lines with a share of their own
 	ranked  bool // and some of them with a priority
 	levels  [levels]level
+	turn    int64      // the last one
 	ranking candidates // scratch
 }
 
@@ -120,6 +125,8 @@ func (d *Dispatcher) charge(j *Job) {
 	price := d.gate.price(j)
 	level := &d.levels[l.share.level()]
 	level.virtual = max(level.virtual, l.virtual)
+	d.turn++
+	l.turn = d.turn
 	l.virtual += price / l.share.weight()
 	if !d.ranked {
 		return
@@ -141,6 +148,8 @@ func (d *Dispatcher) refund(j *Job) {
 	}
 	l := lineOf(j)
 	l.virtual -= d.gate.price(j) / l.share.weight()
+	level := &d.levels[l.share.level()]
+	level.virtual = min(level.virtual, l.virtual) // or who comes now would begin behind what has not started
 }
 
 // leastPrice is that of an attempt which weighs nothing: a line of these has to take turns, too.
