@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -83,8 +84,9 @@ func TestAShareHoldsInAChain(t *testing.T) {
 		heavy := line(1).Share(pipeline.Share{Weight: 3})
 		one := line(0).Run(ctx, endless(ctx, new(atomic.Int64)))
 		two := pipeline.Then(plain, heavy).Run(ctx, endless(ctx, new(atomic.Int64)))
-		go collect(one)
-		go collect(two)
+		var readers sync.WaitGroup
+		readers.Go(func() { collect(one) })
+		readers.Go(func() { collect(two) })
 		time.Sleep(time.Second)
 		got := [2]int64{done[0].Load(), done[1].Load()}
 		if got[1] < 713 || got[1] > 788 {
@@ -96,7 +98,7 @@ func TestAShareHoldsInAChain(t *testing.T) {
 			t.Errorf("with equal weights: got %d of 1000", n)
 		}
 		cancel()
-		synctest.Wait()
+		readers.Wait()
 	})
 }
 
