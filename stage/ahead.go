@@ -52,6 +52,7 @@ func (d *Dispatcher) takeBack() {
 		default:
 			j.door.admitted--
 			j.door.recalled.push(j)
+			j.door.line.turn = d.turn // its turn had come: a newcomer goes first
 		}
 	}
 	for _, door := range d.doors {

@@ -130,6 +130,7 @@ func NewDispatcher(cfg Config) *Dispatcher {
 	d.gate.update(now, cfg)
 	d.attempts.rules.Store(newRules(cfg))
 	d.loop = d.work
+	d.turns.turn = 1
 	d.alarm.clock, d.alarm.ring = cfg.Clock, d.nudge
 	d.setAppetite(free)
 	return d

@@ -48,7 +48,7 @@ type line struct {
 	chosen  *atomic.Pointer[Share] // another share, which its owner may change at any time; nil: never
 	applied *Share                 // of chosen, what is in force
 	virtual float64                // time: the cost over the weight of what has started
-	turn    int64                  // the last one that it had
+	turn    int64                  // the last one that it had; 0: none yet
 
 	came, went int64 // calls that came to a counter, and that have left it
 }
@@ -76,7 +76,7 @@ type turns struct {
 	shared  bool // there are, or were, lines with a share of their own
 	ranked  bool // and some of them with a priority
 	levels  [levels]level
-	turn    int64      // the last one
+	turn    int64      // the last one, from 1
 	ranking candidates // scratch
 }
 
