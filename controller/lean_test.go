@@ -42,7 +42,7 @@ func TestSeekIsQuickAtASlidingWindow(t *testing.T) {
 		{"steps", [3]float64{1, 0.4, 1.2}, 0.9, 0.8, 0.68},
 	} {
 		var all []float64
-		for seed := range seedsOf(40) {
+		for seed := range uint64(40) { // also under the race detector: of ten, one of ten is the worst but one
 			m := politely(seed)
 			m.latency, m.refusal = 0.06, 0.001
 			first := 50 * float64(1+seed%8)
@@ -61,7 +61,7 @@ func TestSeekIsQuickAtASlidingWindow(t *testing.T) {
 		if median := all[len(all)/2]; median < c.median {
 			t.Errorf("%s: %.1f%% of the limit at the median, want %.0f%%", c.name, 100*median, 100*c.median)
 		}
-		if low := all[len(all)/10]; low < c.low-0.05*(thinned-1)/max(thinned-1, 1) { // of ten seeds it is the worst but one
+		if low := all[len(all)/10]; low < c.low {
 			t.Errorf("%s: %.1f%% of the limit in one of ten, want %.0f%%", c.name, 100*low, 100*c.low)
 		}
 	}

@@ -76,8 +76,8 @@ func (p *PoolPipeline[V, In, Out]) Each(ctx context.Context, jobs iter.Seq[In]) 
 // ExecuteAny is to a Pool what Execute is to a Throttle: it does one job by a member that can
 // start it, whose Value fn gets, and tries again by another one. The error is a
 // *CircuitOpenError at once if the circuits of all members are open, unless Breaker.Wait is
-// set for one of them. WithMaxWait bounds how long it waits for a member. fn runs in a goroutine of its own. ExecuteAny panics if ctx, pool or fn
-// is nil.
+// set for one of them. WithMaxWait bounds how long it waits for a member. fn runs in a goroutine
+// of its own. ExecuteAny panics if ctx, pool or fn is nil.
 func ExecuteAny[V, T any](ctx context.Context, pool *Pool[V], fn func(ctx context.Context, member V) (T, error)) (T, error) {
 	mustHave("ExecuteAny", ctx != nil, "context")
 	mustHave("ExecuteAny", pool != nil, "pool")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"runtime"
 	"slices"
 	"strings"
@@ -169,57 +168,19 @@ func TestOneJobOneResultByKey(t *testing.T) {
 					"job %d failed with %v", r.In, r.Err)
 				time.Sleep(slow)
 			}
-			var taken atomic.Int64
-			if each {
-				n := 0
-				for r := range stage.Each(ctx, counted(jobs, &taken)) {
-					take(r)
-					if n++; n == breaks {
-						break
-					}
-				}
-			} else {
-				feeding := make(chan int)
-				go func() {
-					defer close(feeding)
-					for job := range jobs {
-						select {
-						case feeding <- job:
-							taken.Add(1)
-						case <-ctx.Done():
-							return
-						case <-k.Done():
-							return
-						}
-					}
-				}()
-				for r := range stage.Run(ctx, feeding) {
-					take(r)
-				}
-			}
+			taken := ride(ctx, stage, jobs, each, breaks, k.Done(), take)
 			close(ended)
 			cancel()
 			synctest.Wait()
 			for job, n := range seen {
 				f.check(n == 1, "job %d came back %d times", job, n)
 			}
-			f.check(breaks > 0 && each || len(seen) == int(taken.Load()), "%d jobs taken, %d came back", taken.Load(), len(seen))
+			f.check(breaks > 0 && each || len(seen) == taken, "%d jobs taken, %d came back", taken, len(seen))
 			time.Sleep(time.Hour)
 			snap := p.Snapshot()
 			f.check(snap.Inside == 0 && snap.InFlight == 0 && snap.Waiting == 0 && snap.StoppedBy == "", "after all: %v", snap)
 		}
 	})
-}
-
-func counted(n int, taken *atomic.Int64) iter.Seq[int] {
-	return func(yield func(int) bool) {
-		for job := range n {
-			taken.Add(1)
-			if !yield(job) {
-				return
-			}
-		}
-	}
 }
 
 // TestInOrderWithinAKey: a later job of a key never starts before an earlier one is done with,

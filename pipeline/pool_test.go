@@ -109,41 +109,14 @@ func TestOneJobOneResultByChoice(t *testing.T) {
 				f.check(r.Waited >= 0 && r.Took >= 0 && r.Took < 24*time.Hour, "job %d waited %v and took %v", r.In, r.Waited, r.Took)
 				time.Sleep(slow)
 			}
-			var taken atomic.Int64
-			if each {
-				n := 0
-				for r := range stage.Each(ctx, counted(jobs, &taken)) {
-					take(r)
-					if n++; n == breaks {
-						break
-					}
-				}
-			} else {
-				feeding := make(chan int)
-				go func() {
-					defer close(feeding)
-					for job := range jobs {
-						select {
-						case feeding <- job:
-							taken.Add(1)
-						case <-ctx.Done():
-							return
-						case <-pool.Done():
-							return
-						}
-					}
-				}()
-				for r := range stage.Run(ctx, feeding) {
-					take(r)
-				}
-			}
+			taken := ride(ctx, stage, jobs, each, breaks, pool.Done(), take)
 			close(ended)
 			cancel()
 			synctest.Wait()
 			for job, n := range seen {
 				f.check(n == 1, "job %d came back %d times", job, n)
 			}
-			f.check(breaks > 0 && each || len(seen) == int(taken.Load()), "%d jobs taken, %d came back", taken.Load(), len(seen))
+			f.check(breaks > 0 && each || len(seen) == taken, "%d jobs taken, %d came back", taken, len(seen))
 			time.Sleep(time.Hour)
 			snap := pool.Snapshot()
 			f.check(snap.InFlight == 0 && snap.Waiting == 0, "after all: %v", snap)
