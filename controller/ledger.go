@@ -27,6 +27,7 @@ type ledger struct {
 	refill   refill
 	renewal  renewal
 	early    early
+	again    again
 	brief    brief
 	sliding  sliding
 	rolling  rolling
@@ -59,6 +60,9 @@ func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64)
 	l.shallow.hear(h, start, l.of(m.before))
 	if l.limit > 0 {
 		l.refill.hear(l.limit-h.Remaining, start, now.Add(h.Reset))
+	}
+	if flows := l.again.hear(h, m, now); flows && start.Before(l.whole) {
+		l.refill.known = true
 	}
 	o := &l.origin
 	if m.volley < o.volley {
@@ -183,12 +187,24 @@ func (l *ledger) wait(now time.Time, n int64) time.Duration {
 		return silent
 	case missing < crumb:
 		return 0
+	case l.mayAsk(now):
+		return 0
 	case rate > 0:
 		return time.Duration(min(math.Ceil(missing/rate*1e9), float64(LongestHint)))
 	case now.Before(l.whole):
-		return l.early.sooner(now, l.whole).Sub(now)
+		return l.sooner(now).Sub(now)
 	}
 	return l.renewal.lapse().Sub(now)
+}
+
+// mayAsk reports whether one attempt may start to find out whether the quota flows back.
+func (l *ledger) mayAsk(now time.Time) bool {
+	return l.rate() == 0 && now.Before(l.whole) && l.again.open(now)
+}
+
+// sooner returns when somebody asks whether something is left, or when the quota is whole.
+func (l *ledger) sooner(now time.Time) time.Time {
+	return l.again.sooner(now, l.early.sooner(now, l.whole))
 }
 
 // pause returns for how long the server has said that nothing is left.
@@ -196,7 +212,7 @@ func (l *ledger) pause(now time.Time) time.Duration {
 	if l.told > 0 || l.rate() > 0 || l.rolling.on || l.shallow.is {
 		return 0
 	}
-	return max(l.early.sooner(now, l.whole).Sub(now), 0)
+	return max(l.sooner(now).Sub(now), 0)
 }
 
 // interval returns how far apart attempts are that use n each, if it is this quota that

@@ -21,7 +21,13 @@ type Mark struct {
 	own    Use
 
 	resource string // empty: not known
+
+	// Asked is how long the same answer asked to be left alone; see Hint. 0: not at all.
+	Asked time.Duration
 }
+
+// asked returns how long the server wants to be left alone by an answer with a hint.
+func (m Mark) asked(h Hint) time.Duration { return max(m.Asked, h.RetryAfter) }
 
 // volleySpan is how far apart attempts that started together are. A network may bring
 // them in another order. Chosen: twenty times what it takes to wake a worker, and less
@@ -41,6 +47,7 @@ const mostLedgers = 16
 //   - refill: whether it flows back all the time, as a bucket
 //   - renewal: what is there from a reset on, until the next hint
 //   - early: whether a short window is whole sooner than a rounded reset says
+//   - again: whether something is left when a refusal says to come again, long before the reset
 //   - brief: whether a reset within a second is one at all
 //   - sliding: whether what was used of the window before counts, so that a reset is none
 //   - rolling: whether it is a log, of which each place comes back by itself
@@ -69,8 +76,18 @@ func (t *Told) StartOf(now time.Time, u Use, resource string) Mark {
 	} else {
 		t.volley = m
 	}
+	for i := range t.ledgers {
+		if l := &t.ledgers[i]; l.concerns(resource) && l.mayAsk(now) && l.now(now) < float64(l.of(u)) {
+			l.again.number = t.number
+		}
+	}
 	t.take(now, u, resource)
 	return m
+}
+
+// concerns reports whether an attempt of a resource may take of the quota; empty: nobody knows.
+func (l *ledger) concerns(resource string) bool {
+	return l.resource == "" || resource == "" || l.resource == resource
 }
 
 func (t *Told) begin(now time.Time) {
@@ -112,7 +129,7 @@ func (t *Told) Settle(now time.Time, m Mark, tokens int64, mean bool) {
 
 func (t *Told) take(now time.Time, u Use, resource string) {
 	for i := range t.ledgers {
-		if l := &t.ledgers[i]; l.of(u) != 0 && (l.resource == "" || resource == "" || l.resource == resource) {
+		if l := &t.ledgers[i]; l.of(u) != 0 && l.concerns(resource) {
 			l.take(now, l.of(u), t.number, l.of(t.all))
 		}
 	}

@@ -755,3 +755,49 @@ func TestTokensAreSettledWithoutRequests(t *testing.T) {
 		}
 	}
 }
+
+// sayingWhen is a server whose refusals say when to come again.
+type sayingWhen struct {
+	quotaServer
+	after func(now time.Time, n int64) time.Duration
+}
+
+func (s sayingWhen) arrive(now time.Time, n int64) (bool, Hint) {
+	accepted, h := s.quotaServer.arrive(now, n)
+	if !accepted {
+		h.RetryAfter = s.after(now, n)
+	}
+	return accepted, h
+}
+
+// A run that is started again meets the quota as the one before has left it: empty. Of a bucket, the
+// server says that it is full in a minute, and that the next attempt can start in a moment.
+func TestAnEmptyBucketIsUsedAsItFlowsBack(t *testing.T) {
+	for _, round := range []time.Duration{0, time.Second} {
+		b := &continuousBucket{limit: 6000, rate: 100, at: t0}
+		r := ride{
+			server: sayingWhen{b, func(_ time.Time, n int64) time.Duration {
+				return time.Duration(math.Ceil((float64(n) - b.left) / b.rate * 1e9))
+			}},
+			latency: func() time.Duration { return 100 * ms }, round: round, cost: func() int64 { return 100 },
+			budget: "tokens", inFlight: 8, lasts: 30 * time.Second,
+		}
+		out := r.run()
+		if out.used < 2700 || out.refused > 8 {
+			t.Errorf("Reset rounded to %v: %d of 3000 used, %d refused, want at least 2700 and at most the 8 of the start", round, out.used, out.refused)
+		}
+	}
+}
+
+// One that says to come again in a second whenever it refuses is asked a few times, and then not before the reset.
+func TestAConstantTimeToComeAgainIsNotBelievedForEver(t *testing.T) {
+	w := &fixedWindow{limit: 50, length: time.Minute, turn: t0}
+	r := ride{
+		server:  sayingWhen{w, func(time.Time, int64) time.Duration { return time.Second }},
+		latency: func() time.Duration { return 100 * ms }, cost: func() int64 { return 1 }, inFlight: 8, lasts: 10 * time.Minute,
+	}
+	out := r.run()
+	if out.refused > 8+mostAgain || out.used < 9*50 {
+		t.Errorf("%d refused, %d used, want at most %d and at least %d", out.refused, out.used, 8+mostAgain, 9*50)
+	}
+}

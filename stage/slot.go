@@ -66,7 +66,12 @@ func (s *Slot) Hint(h controller.Hint) {
 	if h.Resource != "" && (h.RetryAfter > 0 || h.Reset > 0 && h.Remaining <= 0) {
 		s.spent.Store(true)
 	}
-	s.dispatcher.Hint(h, s.mark)
+	m := s.mark
+	if m != (marks{}) {
+		asked := time.Duration(s.hinted.Load())
+		m.own.Asked, m.common.Asked = asked, asked
+	}
+	s.dispatcher.Hint(h, m)
 }
 
 // A verdictFunc is told of the attempt's verdict, and then the next one is.
