@@ -68,6 +68,7 @@ type Status struct {
 	InFlight    int
 	Waiting     int
 	PausedFor   time.Duration
+	Quota       string        // the server's that is used up, if that is why
 	Interval    time.Duration // at which a server's quota flows back, if it holds attempts up
 	Completed   int64
 	Failed      int64
@@ -374,6 +375,7 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 		InFlight:         r.Status.InFlight,
 		Waiting:          r.Status.Waiting,
 		PausedFor:        r.Status.PausedFor,
+		Quota:            r.Status.Quota,
 		SafeCeiling:      c.setting.Ceiling,
 		DispatchInterval: max(c.setting.Interval, r.Status.Interval),
 		Completed:        r.Status.Completed,

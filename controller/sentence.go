@@ -64,6 +64,12 @@ func (s Snapshot) heldUp() string {
 	case HeldByCircuit:
 		return fmt.Sprintf("the circuit is %v, for %v more", s.Circuit, rounded(s.CircuitOpenFor))
 	case HeldByServer:
+		switch {
+		case s.PausedFor <= 0:
+			return "what is left of a quota of the server's does not suffice for the next job"
+		case s.Quota != "":
+			return fmt.Sprintf("the server's quota of %s is used up, for %v more", s.Quota, rounded(s.PausedFor))
+		}
 		return fmt.Sprintf("the server asked for a pause, %v more", rounded(s.PausedFor))
 	}
 	return ""

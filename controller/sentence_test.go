@@ -41,6 +41,12 @@ func TestASnapshotIsASentence(t *testing.T) {
 		"running: 1 done; 0 in flight, at most 5; the server asked for a pause, 10s more": {
 			Completed: 1, Concurrency: 5, HeldBy: HeldByServer, PausedFor: 10 * time.Second, Attempts: AttemptCounts{Succeeded: 1},
 		},
+		"running: 1 done; 0 in flight, at most 5; the server's quota of tokens is used up, for 58s more": {
+			Completed: 1, Concurrency: 5, HeldBy: HeldByServer, PausedFor: 58 * time.Second, Quota: "tokens", Attempts: AttemptCounts{Succeeded: 1},
+		},
+		"running: 1 done; 0 in flight, at most 5; what is left of a quota of the server's does not suffice for the next job": {
+			Completed: 1, Concurrency: 5, HeldBy: HeldByServer, Attempts: AttemptCounts{Succeeded: 1},
+		},
 		"running: 5 done, 2 failed, 7 attempts refused; 0 in flight, at most 4": {
 			Completed: 5, Failed: 2, Concurrency: 4, ETA: -1, Attempts: AttemptCounts{Succeeded: 5, Overloaded: 7},
 		},

@@ -50,6 +50,7 @@ type Snapshot struct {
 
 	DispatchInterval time.Duration // in force: the policy's, or that of a server's quota that flows back, if that holds attempts up
 	PausedFor        time.Duration // nothing starts for so long, because a server asked for that or has nothing left; 0: it did not
+	Quota            string        // which quota of the server's is used up, such as requests or tokens, if that is why nothing starts
 
 	Completed int64 // jobs that succeeded
 	Failed    int64 // jobs that ended with an error, but for those that were broken off with their run or by their caller

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -275,6 +276,19 @@ func (t *Told) longestOfOne(resource string, says func(*ledger) time.Duration) (
 // that flows back.
 func (t *Told) Pause(now time.Time) time.Duration {
 	return t.longest("", func(l *ledger) time.Duration { return l.pause(now) })
+}
+
+// UsedUp returns the name of the quota that Pause is of, requests if it has none; empty: there is no
+// pause.
+func (t *Told) UsedUp(now time.Time) (name string) {
+	t.longest("", func(l *ledger) time.Duration {
+		d := l.pause(now)
+		if d > 0 && d == t.Pause(now) {
+			name = cmp.Or(l.name, "requests")
+		}
+		return d
+	})
+	return name
 }
 
 // Interval returns how far apart quotas that flow back keep attempts that use u each, 0

@@ -155,6 +155,7 @@ type (
 	//   - Concurrency, MaxConcurrency, SafeCeiling: the limit in force, the highest it may get, and where growth stops for now
 	//   - InFlight, Waiting: attempts that run, and jobs that wait for one
 	//   - DispatchInterval, PausedFor: between two starts, and how long nothing starts because a server said so
+	//   - Quota: which of the server's quotas is used up, if that is why
 	//   - Completed, Failed, Total: jobs; Total is 0 if unknown; Percentage, 0 to 100, and ETA, negative if unknown
 	//   - Retries, Attempts: attempts beyond the first ones, and all by their verdicts
 	//   - HeldBy, Held: what keeps the next attempt from starting, and for how long in all

@@ -682,3 +682,27 @@ func TestNewsOfANamedBudgetDoNotCountWhatIsInFlight(t *testing.T) {
 		}
 	})
 }
+
+// TestASnapshotTellsAUsedUpQuotaFromAPause: what is used up is named, and a pause is one.
+func TestASnapshotTellsAUsedUpQuotaFromAPause(t *testing.T) {
+	for _, test := range []struct {
+		hint  pipeline.Hint
+		quota string
+	}{
+		{pipeline.Hint{RetryAfter: time.Minute}, ""},
+		{pipeline.Hint{Limit: 10, Remaining: 0, Reset: time.Minute}, "requests"},
+		{pipeline.Hint{Limit: 10, Remaining: 0, Reset: time.Minute, Budget: "tokens"}, "tokens"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := pipeline.Attach(newThrottle(t, pipeline.Config{MaxConcurrency: 1}), firstHints(test.hint, answer{takes: time.Second}).work)
+			done := make(chan struct{})
+			go func() { defer close(done); collect(p.Run(t.Context(), feed(2))) }()
+			time.Sleep(30 * time.Second)
+			s := p.Throttle().Snapshot()
+			if s.Quota != test.quota || s.HeldBy != pipeline.HeldByServer || s.PausedFor < 29*time.Second || s.PausedFor > 31*time.Second {
+				t.Errorf("%+v: quota %q, held by %v for %v, want %q, held by the server for 30s", test.hint, s.Quota, s.HeldBy, s.PausedFor, test.quota)
+			}
+			<-done
+		})
+	}
+}

@@ -412,6 +412,14 @@ func (g *gate) pause(now time.Time) time.Duration {
 	return max(g.advice.Wait(now), g.pauseOf(now, ""), g.truce.bound(now, g.told.Pause(now)))
 }
 
+// quotaUsedUp names the server's quota that is used up, if it is that which has to be waited for.
+func (g *gate) quotaUsedUp(now time.Time) string {
+	if asked := max(g.advice.Wait(now), g.pauseOf(now, "")); !g.told.Holds() || asked >= g.told.Pause(now) {
+		return ""
+	}
+	return g.told.UsedUp(now)
+}
+
 // bound returns until when the gate holds back what a new one would let through: by a pause,
 // an open circuit, or what was used of budgets, of the rate and of a server's quotas. A
 // window counts for its whole length from now on.

@@ -71,6 +71,7 @@ type snapshotDoc struct {
 	Waiting          int          `json:"waiting"`
 	DispatchInterval float64      `json:"dispatch_interval"`
 	PausedFor        float64      `json:"paused_for"`
+	Quota            string       `json:"quota"` // of the server's, used up; empty: none is
 	Completed        int64        `json:"completed"`
 	Failed           int64        `json:"failed"`
 	Retries          int64        `json:"retries"`
@@ -180,6 +181,7 @@ func snapshotOf(s pipeline.Snapshot) snapshotDoc {
 		Waiting:          s.Waiting,
 		DispatchInterval: s.DispatchInterval.Seconds(),
 		PausedFor:        s.PausedFor.Seconds(),
+		Quota:            s.Quota,
 		Completed:        s.Completed,
 		Failed:           s.Failed,
 		Retries:          s.Retries,

@@ -55,7 +55,8 @@ function whyNow(s) {
 		budget: "The budget" + (used ? " " + (used.name || "of " + used.unit) + " is used up" : " has too little left for the next job") + ": jobs wait until there is room in it.",
 		rate: "The rate that was configured is reached.",
 		circuit: s.circuit === "open" ? "The service failed again and again. It is asked again in " + seconds(Math.ceil(s.circuit_open_for)) + "." : "The service is being asked whether it works again.",
-		server: "The server asked to wait" + (s.paused_for > 0 ? ", for " + seconds(Math.ceil(s.paused_for)) + " more." : "."),
+		server: s.paused_for <= 0 ? "What is left of a quota of the server's does not suffice for the next job."
+			: (s.quota ? "The server's quota of " + s.quota + " is used up" : "The server asked to wait") + ", for " + seconds(Math.ceil(s.paused_for)) + " more.",
 	};
 	const because = reasons[s.reason] && s.held_by !== "budget" && s.held_by !== "rate" ? " Why that much: " + reasons[s.reason] + "." : "";
 	return (s.state === "down" ? "The service seems to be down: one attempt now and then asks, and no job is lost." : holds[s.held_by] + because);
@@ -444,7 +445,7 @@ class Full {
 		const to = this.to;
 		putState(to.state, s);
 		put(to.why, whyNow(s));
-		put(to.line, s.paused_for > 0 ? "paused for " + seconds(Math.ceil(s.paused_for)) + ", as the server asked" : lastError(s));
+		put(to.line, s.paused_for > 0 ? "paused for " + seconds(Math.ceil(s.paused_for)) + (s.quota ? ": the server's quota of " + s.quota + " is used up" : ", as the server asked") : lastError(s));
 		putFigure(to.goodput, rate(last(h.goodput)), "/s");
 		put(to.done, count(s.completed) + " done" + (s.failed ? ", " + count(s.failed) + " failed" : ""));
 		const refused = last(h.refused);
