@@ -406,6 +406,7 @@ func TestASnapshotTellsOfAllKeys(t *testing.T) {
 		if !strings.Contains(text, "13 done") || !strings.Contains(text, "\n2: running") {
 			t.Errorf("got %q", text)
 		}
+		synctest.Wait() // who has just been asked is not at rest yet
 		if busy := p.Busy(); len(busy.Keys) != 2 || busy.Keys[0].Key != 2 || busy.Idle != 1 || busy.Completed != 13 || busy.Waiting != 15 {
 			t.Errorf("busy: got %v", busy)
 		}
