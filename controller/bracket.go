@@ -121,6 +121,13 @@ func (b *bracket) hold(now float64) {
 // prove takes note that what works has worked for long.
 func (b *bracket) prove() { b.proven = max(b.proven, b.works) }
 
+// found takes note that what is in force works, and that what was before does not.
+func (b *bracket) found(failed float64) {
+	if failed > b.works {
+		b.fails, b.rising = failed, true
+	}
+}
+
 // fail takes note of what does not work.
 func (b *bracket) fail(at float64) {
 	if b.reach > 0 && b.trial > 0 && b.growth > 0 && b.fails > b.works {

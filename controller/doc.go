@@ -51,8 +51,8 @@
 //
 // A failure that is no refusal is the job's by default: it uses up an attempt of the job
 // and moves nothing. Only first attempts count as signs, since a job that has failed once
-// may fail each time. surge treats failures as refusals while far more fail than usual,
-// until it turns out that as many fail with half the pressure.
+// may fail each time. When far more fail than usual, surge tries half the pressure, and then all
+// of it again. If far fewer fail with half of it, failures are refusals from then on.
 //
 // Each machine has a file of its own:
 //
@@ -70,7 +70,7 @@
 //   - stretch.go: from pause to pause, and whether the pressure was the reason
 //   - lean.go: what was accepted in the mean, windows that are used up included
 //   - price.go: how many refusals may be spent, and what a pause costs
-//   - surge.go: far more failures than usual, and whether less pressure changes that
+//   - surge.go: far more failures than usual; experiment.go: whether less pressure changes that
 //   - spacing.go: whether it is the limit, or how close together attempts start
 //   - brownout.go: a time in which much is refused whatever the pressure
 //   - outage.go and down.go: down, and back
@@ -108,8 +108,12 @@
 // If a tenth or more is refused there all the same, it is a brownout: what was in force before
 // the fall is in force again, and what is refused until it is over is chance. If the pace has
 // fallen to less than half when nothing is refused any more, the next trial doubles it: what
-// failed while it fell says little. A surge of failures is judged in the same way, by half the
-// pressure.
+// failed while it fell says little.
+//
+// Failures that are refusals. Some limiters close connections, or answer 500. Where all fail, that
+// looks as if the service were away. So it is asked with those jobs that can spare an attempt, and
+// seldom where each costs a job. If it was down for longer than it has been back when it fails
+// again, it comes back with what it gave in the mean, both times included.
 //
 // Spacing. With few at work and a pace that nobody needs, two attempts may start within a
 // millisecond, and a bucket that holds one refuses the second. So when a higher limit has

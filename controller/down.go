@@ -12,8 +12,12 @@ func (s *seek) fail(a attempt, o *Outcome) {
 	if s.outage.is {
 		s.outage.probed(o)
 	}
-	if !o.Fresh() || !s.trip.worked {
+	if !s.trip.worked {
 		s.ignore(a, o)
+		return
+	}
+	if !o.Fresh() {
+		s.failAgain(a, o)
 		return
 	}
 	s.surge.add(a.start, 1)
@@ -21,12 +25,24 @@ func (s *seek) fail(a attempt, o *Outcome) {
 	switch {
 	case s.outage.is:
 		s.outage.lastMiss, s.outage.refusing = max(s.outage.lastMiss, a.start), false
-	case s.outage.failing(o.InFlight, s.surge.always):
+	case s.outage.failing(o.InFlight, s.surge.share()):
 		s.goDown(false)
-	case s.surge.is():
+	default:
 		s.surged(a, o)
 	}
-	s.clear()
+	s.compare()
+}
+
+// failAgain takes the failure of a retry. It may be the job's own, so it is no sign of the
+// pressure, unless failures are known to be; and where they may be, no reason to go on trying.
+func (s *seek) failAgain(a attempt, o *Outcome) {
+	switch {
+	case s.outage.is || s.surge.doubt > 0 || s.surge.comparing():
+	case s.surge.proven:
+		s.refuse(a, o)
+	default:
+		s.ignore(a, o)
+	}
 }
 
 func (s *seek) miss(a attempt) {
@@ -35,6 +51,7 @@ func (s *seek) miss(a attempt) {
 
 // goDown has the service be asked now and then whether it is there again.
 func (s *seek) goDown(refusing bool) {
+	s.surgeWentDown()
 	s.space()
 	s.spacing.failed = 0 // a window that is used up refuses any limit
 	before := s.outage.since
@@ -56,7 +73,7 @@ func (s *seek) revive(a attempt) {
 	long := a.start-s.outage.since > longOutage
 	rate, window := s.quota.back(&s.outage, a)
 	s.pace.works, s.slots.works = rate, s.outage.pressed.slots
-	if share := s.outage.back(s.newest, s.trip.waits()); !window {
+	if share := s.outage.back(s.newest, s.trip.waits(), s.surge.proven && !s.outage.refusing); !window {
 		s.pace.works, s.slots.works = share*rate, max(math.Floor(share*s.slots.works), 1)
 	}
 	s.outage.end()
@@ -65,6 +82,8 @@ func (s *seek) revive(a attempt) {
 		s.pace.fails = 1.01 * rate
 	case s.outage.refusing && s.price.costly(rate) && s.settledBefore(s.outage.since): // a trial may have failed for the stall
 		s.pace.fails, s.pace.growth = math.Inf(1), costlyGrowth/2
+	case s.quota.failed > 0:
+		s.pace.fails = s.quota.failed
 	case long:
 		s.pace.fails = math.Inf(1)
 	}

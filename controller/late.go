@@ -37,7 +37,7 @@ func (s *seek) look() {
 	r.review = 0
 	solid := s.delivery.solid(s.recovery.excess)
 	if p := s.outage.pressed; p.proven && solid && s.outage.sustained(s.newest, s.trip.success.value) && s.pace.trial == 0 && s.slots.trial == 0 {
-		share := s.outage.back(s.newest, s.trip.waits())
+		share := s.outage.back(s.newest, s.trip.waits(), false)
 		s.pace.works, s.slots.works = max(share*p.rate, s.pace.works), max(math.Floor(share*p.slots), s.slots.works)
 		s.pace.overtaken()
 		s.slots.overtaken()

@@ -25,6 +25,7 @@ type outage struct {
 	returned attempt // the newest one when it was back last
 	asked    int     // jobs that had not failed before and that have asked whether it is back
 	costly   bool    // the last probe cost a job, or another of its attempts
+	deadly   bool    // it cost a job
 }
 
 // A pressure is what was in force when all was well.
@@ -92,7 +93,7 @@ func (d *outage) failing(inFlight int, share float64) bool {
 
 // start notes that the service is down.
 func (d *outage) start(newest attempt, refusing bool) {
-	d.asked, d.costly = 0, false
+	d.asked, d.costly, d.deadly = 0, false, false
 	d.is, d.since, d.lastMiss, d.refusing = true, d.began, newest.start, refusing
 }
 
@@ -103,9 +104,12 @@ const (
 	probeCost     = 100  // what a probe costs, in attempts that could be done until the next
 	fewProbes     = 0.08 // growth of the waits where many attempts are done in a second, …
 	probeRate     = 1.5  // … and where so few are that a probe is costly, by their rate
+	attemptGrowth = 0.4  // … and where each costs a job one of its attempts, …
+	deadlyGrowth  = 0.5  // … or costs a job
 	refusedGrowth = 0.5  // growth of the waits if they are answered by refusals: one is late by a third at most
 	lateShare     = 32   // one is late by such a part of the outage at most, …
-	politeShare   = 8    // … or such, if probes are answered by refusals
+	deadlyShare   = 4    // … or such, if each costs a job, …
+	politeShare   = 8    // … or is answered by a refusal
 )
 
 // patience returns how long to wait from one probe to the next: longer each time, but
@@ -119,7 +123,14 @@ func (d *outage) patience(now float64) float64 {
 		return max(min(refusedGrowth*passed, max(politeWait, costly, min(passed/politeShare, longWait))), 0.001)
 	}
 	growth := min(max(probeRate/d.pressed.rate, fewProbes), 1)
-	return max(min(growth*passed, max(shortWait, costly)), min(passed/lateShare, longWait), 0.001)
+	late := float64(lateShare)
+	switch {
+	case d.deadly:
+		growth, late = max(growth, deadlyGrowth), deadlyShare
+	case d.costly:
+		growth = max(growth, attemptGrowth)
+	}
+	return max(min(growth*passed, max(shortWait, costly)), min(passed/late, longWait), 0.001)
 }
 
 const (
@@ -144,7 +155,7 @@ func (d *outage) share() float64 {
 
 // probed takes a probe that failed.
 func (d *outage) probed(o *Outcome) {
-	d.costly = !o.Fresh() || o.Final
+	d.costly, d.deadly = !o.Fresh() || o.Final, o.Final
 	d.asked++
 }
 
@@ -161,11 +172,12 @@ const (
 
 // back takes note that the service is back, and returns the share of what was in force before to
 // go on with. If it was back only a moment ago, and those that it refused had waited, it may have
-// been that which took it down: a queue that fills up slowly, until nobody gets an answer in time.
-func (d *outage) back(newest attempt, waited bool) float64 {
+// been that which took it down: a queue that fills up slowly, until nobody gets an answer in time. If
+// failures are the pressure's, it was.
+func (d *outage) back(newest attempt, waited, pressure bool) float64 {
 	before := d.returned
 	d.returned = newest
-	if waited && before.seq > 0 && newest.seq < before.seq+relapseAfter {
+	if pressure || waited && before.seq > 0 && newest.seq < before.seq+relapseAfter {
 		return relapseShare
 	}
 	return 1

@@ -253,7 +253,7 @@ func TestSeekTakesAServiceForDownAlsoWhenFailuresHadBecomeMany(t *testing.T) {
 		f.next(Outcome{Verdict: Failed, Attempt: 1})
 		f.succeed(1)
 	}
-	if f.Reason != ReasonRefusedRate && f.Reason != ReasonRefusedLimit {
+	if f.Reason != ReasonFailures {
 		t.Fatalf("two of three fail: %v, want less because of that", f.Reason)
 	}
 	for range 7 {
@@ -271,7 +271,7 @@ func TestOutageComesBackWithLessIfItIsDownAgainSoon(t *testing.T) {
 		newest int64
 		share  float64
 	}{{50, 1}, {149, 0.8}, {248, 0.8}, {348, 1}, {447, 0.8}} {
-		if got := d.back(attempt{seq: c.newest}, true); got != c.share {
+		if got := d.back(attempt{seq: c.newest}, true, false); got != c.share {
 			t.Errorf("back at number %d: with %v of what was in force, want %v", c.newest, got, c.share)
 		}
 	}
@@ -279,8 +279,35 @@ func TestOutageComesBackWithLessIfItIsDownAgainSoon(t *testing.T) {
 
 func TestOutageComesBackWithAllIfNobodyHadWaited(t *testing.T) {
 	d := outage{returned: attempt{seq: 50}}
-	if got := d.back(attempt{seq: 60}, false); got != 1 || d.returned.seq != 60 {
+	if got := d.back(attempt{seq: 60}, false, false); got != 1 || d.returned.seq != 60 {
 		t.Errorf("back at 60 with %v of what was in force, noted at %d", got, d.returned.seq)
+	}
+}
+
+// If failures are known to be the pressure's, it was that, however long ago it was back.
+func TestOutageComesBackWithLessIfFailuresAreThePressures(t *testing.T) {
+	d := outage{returned: attempt{seq: 50}}
+	if got := d.back(attempt{seq: 5000}, false, true); got != 0.8 {
+		t.Errorf("back with %v of what was in force, want 0.8", got)
+	}
+}
+
+// A probe that costs a job one of its attempts is made less often, and one that costs a job is made seldom.
+func TestAnOutageWaitsLongerWhereProbesCostJobs(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		probe       Outcome
+		early, late float64 // wait after half a second and after 100 s
+	}{
+		{"a retry", Outcome{Attempt: 2}, 0.2, 100. / 32},
+		{"a last attempt", Outcome{Attempt: 3, Final: true}, 0.25, 25},
+		{"a job that has only one", Outcome{Attempt: 1, Final: true}, 0.25, 25},
+	} {
+		d := outage{is: true, since: 10, pressed: pressure{rate: 200, slots: 10}}
+		d.probed(&c.probe)
+		if early, late := d.patience(10.5), d.patience(110); !about(early, c.early) || !about(late, c.late) {
+			t.Errorf("%s: waits %v s, and after 100 s %v s, want %v and %v", c.name, early, late, c.early, c.late)
+		}
 	}
 }
 

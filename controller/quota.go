@@ -13,6 +13,7 @@ type quota struct {
 	given    float64 // what it accepted from there on until it was down again; 0: not known
 	period   float64 // with which it comes back; 0: none is known
 	last     turn    // the time before
+	failed   float64 // rate with which a service that had just been back began to fail again; 0: it did not
 	lucky    int     // times that it was gone back to, one after another, since a small job had room
 }
 
@@ -23,6 +24,9 @@ type turn struct {
 	given       float64
 }
 
+// leastBan is how many seconds of failures are no block of bad jobs, which many fresh ones are soon through.
+const leastBan = 1
+
 // fewGiven is what says that a service was hardly back before it was down again.
 const fewGiven = 20
 
@@ -30,11 +34,18 @@ const fewGiven = 20
 // come back with: if it refuses and had accepted next to nothing, it is not down but slower
 // than we thought.
 func (q *quota) down(d *outage, newest attempt, before float64) {
+	q.failed = 0
 	if q.turned == 0 {
+		if !d.refusing {
+			q.last = turn{first: 1, given: max(float64(newest.seq)-float64(d.misses), 1)}
+		}
 		return
 	}
 	q.given = max(float64(newest.seq-q.first)-float64(d.misses)+1, 1)
 	passed := d.since - before
+	if down := q.turned - before; !d.refusing && q.given < relapseAfter && q.last.first > 0 && down > max(d.since-q.turned, leastBan) {
+		q.relapse(d)
+	}
 	switch {
 	case q.given >= fewGiven:
 		q.lucky = 0
@@ -46,6 +57,14 @@ func (q *quota) down(d *outage, newest attempt, before float64) {
 	default:
 		d.pressed.rate = min(d.pressed.rate, (q.given+1)/passed)
 		q.given = 0
+	}
+}
+
+// relapse takes note that a service that was down for long fails again soon: by what it has given since
+// it was back the time before, both times included, it is slower than we thought.
+func (q *quota) relapse(d *outage) {
+	if rate := (q.last.given + q.given + 1) / (d.since - q.last.start); rate < d.pressed.rate {
+		q.failed, d.pressed.rate = d.pressed.rate, rate
 	}
 }
 
@@ -89,7 +108,7 @@ func (q *quota) back(d *outage, a attempt) (rate float64, window bool) {
 	case q.given > 0:
 		period := byWhichPeopleCount(d.lastMiss-q.turned, back-q.turnMiss)
 		if period == 0 {
-			if passed := back - q.turned; d.refusing && q.given >= fewGiven && passed <= leanSpan && back-d.since > d.since-q.turned {
+			if passed := back - q.turned; (d.refusing || q.last.first > 0) && q.given >= fewGiven && passed <= leanSpan && back-d.since > d.since-q.turned {
 				rate = min(rate, q.given/passed) // it was refusing for longer than it was giving: a window that is used up
 			}
 			break
@@ -100,7 +119,9 @@ func (q *quota) back(d *outage, a attempt) (rate float64, window bool) {
 		}
 		q.period, rate, window = period, now, true
 	}
-	q.last = turn{q.turned, q.turnMiss, q.first, q.given}
+	if q.turned > 0 {
+		q.last = turn{q.turned, q.turnMiss, q.first, q.given}
+	}
 	q.turned, q.turnMiss, q.first, q.given = back, d.lastMiss, a.seq, 0
 	return rate, window
 }

@@ -146,7 +146,7 @@ func TestQuotaIsGivenWhatWasAcceptedSinceItCameBack(t *testing.T) {
 		}
 	}
 	var q quota
-	if q.down(&outage{pressed: calm}, attempt{50, 30}, 10); q.given != 0 {
+	if q.down(&outage{pressed: calm, refusing: true}, attempt{50, 30}, 10); q.given != 0 {
 		t.Errorf("given %v since it never came back, want nothing known", q.given)
 	}
 }
@@ -244,5 +244,52 @@ func TestNextToNothingIsNoMean(t *testing.T) {
 		if rate, window := q.back(&d, attempt{500, 30}); rate != want || window {
 			t.Errorf("given %v in 10 s: got %v/s, window %v, want %v/s", given, rate, window, want)
 		}
+	}
+}
+
+// A service that was down for longer than it has been back, and fails again, was pressed too much: what it has given
+// since it was back the time before, in the mean, is the rate to come back with.
+func TestAServiceThatSoonFailsAgainIsComeBackToWithWhatItGaveInTheMean(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		since        float64 // that it fails again; it was back at 20
+		given        int64
+		refusing     bool
+		rate, failed float64
+	}{
+		{"soon", 21, 9, false, (50 + 9 + 1) / 21., 100},
+		{"after as long as it was down", 30, 9, false, 100, 0},
+		{"with much given", 21, 100, false, 100, 0},
+		{"and refuses", 21, 40, true, 100, 0},
+	} {
+		q := quota{turned: 20, first: 60, last: turn{first: 1, given: 50}}
+		d := &outage{misses: 4, since: c.since, pressed: calm, refusing: c.refusing}
+		q.down(d, attempt{60 + c.given + 3, c.since}, 10)
+		if !about(d.pressed.rate, c.rate) || q.failed != c.failed {
+			t.Errorf("%s: comes back with %v/s, %v failed; want %v/s, %v", c.name, d.pressed.rate, q.failed, c.rate, c.failed)
+		}
+	}
+}
+
+// What it gave before it failed for the first time counts, too.
+func TestWhatWasGivenBeforeTheFirstFailuresIsKnown(t *testing.T) {
+	var q quota
+	q.down(&outage{misses: 4, since: 5, pressed: calm}, attempt{54, 5}, 0)
+	if q.last.given != 50 || q.last.start != 0 || q.given != 0 {
+		t.Errorf("%+v, want 50 since the beginning", q)
+	}
+	if q.back(&outage{misses: 4, since: 5, pressed: calm}, attempt{60, 12}); q.last.given != 50 || q.turned != 12 {
+		t.Errorf("%+v, back at 12: want the 50 from before kept", q)
+	}
+}
+
+// What it began to fail with when it was just back is what fails.
+func TestARateThatFailsAgainSoonIsNotTriedAtOnce(t *testing.T) {
+	s := seekAtRest()
+	s.quota = quota{failed: 100}
+	s.outage = outage{is: true, since: 80, pressed: pressure{rate: 10, slots: 5}}
+	s.revive(attempt{300, 99})
+	if s.pace.works != 10 || s.pace.fails != 100 {
+		t.Errorf("pace %+v, want 10 to work and 100 to fail", s.pace)
 	}
 }

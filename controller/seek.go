@@ -158,6 +158,7 @@ func (s *seek) succeed(a attempt, o *Outcome) {
 	s.price.earn(s.Refusals, s.now)
 	if o.Fresh() {
 		s.surge.add(a.start, 0)
+		s.compare()
 	}
 	s.trip.success.add(inSeconds(o.Took))
 	s.outage.succeed(a.start)

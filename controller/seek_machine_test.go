@@ -347,17 +347,16 @@ func TestSeekUpdateKeepsWhatIsToBeRestoredWithinTheBounds(t *testing.T) {
 func TestSeekLearnsFromASuccess(t *testing.T) {
 	s := seekAtRest()
 	s.trip.worked = false
-	s.price.bank, s.surge.lately = 1, 0.64
+	s.price.bank, s.surge.doubt, s.surge.run = 1, 3, 10
 	s.outage.inARow = 2
 	s.succeed(attempt{50, 99}, &Outcome{Verdict: Succeeded, Took: 164 * ms, InFlight: 7})
-	if !s.trip.worked || !about(s.price.bank, 1.005) || !about(s.surge.lately, 0.63) || !about(s.trip.success.value, 0.101) {
+	if !s.trip.worked || !about(s.price.bank, 1.005) || s.surge.run != 11 || s.surge.doubt >= 3 || !about(s.trip.success.value, 0.101) {
 		t.Errorf("%+v, %v in the bank, %+v", s.trip, s.price.bank, s.surge)
 	}
 	if s.recovery.most != 7 || s.outage.inARow != 0 {
 		t.Errorf("%+v, %+v; want seven at work, and no misses", s.recovery, s.outage)
 	}
-	s.surge.lately = 0.64
-	if s.succeed(attempt{51, 99}, &Outcome{Attempt: 2}); s.surge.lately != 0.64 {
+	if s.succeed(attempt{51, 99}, &Outcome{Attempt: 2}); s.surge.run != 11 {
 		t.Errorf("%+v: the success of a retry says nothing of jobs", s.surge)
 	}
 	s.recovery.most, s.delivery.episode = 0, 99.5
@@ -435,17 +434,17 @@ func TestAFailureIsAMissOnlyOfAFirstAttemptAtWhatHasWorked(t *testing.T) {
 	}{{"a first one", 1, true, 1}, {"a retry", 2, true, 0}, {"what never worked", 1, false, 0}} {
 		s := seekAtRest()
 		s.trip.worked = c.worked
-		s.surge.ended = 1000
+		s.surge.counted = 1000
 		s.fail(attempt{50, 99}, &Outcome{Attempt: c.attempt, InFlight: 10})
-		if s.outage.misses != c.misses || (s.surge.lately > 0) != (c.misses > 0) || s.outage.is {
+		if s.outage.misses != c.misses || (s.surge.failed > 0) != (c.misses > 0) || s.outage.is {
 			t.Errorf("%s: %d misses, %+v", c.name, s.outage.misses, s.surge)
 		}
 	}
 }
 
-func TestFarMoreFailuresThanUsualAreRefusals(t *testing.T) {
+func TestFailuresThatAreKnownToBeThePressuresAreRefusals(t *testing.T) {
 	s := seekAtRest()
-	s.surge = surge{ended: 1024, lately: 0.3}
+	s.surge = surge{counted: 1024, proven: true}
 	if s.fail(attempt{50, 99}, &Outcome{InFlight: 10}); s.trip.refusal.n != 1 || len(s.delivery.list) != 1 {
 		t.Errorf("%+v, want a refusal", s.trip)
 	}
@@ -454,7 +453,7 @@ func TestFarMoreFailuresThanUsualAreRefusals(t *testing.T) {
 func TestSeekTakesAServiceForDownAfterAFewFailuresInARow(t *testing.T) {
 	for misses, want := range map[int]bool{3: false, 4: true} {
 		s := seekAtRest()
-		s.surge.ended = 1000
+		s.surge.counted = 1000
 		s.pace.trial, s.slots.trial = 110, 11
 		for i := range misses {
 			s.newest = attempt{int64(50 + i), 98}
@@ -483,7 +482,7 @@ func TestFailuresWhileItIsDownPutItsEndOff(t *testing.T) {
 	for start, want := range map[float64]float64{99: 99, 97: 98} {
 		s := seekAtRest()
 		s.outage = outage{is: true, lastMiss: 98, refusing: true}
-		s.surge.ended = 1000
+		s.surge.counted = 1000
 		if s.fail(attempt{50, start}, &Outcome{InFlight: 1}); s.outage.lastMiss != want || s.outage.refusing {
 			t.Errorf("%+v, want the last miss at %v, and no refusals", s.outage, want)
 		}

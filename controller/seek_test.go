@@ -476,7 +476,7 @@ func TestSeekAsksNowAndThenWhetherAServiceIsThereAgain(t *testing.T) {
 		back        float64 // at the latest after this time, in seconds
 		limit       int     // of attempts in flight, after 5 s
 	}{
-		{Failed, 250, 450, 1, 5},
+		{Failed, 240, 450, 1, 5},
 		{Overload, 7, 25, 9, 1},
 	} {
 		r, p := startRun(Seek{}, ample(20)), down(1, c.says)

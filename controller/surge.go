@@ -1,94 +1,102 @@
 package controller
 
+import "math"
+
 // A surge notices that far more attempts fail than did before. A failure says nothing
 // of a limit, since jobs fail for reasons of their own. But when the share of failures
-// multiplies, the pressure may be too high, and they are refusals by another name.
+// multiplies, the pressure may be too high, and they are refusals by another name: a limiter
+// that closes connections, or a service that answers 500 when it has too much to do.
 //
-// If it is the pressure, fewer fail when there is half as much of it. If not, it is the
-// jobs, or the service has trouble of its own: then what was in force before is in force
-// again, and failures are no refusals until they are few.
+// So there is an experiment: half of the pressure, and if far fewer fail, all of it again, since what is
+// noticed for being much is less the next time. If as many fail then as before, it is the pressure, and from
+// then on failures are refusals. If not, it is the jobs, or the service has trouble of its own: then
+// what was in force before is in force again, and so many failures are usual.
 type surge struct {
-	ended          float64 // attempts that succeeded or failed, up to surgeLong
-	lately, always float64 // share of them that failed
-	before         float64 // share of the last few that failed before the pressure was halved
+	usual   float64 // share that fails whatever the pressure
+	counted float64 // attempts that it is a mean of, up to surgeLong
+	doubt   float64 // log-likelihood that far more do (CUSUM; Page, Biometrika 1954)
+	run     float64 // attempts since it was 0, …
+	failed  float64 // … of which so many failed
+	proven  bool    // failures are refusals
+	cured   int     // experiments shortly after one another in which fewer failed with less, and no more with all again
 
-	from    pressure // in force before it was lowered for a surge; rate 0: it was not
-	bank    float64  // refusals that could be spent then
-	sent    float64  // attempts a second that were sent then
-	halved  float64  // when half of that was in force; 0: not yet
-	since   float64  // attempts that ended since, of those that started since
-	failed  float64  // those that failed
-	cleared bool     // it is not the pressure
+	experiment
 }
 
 const (
-	surgeShort  = 64   // attempts that are lately
-	surgeLong   = 1024 // and always
-	surgeFew    = 16   // and just before
-	surgeShare  = 0.2  // share that is many
-	surgeRatio  = 3    // times what is usual
-	surgeHalf   = 0.5  // of the pressure, which has to make a difference, …
-	surgeSame   = 0.75 // … or not, if such a part of the share that failed before still fails, …
-	surgeEnough = 32   // … of so many attempts at least
-	surgeOver   = 128  // attempts after which it was the pressure
+	surgeLong  = 1024 // attempts that a share is a mean of
+	surgeLearn = 64   // and where it has just changed
+	surgeUsual = 0.1  // share that is taken for usual at least, …
+	surgeMost  = 0.5  // … and at most: where more fails anyway, it can't be told
+	surgeMore  = 0.2  // many is twice what is usual and so much more
+	surgeDoubt = 7    // six failures of seven where few are usual
 )
+
+// share returns that of failures, whatever they come of.
+func (s *surge) share() float64 {
+	if s.counted+s.run == 0 {
+		return 0
+	}
+	return (s.usual*s.counted + s.failed) / (s.counted + s.run)
+}
 
 // add takes a job's first attempt, with what has failed of it: 0 or 1.
 func (s *surge) add(start, failed float64) {
-	s.ended = min(s.ended+1, surgeLong)
-	s.lately = settle(s.lately + (failed-s.lately)/surgeShort)
-	s.always = settle(s.always + (failed-s.always)/s.ended)
-	switch {
-	case s.halved == 0:
-		s.before = settle(s.before + (failed-s.before)/surgeFew)
-	case start >= s.halved:
-		s.since++
-		s.failed += failed
-	}
-	if s.lately < surgeShare/2 {
-		s.cleared = false
-	}
-	if s.since >= surgeOver || s.lately < surgeShare/2 && s.from.rate > 0 {
-		s.forget()
-	}
-}
-
-// forget ends the comparison.
-func (s *surge) forget() { s.from, s.halved, s.since, s.failed = pressure{}, 0, 0, 0 }
-
-// is reports whether failures are a sign of the pressure.
-func (s *surge) is() bool {
-	return !s.cleared && s.lately > surgeShare && s.lately > surgeRatio*s.always
-}
-
-// unmoved reports whether as many fail with half of the pressure.
-func (s *surge) unmoved() bool {
-	return s.since >= surgeEnough && s.failed >= surgeSame*s.before*s.since
-}
-
-// surged takes a failure that is taken for a refusal.
-func (s *seek) surged(a attempt, o *Outcome) {
-	u := &s.surge
-	if u.from.rate == 0 {
-		u.from = pressure{rate: s.pace.works, slots: s.slots.works, startup: s.startup}
-		u.bank, u.sent = s.price.bank, s.sent()
-	}
-	s.refuse(a, o)
-	if u.halved == 0 && (s.pace.inForce() <= surgeHalf*u.sent || s.slots.inForce() <= surgeHalf*u.from.slots) {
-		u.halved = s.now
-	}
-}
-
-// clear goes back to what was in force before a surge, if less pressure has changed nothing.
-func (s *seek) clear() {
-	u := &s.surge
-	if !u.unmoved() {
+	if s.comparing() {
+		if start >= s.began {
+			s.evident += weigh(failed, s.before, surgeFewer*s.before)
+		}
 		return
 	}
-	s.restore(u.from)
-	s.price.bank = max(u.bank, s.price.bank)
-	u.cleared = true
-	u.forget()
+	usual := max(s.usual, surgeUsual)
+	s.run++
+	s.failed += failed
+	if usual <= surgeMost {
+		s.doubt = max(s.doubt+weigh(failed, min(2*usual+surgeMore, (1+usual)/2), usual), 0)
+	}
+	if s.doubt == 0 {
+		s.usual = settle(s.share())
+		s.counted = min(s.counted+s.run, surgeLong)
+		s.run, s.failed = 0, 0
+	}
+}
+
+// weigh returns the logarithm of how many times likelier an outcome is where a share fails than where
+// another one does.
+func weigh(failed, share, than float64) float64 {
+	if failed > 0 {
+		return math.Log(share / than)
+	}
+	return math.Log((1 - share) / (1 - than))
+}
+
+// doubtful reports whether it is time for the experiment.
+func (s *surge) doubtful() bool { return s.doubt >= surgeDoubt && !s.comparing() }
+
+// end ends the experiment. From now on, such a share is usual.
+func (s *surge) end(usual float64) {
+	s.usual, s.counted = usual, min(s.counted, surgeLearn)
+	s.doubt, s.run, s.failed = 0, 0, 0
+	s.experiment = experiment{}
+}
+
+// surged takes a failure that may be the pressure's.
+func (s *seek) surged(a attempt, o *Outcome) {
+	u := &s.surge
+	switch {
+	case u.comparing():
+	case u.doubtful():
+		u.experiment = experiment{
+			from: pressure{rate: s.pace.works, slots: s.slots.works, startup: s.startup},
+			bank: s.price.bank, before: min(u.failed/u.run, mostBefore),
+		}
+		if u.counted+u.run > surgeSoon {
+			u.cured = 0
+		}
+		s.halve()
+	case u.proven:
+		s.refuse(a, o)
+	}
 }
 
 // restore goes back to what was in force.

@@ -1,161 +1,219 @@
 package controller
 
-import "testing"
+import (
+	"math"
+	"testing"
+)
 
-func TestSurgeIsWhenFailuresAreManyAndManyTimesWhatIsUsual(t *testing.T) {
+func TestSurgeIsDoubtedWhenFarMoreFailThanUsual(t *testing.T) {
 	for _, c := range []struct {
-		lately, always float64
-		want           bool
+		name  string
+		usual float64
+		fails func(i int) bool
+		after int // attempts; 0: never
 	}{
-		{0.21, 0, true},
-		{0.2, 0, false}, // not many
-		{0.21, 0.06, true},
-		{0.21, 0.08, false}, // it is usual here
-		{0.75, 0.25, false}, // three times, and not more
-		{0.76, 0.25, true},
+		{"all, where none did", 0, func(int) bool { return true }, 6},
+		{"every other one", 0, func(i int) bool { return i%2 == 0 }, 13},
+		{"one of six, where none did", 0, func(i int) bool { return i%6 == 0 }, 0},
+		{"all, where a third did", 1. / 3, func(int) bool { return true }, 11},
+		{"half, where a third did", 1. / 3, func(i int) bool { return i%2 == 0 }, 0},
+		{"all, where most did", 0.6, func(int) bool { return true }, 0}, // more can't be told
 	} {
-		s := surge{ended: surgeLong, lately: c.lately, always: c.always}
-		if got := s.is(); got != c.want {
-			t.Errorf("%v failed lately, %v always: got %v, want %v", c.lately, c.always, got, c.want)
+		s := surge{usual: c.usual, counted: surgeLong}
+		n := 0
+		for n < 1000 && !s.doubtful() {
+			failed := 0.0
+			if c.fails(n) {
+				failed = 1
+			}
+			s.add(0, failed)
+			n++
+		}
+		if !s.doubtful() {
+			n = 0
+		}
+		if n != c.after {
+			t.Errorf("%s: doubted after %d attempts, want %d", c.name, n, c.after)
 		}
 	}
 }
 
-func TestSurgeShowsAfterFifteenFailuresWhereNoneIsUsual(t *testing.T) {
+func TestSurgeLearnsWhatIsUsualFromFailuresThatCameToNothing(t *testing.T) {
 	var s surge
-	for range 1000 {
-		s.add(0, 0)
-	}
-	n := 0
-	for ; !s.is(); n++ {
-		s.add(0, 1)
-	}
-	if n != 15 {
-		t.Errorf("after %d failures in a row, want 15", n)
-	}
-}
-
-// The first failure is all that is known, so it is usual.
-func TestSurgeIsNoneInAServiceThatNeverWorked(t *testing.T) {
-	var s surge
-	for i := range 1000 {
-		if s.add(0, 1); s.is() || s.always != 1 {
-			t.Fatalf("after %d failures and no success: %+v, want failures to be usual", i+1, s)
+	for i := range 6000 {
+		failed := 0.0
+		if i%8 == 0 {
+			failed = 1
 		}
+		s.add(0, failed)
 	}
-}
-
-func TestSurgeForgetsWhatWasUsualLongAgo(t *testing.T) {
-	s := surge{ended: 1024}
+	if s.share() < 0.12 || s.share() > 0.13 || s.counted != surgeLong {
+		t.Errorf("%+v: a share of %v, want an eighth to be usual", s, s.share())
+	}
 	s.add(0, 1)
-	if s.ended != 1024 || s.always != 1./1024 || s.lately != 1./64 {
-		t.Errorf("got %+v, want one of the last 1024 and one of the last 64", s)
+	if share := s.share(); share <= 0.12 || share >= 0.13 {
+		t.Errorf("after one more failure: %v, want a little more than an eighth", share)
 	}
 }
 
-// A surge for which the pressure was halved at 10, after half of everything had failed.
+// A surge for which the pressure was halved at 10, after 60% of everything had failed.
 func halved() surge {
-	return surge{ended: 1000, lately: 0.5, before: 0.5, halved: 10, from: pressure{rate: 100, slots: 10}}
-}
-
-func TestSurgeIsNotThePressuresIfAsManyFailWithHalfOfIt(t *testing.T) {
-	for failed, want := range map[int]bool{11: false, 12: true, 32: true} {
-		s := halved()
-		for i := range 32 {
-			if s.unmoved() {
-				t.Fatalf("after %d attempts: decided, want 32", i)
-			}
-			if i < failed {
-				s.add(11, 1)
-			} else {
-				s.add(11, 0)
-			}
-		}
-		if s.unmoved() != want {
-			t.Errorf("%d of 32 fail where half did: %v, want %v", failed, !want, want)
-		}
-	}
+	return surge{usual: 0.05, counted: 1000, experiment: experiment{before: 0.6, began: 10, halved: 1, from: pressure{rate: 100, slots: 10}}}
 }
 
 func TestSurgeComparesWhatStartedAfterThePressureWasHalved(t *testing.T) {
 	s := halved()
 	s.add(9.9, 1)
-	if s.since != 0 || s.before != 0.5 {
+	if s.evident != 0 || s.counted != 1000 {
 		t.Errorf("%+v: one from before was counted", s)
 	}
-	if s.add(10, 1); s.since != 1 || s.failed != 1 || s.before != 0.5 {
-		t.Errorf("%+v, want one that failed", s)
+	if s.add(10, 1); s.evident <= 0 {
+		t.Errorf("%+v: a failure with half of the pressure, want it to speak for as many as before", s)
 	}
-	var b surge
-	if b.add(9, 1); b.before != 1./16 || b.since != 0 {
-		t.Errorf("%+v, want one of the sixteen before", b)
-	}
-}
-
-func TestSurgeComparesNoLongerOnceItIsDecidedOrOver(t *testing.T) {
-	s := halved()
-	for range 127 {
-		s.add(11, 1)
-	}
-	if s.since != 127 || s.from.rate == 0 {
-		t.Fatalf("%+v, want 127 compared", s)
-	}
-	if s.add(11, 1); s.since != 0 || s.from.rate != 0 || s.halved != 0 || s.failed != 0 {
-		t.Errorf("%+v, want nothing compared any more", s)
-	}
-	s = halved()
-	s.cleared = true
-	for range 102 { // 0.5 falls to 0.1
-		s.add(11, 0)
-	}
-	if s.from.rate == 0 || !s.cleared {
-		t.Fatalf("%+v: over too soon", s)
-	}
-	if s.add(11, 0); s.from.rate != 0 || s.cleared {
-		t.Errorf("%+v: it is over, the next one is another", s)
+	before := s.evident
+	if s.add(11, 0); s.evident >= before {
+		t.Errorf("%+v: a success with half of the pressure, want it to speak for the pressure", s)
 	}
 }
 
-func TestSurgeThatIsNotThePressuresIsNone(t *testing.T) {
-	if (&surge{ended: surgeLong, lately: 0.5, cleared: true}).is() {
-		t.Error("failures are taken for refusals after less pressure has changed nothing")
-	}
-}
-
-// With the pressure halved twice over, half of what was sent fails as before.
-func TestWhatWasInForceComesBackIfASurgeIsNotThePressures(t *testing.T) {
+// surging is a seek with a surge of which a share fails, as it doubts.
+func surging(share float64) *seek {
 	s := seekAtRest()
-	s.paced(90)
-	s.surge = surge{ended: surgeLong, lately: 0.5, before: 0.5}
+	s.surge = surge{counted: 1000, doubt: surgeDoubt, run: 10, failed: 10 * share}
 	s.newest = attempt{200, 99}
-	s.surged(attempt{200, 99}, &Outcome{Seq: 200, Verdict: Failed, Attempt: 1, InFlight: 10, Paced: true})
-	if was := s.surge; was.from.rate != 100 || was.from.slots != 10 || was.bank != 50 || !about(was.sent, 90) {
-		t.Errorf("%+v, want what was in force", was)
+	s.surged(attempt{200, 99}, &Outcome{Seq: 200, Verdict: Failed, Attempt: 1, InFlight: 10})
+	return s
+}
+
+func TestHalfOfThePressureIsTriedInASurge(t *testing.T) {
+	s := surging(0.6)
+	if was := s.surge.from; was.rate != 100 || was.slots != 10 || s.surge.bank != 50 || s.surge.before != 0.6 {
+		t.Errorf("%+v, want what was in force", s.surge)
 	}
-	if s.surge.halved != 0 || s.pace.works >= 100 {
-		t.Errorf("pace %v, halved at %v: want a first cut", s.pace.works, s.surge.halved)
+	if s.pace.works != 50 || s.slots.works != 5 || s.reason != ReasonFailures || !s.surge.comparing() || s.surge.doubtful() {
+		t.Errorf("pace %v, limit %v, %v: want half of 100 and 10, for failures", s.pace.works, s.slots.works, s.reason)
 	}
-	for _, c := range []struct{ pace, halved float64 }{{46, 0}, {45, 100}} {
-		s.surge.halved, s.pace.works = 0, c.pace
-		s.surged(attempt{150, 50}, &Outcome{Seq: 150, Verdict: Failed, Attempt: 1, InFlight: 10, Paced: true})
-		if s.surge.halved != c.halved {
-			t.Errorf("at %v: halved at %v, want %v", c.pace, s.surge.halved, c.halved)
+	s.surged(attempt{201, 99.5}, &Outcome{Seq: 201, Verdict: Failed, Attempt: 1, InFlight: 5})
+	if s.try(); s.pace.works != 50 || s.pace.trial != 0 || s.slots.trial != 0 {
+		t.Errorf("pace %v, trials of %v and %v: want nothing else to change meanwhile", s.pace.works, s.pace.trial, s.slots.trial)
+	}
+}
+
+// outcomes has attempts end in the experiment until it goes on, of which so many of ten fail.
+func (s *seek) outcomes(failing int) {
+	began := s.surge.began
+	for i := 0; s.surge.comparing() && s.surge.began == began && i < 100; i++ {
+		failed := 0.0
+		if i%10 < failing {
+			failed = 1
+		}
+		s.now += 0.01
+		s.surge.add(s.now, failed)
+		s.compare()
+	}
+}
+
+func TestFailuresAreRefusalsOnceLessPressureHasShownIt(t *testing.T) {
+	s := surging(0.6)
+	s.outcomes(0)
+	if s.surge.proven || s.pace.works != 100 || s.slots.works != 10 {
+		t.Fatalf("%+v, pace %v, limit %v: far fewer fail, want all of the pressure again", s.surge, s.pace.works, s.slots.works)
+	}
+	s.outcomes(6)
+	if !s.surge.proven || s.surge.comparing() || s.pace.works != 50 || s.pace.fails != 100 || s.slots.works != 5 || s.slots.fails != 10 {
+		t.Errorf("%+v, pace %+v: want it proven, and 50 of 100 to work", s.surge, s.pace)
+	}
+	s.failAgain(attempt{210, s.now}, &Outcome{Seq: 210, Verdict: Failed, Attempt: 2, InFlight: 5})
+	if s.trip.refusal.n != 1 {
+		t.Error("the failure of a retry is no refusal, though failures are known to be")
+	}
+}
+
+// Many bad jobs one after another look like a surge, and are over when the pressure is halved.
+func TestChanceIsNotTakenForThePressureSinceItIsOverSoon(t *testing.T) {
+	s := surging(0.6)
+	s.outcomes(0)
+	s.outcomes(0)
+	if s.surge.proven || s.surge.comparing() || s.pace.works != 100 || !about(s.surge.usual, 0.2) || s.surge.cured != 1 {
+		t.Errorf("%+v, pace %v: want what was in force", s.surge, s.pace.works)
+	}
+}
+
+// A window that is used up has room again soon after the pressure is halved, so all of it seems to work for a while.
+func TestASurgeThatComesBackTwiceIsThePressures(t *testing.T) {
+	for _, c := range []struct {
+		between float64
+		proven  bool
+	}{{100, true}, {surgeSoon, false}} {
+		s := surging(0.6)
+		for range 2 {
+			s.outcomes(0)
+			s.outcomes(0)
+			s.surge.doubt, s.surge.run, s.surge.failed = surgeDoubt, c.between, 0.6*c.between
+			s.surged(attempt{200, s.now}, &Outcome{Seq: 200, Verdict: Failed, Attempt: 1, InFlight: 10})
+		}
+		s.outcomes(0)
+		if s.surge.proven != c.proven {
+			t.Errorf("%v attempts later: proven %v, want %v", c.between, s.surge.proven, c.proven)
 		}
 	}
-	s.surge.halved, s.pace.works, s.slots.works, s.price.bank, s.outage.pressed.rate = 99, 20, 10, 1, 20
-	s.pace.try(25, 100, 101)
-	for i := range 32 {
-		s.clear()
-		if s.pace.works != 20 {
-			t.Fatalf("after %d attempts: pace %v", i, s.pace.works)
+}
+
+func TestWhatWasInForceComesBackIfASurgeIsNotThePressures(t *testing.T) {
+	s := surging(0.4)
+	s.price.bank = 1
+	s.outcomes(4)
+	if s.pace.works != 100 || s.slots.works != 10 || s.pace.known() || s.price.bank != 50 || s.reason != ReasonChance {
+		t.Errorf("pace %+v, %v in the bank, %v; want it as before", s.pace, s.price.bank, s.reason)
+	}
+	if s.surge.proven || s.surge.comparing() || s.surge.usual != 0.4 {
+		t.Errorf("%+v, want so many to be usual", s.surge)
+	}
+}
+
+// Where most fails, half of the pressure may still be far too much.
+func TestAHeavySurgeIsHalvedThreeTimes(t *testing.T) {
+	s := surging(0.9)
+	for want := 5.; want >= 1; want = math.Floor(want / 2) {
+		if s.slots.works != want {
+			t.Fatalf("limit %v, want %v", s.slots.works, want)
 		}
-		s.surge.add(99.5, 1)
+		s.outcomes(10)
 	}
-	s.clear()
-	if s.pace.works != 100 || s.pace.trial != 0 || s.pace.known() || s.price.bank != 50 || s.outage.pressed.rate != 100 {
-		t.Errorf("pace %+v, %v in the bank, pressed %+v; want it as before", s.pace, s.price.bank, s.outage.pressed)
+	if s.pace.works != 100 || s.slots.works != 10 || s.surge.proven {
+		t.Errorf("pace %v, limit %v: want it as before", s.pace.works, s.slots.works)
 	}
-	if !s.surge.cleared || s.reason != ReasonChance || len(s.delivery.list) != 0 {
-		t.Errorf("%+v, %v, %d refusals; want none of it the pressure's", s.surge, s.reason, len(s.delivery.list))
+}
+
+func TestARetryThatFailsIsNoReasonToGoOnWhileItIsDoubted(t *testing.T) {
+	for _, doubt := range []float64{0, 1} {
+		s := seekAtRest()
+		s.startup, s.surge.doubt = startup{on: true, began: 1, gain: firstGain}, doubt
+		s.trip.success = mean{64, 0.001}
+		limit := s.slots.works
+		for range 20 {
+			s.failAgain(attempt{50, 2}, &Outcome{Seq: 50, Verdict: Failed, Attempt: 2, InFlight: 10, Took: ms})
+		}
+		if grown := s.slots.works > limit; grown != (doubt == 0) {
+			t.Errorf("doubt %v: limit %v of %v", doubt, s.slots.works, limit)
+		}
+	}
+}
+
+func TestAnOutageEndsTheExperiment(t *testing.T) {
+	s := surging(0.6)
+	s.outage.pressed = pressure{rate: 50, slots: 5}
+	s.goDown(false)
+	if s.surge.comparing() || s.outage.pressed.rate != 100 || s.outage.pressed.slots != 10 {
+		t.Errorf("%+v, %+v: want what was in force before it", s.surge, s.outage.pressed)
+	}
+}
+
+func TestAnOutageWithAllOfThePressureAgainIsThePressures(t *testing.T) {
+	s := surging(0.6)
+	s.outcomes(0)
+	s.goDown(false)
+	if !s.surge.proven || s.surge.comparing() || s.outage.pressed.rate != 50 || s.outage.pressed.slots != 5 {
+		t.Errorf("%+v, %+v: want half of what was in force before it", s.surge, s.outage.pressed)
 	}
 }

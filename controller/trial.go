@@ -52,7 +52,7 @@ func (s *seek) endStartup() {
 // for only that makes a difference.
 func (s *seek) try() {
 	switch {
-	case s.constraint.seen < 3 || s.brownout.share > 0:
+	case s.constraint.seen < 3 || s.brownout.share > 0 || s.surge.comparing():
 	case s.pace.trial > 0:
 		s.endPaceTrial()
 	case s.slots.trial > 0:

@@ -130,7 +130,7 @@ func (d *Dispatcher) nextProbe() *Job {
 	if d.setting.Probing && d.running > 0 {
 		return nil // each may cost a job
 	}
-	return d.retries.due(d.now, true, &d.bars)
+	return d.retries.spare(d.now, &d.bars)
 }
 
 // mostRetries is how many jobs may wait for a retry before probes are made with

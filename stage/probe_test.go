@@ -103,6 +103,19 @@ func TestProbeIsARetryIfThereIsNoFreshJob(t *testing.T) {
 	})
 }
 
+// Of retries, the one that can best spare an attempt asks: else some would use up theirs while others wait.
+func TestProbesAreMadeWithTheJobThatHasFailedLeast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 3, policy(gloomy{Interval: 10 * second}), retryingBy(controller.Retry{MaxAttempts: 10, BaseDelay: 1, MaxDelay: second}))
+		v := s.open(t.Context())
+		v.send(s.work("a", 0, io.EOF, io.EOF, io.EOF, io.EOF, io.EOF))
+		time.Sleep(35 * second)
+		v.send(s.work("b", 0, io.EOF, io.EOF, io.EOF, io.EOF))
+		v.leave(2)
+		s.started("a 0s", "a 10s", "a 20s", "a 30s", "b 40s", "b 50s", "b 1m0s", "b 1m10s", "a 1m20s", "b 1m30s", "a 1m30s")
+	})
+}
+
 // Fresh jobs are taken in for probes only until many wait for a retry. Then it is
 // their turn, and who uses up its attempts makes room.
 func TestJobsThatWaitForARetryWhileTheServiceIsDownAreBounded(t *testing.T) {

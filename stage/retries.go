@@ -35,6 +35,19 @@ func (r *retries) due(now time.Time, slot bool, passed *bars) *Job {
 	return first
 }
 
+// spare returns the job, of those that are due now, that has failed least often: it can spare an attempt; nil
+// if none is due.
+func (r *retries) spare(now time.Time, passed *bars) (best *Job) {
+	for _, h := range []retryHeap{r.holding, r.parked} {
+		for _, j := range h {
+			if !j.due.After(now) && !passed.bar(j) && (best == nil || j.failures < best.failures || j.failures == best.failures && j.due.Before(best.due)) {
+				best = j
+			}
+		}
+	}
+	return best
+}
+
 // drop removes a job, wherever it stands.
 func (r *retries) drop(j *Job) { heap.Remove(r.of(j), j.place-1) }
 

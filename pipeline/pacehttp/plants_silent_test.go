@@ -49,8 +49,75 @@ func (p *places) take(_ time.Time, say http.Header) int {
 func (p *places) work() time.Duration { return placeWork }
 func (p *places) leave()              { p.taken-- }
 
+// closed is the status of an answer that never comes: the connection is closed.
+const closed = 0
+
+// abrupt is a limiter that closes the connection, or fails, where another one refuses.
+type abrupt struct {
+	plant
+	status int
+}
+
+func (a abrupt) take(now time.Time, say http.Header) int {
+	if a.plant.take(now, say) == http.StatusOK {
+		return http.StatusOK
+	}
+	clear(say)
+	return a.status
+}
+
+func (a abrupt) work() time.Duration {
+	if w, ok := a.plant.(worker); ok {
+		return w.work()
+	}
+	return 0
+}
+
+func (a abrupt) leave() {
+	if w, ok := a.plant.(worker); ok {
+		w.leave()
+	}
+}
+
+// fixedCount counts what comes in a window that begins with the first.
+type fixedCount struct {
+	began time.Time
+	n     int
+}
+
+func (f *fixedCount) take(now time.Time, _ http.Header) int {
+	if now.Sub(f.began) >= plantWindow {
+		f.began, f.n = now, 0
+	}
+	f.n++
+	if f.n > plantLimit {
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusOK
+}
+
+// gone is a service whose connections break for a while, from a second and a half on.
+type gone struct {
+	begin time.Time
+	lasts time.Duration
+}
+
+func (g *gone) take(now time.Time, _ http.Header) int {
+	if g.begin.IsZero() {
+		g.begin = now.Add(3 * time.Second / 2)
+	}
+	if !now.Before(g.begin) && now.Before(g.begin.Add(g.lasts)) {
+		return closed
+	}
+	return http.StatusOK
+}
+
+func (g *gone) work() time.Duration { return placeWork }
+func (g *gone) leave()              {}
+
 // TestSilentLimitersAreRidden: these fall short of nine tenths, and what is asked of them is what the
-// law does today. All jobs are done, and little is wasted.
+// law does today. Where all that is heard of a limit is a closed connection or a 500, each uses up an attempt of a job, and few
+// jobs are lost.
 func TestSilentLimitersAreRidden(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -58,19 +125,36 @@ func TestSilentLimitersAreRidden(t *testing.T) {
 		best   time.Duration
 		least  float64 // goodput
 		wasted float64 // at most
+		failed int     // jobs of 400 at most
 	}{
-		{"HAProxy, http_req_rate", func() plant { return &frequency{} }, 40 * time.Second, 0.45, 0.25}, // 52 to 60%, 9 to 18% wasted in 30 rides
-		{"Kubernetes, requests in flight", func() plant { return &places{} }, rideJobs / places4 * placeWork, 0.57, 0.02},
+		{"HAProxy, http_req_rate", func() plant { return &frequency{} }, 40 * time.Second, 0.45, 0.25, 0},                 // 52 to 60%, 9 to 18% wasted in 30 rides
+		{"HAProxy, reject", func() plant { return abrupt{&frequency{}, closed} }, 40 * time.Second, 0.45, 0.55, 60},       // 57% at least of 20 rides, up to 43% and 45 failed
+		{"mod_qos, events", func() plant { return abrupt{&fixedCount{}, 500} }, 35 * time.Second, 0.75, 0.4, 2},           // 84%, 32%, none
+		{"mod_qos, places", func() plant { return abrupt{&places{}, 500} }, rideJobs / places4 * placeWork, 0.7, 0.06, 0}, // 78%, 4%, none
+		{"Kubernetes, requests in flight", func() plant { return &places{} }, rideJobs / places4 * placeWork, 0.57, 0.02, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			for _, later := range []time.Duration{0, 300 * time.Millisecond, 900 * time.Millisecond} {
 				r := rideOn(t, row.of(), row.best, later)
 				t.Logf("begun at %v of a second: %.1f%%, %.1f%% wasted", later, 100*r.goodput(row.best), 100*r.wasted())
-				if r.goodput(row.best) < row.least || r.wasted() > row.wasted || r.failed > 0 {
-					t.Errorf("begun at %v of a second: %.1f%% of the best, %.1f%% wasted, %d failed, want %.0f%%, %.0f%% and none",
-						later, 100*r.goodput(row.best), 100*r.wasted(), r.failed, 100*row.least, 100*row.wasted)
+				if r.goodput(row.best) < row.least || r.wasted() > row.wasted || r.failed > row.failed {
+					t.Errorf("begun at %v of a second: %.1f%% of the best, %.1f%% wasted, %d failed, want %.0f%%, %.0f%% and at most %d",
+						later, 100*r.goodput(row.best), 100*r.wasted(), r.failed, 100*row.least, 100*row.wasted, row.failed)
 				}
 			}
 		})
+	}
+}
+
+// TestAnOutageCostsFewSingleCalls: sixteen callers with three attempts each, and no others to ask whether the service is back. With an attempt
+// for each probe, as often as where jobs are many, 7, 12 and 19 of 400 were lost.
+func TestAnOutageCostsFewSingleCalls(t *testing.T) {
+	for lasts, most := range map[time.Duration]int{4 * time.Second: 0, 10 * time.Second: 2, 30 * time.Second: 4} {
+		for _, later := range []time.Duration{0, 300 * time.Millisecond, 900 * time.Millisecond} {
+			r := rideOn(t, &gone{lasts: lasts}, 2*lasts+10*time.Second, later)
+			if r.failed > most || r.done+r.failed != rideJobs {
+				t.Errorf("gone for %v: %d of %d jobs done, %d lost, want at most %d", lasts, r.done, rideJobs, r.failed, most)
+			}
+		}
 	}
 }

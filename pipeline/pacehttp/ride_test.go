@@ -58,6 +58,10 @@ func rideOn(t *testing.T, p plant, best, skew time.Duration) (r riding) {
 			res.StatusCode = p.take(now, res.Header)
 			res.Header.Set("Date", now.UTC().Format(http.TimeFormat))
 			r.sent++
+			if res.StatusCode == closed {
+				r.refused++
+				return nil, io.EOF
+			}
 			if res.StatusCode != http.StatusOK {
 				r.refused++
 				return res, nil
