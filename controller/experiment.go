@@ -19,7 +19,7 @@ const (
 	surgeFewer   = 1. / 3 // of the share before, with half of the pressure, if it is that
 	surgeEvident = 4      // what decides
 	surgeHeavy   = 0.5    // share from which on half of the pressure may still be far too much: it is halved again, …
-	surgeHalves  = 3      // … so often in all
+	surgeHalves  = 2      // … so often in all
 	surgeCured   = 2      // a window forgives what was little for a while, so that all again seems to work: after so many times it is no accident, …
 	surgeSoon    = 300    // … if it is within so many attempts
 )

@@ -122,6 +122,10 @@ func (d *Dispatcher) probing() bool {
 // fails is one more that waits for a retry: when there are mostRetries of them, it
 // is their turn.
 func (d *Dispatcher) nextProbe() *Job {
+	again := d.retries.spare(d.now, &d.bars)
+	if again != nil && again.failures == 0 {
+		return again // it was only refused
+	}
 	if d.retries.len() < d.mostRetries() {
 		if j := d.waiting(); j != nil {
 			return j
@@ -130,7 +134,7 @@ func (d *Dispatcher) nextProbe() *Job {
 	if d.setting.Probing && d.running > 0 {
 		return nil // each may cost a job
 	}
-	return d.retries.spare(d.now, &d.bars)
+	return again
 }
 
 // mostRetries is how many jobs may wait for a retry before probes are made with
