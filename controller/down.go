@@ -25,7 +25,7 @@ func (s *seek) fail(a attempt, o *Outcome) {
 	switch {
 	case s.outage.is:
 		s.outage.lastMiss, s.outage.refusing = max(s.outage.lastMiss, a.start), false
-	case s.outage.failing(o.InFlight, s.surge.share()):
+	case s.outage.failing(o.InFlight, s.surge.always):
 		s.goDown(false)
 	default:
 		s.surged(a, o)

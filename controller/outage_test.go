@@ -256,11 +256,11 @@ func TestSeekTakesAServiceForDownAlsoWhenFailuresHadBecomeMany(t *testing.T) {
 	if f.Reason != ReasonFailures {
 		t.Fatalf("two of three fail: %v, want less because of that", f.Reason)
 	}
-	for range 24 { // with two of three, 23 in a row are as unlikely as it takes
+	for range 7 {
 		f.next(Outcome{Verdict: Failed, Attempt: 1})
 	}
 	if !f.Probing {
-		t.Errorf("24 more failed, and nothing succeeded: %v, %v; want it taken for down", f.Setting, f.Reason)
+		t.Errorf("7 more failed, and nothing succeeded: %v, %v; want it taken for down", f.Setting, f.Reason)
 	}
 }
 

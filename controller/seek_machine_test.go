@@ -434,7 +434,7 @@ func TestAFailureIsAMissOnlyOfAFirstAttemptAtWhatHasWorked(t *testing.T) {
 	}{{"a first one", 1, true, 1}, {"a retry", 2, true, 0}, {"what never worked", 1, false, 0}} {
 		s := seekAtRest()
 		s.trip.worked = c.worked
-		s.surge.counted = 1000
+		s.surge.counted, s.surge.ended = 1000, 1000
 		s.fail(attempt{50, 99}, &Outcome{Attempt: c.attempt, InFlight: 10})
 		if s.outage.misses != c.misses || (s.surge.failed > 0) != (c.misses > 0) || s.outage.is {
 			t.Errorf("%s: %d misses, %+v", c.name, s.outage.misses, s.surge)
@@ -453,7 +453,7 @@ func TestFailuresThatAreKnownToBeThePressuresAreRefusals(t *testing.T) {
 func TestSeekTakesAServiceForDownAfterAFewFailuresInARow(t *testing.T) {
 	for misses, want := range map[int]bool{3: false, 4: true} {
 		s := seekAtRest()
-		s.surge.counted = 1000
+		s.surge.counted, s.surge.ended = 1000, 1000
 		s.pace.trial, s.slots.trial = 110, 11
 		for i := range misses {
 			s.newest = attempt{int64(50 + i), 98}
@@ -482,7 +482,7 @@ func TestFailuresWhileItIsDownPutItsEndOff(t *testing.T) {
 	for start, want := range map[float64]float64{99: 99, 97: 98} {
 		s := seekAtRest()
 		s.outage = outage{is: true, lastMiss: 98, refusing: true}
-		s.surge.counted = 1000
+		s.surge.counted, s.surge.ended = 1000, 1000
 		if s.fail(attempt{50, start}, &Outcome{InFlight: 1}); s.outage.lastMiss != want || s.outage.refusing {
 			t.Errorf("%+v, want the last miss at %v, and no refusals", s.outage, want)
 		}

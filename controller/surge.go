@@ -12,6 +12,8 @@ import "math"
 // then on failures are refusals. If not, it is the jobs, or the service has trouble of its own: then
 // what was in force before is in force again, and so many failures are usual.
 type surge struct {
+	always  float64 // share that failed, whatever it came of
+	ended   float64 // attempts that it is a mean of, up to surgeLong
 	usual   float64 // share that fails whatever the pressure
 	counted float64 // attempts that it is a mean of, up to surgeLong
 	doubt   float64 // log-likelihood that far more do (CUSUM; Page, Biometrika 1954)
@@ -32,16 +34,10 @@ const (
 	surgeDoubt = 7    // six failures of seven where few are usual
 )
 
-// share returns that of failures, whatever they come of.
-func (s *surge) share() float64 {
-	if s.counted+s.run == 0 {
-		return 0
-	}
-	return (s.usual*s.counted + s.failed) / (s.counted + s.run)
-}
-
 // add takes a job's first attempt, with what has failed of it: 0 or 1.
 func (s *surge) add(start, failed float64) {
+	s.ended = min(s.ended+1, surgeLong)
+	s.always = settle(s.always + (failed-s.always)/s.ended)
 	if s.comparing() {
 		if start >= s.began {
 			s.evident += weigh(failed, s.before, surgeFewer*s.before)
@@ -55,7 +51,7 @@ func (s *surge) add(start, failed float64) {
 		s.doubt = max(s.doubt+weigh(failed, min(2*usual+surgeMore, (1+usual)/2), usual), 0)
 	}
 	if s.doubt == 0 {
-		s.usual = settle(s.share())
+		s.usual = settle((s.usual*s.counted + s.failed) / (s.counted + s.run))
 		s.counted = min(s.counted+s.run, surgeLong)
 		s.run, s.failed = 0, 0
 	}

@@ -47,12 +47,8 @@ func TestSurgeLearnsWhatIsUsualFromFailuresThatCameToNothing(t *testing.T) {
 		}
 		s.add(0, failed)
 	}
-	if s.share() < 0.12 || s.share() > 0.13 || s.counted != surgeLong {
-		t.Errorf("%+v: a share of %v, want an eighth to be usual", s, s.share())
-	}
-	s.add(0, 1)
-	if share := s.share(); share <= 0.12 || share >= 0.13 {
-		t.Errorf("after one more failure: %v, want a little more than an eighth", share)
+	if s.usual < 0.12 || s.usual > 0.13 || s.counted != surgeLong || s.always < 0.12 || s.always > 0.13 || s.ended != surgeLong {
+		t.Errorf("%+v, want an eighth to be usual", s)
 	}
 }
 
