@@ -20,7 +20,9 @@ func (s *seek) fail(a attempt, o *Outcome) {
 		s.failAgain(a, o)
 		return
 	}
-	s.surge.add(a.start, 1)
+	if !s.outage.is {
+		s.surge.add(a.start, 1)
+	}
 	s.miss(a)
 	switch {
 	case s.outage.is:
