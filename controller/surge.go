@@ -28,6 +28,7 @@ type surge struct {
 const (
 	surgeLong  = 1024 // attempts that a share is a mean of
 	surgeLearn = 64   // and where it has just changed
+	surgeKnown = 20   // attempts of which few have to have failed before, or many may be usual
 	surgeUsual = 0.1  // share that is taken for usual at least, …
 	surgeMost  = 0.5  // … and at most: where more fails anyway, it can't be told
 	surgeMore  = 0.2  // many is twice what is usual and so much more
@@ -50,7 +51,8 @@ func (s *surge) add(start, failed float64) {
 	if usual <= surgeMost {
 		s.doubt = max(s.doubt+weigh(failed, min(2*usual+surgeMore, (1+usual)/2), usual), 0)
 	}
-	if s.doubt == 0 {
+	if s.doubt == 0 || s.doubt >= surgeDoubt && s.counted < surgeKnown {
+		s.doubt = 0
 		s.usual = settle((s.usual*s.counted + s.failed) / (s.counted + s.run))
 		s.counted = min(s.counted+s.run, surgeLong)
 		s.run, s.failed = 0, 0

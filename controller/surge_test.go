@@ -38,6 +38,19 @@ func TestSurgeIsDoubtedWhenFarMoreFailThanUsual(t *testing.T) {
 	}
 }
 
+// What fails from the beginning on is usual: nobody has seen it otherwise.
+func TestSurgeIsNoneBeforeMuchIsKnown(t *testing.T) {
+	for _, known := range []float64{surgeKnown - 1, surgeKnown} {
+		s := surge{counted: known}
+		for range 6 {
+			s.add(0, 1)
+		}
+		if s.doubtful() != (known == surgeKnown) {
+			t.Errorf("six failures after %v attempts: %+v", known, s)
+		}
+	}
+}
+
 func TestSurgeLearnsWhatIsUsualFromFailuresThatCameToNothing(t *testing.T) {
 	var s surge
 	for i := range 6000 {
