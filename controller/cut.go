@@ -28,9 +28,6 @@ func (s *seek) lower(a attempt, o *Outcome, n int) {
 	case s.startup.on:
 		s.pace.fail(s.pace.works)
 		s.pace.works /= 2
-		if o.RetryAfter > 0 { // another refusal for the other of the two would cost another pause
-			s.slots.works = min(s.slots.works, max(float64(s.recovery.most), math.Floor(s.slots.works/2), 1))
-		}
 		s.endStartup()
 	case l == &s.slots:
 		calm := o.RetryAfter > 0 && a.start-s.recovery.began >= calmPauses*s.price.pause.value
