@@ -9,6 +9,7 @@ import "time"
 // the reset.
 type again struct {
 	at      time.Time // when the server said to come again; zero: it did not, or it is not believed
+	by      int64     // the attempt to which it said so, until it is known to be refused; 0: it is
 	number  int64     // of the attempt that asks; 0: none is under way
 	refused int       // how often such attempts were refused in a row
 }
@@ -23,8 +24,9 @@ const (
 	mostAgain = 3
 )
 
-// hear takes a hint, and reports whether it shows that the quota flows back.
-func (a *again) hear(h Hint, m Mark, now time.Time) (flows bool) {
+// hear takes a hint that an attempt has heard which was to use so much of the quota, and reports whether
+// it shows that the quota flows back.
+func (a *again) hear(h Hint, m Mark, own int64, now time.Time) (flows bool) {
 	asked := m.asked(h)
 	switch {
 	case a.number > m.number: // it started before the one that asks
@@ -35,20 +37,27 @@ func (a *again) hear(h Hint, m Mark, now time.Time) (flows bool) {
 		a.refused++
 	}
 	*a = again{refused: a.refused}
-	if asked > 0 && float64(asked) < againShare*float64(h.Reset) && a.refused < mostAgain {
-		a.at = now.Add(asked)
+	if asked > 0 && h.Remaining < max(own, 1) && float64(asked) < againShare*float64(h.Reset) && a.refused < mostAgain {
+		a.at, a.by = now.Add(asked), m.number
 	}
 	return flows
 }
 
+// refuse takes note that an attempt was refused: then what it was told is meant for who was.
+func (a *again) refuse(m Mark) {
+	if a.by == m.number {
+		a.by = 0
+	}
+}
+
 // open reports whether an attempt may start that asks.
 func (a *again) open(now time.Time) bool {
-	return a.number == 0 && !a.at.IsZero() && !now.Before(a.at)
+	return a.number == 0 && a.by == 0 && !a.at.IsZero() && !now.Before(a.at)
 }
 
 // sooner returns a time that is waited for if it is before the one that was told.
 func (a *again) sooner(now, whole time.Time) time.Time {
-	if a.number == 0 && a.at.After(now) && a.at.Before(whole) {
+	if a.number == 0 && a.by == 0 && a.at.After(now) && a.at.Before(whole) {
 		return a.at
 	}
 	return whole

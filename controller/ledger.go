@@ -61,7 +61,7 @@ func (l *ledger) hear(now time.Time, h Hint, m Mark, start time.Time, all int64)
 	if l.limit > 0 {
 		l.refill.hear(l.limit-h.Remaining, start, now.Add(h.Reset))
 	}
-	if flows := l.again.hear(h, m, now); flows && start.Before(l.whole) {
+	if flows := l.again.hear(h, m, l.of(m.own), now); flows && start.Before(l.whole) {
 		l.refill.known = true
 	}
 	o := &l.origin

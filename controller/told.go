@@ -113,6 +113,7 @@ func (t *Told) Succeed(m Mark) {
 // quotas that ought to have been whole.
 func (t *Told) Refuse(now time.Time, m Mark) {
 	for i := range t.ledgers {
+		t.ledgers[i].again.refuse(m)
 		if l := &t.ledgers[i]; l.requests && m.number > l.origin.last && l.fresh(t.first.Add(m.at)) {
 			l.sliding.refuse(now)
 		}

@@ -117,6 +117,8 @@ func (r ride) run() (out ridden) {
 			}
 			if a.accepted {
 				told.Succeed(a.mark)
+			} else {
+				told.Refuse(now, a.mark)
 			}
 		}
 		wait := told.Wait(now, use(next))
@@ -785,6 +787,26 @@ func TestAnEmptyBucketIsUsedAsItFlowsBack(t *testing.T) {
 		out := r.run()
 		if out.used < 2700 || out.refused > 8 {
 			t.Errorf("Reset rounded to %v: %d of 3000 used, %d refused, want at least 2700 and at most the 8 of the start", round, out.used, out.refused)
+		}
+	}
+}
+
+// What is said beside an answer that is accepted is no invitation.
+func TestAPauseOfWhoWasAcceptedIsNoReasonToAskBeforeTheReset(t *testing.T) {
+	for _, refused := range []bool{false, true} {
+		s := play(t)
+		m := s.start(1)
+		m.Asked = time.Second
+		s.hear(m, 0, time.Minute)
+		if refused {
+			s.told.Refuse(s.now, m)
+		}
+		want := t0.Add(time.Minute).Sub(s.now)
+		if refused {
+			want = time.Second
+		}
+		if got := s.told.Wait(s.now, Use{Requests: 1}); got != want {
+			t.Errorf("refused %v: waits %v, want %v", refused, got, want)
 		}
 	}
 }

@@ -128,15 +128,15 @@ func TestSilentLimitersAreRidden(t *testing.T) {
 		failed int     // jobs of 400 at most
 	}{
 		{"HAProxy, http_req_rate", func() plant { return &frequency{} }, 40 * time.Second, 0.45, 0.25, 0},                 // 52 to 60%, 9 to 18% wasted in 30 rides
-		{"HAProxy, reject", func() plant { return abrupt{&frequency{}, closed} }, 40 * time.Second, 0.45, 0.55, 60},       // 57% at least of 20 rides, up to 43% and 45 failed
-		{"mod_qos, events", func() plant { return abrupt{&fixedCount{}, 500} }, 35 * time.Second, 0.75, 0.4, 2},           // 84%, 32%, none
+		{"HAProxy, reject", func() plant { return abrupt{&frequency{}, closed} }, 40 * time.Second, 0.45, 0.6, 80},        // 62% in the mean of 90 rides and 51% at least, 32 to 52%, 37 failed in the mean
+		{"mod_qos, events", func() plant { return abrupt{&fixedCount{}, 500} }, 35 * time.Second, 0.75, 0.4, 2},           // 84%, 32%, hardly any
 		{"mod_qos, places", func() plant { return abrupt{&places{}, 500} }, rideJobs / places4 * placeWork, 0.7, 0.06, 0}, // 78%, 4%, none
 		{"Kubernetes, requests in flight", func() plant { return &places{} }, rideJobs / places4 * placeWork, 0.57, 0.02, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			for _, later := range []time.Duration{0, 300 * time.Millisecond, 900 * time.Millisecond} {
 				r := rideOn(t, row.of(), row.best, later)
-				t.Logf("begun at %v of a second: %.1f%%, %.1f%% wasted", later, 100*r.goodput(row.best), 100*r.wasted())
+				t.Logf("begun at %v of a second: %.1f%%, %.1f%% wasted, %d failed", later, 100*r.goodput(row.best), 100*r.wasted(), r.failed)
 				if r.goodput(row.best) < row.least || r.wasted() > row.wasted || r.failed > row.failed {
 					t.Errorf("begun at %v of a second: %.1f%% of the best, %.1f%% wasted, %d failed, want %.0f%%, %.0f%% and at most %d",
 						later, 100*r.goodput(row.best), 100*r.wasted(), r.failed, 100*row.least, 100*row.wasted, row.failed)
