@@ -420,10 +420,10 @@ func TestAMemberThatIsAwayIsAskedWithFreshJobs(t *testing.T) {
 			Breaker: &pipeline.Breaker{Failures: 1, OpenFor: 50 * time.Millisecond},
 		}
 		pool := newPool(t, memberOf(cfg), memberOf(cfg))
-		asked := 0
+		var asked atomic.Int64
 		p := pipeline.ByChoice(pool, func(_ context.Context, member, job int) (int, error) {
 			if member == 0 {
-				asked++
+				asked.Add(1)
 				return 0, errService
 			}
 			time.Sleep(100 * time.Millisecond)
@@ -434,8 +434,8 @@ func TestAMemberThatIsAwayIsAskedWithFreshJobs(t *testing.T) {
 				t.Errorf("got %+v", r)
 			}
 		}
-		if asked < 10 {
-			t.Errorf("the member that is away was asked %d times", asked)
+		if asked.Load() < 10 {
+			t.Errorf("the member that is away was asked %d times", asked.Load())
 		}
 	})
 }

@@ -15,8 +15,8 @@ import (
 // tooLarge is a refusal that is the job's own, though the service does not say so.
 var tooLarge = Overloaded(errors.New("request too large"), 2*second)
 
-// A job that is refused each time while others that started later are accepted uses
-// up its attempts; and from when on that is likely, the others do not suffer for it:
+// A job that is refused each time while others that started later are accepted is set aside, and uses
+// up its attempts when they are done; and from when on that is likely, the others do not suffer for it:
 // it is told as its own, no pause is kept, and the breaker does not count it.
 func TestJobThatIsRefusedForEverUsesUpItsAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestJobThatIsRefusedForEverUsesUpItsAttempts(t *testing.T) {
 			if j.Err == nil {
 				continue
 			}
-			if lost++; !exhausted(j.Err) || !errors.Is(j.Err, tooLarge) || j.Attempts != 7 {
+			if lost++; !exhausted(j.Err) || !errors.Is(j.Err, tooLarge) || j.Attempts != 9 {
 				t.Errorf("%d attempts, %v", j.Attempts, j.Err)
 			}
 		}
@@ -45,7 +45,7 @@ func TestJobThatIsRefusedForEverUsesUpItsAttempts(t *testing.T) {
 				t.Error("a success is the job's own")
 			}
 		}
-		if got, want := fmt.Sprint(own), "[false false true true true true true]"; lost != 1 || got != want {
+		if got, want := fmt.Sprint(own), "[false false true true true true true true true]"; lost != 1 || got != want {
 			t.Errorf("%d jobs lost, told as own: %s, want %s", lost, got, want)
 		}
 		pauses := 0
@@ -66,6 +66,99 @@ func pausedAt(told string) bool {
 	return kind == "paused"
 }
 
+// thirsty is work that is refused while others run, as where tokens are counted and small jobs use up
+// what flows in.
+func (s *stand) thirsty(name string) WorkFunc {
+	return func(ctx context.Context) error {
+		alone := false
+		s.do(func() { alone = s.running == 1 })
+		if !alone {
+			return Overloaded(io.EOF, 0)
+		}
+		return s.work(name, 0)(ctx)
+	}
+}
+
+func TestAJobForWhichTheOthersLeaveTooLittleIsDoneAfterThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		s := newStand(t, 2, retryingBy(controller.Retry{}))
+		v := s.open(t.Context())
+		v.send(s.thirsty("large"), s.thirsty("large, too"))
+		for range 300 {
+			v.send(s.work("small", second))
+		}
+		v.leave(302)
+		for _, j := range v.jobs {
+			if j.Err != nil {
+				t.Errorf("%d attempts: %v", j.Attempts, j.Err)
+			}
+		}
+		if passed := time.Since(begin); passed > 170*second {
+			t.Errorf("all done after %v, want little more than the 150s of the small ones", passed)
+		}
+	})
+}
+
+// A run that never ends leaves nothing else to do, so such a job is tried now and then, and given up like any that
+// is refused for too long.
+func TestAJobThatIsSetAsideIsTriedNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 20, retryingBy(controller.Retry{GiveUpAfter: 10 * minute}))
+		v := s.open(t.Context())
+		v.send(func(context.Context) error { return Overloaded(io.EOF, 0) })
+		for range 20 * 20 * 60 {
+			v.send(s.work("small", second))
+		}
+		v.leave(20*20*60 + 1)
+		lost := 0
+		for _, j := range v.jobs {
+			if j.Err == nil {
+				continue
+			}
+			if lost++; j.Attempts < 8 || j.Attempts > 30 || j.Took < 10*minute {
+				t.Errorf("%d attempts in %v: %v", j.Attempts, j.Took, j.Err)
+			}
+		}
+		if lost != 1 {
+			t.Errorf("%d jobs lost, want the one", lost)
+		}
+	})
+}
+
+func TestFewJobsAreSetAside(t *testing.T) {
+	for full, want := range map[int]bool{mostAside - 1: true, mostAside: false} {
+		s := newStand(t, 1, retryingBy(controller.Retry{}))
+		s.do(func() {
+			s.retries.aside = make(retryHeap, full)
+			if got := s.setAside(&Job{door: doorOf(false)}); got != want {
+				t.Errorf("with %d set aside: another one %v, want %v", full, got, want)
+			}
+			s.retries.aside = nil
+		})
+	}
+}
+
+func TestJobsThatAreSetAsideComeBackWhenTheirRunIsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 2, retryingBy(controller.Retry{}))
+		ctx, cancel := context.WithCancel(t.Context())
+		v := s.open(ctx)
+		v.send(func(context.Context) error { return Overloaded(io.EOF, 0) })
+		for range 300 {
+			v.send(s.work("small", second))
+		}
+		time.Sleep(100 * second)
+		s.do(func() {
+			if len(s.retries.aside) != 1 {
+				t.Errorf("%d jobs are set aside, want one", len(s.retries.aside))
+			}
+		})
+		cancel()
+		v.leave(301)
+	})
+}
+
 // Without the retries that the budget allows, it ends at once.
 func TestRefusalThatUsesUpAnAttemptSpendsOfTheRetryBudget(t *testing.T) {
 	for budget, want := range map[float64]int{0: 9, 1e-9: 5} {
@@ -80,6 +173,7 @@ func TestRefusalThatUsesUpAnAttemptSpendsOfTheRetryBudget(t *testing.T) {
 						s.peers.Accept()
 					}
 					j.Attempts++
+					j.unhindered = true
 					j.verdict, j.counted, j.again, j.excused, j.Err = overload, overload, true, true, tooLarge
 					s.weigh(j)
 				}

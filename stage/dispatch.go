@@ -75,6 +75,7 @@ func (d *Dispatcher) setAlarm() {
 			d.alarm.want(d.now, j.due.Sub(d.now))
 		}
 	}
+	d.wantAside()
 	d.alarm.arm(d.now)
 }
 
@@ -89,6 +90,9 @@ func (d *Dispatcher) next() *Job {
 		return d.nextProbe()
 	}
 	slot := d.slotFree()
+	if j := d.nextAside(slot); j != nil {
+		return j
+	}
 	if slot && d.ranked {
 		return d.nextOfAll()
 	}
@@ -133,6 +137,9 @@ func (d *Dispatcher) nextProbe() *Job {
 	}
 	if d.setting.Probing && d.running > 0 {
 		return nil // each may cost a job
+	}
+	if again == nil {
+		return d.nextAside(d.running == 0)
 	}
 	return again
 }
@@ -223,6 +230,7 @@ func (d *Dispatcher) take(j *Job) {
 	case j.again:
 		d.retries.drop(j)
 		d.release(j)
+		j.aside, j.unhindered = false, d.nothingElse()
 	case c != nil:
 		c.counter.queue.pop()
 		c.counter.line.went++

@@ -30,8 +30,8 @@ func (d *Dispatcher) end(j *Job) {
 }
 
 // weigh decides whose fault a refusal is. One that is the job's own is no sign of
-// overload. When that is beyond doubt, it uses up one of the job's attempts as a
-// failure does.
+// overload. When that is beyond doubt, the job is set aside, or it uses up one of its attempts
+// as a failure does.
 func (d *Dispatcher) weigh(j *Job) {
 	j.own = false
 	switch j.verdict {
@@ -53,11 +53,7 @@ func (d *Dispatcher) weigh(j *Job) {
 	if !j.again || !j.excused || retry == nil || !j.evidence.Convicted() {
 		return
 	}
-	j.failures++
-	j.Refusals--
-	if j.failures >= retry.MaxAttempts || retry.Budget > 0 && !d.attempts.allowance.Spend() {
-		j.exhaust()
-	}
+	d.convict(j, retry)
 }
 
 // backoff returns how long a job has to wait for another attempt, if it is to

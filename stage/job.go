@@ -107,6 +107,8 @@ type retrying struct {
 	evidence   controller.Evidence // whether refusals are its own
 	retryAfter time.Duration       // not before
 	due        time.Time           // when it is tried again
+	aside      bool                // it waits for another attempt until there is nothing else to do
+	unhindered bool                // the last attempt started when there was nothing else
 	place      int                 // among those that back off, from 1; 0: it does not
 }
 
@@ -132,7 +134,7 @@ func (j *Job) Reset() {
 	j.Err, j.Attempts, j.Refusals, j.Waited, j.Took = nil, 0, 0, 0, 0
 	j.left = false
 	j.again, j.skipped, j.blamed, j.failures, j.refusedAt = false, false, false, 0, 0
-	j.evidence = controller.Evidence{}
+	j.evidence, j.aside, j.unhindered = controller.Evidence{}, false, false
 }
 
 // Detach lets go of the dispatcher that j came back from, so that a job which waits to be used

@@ -7,18 +7,23 @@ import (
 
 // retries are jobs that wait for another attempt. Those that hold a slot are kept
 // apart from those that need one: when there is none, only they can go on.
+//
+// Those whose refusals are their own are set aside until there is nothing else to do.
 type retries struct {
-	holding, parked retryHeap // the one that is due first in front
+	holding, parked, aside retryHeap // the one that is due first in front
 }
 
 func (r *retries) of(j *Job) *retryHeap {
-	if j.holding {
+	switch {
+	case j.aside:
+		return &r.aside
+	case j.holding:
 		return &r.holding
 	}
 	return &r.parked
 }
 
-func (r *retries) len() int { return len(r.holding) + len(r.parked) }
+func (r *retries) len() int { return len(r.holding) + len(r.parked) + len(r.aside) }
 
 func (r *retries) add(j *Job) { heap.Push(r.of(j), j) }
 
@@ -53,7 +58,8 @@ func (r *retries) drop(j *Job) { heap.Remove(r.of(j), j.place-1) }
 
 // remove removes and returns the jobs that are unwanted.
 func (r *retries) remove(unwanted func(*Job) bool) []*Job {
-	return append(r.holding.remove(unwanted), r.parked.remove(unwanted)...)
+	removed := append(r.holding.remove(unwanted), r.parked.remove(unwanted)...)
+	return append(removed, r.aside.remove(unwanted)...)
 }
 
 func (h *retryHeap) remove(unwanted func(*Job) bool) (removed []*Job) {
