@@ -211,7 +211,7 @@ func (d *Dispatcher) start(j *Job) {
 			d.haste.Start(d.now, j.door.deadline.Sub(d.now))
 		}
 		d.unbind(c)
-		c.turn <- true
+		c.answer.give(admitted)
 		return
 	}
 	d.pool.put(j)

@@ -39,7 +39,7 @@ type Dispatcher struct {
 	watch    func(fn func(controller.Event)) (stop func()) // the controller's, which any goroutine may call
 
 	mailbox  mailbox
-	awake    atomic.Bool   // the goroutine is at work on the mailbox
+	awake    atomic.Bool   // somebody is the dispatcher: its goroutine, or a caller for a while
 	loop     func()        // work, once and for all: taking a method's value costs an allocation
 	appetite atomic.Int64  // jobs wanted at each door
 	lead     atomic.Int64  // ahead, for the doors
@@ -51,6 +51,8 @@ type Dispatcher struct {
 
 	// ---
 
+	mail     List   // that was taken out of the mailbox
+	asked    func() // what the caller who is the dispatcher wants done; nil: nothing
 	now      time.Time
 	setting  controller.Setting // in force
 	interval time.Duration      // in force
@@ -75,6 +77,7 @@ type Dispatcher struct {
 	pacedAway bool // the interval has kept a job of such a door away
 	doors     []*Door
 	counters  map[counterKey]*Door // those of doors where calls wait
+	ordinary  *Door                // the one of ordinary calls; nil: none came yet
 	calls     int                  // in here, wherever
 	retries   retries              // jobs that wait for another attempt
 	bars      bars
@@ -185,16 +188,6 @@ func (d *Dispatcher) Watch(fn func(controller.Event)) (stop func()) { return d.w
 // request has the dispatcher's goroutine call f.
 func (d *Dispatcher) request(f func()) { d.post(&Job{message: requested, request: f}) }
 
-// do has the dispatcher's goroutine call f, and waits until it has.
-func (d *Dispatcher) do(f func()) {
-	done := make(chan struct{})
-	d.request(func() {
-		f()
-		close(done)
-	})
-	<-done
-}
-
 // nudge has the dispatcher's goroutine look whether there is anything to do.
 func (d *Dispatcher) nudge() {
 	d.nudged.Store(true)
@@ -213,45 +206,16 @@ func (d *Dispatcher) post(j *Job) {
 	d.send(b)
 }
 
-// send puts messages into the mailbox, and starts the goroutine if it is not
-// there to read them.
-func (d *Dispatcher) send(b Batch) {
-	d.mailbox.push(b)
-	d.wake()
-}
-
-func (d *Dispatcher) wake() {
-	if !d.awake.Load() && d.awake.CompareAndSwap(false, true) {
-		go d.loop()
-	}
-}
-
-// work reads the mailbox until it is empty. A message that comes while it is
-// leaving finds it either awake still, or gone and replaceable.
-func (d *Dispatcher) work() {
-	for {
-		nudged := d.nudged.Swap(false)
-		if mail := d.mailbox.takeAll(); nudged || !mail.Empty() {
-			d.handle(mail)
-			continue
-		}
-		d.awake.Store(false)
-		if d.mailbox.empty() && !d.nudged.Load() || !d.awake.CompareAndSwap(false, true) {
-			return
-		}
-	}
-}
-
 // handle takes a mailbox full of messages, starts what may start, and sends on
 // what has come of it.
-func (d *Dispatcher) handle(mail List) {
+func (d *Dispatcher) handle() {
 	if now := d.attempts.clock.Now(); now.After(d.now) {
 		d.now = now
 	}
 	if setting, ok := d.reporter.take(); ok {
 		d.set(setting)
 	}
-	for j := mail.Pop(); j != nil; j = mail.Pop() {
+	for j := d.mail.Pop(); j != nil; j = d.mail.Pop() {
 		switch j.message {
 		case submitted:
 			d.submit(j)
@@ -260,6 +224,10 @@ func (d *Dispatcher) handle(mail List) {
 		case requested:
 			j.request()
 		}
+	}
+	if f := d.asked; f != nil {
+		d.asked = nil
+		f()
 	}
 	d.watchCircuit(nil)
 	d.watchPause()
@@ -361,7 +329,7 @@ func (d *Dispatcher) finish(j *Job, err error) {
 	if c := j.door.call; c != nil {
 		d.calls--
 		d.unbind(c)
-		c.turn <- false
+		c.comeBack()
 		return
 	}
 	j.door.back.Add(j)
