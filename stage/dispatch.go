@@ -75,6 +75,7 @@ func (d *Dispatcher) setAlarm() {
 			d.alarm.want(d.now, j.due.Sub(d.now))
 		}
 	}
+	d.alarm.want(d.now, d.reporter.lateness(d.now, d.done()))
 	d.alarm.arm(d.now)
 }
 

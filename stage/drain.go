@@ -89,7 +89,8 @@ func (d *Dispatcher) rest() {
 	if !d.reporter.rest() || !d.pool.left() || len(d.retired) > 0 {
 		return
 	}
-	d.alarm.arm(d.now) // for nothing
+	d.alarm.want(d.now, d.reporter.lateness(d.now, d.done()))
+	d.alarm.arm(d.now) // for nothing else
 	d.letGo(&d.leavers)
 	if d.status.Closed {
 		d.letGo(&d.drains)

@@ -24,6 +24,7 @@ type reporter struct {
 	suspect  bool               // the report being filled may lead to a cut
 	unjudged bool               // the one that the controller has may
 	told     int64              // jobs done, as of the last report
+	sent     time.Time          // when that was
 
 	answered atomic.Pointer[controller.Report] // on its way back
 	awaited  atomic.Bool                       // the dispatcher waits for it
@@ -87,12 +88,18 @@ func (r *reporter) pending() bool {
 	return r.suspect || r.unjudged || r.spare == nil && len(r.filling.Ends) >= backlog
 }
 
+// reportGap is how far apart reports are of what nobody waits for. Chosen: an answer that comes so
+// late is early for those who come next, and 1,000 reports a second cost nothing.
+const reportGap = time.Millisecond
+
 // due reports whether there is something to tell and the controller is ready to
-// hear it. Successes that more will follow within no time can wait.
-func (r *reporter) due(done int64, moreToCome bool) bool {
+// hear it. Successes that more will follow within no time can wait, and so can, for a while, what
+// nobody waits for.
+func (r *reporter) due(now time.Time, done int64, moreToCome, waited bool) bool {
 	f := r.filling
 	urgent := r.suspect || len(f.Events) > 0 || len(f.Asked) > 0 || len(f.Ends) >= backlog
-	worth := urgent || len(f.Ends) >= batch || !moreToCome && (len(f.Ends) > 0 || done != r.told)
+	some := len(f.Ends) > 0 || done != r.told
+	worth := urgent || len(f.Ends) >= batch || !moreToCome && some && (waited || now.Sub(r.sent) >= reportGap)
 	if r.spare != nil {
 		return worth
 	}
@@ -100,6 +107,15 @@ func (r *reporter) due(done int64, moreToCome bool) bool {
 		r.await()
 	}
 	return false
+}
+
+// lateness returns after how long something is to be told that can wait; 0: there is nothing, or it
+// is told as soon as the controller is ready.
+func (r *reporter) lateness(now time.Time, done int64) time.Duration {
+	if len(r.filling.Ends) == 0 && done == r.told {
+		return 0
+	}
+	return max(r.sent.Add(reportGap).Sub(now), 0)
 }
 
 // await sees to it that the controller's answer wakes the dispatcher.
@@ -114,6 +130,7 @@ func (r *reporter) await() {
 func (r *reporter) send(now time.Time, gap time.Duration, status controller.Status) {
 	f := r.filling
 	f.Now, f.Gap, f.Status, f.Urgent = now, gap, status, r.suspect
+	r.sent = now
 	r.told = status.Completed + status.Failed
 	r.filling, r.spare = r.spare, nil
 	r.unjudged, r.suspect = r.suspect, false

@@ -74,12 +74,12 @@ func TestReportIsSentWhenItIsWorthIt(t *testing.T) {
 			if test.update {
 				r.update(opening, test.cfg)
 			}
-			if got := r.due(test.done, test.more); got != test.due || r.awaited.Load() {
+			if got := r.due(opening, test.done, test.more, true); got != test.due || r.awaited.Load() {
 				t.Errorf("due: got %v, want %v; awaits an answer: %v", got, test.due, r.awaited.Load())
 			}
 			busy := r.spare
 			r.spare = nil
-			if r.due(test.done, test.more) {
+			if r.due(opening, test.done, test.more, true) {
 				t.Error("due, though the controller is busy")
 			}
 			if got := r.awaited.Load(); got != test.awaits {
@@ -90,7 +90,7 @@ func TestReportIsSentWhenItIsWorthIt(t *testing.T) {
 			}
 			// An answer that came just before must not be missed.
 			r.answered.Store(busy)
-			r.due(test.done, test.more)
+			r.due(opening, test.done, test.more, true)
 			if (nudges.Load() > 0) != test.awaits {
 				t.Errorf("woken %d times, awaits: %v", nudges.Load(), test.awaits)
 			}

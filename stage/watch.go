@@ -161,9 +161,18 @@ func (d *Dispatcher) wanted() bool {
 	return false
 }
 
+// done is how many jobs are.
+func (d *Dispatcher) done() int64 { return d.status.Completed + d.status.Failed }
+
+// reportAwaited reports whether somebody waits for what the controller makes of what has happened:
+// jobs that may start when more is allowed, or those who wait until nothing runs any more.
+func (d *Dispatcher) reportAwaited() bool {
+	return d.jobs > d.running || len(d.leavers) > 0 || len(d.drains) > 0
+}
+
 // report tells the controller what has happened, if it is ready to hear it.
 func (d *Dispatcher) report() {
-	if !d.reporter.due(d.status.Completed+d.status.Failed, d.ahead > 0 && d.running > 0) {
+	if !d.reporter.due(d.now, d.done(), d.ahead > 0 && d.running > 0, d.reportAwaited()) {
 		return
 	}
 	d.countHold()
