@@ -1,7 +1,7 @@
 // Command bench measures paceline beside other libraries and prints what it found as Markdown tables.
 //
 //	go run ./bench                   from the root: all tables, ten minutes or so
-//	go run ./bench -table overhead   one of overhead, growth, pace, telemetry, journal
+//	go run ./bench -table overhead   one of overhead, calls, roundtrip, growth, pace, telemetry, journal
 //	go run ./bench -quick            all tables on small numbers, to see that everything runs
 //
 // For benchstat there is the overhead table as Go benchmarks too: go test -bench . ./bench
@@ -66,7 +66,7 @@ func run(w io.Writer, args []string) error {
 		return memoryChild(w, args[1:])
 	}
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
-	only := flags.String("table", "all", "which `table`: overhead, growth, pace, telemetry, journal or all")
+	only := flags.String("table", "all", "which `table`: overhead, calls, roundtrip, growth, pace, telemetry, journal or all")
 	small := flags.Bool("quick", false, "measure little: shows that everything runs, its figures mean nothing")
 	jobs := flags.Int("jobs", 0, "jobs per contestant and round of the overhead, telemetry and journal tables (default 300000)")
 	rounds := flags.Int("rounds", 0, "rounds of the overhead, telemetry and journal tables (default 7)")
@@ -95,7 +95,7 @@ func printTables(w io.Writer, only string, size sizes) error {
 	tables := []struct {
 		name  string
 		print func(io.Writer, sizes) error
-	}{{"overhead", overhead}, {"growth", growth}, {"pace", pace}, {"telemetry", telemetry}, {"journal", journal}}
+	}{{"overhead", overhead}, {"calls", calls}, {"roundtrip", roundTrips}, {"growth", growth}, {"pace", pace}, {"telemetry", telemetry}, {"journal", journal}}
 
 	printMachine(w)
 	found := false
@@ -109,7 +109,7 @@ func printTables(w io.Writer, only string, size sizes) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("-table: got %q, want overhead, growth, pace, telemetry, journal or all", only)
+		return fmt.Errorf("-table: got %q, want overhead, calls, roundtrip, growth, pace, telemetry, journal or all", only)
 	}
 	return nil
 }

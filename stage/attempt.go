@@ -160,9 +160,10 @@ func (j *Job) stopped(why error) error {
 
 // enter gives the attempt a slot.
 func (j *Job) enter() {
-	if j.scope == nil || j.scope.slot.dispatcher != j.door.dispatcher {
-		j.scope = &scope{Context: j.door.ctx, slot: Slot{dispatcher: j.door.dispatcher}}
+	if j.scope == nil {
+		j.scope = new(scope)
 	}
+	j.scope.Context, j.scope.slot.dispatcher = j.door.ctx, j.door.dispatcher
 	j.scope.slot.attempt, j.scope.slot.refusals, j.scope.slot.waited, j.scope.slot.mark = j.Attempts, j.Refusals, j.Waited, j.mark
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/paceline-go/paceline/controller"
 )
 
 // A call is a job by itself, which comes through no pipeline. It waits for its
@@ -98,7 +100,12 @@ func (c *call) recycle() {
 	if c.gaveUp || c.bounded || c.once { // the dispatcher may have a note of it, or somebody the slot
 		return
 	}
+	scope := c.scope
 	*c = call{}
+	if scope != nil { // it is as good as new
+		scope.Context, scope.slot.dispatcher = nil, nil
+		c.scope = scope
+	}
 	calls.Put(c)
 }
 
@@ -153,7 +160,12 @@ func (c *call) release(err error) {
 func (c *call) end() {
 	c.parted = !c.again
 	c.message = ended
-	c.own.dispatcher.serve(&c.Job)
+	d := c.own.dispatcher
+	if at := c.ended; c.verdict == controller.Succeeded && d.canWait(at) {
+		d.drop(&c.Job, at)
+		return
+	}
+	d.serve(&c.Job)
 }
 
 // comeBack gives a call that is done with to its caller.

@@ -1,5 +1,7 @@
 package stage
 
+import "time"
+
 // The right to act for the dispatcher is a token, awake. Who holds it empties the mailbox, and nobody
 // else touches what belongs to the dispatcher. It is held by a goroutine of the dispatcher's own, or by
 // a caller that has something for it while nobody else is at it: then nothing has to be handed from one
@@ -32,6 +34,33 @@ func (d *Dispatcher) serve(j *Job) {
 	if d.seize() {
 		d.combine()
 	}
+}
+
+// canWait reports whether nobody would miss a message of a success before the next one comes.
+func (d *Dispatcher) canWait(now time.Duration) bool { return int64(now) < d.lazyUntil.Load() }
+
+// drop puts a message that can wait into the mailbox. Who waits for it now, and did not when
+// canWait was asked, is either seen here, or sees the message before it puts down the token.
+func (d *Dispatcher) drop(j *Job, now time.Duration) {
+	var b Batch
+	b.Add(j)
+	d.mailbox.push(b)
+	if !d.canWait(now) && d.seize() {
+		d.combine()
+	}
+}
+
+// putOff publishes until when the end of a call that succeeded need not be looked at: the alarm is
+// set, nobody waits for a slot, nobody else draws on what we do, and neither workers nor the controller
+// wait to be sent home. For calls that come one after another there is then one round each, not two.
+func (d *Dispatcher) putOff() {
+	until := time.Duration(0)
+	calm := d.jobs == d.running && d.holding == 0 && !d.roamed && d.gate.commons == nil && !d.status.Closed
+	alone := d.pool.alive.Load() == 0 && len(d.retired) == 0 && d.reporter.reports == nil
+	if calm && alone && d.alarm.armed.Equal(d.reporter.next) && d.now.Before(d.reporter.next) {
+		until = d.reporter.next.Sub(d.attempts.epoch)
+	}
+	d.lazyUntil.Store(int64(until))
 }
 
 // do has the dispatcher call f, and returns when it has.

@@ -70,12 +70,12 @@ func (d *Dispatcher) setAlarm() {
 	if d.circuit == controller.BreakerOpen {
 		d.alarm.want(d.now, d.gate.circuit.Until().Sub(d.now))
 	}
-	for _, h := range []retryHeap{d.retries.holding, d.retries.parked} {
+	for _, h := range [...]*retryHeap{&d.retries.holding, &d.retries.parked} {
 		if j := h.first(&d.bars); j != nil {
 			d.alarm.want(d.now, j.due.Sub(d.now))
 		}
 	}
-	d.alarm.want(d.now, d.reporter.lateness(d.now, d.done()))
+	d.wantReport()
 	d.alarm.arm(d.now)
 }
 

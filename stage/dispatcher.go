@@ -38,16 +38,17 @@ type Dispatcher struct {
 	attempts *attempts
 	watch    func(fn func(controller.Event)) (stop func()) // the controller's, which any goroutine may call
 
-	mailbox  mailbox
-	awake    atomic.Bool   // somebody is the dispatcher: its goroutine, or a caller for a while
-	loop     func()        // work, once and for all: taking a method's value costs an allocation
-	appetite atomic.Int64  // jobs wanted at each door
-	lead     atomic.Int64  // ahead, for the doors
-	aside    atomic.Int64  // jobs that failed while the service is probed with others, for the doors
-	full     atomic.Bool   // no slot is free: more jobs would change nothing
-	closing  chan struct{} // closed when no new work is taken
-	nudged   atomic.Bool   // there is something to look at, if not in the mailbox
-	bound    atomic.Int64  // until when, since the epoch, the gate holds back what a new one would let through
+	mailbox   mailbox
+	awake     atomic.Bool   // somebody is the dispatcher: its goroutine, or a caller for a while
+	loop      func()        // work, once and for all: taking a method's value costs an allocation
+	appetite  atomic.Int64  // jobs wanted at each door
+	lead      atomic.Int64  // ahead, for the doors
+	aside     atomic.Int64  // jobs that failed while the service is probed with others, for the doors
+	full      atomic.Bool   // no slot is free: more jobs would change nothing
+	closing   chan struct{} // closed when no new work is taken
+	nudged    atomic.Bool   // there is something to look at, if not in the mailbox
+	lazyUntil atomic.Int64  // since the epoch; see putOff
+	bound     atomic.Int64  // until when, since the epoch, the gate holds back what a new one would let through
 
 	// ---
 
@@ -237,15 +238,16 @@ func (d *Dispatcher) handle() {
 	d.watchDrain()
 	d.report()
 	d.rest()
-	d.bound.Store(int64(d.boundUntil().Sub(d.attempts.epoch)))
+	d.bound.Store(int64(d.boundUntil()))
+	d.putOff()
 }
 
-// boundUntil returns until when the dispatcher must not be forgotten.
-func (d *Dispatcher) boundUntil() time.Time {
+// boundUntil returns until when, since the epoch, the dispatcher must not be forgotten.
+func (d *Dispatcher) boundUntil() time.Duration {
 	if d.jobs > 0 {
-		return d.attempts.epoch.Add(math.MaxInt64)
+		return math.MaxInt64
 	}
-	return d.gate.bound(d.now)
+	return d.gate.bound(d.now).Sub(d.attempts.epoch)
 }
 
 // Bound reports whether the dispatcher is in use, or holds attempts back, or may, that a new

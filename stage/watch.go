@@ -164,10 +164,18 @@ func (d *Dispatcher) wanted() bool {
 // done is how many jobs are.
 func (d *Dispatcher) done() int64 { return d.status.Completed + d.status.Failed }
 
+// wantReport has the dispatcher woken for a report that can wait, and for the ends of calls that do.
+func (d *Dispatcher) wantReport() {
+	if (d.calls > 0 || d.reporter.behind(d.done())) && d.now.Before(d.reporter.next) && !d.reportAwaited() {
+		d.alarm.wantAt(d.reporter.next)
+	}
+}
+
 // reportAwaited reports whether somebody waits for what the controller makes of what has happened:
-// jobs that may start when more is allowed, or those who wait until nothing runs any more.
+// jobs that may start when more is allowed, or those who wait until nothing runs any more. When all
+// is closed, nothing is to follow that.
 func (d *Dispatcher) reportAwaited() bool {
-	return d.jobs > d.running || len(d.leavers) > 0 || len(d.drains) > 0
+	return d.jobs > d.running || len(d.leavers) > 0 || d.status.Closed
 }
 
 // report tells the controller what has happened, if it is ready to hear it.
@@ -187,5 +195,5 @@ func (d *Dispatcher) report() {
 	d.status.MeanTokens, _ = d.gate.usage.Mean()
 	d.status.HoldFor, d.status.LongHolds = d.spell.left(d.now), d.spell.long(d.now)
 	d.status.Budgets = d.gate.appendStatus(d.reporter.budgets(), d.now)
-	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status)
+	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status, d.busy() && len(d.doors) > len(d.counters))
 }
