@@ -152,7 +152,8 @@ func (c *call) release(err error) {
 		c.end()
 	}()
 	c.Err = err
-	a.end(&c.Job, r, r.timeout > 0 && a.now()-c.started >= r.timeout)
+	ended := a.now()
+	a.end(&c.Job, r, ended, r.timeout > 0 && ended-c.started >= r.timeout)
 	judged = true
 }
 

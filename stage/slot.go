@@ -146,43 +146,6 @@ func SlotFrom(ctx context.Context) *Slot {
 	return new(Slot)
 }
 
-// A scope is the context of an attempt: that of its door, with the slot.
-//
-// Code that called a method may hold on to what it returned for as long as it
-// likes, so a scope is used again only if none ever was. Work that does not
-// look at its context thus costs no allocation.
-type scope struct {
-	context.Context
-	slot Slot
-	used atomic.Bool
-}
-
-func (s *scope) Deadline() (time.Time, bool) {
-	s.used.Store(true)
-	return s.Context.Deadline()
-}
-
-func (s *scope) Done() <-chan struct{} {
-	s.used.Store(true)
-	return s.Context.Done()
-}
-
-func (s *scope) Err() error {
-	s.used.Store(true)
-	return s.Context.Err()
-}
-
-func (s *scope) Value(key any) any {
-	s.used.Store(true)
-	switch key {
-	case slotKey{}, slotOf{s.slot.dispatcher}:
-		return &s.slot
-	case askKey{}:
-		return nil // it was meant for this job, not for others that its work may do
-	}
-	return s.Context.Value(key)
-}
-
 type askKey struct{}
 
 // Asked is what a context asks for the calls that are made with it.
