@@ -111,7 +111,7 @@ func (d *Dispatcher) round() (atRest bool) {
 	if d.mail.Empty() {
 		d.mail = d.mailbox.takeAll()
 	}
-	if nudged || d.asked != nil || !d.mail.Empty() {
+	if nudged || d.asked != nil || len(d.told.hints) > 0 || !d.mail.Empty() {
 		d.handle()
 		return false
 	}

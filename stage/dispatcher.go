@@ -52,8 +52,9 @@ type Dispatcher struct {
 
 	// ---
 
-	mail     List   // that was taken out of the mailbox
-	asked    func() // what the caller who is the dispatcher wants done; nil: nothing
+	mail     List    // that was taken out of the mailbox
+	asked    func()  // what the caller who is the dispatcher wants done; nil: nothing
+	told     hearsay // what it was told by the server
 	now      time.Time
 	setting  controller.Setting // in force
 	interval time.Duration      // in force
@@ -225,6 +226,9 @@ func (d *Dispatcher) handle() {
 		case requested:
 			j.request()
 		}
+	}
+	if len(d.told.hints) > 0 {
+		d.hearTold()
 	}
 	if f := d.asked; f != nil {
 		d.asked = nil

@@ -1,15 +1,44 @@
 package stage
 
 import (
+	"slices"
 	"time"
 
 	"github.com/paceline-go/paceline/controller"
 )
 
-// Hint takes what a server said of its limits, to the attempt with the mark. When it
+// hearsay is what a server said of its limits, to the attempt with the marks.
+type hearsay struct {
+	hints []controller.Hint
+	marks marks
+}
+
+// Hint takes what a server said of its limits, to the attempt with the marks. When it
 // returns, nothing is let through against it any more.
-func (d *Dispatcher) Hint(h controller.Hint, m marks) {
-	d.do(func() { d.hint(h, m) })
+func (d *Dispatcher) Hint(h controller.Hint, m marks) { d.hintAll([]controller.Hint{h}, m) }
+
+// hintAll is Hint for several.
+func (d *Dispatcher) hintAll(hints []controller.Hint, m marks) {
+	if d.seize() {
+		d.told.hints, d.told.marks = append(d.told.hints[:0], hints...), m
+		d.combine()
+		return
+	}
+	told := hearsay{slices.Clone(hints), m} // hints may be on the caller's stack
+	d.do(func() { d.listen(told) })
+}
+
+// hearTold takes the hints that the caller brings who is the dispatcher.
+func (d *Dispatcher) hearTold() {
+	told := d.told
+	d.told.hints = d.told.hints[:0]
+	d.listen(told)
+}
+
+func (d *Dispatcher) listen(told hearsay) {
+	for _, h := range told.hints {
+		d.hint(h, told.marks)
+	}
 }
 
 // waitAsked takes the hint of an error that says when to come again, unless that

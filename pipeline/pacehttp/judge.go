@@ -86,9 +86,7 @@ const mostWay = 100 * time.Millisecond
 func (h *hearing) tell(m Meaning, now time.Time) {
 	slot := pipeline.SlotFrom(h.ctx)
 	var few [fewHints]pipeline.Hint
-	for _, hint := range hints(few[:0], h.res, m, now, h.took-min(h.took, mostWay)) {
-		slot.Hint(hint)
-	}
+	slot.HintAll(hints(few[:0], h.res, m, now, h.took-min(h.took, mostWay)))
 }
 
 // head reads the beginning of the body, which stays whole.
