@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -109,8 +110,15 @@ func (c *call) recycle() {
 	calls.Put(c)
 }
 
+// manyYields is how often a caller lets others run before it goes to sleep, while somebody is the
+// dispatcher who is about to read its message. Chosen: to sleep and be woken costs more than that.
+const manyYields = 4
+
 // admitted waits until an attempt may start, or the job has come back.
 func (c *call) admitted() bool {
+	for i := 0; i < manyYields && c.answer.is.Load() == none && c.own.dispatcher.awake.Load(); i++ {
+		runtime.Gosched()
+	}
 	if !c.answer.given() {
 		select {
 		case <-c.answer.come:

@@ -35,7 +35,7 @@ func BenchmarkCall(b *testing.B) {
 	})
 	b.Run("together", func(b *testing.B) {
 		b.ReportAllocs()
-		b.SetParallelism(8)
+		b.SetParallelism(500)
 		d := newDispatcher()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {

@@ -170,7 +170,7 @@ func (r *reporter) take() (s controller.Setting, ok bool) {
 // waited for, it sees to it that the dispatcher is woken, and else that nothing of the controller runs.
 func (r *reporter) rest(waited bool) bool {
 	if r.spare == nil {
-		if waited {
+		if waited || r.reports != nil {
 			r.await()
 		}
 		return false

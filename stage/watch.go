@@ -195,5 +195,6 @@ func (d *Dispatcher) report() {
 	d.status.MeanTokens, _ = d.gate.usage.Mean()
 	d.status.HoldFor, d.status.LongHolds = d.spell.left(d.now), d.spell.long(d.now)
 	d.status.Budgets = d.gate.appendStatus(d.reporter.budgets(), d.now)
-	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status, d.busy() && len(d.doors) > len(d.counters))
+	more := d.busy() && len(d.doors) > len(d.counters) || d.jobs > d.running
+	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status, more)
 }
