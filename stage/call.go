@@ -85,7 +85,7 @@ func (d *Dispatcher) newCall(ctx context.Context, work Work) *call {
 	case d.Nested(ctx):
 		c.turnDown(ErrNested)
 	default:
-		d.serve(&c.Job)
+		d.serve(&c.Job, c.taken)
 	}
 	return c
 }
@@ -174,7 +174,7 @@ func (c *call) end() {
 		d.drop(&c.Job, at)
 		return
 	}
-	d.serve(&c.Job)
+	d.serve(&c.Job, 0)
 }
 
 // comeBack gives a call that is done with to its caller.

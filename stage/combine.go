@@ -25,13 +25,14 @@ func (d *Dispatcher) wake() {
 	}
 }
 
-// serve puts a message into the mailbox. The calling goroutine reads it, unless somebody is at it
-// already. It must be able to wait for the workers and the controller to leave.
-func (d *Dispatcher) serve(j *Job) {
+// serve puts a message into the mailbox at a time, which is now. The calling goroutine reads it,
+// unless somebody is at it already. It must be able to wait for the workers and the controller to leave.
+func (d *Dispatcher) serve(j *Job, now time.Duration) {
 	var b Batch
 	b.Add(j)
 	d.mailbox.push(b)
 	if d.seize() {
+		d.read = now
 		d.combine()
 	}
 }

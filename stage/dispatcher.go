@@ -52,9 +52,10 @@ type Dispatcher struct {
 
 	// ---
 
-	mail     List    // that was taken out of the mailbox
-	asked    func()  // what the caller who is the dispatcher wants done; nil: nothing
-	told     hearsay // what it was told by the server
+	read     time.Duration // what the caller who is the dispatcher has just read of the clock; 0: nothing
+	mail     List          // that was taken out of the mailbox
+	asked    func()        // what the caller who is the dispatcher wants done; nil: nothing
+	told     hearsay       // what it was told by the server
 	now      time.Time
 	setting  controller.Setting // in force
 	interval time.Duration      // in force
@@ -211,9 +212,7 @@ func (d *Dispatcher) post(j *Job) {
 // handle takes a mailbox full of messages, starts what may start, and sends on
 // what has come of it.
 func (d *Dispatcher) handle() {
-	if now := d.attempts.clock.Now(); now.After(d.now) {
-		d.now = now
-	}
+	d.look()
 	if setting, ok := d.reporter.take(); ok {
 		d.set(setting)
 	}
@@ -244,6 +243,19 @@ func (d *Dispatcher) handle() {
 	d.rest()
 	d.bound.Store(int64(d.boundUntil()))
 	d.putOff()
+}
+
+// look looks at the clock, unless the caller who is the dispatcher has just done that.
+func (d *Dispatcher) look() {
+	now := time.Time{}
+	if d.read > 0 {
+		now, d.read = d.attempts.epoch.Add(d.read), 0
+	} else {
+		now = d.attempts.clock.Now()
+	}
+	if now.After(d.now) {
+		d.now = now
+	}
 }
 
 // boundUntil returns until when, since the epoch, the dispatcher must not be forgotten.
