@@ -170,8 +170,8 @@ func (c *call) end() {
 	c.parted = !c.again
 	c.message = ended
 	d := c.own.dispatcher
-	if at := c.ended; c.verdict == controller.Succeeded && d.canWait(at) {
-		d.drop(&c.Job, at)
+	if c.verdict == controller.Succeeded && d.patient.Load() {
+		d.leaveMail(&c.Job)
 		return
 	}
 	d.serve(&c.Job, 0)

@@ -37,31 +37,29 @@ func (d *Dispatcher) serve(j *Job, now time.Duration) {
 	}
 }
 
-// canWait reports whether nobody would miss a message of a success before the next one comes.
-func (d *Dispatcher) canWait(now time.Duration) bool { return int64(now) < d.lazyUntil.Load() }
-
-// drop puts a message that can wait into the mailbox. Who waits for it now, and did not when
-// canWait was asked, is either seen here, or sees the message before it puts down the token.
-func (d *Dispatcher) drop(j *Job, now time.Duration) {
+// leaveMail puts a message into the mailbox that can wait for the next one, or for the alarm, if the
+// dispatcher is patient. Where it has ceased to be, either that is seen here, or the message before
+// the token is put down.
+func (d *Dispatcher) leaveMail(j *Job) {
 	var b Batch
 	b.Add(j)
 	d.mailbox.push(b)
-	if !d.canWait(now) && d.seize() {
+	if !d.patient.Load() && d.seize() {
 		d.combine()
 	}
 }
 
-// putOff publishes until when the end of a call that succeeded need not be looked at: the alarm is
-// set, nobody waits for a slot, nobody else draws on what we do, and neither workers nor the controller
-// wait to be sent home. For calls that come one after another there is then one round each, not two.
-func (d *Dispatcher) putOff() {
-	until := time.Duration(0)
+// bePatient publishes whether the end of a call that succeeded, or what it has told of quotas, need not
+// be looked at soon: the alarm is set, nobody waits for a slot, nobody else draws on what we do, and
+// neither workers nor the controller wait to be sent home. For calls that come one after another there
+// is then one round each.
+func (d *Dispatcher) bePatient() {
 	calm := d.jobs == d.running && d.holding == 0 && !d.roamed && d.gate.commons == nil && !d.status.Closed
 	alone := d.pool.alive.Load() == 0 && len(d.retired) == 0 && d.reporter.reports == nil
-	if calm && alone && d.alarm.armed.Equal(d.reporter.next) && d.now.Before(d.reporter.next) {
-		until = d.reporter.next.Sub(d.attempts.epoch)
+	set := d.alarm.armed.Equal(d.reporter.next) && d.now.Before(d.reporter.next)
+	if patient := calm && alone && set; patient != d.patient.Load() {
+		d.patient.Store(patient)
 	}
-	d.lazyUntil.Store(int64(until))
 }
 
 // do has the dispatcher call f, and returns when it has.
@@ -112,7 +110,7 @@ func (d *Dispatcher) round() (atRest bool) {
 	if d.mail.Empty() {
 		d.mail = d.mailbox.takeAll()
 	}
-	if nudged || d.asked != nil || len(d.told.hints) > 0 || !d.mail.Empty() {
+	if nudged || d.asked != nil || !d.mail.Empty() {
 		d.handle()
 		return false
 	}

@@ -38,24 +38,23 @@ type Dispatcher struct {
 	attempts *attempts
 	watch    func(fn func(controller.Event)) (stop func()) // the controller's, which any goroutine may call
 
-	mailbox   mailbox
-	awake     atomic.Bool   // somebody is the dispatcher: its goroutine, or a caller for a while
-	loop      func()        // work, once and for all: taking a method's value costs an allocation
-	appetite  atomic.Int64  // jobs wanted at each door
-	lead      atomic.Int64  // ahead, for the doors
-	aside     atomic.Int64  // jobs that failed while the service is probed with others, for the doors
-	full      atomic.Bool   // no slot is free: more jobs would change nothing
-	closing   chan struct{} // closed when no new work is taken
-	nudged    atomic.Bool   // there is something to look at, if not in the mailbox
-	lazyUntil atomic.Int64  // since the epoch; see putOff
-	bound     atomic.Int64  // until when, since the epoch, the gate holds back what a new one would let through
+	mailbox  mailbox
+	awake    atomic.Bool   // somebody is the dispatcher: its goroutine, or a caller for a while
+	loop     func()        // work, once and for all: taking a method's value costs an allocation
+	appetite atomic.Int64  // jobs wanted at each door
+	lead     atomic.Int64  // ahead, for the doors
+	aside    atomic.Int64  // jobs that failed while the service is probed with others, for the doors
+	full     atomic.Bool   // no slot is free: more jobs would change nothing
+	closing  chan struct{} // closed when no new work is taken
+	nudged   atomic.Bool   // there is something to look at, if not in the mailbox
+	patient  atomic.Bool   // see bePatient
+	bound    atomic.Int64  // until when, since the epoch, the gate holds back what a new one would let through
 
 	// ---
 
 	read     time.Duration // what the caller who is the dispatcher has just read of the clock; 0: nothing
 	mail     List          // that was taken out of the mailbox
 	asked    func()        // what the caller who is the dispatcher wants done; nil: nothing
-	told     hearsay       // what it was told by the server
 	now      time.Time
 	setting  controller.Setting // in force
 	interval time.Duration      // in force
@@ -224,10 +223,9 @@ func (d *Dispatcher) handle() {
 			d.end(j)
 		case requested:
 			j.request()
+		case heard:
+			d.listen(j)
 		}
-	}
-	if len(d.told.hints) > 0 {
-		d.hearTold()
 	}
 	if f := d.asked; f != nil {
 		d.asked = nil
@@ -242,7 +240,7 @@ func (d *Dispatcher) handle() {
 	d.report()
 	d.rest()
 	d.bound.Store(int64(d.boundUntil()))
-	d.putOff()
+	d.bePatient()
 }
 
 // look looks at the clock, unless the caller who is the dispatcher has just done that.

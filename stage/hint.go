@@ -1,7 +1,7 @@
 package stage
 
 import (
-	"slices"
+	"sync"
 	"time"
 
 	"github.com/paceline-go/paceline/controller"
@@ -9,36 +9,39 @@ import (
 
 // hearsay is what a server said of its limits, to the attempt with the marks.
 type hearsay struct {
+	Job   // the message
 	hints []controller.Hint
 	marks marks
 }
+
+// hearsays are those that wait to be used again.
+var hearsays = sync.Pool{New: func() any { return new(hearsay) }}
 
 // Hint takes what a server said of its limits, to the attempt with the marks. When it
 // returns, nothing is let through against it any more.
 func (d *Dispatcher) Hint(h controller.Hint, m marks) { d.hintAll([]controller.Hint{h}, m) }
 
-// hintAll is Hint for several.
+// hintAll is Hint for several. What nobody reads yet will be read before anything else is let through;
+// but a round that is under way may have read all before.
 func (d *Dispatcher) hintAll(hints []controller.Hint, m marks) {
-	if d.seize() {
-		d.told.hints, d.told.marks = append(d.told.hints[:0], hints...), m
-		d.combine()
-		return
+	h := hearsays.Get().(*hearsay)
+	h.hearsay, h.message = h, heard
+	h.hints, h.marks = append(h.hints[:0], hints...), m
+	d.leaveMail(&h.Job)
+	if d.awake.Load() {
+		d.do(func() {})
 	}
-	told := hearsay{slices.Clone(hints), m} // hints may be on the caller's stack
-	d.do(func() { d.listen(told) })
 }
 
-// hearTold takes the hints that the caller brings who is the dispatcher.
-func (d *Dispatcher) hearTold() {
-	told := d.told
-	d.told.hints = d.told.hints[:0]
-	d.listen(told)
-}
-
-func (d *Dispatcher) listen(told hearsay) {
-	for _, h := range told.hints {
-		d.hint(h, told.marks)
+// listen takes hints.
+func (d *Dispatcher) listen(j *Job) {
+	h := j.hearsay
+	for _, hint := range h.hints {
+		d.hint(hint, h.marks)
 	}
+	clear(h.hints)
+	h.marks = marks{}
+	hearsays.Put(h)
 }
 
 // waitAsked takes the hint of an error that says when to come again, unless that

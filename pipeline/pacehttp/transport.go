@@ -114,12 +114,12 @@ func (t *Transport) once(req *http.Request) (*http.Response, error) {
 	if err != nil || res == nil {
 		return res, err
 	}
-	h := &hearing{ctx: req.Context(), res: res, took: clock.Real().Since(begin)}
+	took := clock.Real().Since(begin)
+	h := &hearing{ctx: req.Context(), res: res, now: begin.Add(took), took: took}
 	if judge := judgeOf(req.Context(), t.Judge); judge != nil {
 		h.meaning(judge)
 	} else {
-		now := clock.Real().Now()
-		h.tell(rule(res, now, ""), now)
+		h.tell(rule(res, h.now, ""))
 	}
 	return res, nil
 }
@@ -179,7 +179,7 @@ func (x *exchange) attempt(ctx context.Context) (none struct{}, err error) {
 	}
 	l.attach(res)
 	res.Request, x.res = x.req, res
-	l.hearing = hearing{ctx: ctx, res: res, took: took}
+	l.hearing = hearing{ctx: ctx, res: res, now: begin.Add(took), took: took}
 	return none, x.check(&l.hearing)
 }
 
