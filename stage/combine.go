@@ -26,15 +26,18 @@ func (d *Dispatcher) wake() {
 }
 
 // serve puts a message into the mailbox at a time, which is now. The calling goroutine reads it,
-// unless somebody is at it already. It must be able to wait for the workers and the controller to leave.
-func (d *Dispatcher) serve(j *Job, now time.Duration) {
+// unless somebody is at it already, and reports whether it has. It must be able to wait for the workers
+// and the controller to leave.
+func (d *Dispatcher) serve(j *Job, now time.Duration) (read bool) {
 	var b Batch
 	b.Add(j)
 	d.mailbox.push(b)
-	if d.seize() {
-		d.read = now
-		d.combine()
+	if !d.seize() {
+		return false
 	}
+	d.read = now
+	d.combine()
+	return true
 }
 
 // leaveMail puts a message into the mailbox that can wait for the next one, or for the alarm, if the
@@ -49,14 +52,14 @@ func (d *Dispatcher) leaveMail(j *Job) {
 	}
 }
 
-// bePatient publishes whether the end of a call that succeeded, or what it has told of quotas, need not
-// be looked at soon: the alarm is set, nobody waits for a slot, nobody else draws on what we do, and
-// neither workers nor the controller wait to be sent home. For calls that come one after another there
-// is then one round each.
+// bePatient publishes whether the end of a call that succeeded need not be looked at soon: the alarm is
+// set, or the controller is about to answer; nobody waits for a slot; nobody else draws on what we do;
+// and neither workers nor the controller wait to be sent home. For calls that come one after another
+// there is then one round each.
 func (d *Dispatcher) bePatient() {
 	calm := d.jobs == d.running && d.holding == 0 && !d.roamed && d.gate.commons == nil && !d.status.Closed
 	alone := d.pool.alive.Load() == 0 && len(d.retired) == 0 && d.reporter.reports == nil
-	set := d.alarm.armed.Equal(d.reporter.next) && d.now.Before(d.reporter.next)
+	set := d.alarm.armed.After(d.now) && !d.alarm.armed.After(d.reporter.next) || d.reporter.awaited.Load()
 	if patient := calm && alone && set; patient != d.patient.Load() {
 		d.patient.Store(patient)
 	}

@@ -21,15 +21,13 @@ var hearsays = sync.Pool{New: func() any { return new(hearsay) }}
 // returns, nothing is let through against it any more.
 func (d *Dispatcher) Hint(h controller.Hint, m marks) { d.hintAll([]controller.Hint{h}, m) }
 
-// hintAll is Hint for several. What nobody reads yet will be read before anything else is let through;
-// but a round that is under way may have read all before.
+// hintAll is Hint for several.
 func (d *Dispatcher) hintAll(hints []controller.Hint, m marks) {
 	h := hearsays.Get().(*hearsay)
 	h.hearsay, h.message = h, heard
 	h.hints, h.marks = append(h.hints[:0], hints...), m
-	d.leaveMail(&h.Job)
-	if d.awake.Load() {
-		d.do(func() {})
+	if !d.serve(&h.Job, 0) {
+		d.do(func() {}) // who reads the mailbox may have read all that was in it before
 	}
 }
 
@@ -37,8 +35,9 @@ func (d *Dispatcher) hintAll(hints []controller.Hint, m marks) {
 func (d *Dispatcher) listen(j *Job) {
 	h := j.hearsay
 	for _, hint := range h.hints {
-		d.hint(hint, h.marks)
+		d.learn(hint, h.marks)
 	}
+	d.obey()
 	clear(h.hints)
 	h.marks = marks{}
 	hearsays.Put(h)
@@ -78,7 +77,14 @@ func (j *Job) askedFor() time.Duration {
 	return max(j.retryAfter, j.hinted)
 }
 
+// hint takes a hint, and what comes of it.
 func (d *Dispatcher) hint(h controller.Hint, m marks) {
+	d.learn(h, m)
+	d.obey()
+}
+
+// learn takes a hint.
+func (d *Dispatcher) learn(h controller.Hint, m marks) {
 	if h.Budget != "" || m == (marks{}) {
 		d.takeBack() // what it has reserved, the server does not know of
 	}
@@ -88,7 +94,13 @@ func (d *Dispatcher) hint(h controller.Hint, m marks) {
 		d.status.Limiters = d.gate.told.Limiters()
 		d.note(controller.Event{Kind: controller.EventLimiterLearned, Limiter: learned})
 	}
-	d.boundPause(max(h.RetryAfter, d.gate.told.Pause(d.now)))
+	d.boundPause(h.RetryAfter)
+}
+
+// obey takes back what was let through before hints that ask for a pause, or of which too much has
+// started.
+func (d *Dispatcher) obey() {
+	d.boundPause(d.gate.told.Pause(d.now))
 	if d.gate.pause(d.now) > 0 || d.gate.told.Overdrawn(d.now) {
 		d.takeBack()
 	}
