@@ -117,6 +117,7 @@ func (d *Dispatcher) round() (atRest bool) {
 		d.handle()
 		return false
 	}
+	d.read = 0 // the next one may come much later
 	d.awake.Store(false)
 	return d.mailbox.empty() && !d.nudged.Load() || !d.seize()
 }

@@ -180,3 +180,19 @@ func TestCallAloneAllocatesNothing(t *testing.T) {
 		t.Errorf("got %v allocations for a call, want 0", got)
 	}
 }
+
+// TestTimeThatWasReadIsOfOneRound: the message may have been read by another one, and the next round
+// is at another time.
+func TestTimeThatWasReadIsOfOneRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newIdle(1)
+		d.seize()
+		d.read = d.attempts.now() + 1
+		d.combine() // there is nothing to do
+		time.Sleep(time.Minute)
+		d.do(func() {})
+		if d.now != time.Now() {
+			t.Errorf("a minute later it takes %v for now", d.now)
+		}
+	})
+}
