@@ -223,8 +223,6 @@ func (d *Dispatcher) handle() {
 			d.end(j)
 		case requested:
 			j.request()
-		case heard:
-			d.listen(j)
 		}
 	}
 	if f := d.asked; f != nil {

@@ -10,12 +10,22 @@ import (
 // hearsay is what a server said of its limits, to the attempt with the marks.
 type hearsay struct {
 	Job   // the message
+	to    *Dispatcher
 	hints []controller.Hint
 	marks marks
 }
 
 // hearsays are those that wait to be used again.
-var hearsays = sync.Pool{New: func() any { return new(hearsay) }}
+var hearsays sync.Pool
+
+func newHearsay() *hearsay {
+	if h, ok := hearsays.Get().(*hearsay); ok {
+		return h
+	}
+	h := &hearsay{Job: Job{message: requested}}
+	h.request = h.tell
+	return h
+}
 
 // Hint takes what a server said of its limits, to the attempt with the marks. When it
 // returns, nothing is let through against it any more.
@@ -23,23 +33,22 @@ func (d *Dispatcher) Hint(h controller.Hint, m marks) { d.hintAll([]controller.H
 
 // hintAll is Hint for several.
 func (d *Dispatcher) hintAll(hints []controller.Hint, m marks) {
-	h := hearsays.Get().(*hearsay)
-	h.hearsay, h.message = h, heard
-	h.hints, h.marks = append(h.hints[:0], hints...), m
+	h := newHearsay()
+	h.to, h.hints, h.marks = d, append(h.hints[:0], hints...), m
 	if !d.serve(&h.Job, 0) {
 		d.do(func() {}) // who reads the mailbox may have read all that was in it before
 	}
 }
 
-// listen takes hints.
-func (d *Dispatcher) listen(j *Job) {
-	h := j.hearsay
+// tell tells the dispatcher.
+func (h *hearsay) tell() {
+	d := h.to
 	for _, hint := range h.hints {
 		d.learn(hint, h.marks)
 	}
 	d.obey()
 	clear(h.hints)
-	h.marks = marks{}
+	h.to, h.marks = nil, marks{}
 	hearsays.Put(h)
 }
 

@@ -97,7 +97,6 @@ type Job struct {
 	further []claim                  // on further budgets
 	common  []controller.Reservation // from the commons
 	request func()                   // of a message to the dispatcher that is no job
-	hearsay *hearsay                 // of another one
 }
 
 // retrying is what is known of a job that is tried more than once.
@@ -147,7 +146,6 @@ const (
 	submitted message = iota // by its door
 	ended                    // an attempt of it
 	requested                // no job, but a function for the dispatcher to call
-	heard                    // no job, but hints
 )
 
 // A Batch is a list of jobs on its way to somebody else. Its zero value is
