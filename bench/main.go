@@ -29,6 +29,8 @@ type sizes struct {
 	workerJobs   int // per number of workers
 	workers      []int
 
+	check bool // ratios must be about those that are written down
+
 	throttles, keys int // of the table of what rests
 	handOvers       int // of slots
 
@@ -76,6 +78,7 @@ func run(w io.Writer, args []string) error {
 	jobs := flags.Int("jobs", 0, "jobs per contestant and round of the overhead, telemetry and journal tables (default 300000)")
 	rounds := flags.Int("rounds", 0, "rounds of the overhead, telemetry and journal tables (default 7)")
 	keys := flags.Int("keys", 0, "jobs in the large journal of the journal table (default 1000000)")
+	check := flags.Bool("check", false, "fail where calls or round trips cost more than is written down, against the others, with room for noise")
 	patience := flags.Duration("timeout", 20*time.Minute, "give up, with all goroutines' stacks, after this `time`")
 	_ = flags.Parse(args) // ExitOnError
 
@@ -83,6 +86,7 @@ func run(w io.Writer, args []string) error {
 	if *small {
 		size = quick()
 	}
+	size.check = *check
 	if *jobs > 0 {
 		size.jobs, size.journalJobs = *jobs, *jobs
 	}

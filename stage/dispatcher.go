@@ -31,8 +31,8 @@ type Config struct {
 }
 
 // A Dispatcher lets attempts start, one after another, when everything allows
-// it. It is an actor: a mailbox, and a goroutine that lives as long as there are
-// messages in it. All fields below the line belong to that goroutine.
+// it. It is an actor: a mailbox, and somebody who reads it: a goroutine that lives as long as there are
+// messages in it, or a caller (see combine). All fields below the line belong to the one who does.
 type Dispatcher struct {
 	owner    any
 	attempts *attempts

@@ -24,7 +24,7 @@ func (a *attempts) once(ctx context.Context, work WorkFunc) *Job {
 	return j
 }
 
-// TestContextOfAnAttemptEndsAsOthersDo: whoever derives from it, and whether anybody looked before.
+// TestContextOfAnAttemptEndsAsOthersDo, also one that was derived from it, and one that nobody has looked at before.
 func TestContextOfAnAttemptEndsAsOthersDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := timedAttempts()
