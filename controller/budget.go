@@ -27,15 +27,15 @@ const windowSteps = 128
 // In any span of Window, no more than Tokens, less what is withheld, are ever reserved. What was spent
 // comes back exactly Window after it was spent, or, when traffic is denser
 // than the window's steps, with the last spending of its step. Memory is
-// constant.
+// bounded, and little as long as spendings are few.
 type Window struct {
 	Budget
 	used   int64
-	expiry time.Time // when the oldest step comes back
-	begin  time.Time // of the newest step
-	first  int64     // number of the oldest step that still counts
-	next   int64     // number of the step to come
-	steps  [windowSteps + 2]spending
+	expiry time.Time  // when the oldest step comes back
+	begin  time.Time  // of the newest step
+	first  int64      // number of the oldest step that still counts
+	next   int64      // number of the step to come
+	steps  []spending // a ring, of mostSteps at most
 
 	withheld int64 // of Tokens
 
@@ -93,6 +93,7 @@ func (w *Window) Reserve(now time.Time, n int64) Reservation {
 	w.left -= n
 	if w.first == w.next || now.Sub(w.begin) >= w.stepLength() {
 		w.begin = now
+		w.makeRoom()
 		*w.step(w.next) = spending{}
 		w.next++
 	}
@@ -193,6 +194,24 @@ func (w *Window) expire(now time.Time) {
 
 // stepLength is rounded up, so that never more steps count than there are.
 func (w *Window) stepLength() time.Duration { return (w.Window + windowSteps - 1) / windowSteps }
+
+// mostSteps is how many steps may count at a time, the oldest and the newest of them in part.
+const mostSteps = windowSteps + 2
+
+// fewSteps is how many there is room for at first. Chosen: most of many throttles are used once in a while.
+const fewSteps = 4
+
+// makeRoom sees to it that there is room for one step more.
+func (w *Window) makeRoom() {
+	if w.next-w.first < int64(len(w.steps)) {
+		return
+	}
+	more := make([]spending, min(max(2*len(w.steps), fewSteps), mostSteps))
+	for i := w.first; i < w.next; i++ {
+		more[i%int64(len(more))] = *w.step(i)
+	}
+	w.steps = more
+}
 
 func (w *Window) step(i int64) *spending { return &w.steps[i%int64(len(w.steps))] }
 

@@ -56,4 +56,9 @@ func (a *Advice) Take(now time.Time, h Hint) {
 }
 
 // Wait returns how long nothing is to be sent.
-func (a *Advice) Wait(now time.Time) time.Duration { return max(a.until.Sub(now), 0) }
+func (a *Advice) Wait(now time.Time) time.Duration {
+	if a.until.IsZero() {
+		return 0
+	}
+	return max(a.until.Sub(now), 0)
+}

@@ -102,7 +102,7 @@ func (t *Told) Learned(now time.Time) (Limiter, bool) {
 	if len(t.ledgers) == 0 {
 		return Limiter{}, false
 	}
-	l := &t.ledgers[len(t.ledgers)-1]
+	l := t.ledgers[len(t.ledgers)-1]
 	known := l.limiter(now)
 	if known.Kind == 0 || known.like(l.said) {
 		return Limiter{}, false

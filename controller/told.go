@@ -61,7 +61,7 @@ type Told struct {
 	number  int64     // of the last attempt
 	all     Use       // that has started, or was used beyond what was expected
 	volley  Mark      // the first one of it
-	ledgers []ledger  // the one that was told of last is the last
+	ledgers []*ledger // the one that was told of last is the last
 }
 
 // Start notes that an attempt starts that is expected to use u.
@@ -78,7 +78,7 @@ func (t *Told) StartOf(now time.Time, u Use, resource string) Mark {
 		t.volley = m
 	}
 	for i := range t.ledgers {
-		if l := &t.ledgers[i]; l.concerns(resource) && l.mayAsk(now) && l.now(now) < float64(l.of(u)) {
+		if l := t.ledgers[i]; l.concerns(resource) && l.mayAsk(now) && l.now(now) < float64(l.of(u)) {
 			l.again.number = t.number
 		}
 	}
@@ -114,7 +114,7 @@ func (t *Told) Succeed(m Mark) {
 func (t *Told) Refuse(now time.Time, m Mark) {
 	for i := range t.ledgers {
 		t.ledgers[i].again.refuse(m)
-		if l := &t.ledgers[i]; l.requests && m.number > l.origin.last && l.fresh(t.first.Add(m.at)) {
+		if l := t.ledgers[i]; l.requests && m.number > l.origin.last && l.fresh(t.first.Add(m.at)) {
 			l.sliding.refuse(now)
 		}
 	}
@@ -131,7 +131,7 @@ func (t *Told) Settle(now time.Time, m Mark, tokens int64, mean bool) {
 
 func (t *Told) take(now time.Time, u Use, resource string) {
 	for i := range t.ledgers {
-		if l := &t.ledgers[i]; l.of(u) != 0 && l.concerns(resource) {
+		if l := t.ledgers[i]; l.of(u) != 0 && l.concerns(resource) {
 			l.take(now, l.of(u), t.number, l.of(t.all))
 		}
 	}
@@ -185,7 +185,7 @@ func (t *Told) of(b Budget) *ledger {
 		return nil
 	}
 	if i := t.findOf(b.Name, ""); i >= 0 && t.ledgers[i].budget && t.ledgers[i].requests == b.Requests {
-		return &t.ledgers[i]
+		return t.ledgers[i]
 	}
 	return nil
 }
@@ -193,27 +193,30 @@ func (t *Told) of(b Budget) *ledger {
 // ledger returns that of a quota.
 func (t *Told) ledger(h Hint) *ledger {
 	name, requests := h.Budget, h.Requests || h.Budget == ""
-	l := ledger{name: name, resource: h.Resource, requests: requests}
+	var l *ledger
 	if i := t.findOf(name, h.Resource); i >= 0 {
 		if t.ledgers[i].requests == requests {
 			l = t.ledgers[i]
 		}
 		t.ledgers = slices.Delete(t.ledgers, i, i+1)
 	}
+	if l == nil {
+		l = &ledger{name: name, resource: h.Resource, requests: requests}
+	}
 	if len(t.ledgers) == mostLedgers {
 		t.ledgers = slices.Delete(t.ledgers, 0, 1)
 	}
 	t.ledgers = append(t.ledgers, l)
-	return &t.ledgers[len(t.ledgers)-1]
+	return l
 }
 
 func (t *Told) findOf(name, resource string) int {
-	return slices.IndexFunc(t.ledgers, func(l ledger) bool { return l.name == name && l.resource == resource })
+	return slices.IndexFunc(t.ledgers, func(l *ledger) bool { return l.name == name && l.resource == resource })
 }
 
 // Forget drops a quota, since a budget stands for it.
 func (t *Told) Forget(name string) {
-	t.ledgers = slices.DeleteFunc(t.ledgers, func(l ledger) bool { return l.name == name })
+	t.ledgers = slices.DeleteFunc(t.ledgers, func(l *ledger) bool { return l.name == name })
 }
 
 // Wait returns how long an attempt has to wait that is expected to use u.
@@ -242,7 +245,7 @@ func (t *Told) longest(resource string, says func(*ledger) time.Duration) time.D
 
 func (t *Told) longestOfAll(says func(*ledger) time.Duration) (longest time.Duration) {
 	for i := range t.ledgers {
-		if l := &t.ledgers[i]; l.resource == "" && !l.budget { // a budget is asked by itself
+		if l := t.ledgers[i]; l.resource == "" && !l.budget { // a budget is asked by itself
 			longest = max(longest, says(l))
 		}
 	}
@@ -252,7 +255,7 @@ func (t *Told) longestOfAll(says func(*ledger) time.Duration) (longest time.Dura
 func (t *Told) longestOfOne(resource string, says func(*ledger) time.Duration) (longest time.Duration) {
 	var others map[string]time.Duration
 	for i := range t.ledgers {
-		switch l := &t.ledgers[i]; {
+		switch l := t.ledgers[i]; {
 		case l.resource == "" || l.budget:
 		case l.resource == resource:
 			longest = max(longest, says(l))
@@ -313,5 +316,5 @@ func (t *Told) Holds() bool { return len(t.ledgers) > 0 }
 
 // Overdrawn reports whether more has started than was left.
 func (t *Told) Overdrawn(now time.Time) bool {
-	return slices.ContainsFunc(t.ledgers, func(l ledger) bool { return l.now(now) < 0 })
+	return slices.ContainsFunc(t.ledgers, func(l *ledger) bool { return l.now(now) < 0 })
 }

@@ -30,14 +30,22 @@ func Execute[T any](ctx context.Context, t *Throttle, fn func(context.Context) (
 	mustHave("Execute", ctx != nil, "context")
 	mustHave("Execute", t != nil, "throttle")
 	mustHave("Execute", fn != nil, "function")
-	var out T
-	err := t.dispatcher.Do(ctx, stage.WorkFunc(func(ctx context.Context) (err error) {
-		var none T
-		out = none // in case of a panic
-		out, err = fn(ctx)
-		return err
-	}))
-	return out, err
+	e := &execution[T]{fn: fn}
+	err := t.dispatcher.Do(ctx, e)
+	return e.out, err
+}
+
+// An execution is the work of one call.
+type execution[T any] struct {
+	fn  func(context.Context) (T, error)
+	out T
+}
+
+func (e *execution[T]) Attempt(ctx context.Context) (err error) {
+	var none T
+	e.out = none // in case of a panic
+	e.out, err = e.fn(ctx)
+	return err
 }
 
 // Wrap returns work with each call of it passed through t by Execute. It panics if

@@ -24,7 +24,12 @@ func (a *alarm) want(now time.Time, wait time.Duration) {
 	if wait <= 0 {
 		return
 	}
-	if at := now.Add(wait); a.due.IsZero() || at.Before(a.due) {
+	a.wantAt(now.Add(wait))
+}
+
+// wantAt asks to be woken at a time to come.
+func (a *alarm) wantAt(at time.Time) {
+	if a.due.IsZero() || at.Before(a.due) {
 		a.due = at
 	}
 }

@@ -22,6 +22,7 @@ type attempts struct {
 	_      [64]byte     // keep what is read apart from what each attempt changes
 	begun  atomic.Int64 // attempts
 	newest atomic.Int64 // start of an attempt, those included that are about to begin
+	spare  atomic.Pointer[deadline]
 	_      [48]byte
 }
 
@@ -52,8 +53,12 @@ func (a *attempts) run(j *Job, started time.Duration) (ended time.Duration) {
 	}
 	r := a.rules.Load()
 	a.begin(j, r, started)
-	a.end(j, r, a.try(j, r))
-	return j.ended
+	s := j.scope
+	s.open(a, j.started, r.timeout)
+	j.try(s)
+	ended = a.now()
+	a.end(j, r, ended, s.overdue(ended))
+	return ended
 }
 
 // begin notes that an attempt starts, gives it a slot and its number, and lets it
@@ -92,8 +97,8 @@ func (a *attempts) number(started time.Duration) (seq int64, start time.Duration
 
 // end judges an attempt whose work has returned or panicked, within its time or
 // not.
-func (a *attempts) end(j *Job, r *rules, overdue bool) {
-	j.ended = a.now()
+func (a *attempts) end(j *Job, r *rules, ended time.Duration, overdue bool) {
+	j.ended = ended
 	j.Took = j.ended - j.began
 	r.judgeSafely(j, overdue, a.allowance)
 	if j.scope.used.Load() {
@@ -160,9 +165,10 @@ func (j *Job) stopped(why error) error {
 
 // enter gives the attempt a slot.
 func (j *Job) enter() {
-	if j.scope == nil || j.scope.slot.dispatcher != j.door.dispatcher {
-		j.scope = &scope{Context: j.door.ctx, slot: Slot{dispatcher: j.door.dispatcher}}
+	if j.scope == nil {
+		j.scope = new(scope)
 	}
+	j.scope.Context, j.scope.slot.dispatcher = j.door.ctx, j.door.dispatcher
 	j.scope.slot.attempt, j.scope.slot.refusals, j.scope.slot.waited, j.scope.slot.mark = j.Attempts, j.Refusals, j.Waited, j.mark
 }
 
@@ -181,21 +187,15 @@ func (j *Job) leave() {
 }
 
 // try calls the work and leaves its error, or its panic as an error, in j.
-func (a *attempts) try(j *Job, r *rules) (overdue bool) {
+func (j *Job) try(s *scope) {
 	defer func() {
+		s.close()
 		if v := recover(); v != nil {
 			j.Err = NewPanicError(v)
 		}
 	}()
 	j.Err = ErrGoexit // in case nothing after the next line happens
-	if r.timeout <= 0 {
-		j.Err = j.Work.Attempt(j.scope)
-		return false
-	}
-	ctx, cancel := a.clock.WithTimeout(j.scope, r.timeout)
-	defer cancel()
-	j.Err = j.Work.Attempt(ctx)
-	return errors.Is(ctx.Err(), context.DeadlineExceeded)
+	j.Err = j.Work.Attempt(s)
 }
 
 // judgeSafely judges an attempt. A panic in one of the user's callbacks is the

@@ -3,7 +3,12 @@ package stage
 import (
 	"context"
 	"maps"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/paceline-go/paceline/controller"
 )
 
 // A call is a job by itself, which comes through no pipeline. It waits for its
@@ -11,13 +16,18 @@ import (
 // no worker. All calls of one resource wait in one queue, and take turns with the doors.
 type call struct {
 	Job
-	own  Door      // stands for it; nobody opens it
-	turn chan bool // true: an attempt may start; false: the job has come back
+	own    Door // stands for it; nobody opens it
+	answer answer
 	patience
 
 	share   Share
 	counter *Door // where it has waited for its first turn
+	parted  bool  // its caller waits no more, and has left it to the dispatcher
+	gaveUp  bool  // its caller has asked to cancel it
 }
+
+// calls are those that wait to be used again.
+var calls = sync.Pool{New: func() any { return new(call) }}
 
 // WorkFunc is a function as Work.
 type WorkFunc func(ctx context.Context) error
@@ -27,18 +37,20 @@ func (f WorkFunc) Attempt(ctx context.Context) error { return f(ctx) }
 
 // Do does a job, which asks for what ctx says, in the calling goroutine and returns its error.
 func (d *Dispatcher) Do(ctx context.Context, work Work) error {
-	c := d.newCall(ctx, Job{Work: work})
+	c := d.newCall(ctx, work)
 	for c.admitted() {
 		if err, again := c.attempt(); !again {
 			return err
 		}
 	}
-	return c.Err
+	err := c.Err
+	c.recycle()
+	return err
 }
 
 // Acquire waits for a slot that its caller holds until Release.
 func (d *Dispatcher) Acquire(ctx context.Context) (*Slot, error) {
-	c := d.newCall(ctx, Job{once: true})
+	c := d.newCall(ctx, nil)
 	if !c.admitted() {
 		return nil, c.Err
 	}
@@ -46,7 +58,7 @@ func (d *Dispatcher) Acquire(ctx context.Context) (*Slot, error) {
 	if ctx.Err() != nil {
 		a.skip(&c.Job)
 		err := c.Err
-		d.ended(&c.Job)
+		c.end()
 		return nil, err
 	}
 	a.begin(&c.Job, a.rules.Load(), c.started)
@@ -55,39 +67,68 @@ func (d *Dispatcher) Acquire(ctx context.Context) (*Slot, error) {
 	return &c.scope.slot, nil
 }
 
-// newCall sends a job in and leaves it to wait for its turn.
-func (d *Dispatcher) newCall(ctx context.Context, j Job) *call {
+// newCall sends a job in and leaves it to wait for its turn. One without work is a slot that is
+// held by hand.
+func (d *Dispatcher) newCall(ctx context.Context, work Work) *call {
 	asked := AskedOf(ctx)
-	c := &call{Job: j, turn: make(chan bool, 1), share: asked.Share}
-	c.Ask, c.patience = asked.Ask, patience{bounded: asked.Bounded, most: asked.MaxWait}
-	c.own = Door{dispatcher: d, ctx: ctx, call: c}
+	c := calls.Get().(*call)
+	c.Work, c.once = work, work == nil
+	c.Ask, c.share, c.patience = asked.Ask, asked.Share, patience{bounded: asked.Bounded, most: asked.MaxWait}
+	c.own.dispatcher, c.own.ctx, c.own.call = d, ctx, c
 	c.own.deadline, _ = ctx.Deadline()
 	c.door, c.message, c.taken = &c.own, submitted, d.attempts.now()
 	switch {
 	case ctx.Err() != nil:
-		c.Err = context.Cause(ctx)
-		c.turn <- false
+		c.turnDown(context.Cause(ctx))
 	case d.Closed():
-		c.Err = ErrClosed
-		c.turn <- false
+		c.turnDown(ErrClosed)
 	case d.Nested(ctx):
-		c.Err = ErrNested
-		c.turn <- false
+		c.turnDown(ErrNested)
 	default:
-		d.post(&c.Job)
+		d.serve(&c.Job, c.taken)
 	}
 	return c
 }
 
+// turnDown gives a call back that was not sent in.
+func (c *call) turnDown(why error) {
+	c.Err = why
+	c.answer.give(back)
+}
+
+// recycle lets a call be used again that nobody knows any more.
+func (c *call) recycle() {
+	if c.gaveUp || c.bounded || c.once { // the dispatcher may have a note of it, or somebody the slot
+		return
+	}
+	scope := c.scope
+	*c = call{}
+	if scope != nil { // it is as good as new
+		scope.Context, scope.slot.dispatcher = nil, nil
+		c.scope = scope
+	}
+	calls.Put(c)
+}
+
+// manyYields is how often a caller lets others run before it goes to sleep, while somebody is the
+// dispatcher who is about to read its message. Chosen: to sleep and be woken costs more than that.
+const manyYields = 4
+
 // admitted waits until an attempt may start, or the job has come back.
 func (c *call) admitted() bool {
-	select {
-	case admitted := <-c.turn:
-		return admitted
-	case <-c.own.ctx.Done():
-		c.own.Cancel()
-		return <-c.turn
+	for i := 0; i < manyYields && c.answer.is.Load() == none && c.own.dispatcher.awake.Load(); i++ {
+		runtime.Gosched()
 	}
+	if !c.answer.given() {
+		select {
+		case <-c.answer.come:
+		case <-c.own.ctx.Done():
+			c.gaveUp = true
+			c.own.Cancel()
+			<-c.answer.come
+		}
+	}
+	return c.answer.take() == admitted
 }
 
 // attempt makes one attempt. If it is not to be tried again, nobody needs to
@@ -100,7 +141,7 @@ func (c *call) attempt() (err error, again bool) {
 			d.attempts.abort(&c.Job)
 		}
 		err, again = c.Err, c.again
-		d.ended(&c.Job)
+		c.end()
 	}()
 	d.attempts.run(&c.Job, c.started)
 	returned = true
@@ -116,11 +157,71 @@ func (c *call) release(err error) {
 		if !judged { // Classify has ended this goroutine
 			a.abort(&c.Job)
 		}
-		c.own.dispatcher.ended(&c.Job)
+		c.end()
 	}()
 	c.Err = err
-	a.end(&c.Job, r, r.timeout > 0 && a.now()-c.started >= r.timeout)
+	ended := a.now()
+	a.end(&c.Job, r, ended, r.timeout > 0 && ended-c.started >= r.timeout)
 	judged = true
+}
+
+// end sends the call back whose attempt has ended.
+func (c *call) end() {
+	c.parted = !c.again
+	c.message = ended
+	d := c.own.dispatcher
+	if c.verdict == controller.Succeeded && d.patient.Load() {
+		d.leaveMail(&c.Job)
+		return
+	}
+	d.serve(&c.Job, 0)
+}
+
+// comeBack gives a call that is done with to its caller.
+func (c *call) comeBack() {
+	if c.parted {
+		c.recycle()
+		return
+	}
+	c.answer.give(back)
+}
+
+// An answer is what the dispatcher tells a caller. Mostly it is there when the caller looks, who
+// then need not sleep.
+type answer struct {
+	is   atomic.Int32
+	come chan struct{} // there while the caller sleeps; has room for one
+}
+
+// What an answer may be.
+const (
+	none     int32 = iota // not yet
+	asleep                // not yet, and its caller waits for it
+	admitted              // an attempt may start
+	back                  // the job has come back
+)
+
+// give gives the answer.
+func (a *answer) give(what int32) {
+	if a.is.Swap(what) == asleep {
+		a.come <- struct{}{}
+	}
+}
+
+// given reports whether there is an answer. If there is none, one will come.
+func (a *answer) given() bool {
+	if a.is.Load() != none {
+		return true
+	}
+	a.come = make(chan struct{}, 1)
+	return !a.is.CompareAndSwap(none, asleep)
+}
+
+// take returns the answer that is there.
+func (a *answer) take() int32 {
+	what := a.is.Load()
+	a.is.Store(none)
+	return what
 }
 
 // admitCall takes a call in.
@@ -163,6 +264,9 @@ type counterKey struct {
 // any more, and which have had no more than their share, are given up, but for that of
 // ordinary calls.
 func (d *Dispatcher) counter(key counterKey) *Door {
+	if key == (counterKey{}) && d.ordinary != nil {
+		return d.ordinary
+	}
 	if c := d.counters[key]; c != nil {
 		return c
 	}
@@ -176,6 +280,9 @@ func (d *Dispatcher) counter(key counterKey) *Door {
 	c := &Door{dispatcher: d, inbox: new(Inbox), stopped: true}
 	c.line.share = key.share
 	d.counters[key] = c
+	if key == (counterKey{}) {
+		d.ordinary = c
+	}
 	d.doors = append(d.doors, c)
 	return c
 }

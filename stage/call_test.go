@@ -69,10 +69,10 @@ func TestCallIsCancelledWhereverItIs(t *testing.T) {
 			if where == "mailbox" {
 				goOn = d.hold()
 			}
-			c := d.newCall(ctx, Job{Ask: Ordinary, Work: WorkFunc(func(context.Context) error {
+			c := d.newCall(ctx, WorkFunc(func(context.Context) error {
 				t.Error("it was called")
 				return nil
-			})})
+			}))
 			synctest.Wait()
 			cancel()
 			back := make(chan error)

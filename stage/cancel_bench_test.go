@@ -26,7 +26,7 @@ func BenchmarkCancel(b *testing.B) {
 						c.own.Cancel()
 					}
 					for _, c := range calls {
-						if <-c.turn {
+						if c.admitted() {
 							b.Fatal("a cancelled call may start")
 						}
 					}
@@ -61,7 +61,7 @@ func waitingCalls(b *testing.B, n int, retry bool) (calls []*call, cancel, end f
 		end = func() { held.Release(nil) }
 	}
 	for range n {
-		c := d.newCall(ctx, Job{Ask: Ordinary, Work: WorkFunc(func(context.Context) error { return io.EOF })})
+		c := d.newCall(ctx, WorkFunc(func(context.Context) error { return io.EOF }))
 		if retry {
 			if !c.admitted() {
 				b.Fatal(c.Err)

@@ -70,12 +70,13 @@ func (d *Dispatcher) setAlarm() {
 	if d.circuit == controller.BreakerOpen {
 		d.alarm.want(d.now, d.gate.circuit.Until().Sub(d.now))
 	}
-	for _, h := range []retryHeap{d.retries.holding, d.retries.parked} {
+	for _, h := range [...]*retryHeap{&d.retries.holding, &d.retries.parked} {
 		if j := h.first(&d.bars); j != nil {
 			d.alarm.want(d.now, j.due.Sub(d.now))
 		}
 	}
 	d.wantAside()
+	d.wantReport()
 	d.alarm.arm(d.now)
 }
 
@@ -218,7 +219,7 @@ func (d *Dispatcher) start(j *Job) {
 			d.haste.Start(d.now, j.door.deadline.Sub(d.now))
 		}
 		d.unbind(c)
-		c.turn <- true
+		c.answer.give(admitted)
 		return
 	}
 	d.pool.put(j)

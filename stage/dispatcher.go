@@ -31,15 +31,15 @@ type Config struct {
 }
 
 // A Dispatcher lets attempts start, one after another, when everything allows
-// it. It is an actor: a mailbox, and a goroutine that lives as long as there are
-// messages in it. All fields below the line belong to that goroutine.
+// it. It is an actor: a mailbox, and somebody who reads it: a goroutine that lives as long as there are
+// messages in it, or a caller (see combine). All fields below the line belong to the one who does.
 type Dispatcher struct {
 	owner    any
 	attempts *attempts
 	watch    func(fn func(controller.Event)) (stop func()) // the controller's, which any goroutine may call
 
 	mailbox  mailbox
-	awake    atomic.Bool   // the goroutine is at work on the mailbox
+	awake    atomic.Bool   // somebody is the dispatcher: its goroutine, or a caller for a while
 	loop     func()        // work, once and for all: taking a method's value costs an allocation
 	appetite atomic.Int64  // jobs wanted at each door
 	lead     atomic.Int64  // ahead, for the doors
@@ -47,10 +47,14 @@ type Dispatcher struct {
 	full     atomic.Bool   // no slot is free: more jobs would change nothing
 	closing  chan struct{} // closed when no new work is taken
 	nudged   atomic.Bool   // there is something to look at, if not in the mailbox
+	patient  atomic.Bool   // see bePatient
 	bound    atomic.Int64  // until when, since the epoch, the gate holds back what a new one would let through
 
 	// ---
 
+	read     time.Duration // what the caller who is the dispatcher has just read of the clock; 0: nothing
+	mail     List          // that was taken out of the mailbox
+	asked    func()        // what the caller who is the dispatcher wants done; nil: nothing
 	now      time.Time
 	setting  controller.Setting // in force
 	interval time.Duration      // in force
@@ -75,6 +79,7 @@ type Dispatcher struct {
 	pacedAway bool // the interval has kept a job of such a door away
 	doors     []*Door
 	counters  map[counterKey]*Door // those of doors where calls wait
+	ordinary  *Door                // the one of ordinary calls; nil: none came yet
 	calls     int                  // in here, wherever
 	retries   retries              // jobs that wait for another attempt
 	bars      bars
@@ -185,16 +190,6 @@ func (d *Dispatcher) Watch(fn func(controller.Event)) (stop func()) { return d.w
 // request has the dispatcher's goroutine call f.
 func (d *Dispatcher) request(f func()) { d.post(&Job{message: requested, request: f}) }
 
-// do has the dispatcher's goroutine call f, and waits until it has.
-func (d *Dispatcher) do(f func()) {
-	done := make(chan struct{})
-	d.request(func() {
-		f()
-		close(done)
-	})
-	<-done
-}
-
 // nudge has the dispatcher's goroutine look whether there is anything to do.
 func (d *Dispatcher) nudge() {
 	d.nudged.Store(true)
@@ -213,45 +208,14 @@ func (d *Dispatcher) post(j *Job) {
 	d.send(b)
 }
 
-// send puts messages into the mailbox, and starts the goroutine if it is not
-// there to read them.
-func (d *Dispatcher) send(b Batch) {
-	d.mailbox.push(b)
-	d.wake()
-}
-
-func (d *Dispatcher) wake() {
-	if !d.awake.Load() && d.awake.CompareAndSwap(false, true) {
-		go d.loop()
-	}
-}
-
-// work reads the mailbox until it is empty. A message that comes while it is
-// leaving finds it either awake still, or gone and replaceable.
-func (d *Dispatcher) work() {
-	for {
-		nudged := d.nudged.Swap(false)
-		if mail := d.mailbox.takeAll(); nudged || !mail.Empty() {
-			d.handle(mail)
-			continue
-		}
-		d.awake.Store(false)
-		if d.mailbox.empty() && !d.nudged.Load() || !d.awake.CompareAndSwap(false, true) {
-			return
-		}
-	}
-}
-
 // handle takes a mailbox full of messages, starts what may start, and sends on
 // what has come of it.
-func (d *Dispatcher) handle(mail List) {
-	if now := d.attempts.clock.Now(); now.After(d.now) {
-		d.now = now
-	}
+func (d *Dispatcher) handle() {
+	d.look()
 	if setting, ok := d.reporter.take(); ok {
 		d.set(setting)
 	}
-	for j := mail.Pop(); j != nil; j = mail.Pop() {
+	for j := d.mail.Pop(); j != nil; j = d.mail.Pop() {
 		switch j.message {
 		case submitted:
 			d.submit(j)
@@ -261,6 +225,10 @@ func (d *Dispatcher) handle(mail List) {
 			j.request()
 		}
 	}
+	if f := d.asked; f != nil {
+		d.asked = nil
+		f()
+	}
 	d.watchCircuit(nil)
 	d.watchPause()
 	d.staff()
@@ -269,15 +237,29 @@ func (d *Dispatcher) handle(mail List) {
 	d.watchDrain()
 	d.report()
 	d.rest()
-	d.bound.Store(int64(d.boundUntil().Sub(d.attempts.epoch)))
+	d.bound.Store(int64(d.boundUntil()))
+	d.bePatient()
 }
 
-// boundUntil returns until when the dispatcher must not be forgotten.
-func (d *Dispatcher) boundUntil() time.Time {
-	if d.jobs > 0 {
-		return d.attempts.epoch.Add(math.MaxInt64)
+// look looks at the clock, unless the caller who is the dispatcher has just done that.
+func (d *Dispatcher) look() {
+	now := time.Time{}
+	if d.read > 0 {
+		now, d.read = d.attempts.epoch.Add(d.read), 0
+	} else {
+		now = d.attempts.clock.Now()
 	}
-	return d.gate.bound(d.now)
+	if now.After(d.now) {
+		d.now = now
+	}
+}
+
+// boundUntil returns until when, since the epoch, the dispatcher must not be forgotten.
+func (d *Dispatcher) boundUntil() time.Duration {
+	if d.jobs > 0 {
+		return math.MaxInt64
+	}
+	return d.gate.bound(d.now).Sub(d.attempts.epoch)
 }
 
 // Bound reports whether the dispatcher is in use, or holds attempts back, or may, that a new
@@ -361,7 +343,7 @@ func (d *Dispatcher) finish(j *Job, err error) {
 	if c := j.door.call; c != nil {
 		d.calls--
 		d.unbind(c)
-		c.turn <- false
+		c.comeBack()
 		return
 	}
 	j.door.back.Add(j)

@@ -28,5 +28,6 @@
 // back what it cannot start soon.
 //
 // Nothing of it runs without need: the dispatcher has a goroutine while it has
-// messages, the workers and the controller while a door is open.
+// messages, unless a caller who has something for it does its turn; the workers and the controller
+// have theirs while a door is open.
 package stage

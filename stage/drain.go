@@ -80,16 +80,20 @@ func (d *Dispatcher) watchDrain() {
 // rest sends the workers and the controller home when there is no more work and
 // none to come, and tells those who wait for that.
 func (d *Dispatcher) rest() {
-	d.retired = slices.DeleteFunc(d.retired, (*pool).left)
+	if len(d.retired) > 0 {
+		d.retired = slices.DeleteFunc(d.retired, (*pool).left)
+	}
 	if d.busy() {
 		d.letGo(&d.leavers)
 		return
 	}
+	d.wantReport()
+	d.alarm.arm(d.now) // for nothing else
 	d.pool.resize(0)
-	if !d.reporter.rest() || !d.pool.left() || len(d.retired) > 0 {
+	left := d.pool.left()
+	if !d.reporter.rest(len(d.leavers) > 0 || len(d.drains) > 0) || !left || len(d.retired) > 0 {
 		return
 	}
-	d.alarm.arm(d.now) // for nothing
 	d.letGo(&d.leavers)
 	if d.status.Closed {
 		d.letGo(&d.drains)

@@ -114,6 +114,9 @@ func (g *gate) resourceWait(now time.Time, j *Job) (wait time.Duration) {
 }
 
 func (g *gate) pauseOf(now time.Time, resource string) time.Duration {
+	if len(g.paused) == 0 {
+		return 0
+	}
 	advice := g.paused[resource]
 	return advice.Wait(now)
 }
@@ -409,7 +412,11 @@ func (g *gate) hint(now time.Time, h controller.Hint, m marks) {
 // pause returns how long nothing is to be sent because the server has said so, or has said
 // that nothing is left.
 func (g *gate) pause(now time.Time) time.Duration {
-	return max(g.advice.Wait(now), g.pauseOf(now, ""), g.truce.bound(now, g.told.Pause(now)))
+	pause := max(g.advice.Wait(now), g.pauseOf(now, ""))
+	if g.told.Holds() {
+		pause = max(pause, g.truce.bound(now, g.told.Pause(now)))
+	}
+	return pause
 }
 
 // quotaUsedUp names the server's quota that is used up, if it is that which has to be waited for.
@@ -424,14 +431,19 @@ func (g *gate) quotaUsedUp(now time.Time) string {
 // an open circuit, or what was used of budgets, of the rate and of a server's quotas. A
 // window counts for its whole length from now on.
 func (g *gate) bound(now time.Time) time.Time {
-	until := now.Add(g.advice.Wait(now))
+	until := now
+	if wait := g.advice.Wait(now); wait > 0 {
+		until = now.Add(wait)
+	}
 	for resource := range g.paused {
 		if end := now.Add(g.pauseOf(now, resource)); end.After(until) {
 			until = end
 		}
 	}
-	if quota := now.Add(g.truce.bound(now, g.told.Until().Sub(now))); quota.After(until) {
-		until = quota
+	if g.told.Holds() {
+		if quota := now.Add(g.truce.bound(now, g.told.Until().Sub(now))); quota.After(until) {
+			until = quota
+		}
 	}
 	if g.circuit != nil && g.circuit.State(now) == controller.BreakerOpen && g.circuit.Until().After(until) {
 		until = g.circuit.Until()

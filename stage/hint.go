@@ -1,15 +1,55 @@
 package stage
 
 import (
+	"sync"
 	"time"
 
 	"github.com/paceline-go/paceline/controller"
 )
 
-// Hint takes what a server said of its limits, to the attempt with the mark. When it
+// hearsay is what a server said of its limits, to the attempt with the marks.
+type hearsay struct {
+	Job   // the message
+	to    *Dispatcher
+	hints []controller.Hint
+	marks marks
+}
+
+// hearsays are those that wait to be used again.
+var hearsays sync.Pool
+
+func newHearsay() *hearsay {
+	if h, ok := hearsays.Get().(*hearsay); ok {
+		return h
+	}
+	h := &hearsay{Job: Job{message: requested}}
+	h.request = h.tell
+	return h
+}
+
+// Hint takes what a server said of its limits, to the attempt with the marks. When it
 // returns, nothing is let through against it any more.
-func (d *Dispatcher) Hint(h controller.Hint, m marks) {
-	d.do(func() { d.hint(h, m) })
+func (d *Dispatcher) Hint(h controller.Hint, m marks) { d.hintAll([]controller.Hint{h}, m) }
+
+// hintAll is Hint for several.
+func (d *Dispatcher) hintAll(hints []controller.Hint, m marks) {
+	h := newHearsay()
+	h.to, h.hints, h.marks = d, append(h.hints[:0], hints...), m
+	if !d.serve(&h.Job, 0) {
+		d.do(func() {}) // who reads the mailbox may have read all that was in it before
+	}
+}
+
+// tell tells the dispatcher.
+func (h *hearsay) tell() {
+	d := h.to
+	for _, hint := range h.hints {
+		d.learn(hint, h.marks)
+	}
+	d.obey()
+	clear(h.hints)
+	h.to, h.marks = nil, marks{}
+	hearsays.Put(h)
 }
 
 // waitAsked takes the hint of an error that says when to come again, unless that
@@ -46,7 +86,14 @@ func (j *Job) askedFor() time.Duration {
 	return max(j.retryAfter, j.hinted)
 }
 
+// hint takes a hint, and what comes of it.
 func (d *Dispatcher) hint(h controller.Hint, m marks) {
+	d.learn(h, m)
+	d.obey()
+}
+
+// learn takes a hint.
+func (d *Dispatcher) learn(h controller.Hint, m marks) {
 	if h.Budget != "" || m == (marks{}) {
 		d.takeBack() // what it has reserved, the server does not know of
 	}
@@ -56,7 +103,13 @@ func (d *Dispatcher) hint(h controller.Hint, m marks) {
 		d.status.Limiters = d.gate.told.Limiters()
 		d.note(controller.Event{Kind: controller.EventLimiterLearned, Limiter: learned})
 	}
-	d.boundPause(max(h.RetryAfter, d.gate.told.Pause(d.now)))
+	d.boundPause(h.RetryAfter)
+}
+
+// obey takes back what was let through before hints that ask for a pause, or of which too much has
+// started.
+func (d *Dispatcher) obey() {
+	d.boundPause(d.gate.told.Pause(d.now))
 	if d.gate.pause(d.now) > 0 || d.gate.told.Overdrawn(d.now) {
 		d.takeBack()
 	}

@@ -29,7 +29,8 @@ type pool struct {
 	alive   atomic.Int64 // workers that there are
 	workers conc.WaitGroup
 
-	ring    []atomic.Pointer[Job] // its length is a power of two
+	room    int                   // of the ring
+	ring    []atomic.Pointer[Job] // its length is a power of two; nil: nothing was put yet
 	_       [64]byte              // keep the two ends apart, and from the rest
 	head    atomic.Uint64         // taken by workers
 	_       [56]byte
@@ -51,10 +52,7 @@ func newPool(workers, attempts int) *pool {
 	for size < attempts {
 		size *= 2
 	}
-	return &pool{
-		wake: make(chan struct{}, workers),
-		ring: make([]atomic.Pointer[Job], size),
-	}
+	return &pool{wake: make(chan struct{}, workers), room: size}
 }
 
 // resize makes the pool one of up to n workers. Only the dispatcher calls it.
@@ -128,6 +126,9 @@ func (p *pool) forget() {
 // put adds an attempt to those that publish will hand over. At most as many
 // may be in the pool as it was made for.
 func (p *pool) put(j *Job) {
+	if p.ring == nil {
+		p.ring = make([]atomic.Pointer[Job], p.room)
+	}
 	p.ring[p.filled&uint64(len(p.ring)-1)].Store(j)
 	p.filled++
 }

@@ -24,6 +24,7 @@ type reporter struct {
 	suspect  bool               // the report being filled may lead to a cut
 	unjudged bool               // the one that the controller has may
 	told     int64              // jobs done, as of the last report
+	next     time.Time          // when what can wait is reported
 
 	answered atomic.Pointer[controller.Report] // on its way back
 	awaited  atomic.Bool                       // the dispatcher waits for it
@@ -87,12 +88,17 @@ func (r *reporter) pending() bool {
 	return r.suspect || r.unjudged || r.spare == nil && len(r.filling.Ends) >= backlog
 }
 
+// reportGap is how far apart reports are of what nobody waits for. Chosen: an answer that comes so
+// late is early for those who come next, and 1,000 reports a second cost nothing.
+const reportGap = time.Millisecond
+
 // due reports whether there is something to tell and the controller is ready to
-// hear it. Successes that more will follow within no time can wait.
-func (r *reporter) due(done int64, moreToCome bool) bool {
+// hear it. Successes that more will follow within no time can wait, and so can, for a while, what
+// nobody waits for.
+func (r *reporter) due(now time.Time, done int64, moreToCome, waited bool) bool {
 	f := r.filling
 	urgent := r.suspect || len(f.Events) > 0 || len(f.Asked) > 0 || len(f.Ends) >= backlog
-	worth := urgent || len(f.Ends) >= batch || !moreToCome && (len(f.Ends) > 0 || done != r.told)
+	worth := urgent || len(f.Ends) >= batch || !moreToCome && r.behind(done) && (waited || !now.Before(r.next))
 	if r.spare != nil {
 		return worth
 	}
@@ -102,6 +108,9 @@ func (r *reporter) due(done int64, moreToCome bool) bool {
 	return false
 }
 
+// behind reports whether there is something to tell that can wait until next.
+func (r *reporter) behind(done int64) bool { return len(r.filling.Ends) > 0 || done != r.told }
+
 // await sees to it that the controller's answer wakes the dispatcher.
 func (r *reporter) await() {
 	r.awaited.Store(true)
@@ -110,10 +119,12 @@ func (r *reporter) await() {
 	}
 }
 
-// send gives the report to the controller, which it starts if it is at rest.
-func (r *reporter) send(now time.Time, gap time.Duration, status controller.Status) {
+// send gives the report to the controller, which it starts if it is at rest. Unless more are
+// to follow, it goes to rest after that.
+func (r *reporter) send(now time.Time, gap time.Duration, status controller.Status, more bool) {
 	f := r.filling
 	f.Now, f.Gap, f.Status, f.Urgent = now, gap, status, r.suspect
+	r.next = now.Add(reportGap)
 	r.told = status.Completed + status.Failed
 	r.filling, r.spare = r.spare, nil
 	r.unjudged, r.suspect = r.suspect, false
@@ -123,6 +134,10 @@ func (r *reporter) send(now time.Time, gap time.Duration, status controller.Stat
 		r.actor.Go(func() { r.controller.Run(reports, r.answer, r.actor.Go) })
 	}
 	r.reports <- f
+	if !more {
+		close(r.reports)
+		r.reports = nil
+	}
 }
 
 // answer is called by the controller. An answer that changes nothing need not
@@ -151,17 +166,21 @@ func (r *reporter) take() (s controller.Setting, ok bool) {
 	return f.Setting, true
 }
 
-// rest sends the controller to rest. It returns false if an answer is to be
-// taken before, and then sees to it that the dispatcher is woken.
-func (r *reporter) rest() bool {
+// rest sends the controller to rest. It returns false if an answer is to be taken before. If that is
+// waited for, it sees to it that the dispatcher is woken, and else that nothing of the controller runs.
+func (r *reporter) rest(waited bool) bool {
 	if r.spare == nil {
-		r.await()
+		if waited || r.reports != nil {
+			r.await()
+		}
 		return false
 	}
 	if r.reports != nil {
 		close(r.reports)
-		r.actor.Wait()
 		r.reports = nil
+	}
+	if waited {
+		r.actor.Wait()
 	}
 	return true
 }

@@ -74,12 +74,12 @@ func TestReportIsSentWhenItIsWorthIt(t *testing.T) {
 			if test.update {
 				r.update(opening, test.cfg)
 			}
-			if got := r.due(test.done, test.more); got != test.due || r.awaited.Load() {
+			if got := r.due(opening, test.done, test.more, true); got != test.due || r.awaited.Load() {
 				t.Errorf("due: got %v, want %v; awaits an answer: %v", got, test.due, r.awaited.Load())
 			}
 			busy := r.spare
 			r.spare = nil
-			if r.due(test.done, test.more) {
+			if r.due(opening, test.done, test.more, true) {
 				t.Error("due, though the controller is busy")
 			}
 			if got := r.awaited.Load(); got != test.awaits {
@@ -90,7 +90,7 @@ func TestReportIsSentWhenItIsWorthIt(t *testing.T) {
 			}
 			// An answer that came just before must not be missed.
 			r.answered.Store(busy)
-			r.due(test.done, test.more)
+			r.due(opening, test.done, test.more, true)
 			if (nudges.Load() > 0) != test.awaits {
 				t.Errorf("woken %d times, awaits: %v", nudges.Load(), test.awaits)
 			}
@@ -118,20 +118,20 @@ func TestNothingStartsBeforeASignOfOverloadIsJudged(t *testing.T) {
 		expect("at first", false)
 		r.end(controller.End{Verdict: succeeded, Final: true})
 		expect("after a success", false)
-		r.send(opening, 0, controller.Status{})
+		r.send(opening, 0, controller.Status{}, true)
 		expect("while successes are judged", false)
 		r.end(controller.End{Verdict: overload})
 		expect("after a refusal", true)
 		answer()
 		expect("after the answer to what was before", true)
-		r.send(opening, 0, controller.Status{})
+		r.send(opening, 0, controller.Status{}, true)
 		expect("while it is judged", true)
 		answer()
 		expect("when it is judged", false)
 
 		r.update(opening, controller.Config{Policy: controller.Static{}, Bounds: controller.Bounds{InitialLimit: 2, MaxLimit: 2}})
 		expect("after an update", true)
-		r.send(opening, 0, controller.Status{})
+		r.send(opening, 0, controller.Status{}, true)
 		synctest.Wait()
 		if s, _ := r.take(); s.Limit != 2 {
 			t.Errorf("limit %d after the update", s.Limit)
@@ -142,14 +142,14 @@ func TestNothingStartsBeforeASignOfOverloadIsJudged(t *testing.T) {
 			r.end(controller.End{Verdict: succeeded, Final: true})
 		}
 		expect("with much to tell", false)
-		r.send(opening, 0, controller.Status{})
+		r.send(opening, 0, controller.Status{}, true)
 		for range backlog {
 			r.end(controller.End{Verdict: succeeded, Final: true})
 		}
 		expect("if the controller lags behind", true)
 		answer()
 		expect("when it has caught up", false)
-		r.rest()
+		r.rest(true)
 	})
 }
 
@@ -163,7 +163,7 @@ func TestReportsAreUsedAgainAndForgetWhatTheyTold(t *testing.T) {
 			asked := make(chan controller.Snapshot, 1)
 			r.ask(asked)
 			r.end(controller.End{Verdict: overload})
-			r.send(opening, 0, controller.Status{Completed: int64(i), Budgets: append(r.budgets(), controller.BudgetSnapshot{Used: int64(i)})})
+			r.send(opening, 0, controller.Status{Completed: int64(i), Budgets: append(r.budgets(), controller.BudgetSnapshot{Used: int64(i)})}, true)
 			snap := <-asked
 			if snap.FailureCount != i+1 || snap.Completed != int64(i) || len(snap.Budgets) != 1 || snap.Budgets[0].Used != int64(i) {
 				t.Errorf("report %d: %+v", i, snap)
@@ -186,7 +186,7 @@ func TestReportsAreUsedAgainAndForgetWhatTheyTold(t *testing.T) {
 		if len(told) != 6 || told[5] != "budget_exhausted budget=5" {
 			t.Errorf("told %v", told)
 		}
-		r.rest()
+		r.rest(true)
 	})
 }
 
@@ -220,32 +220,32 @@ func TestAnswerWakesWhoWaitsForIt(t *testing.T) {
 func TestControllerRestsAndGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := newTestReporter(controller.Config{})
-		if !r.rest() {
+		if !r.rest(true) {
 			t.Error("one that never did anything cannot rest")
 		}
 		for i := range 3 {
 			r.end(controller.End{Verdict: overload})
-			r.send(opening, 0, controller.Status{})
-			if r.rest() || !r.awaited.Load() {
+			r.send(opening, 0, controller.Status{}, true)
+			if r.rest(true) || !r.awaited.Load() {
 				t.Error("rests before the answer is taken, or does not wait for it")
 			}
 			synctest.Wait()
 			r.take()
-			if !r.rest() || r.reports != nil {
+			if !r.rest(true) || r.reports != nil {
 				t.Error("does not rest")
 			}
-			if !r.rest() {
+			if !r.rest(true) {
 				t.Error("does not rest twice")
 			}
 			asked := make(chan controller.Snapshot, 1)
 			r.ask(asked)
-			r.send(opening, 0, controller.Status{})
+			r.send(opening, 0, controller.Status{}, true)
 			if snap := <-asked; snap.FailureCount != i+1 {
 				t.Errorf("%d failures are known, want %d", snap.FailureCount, i+1)
 			}
 			synctest.Wait()
 			r.take()
-			r.rest()
+			r.rest(true)
 		}
 	})
 }

@@ -57,21 +57,29 @@ func (s *Slot) RecordTokens(n int64) {
 // Reset counts from now. Most servers count a request when it arrives and answer when it
 // is done: take off what the attempt took, or a quota seems to last longer than it does.
 func (s *Slot) Hint(h controller.Hint) {
-	if s.dispatcher == nil {
+	few := [...]controller.Hint{h}
+	s.HintAll(few[:])
+}
+
+// HintAll is Hint for all that one answer of the server tells, in that order.
+func (s *Slot) HintAll(hints []controller.Hint) {
+	if s.dispatcher == nil || len(hints) == 0 {
 		return
 	}
-	if wait := h.WithinReason().RetryAfter; wait > 0 {
-		s.hinted.Store(int64(wait))
-	}
-	if h.Resource != "" && (h.RetryAfter > 0 || h.Reset > 0 && h.Remaining <= 0) {
-		s.spent.Store(true)
+	for _, h := range hints {
+		if wait := h.WithinReason().RetryAfter; wait > 0 {
+			s.hinted.Store(int64(wait))
+		}
+		if h.Resource != "" && (h.RetryAfter > 0 || h.Reset > 0 && h.Remaining <= 0) {
+			s.spent.Store(true)
+		}
 	}
 	m := s.mark
 	if m != (marks{}) {
 		asked := time.Duration(s.hinted.Load())
 		m.own.Asked, m.common.Asked = asked, asked
 	}
-	s.dispatcher.Hint(h, m)
+	s.dispatcher.hintAll(hints, m)
 }
 
 // A verdictFunc is told of the attempt's verdict, and then the next one is.
@@ -144,43 +152,6 @@ func SlotFrom(ctx context.Context) *Slot {
 		return s
 	}
 	return new(Slot)
-}
-
-// A scope is the context of an attempt: that of its door, with the slot.
-//
-// Code that called a method may hold on to what it returned for as long as it
-// likes, so a scope is used again only if none ever was. Work that does not
-// look at its context thus costs no allocation.
-type scope struct {
-	context.Context
-	slot Slot
-	used atomic.Bool
-}
-
-func (s *scope) Deadline() (time.Time, bool) {
-	s.used.Store(true)
-	return s.Context.Deadline()
-}
-
-func (s *scope) Done() <-chan struct{} {
-	s.used.Store(true)
-	return s.Context.Done()
-}
-
-func (s *scope) Err() error {
-	s.used.Store(true)
-	return s.Context.Err()
-}
-
-func (s *scope) Value(key any) any {
-	s.used.Store(true)
-	switch key {
-	case slotKey{}, slotOf{s.slot.dispatcher}:
-		return &s.slot
-	case askKey{}:
-		return nil // it was meant for this job, not for others that its work may do
-	}
-	return s.Context.Value(key)
 }
 
 type askKey struct{}

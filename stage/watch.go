@@ -161,9 +161,26 @@ func (d *Dispatcher) wanted() bool {
 	return false
 }
 
+// done is how many jobs are.
+func (d *Dispatcher) done() int64 { return d.status.Completed + d.status.Failed }
+
+// wantReport has the dispatcher woken for a report that can wait, and for the ends of calls that do.
+func (d *Dispatcher) wantReport() {
+	if (d.calls > 0 || d.reporter.behind(d.done())) && d.now.Before(d.reporter.next) && !d.reportAwaited() {
+		d.alarm.wantAt(d.reporter.next)
+	}
+}
+
+// reportAwaited reports whether somebody waits for what the controller makes of what has happened:
+// jobs that may start when more is allowed, or those who wait until nothing runs any more. When all
+// is closed, nothing is to follow that.
+func (d *Dispatcher) reportAwaited() bool {
+	return d.jobs > d.running || len(d.leavers) > 0 || d.status.Closed
+}
+
 // report tells the controller what has happened, if it is ready to hear it.
 func (d *Dispatcher) report() {
-	if !d.reporter.due(d.status.Completed+d.status.Failed, d.ahead > 0 && d.running > 0) {
+	if !d.reporter.due(d.now, d.done(), d.ahead > 0 && d.running > 0, d.reportAwaited()) {
 		return
 	}
 	d.countHold()
@@ -178,5 +195,6 @@ func (d *Dispatcher) report() {
 	d.status.MeanTokens, _ = d.gate.usage.Mean()
 	d.status.HoldFor, d.status.LongHolds = d.spell.left(d.now), d.spell.long(d.now)
 	d.status.Budgets = d.gate.appendStatus(d.reporter.budgets(), d.now)
-	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status)
+	more := d.busy() && len(d.doors) > len(d.counters) || d.jobs > d.running
+	d.reporter.send(d.now, d.gate.gaps.Mean(d.now), d.status, more)
 }

@@ -20,21 +20,50 @@ type lifetime struct {
 	attempt         context.Context
 }
 
-func (l lifetime) Value(key any) any { return l.attempt.Value(key) }
+func (l *lifetime) Value(key any) any { return l.attempt.Value(key) }
 
 // AfterFunc spares package context a goroutine, since Value is not that of the Context
 // that it knows.
-func (l lifetime) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(l.Context, f) }
+func (l *lifetime) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(l.Context, f) }
 
-// outlive returns a context for a request that ends with the attempt until stay is
-// called, and with the caller's in any case. stay reports whether the attempt was still
-// under way.
-func outlive(attempt, caller context.Context) (ctx context.Context, cancel context.CancelCauseFunc, stay func() bool) {
-	ctx, cancel = context.WithCancelCause(lifetime{caller, attempt})
-	if attempt.Done() == caller.Done() {
-		return ctx, cancel, func() bool { return attempt.Err() == nil }
+// A leg is one attempt of an exchange, and the response that outlives it.
+type leg struct {
+	life    lifetime
+	ctx     context.Context // of the request: life, until cancel is called
+	cancel  context.CancelCauseFunc
+	stay    func() bool // of an attempt that is not the throttle's own
+	hearing hearing
+	body    body
+}
+
+// timed is the context of a throttle's attempt, where nothing is around it.
+type timed interface {
+	OnOverdue(interface{ Overdue() })
+	StopOverdue() bool
+}
+
+// begin makes the context for a request that ends with the attempt until inTime is called, and
+// with the caller's in any case.
+func (l *leg) begin(attempt, caller context.Context, timeout time.Duration) {
+	l.life = lifetime{caller, attempt}
+	ctx, cancel := context.WithCancelCause(&l.life)
+	l.ctx, l.cancel = ctx, limited(timeout, cancel)
+	if t, ok := attempt.(timed); ok {
+		t.OnOverdue(l)
+		return
 	}
-	return ctx, cancel, context.AfterFunc(attempt, func() { cancel(context.Cause(attempt)) })
+	l.stay = context.AfterFunc(attempt, l.Overdue)
+}
+
+// Overdue ends a request whose attempt has ended.
+func (l *leg) Overdue() { l.cancel(context.Cause(l.life.attempt)) }
+
+// inTime lets the request go on when its attempt ends, and reports whether that was still under way.
+func (l *leg) inTime() bool {
+	if t, ok := l.life.attempt.(timed); ok {
+		return t.StopOverdue() && l.life.Err() == nil
+	}
+	return l.stay()
 }
 
 // limited returns a cancel that is called after timeout unless it was before; 0: never.
@@ -57,44 +86,42 @@ func lateness(ctx context.Context, err error) error {
 	return err
 }
 
-// attach makes the body of a response end ctx, the request's context, when it was read or
-// is closed.
-func attach(ctx context.Context, res *http.Response, cancel context.CancelCauseFunc) {
+// attach makes the body of a response end the request's context when it was read or is closed.
+func (l *leg) attach(res *http.Response) {
 	if res.Body == nil || res.Body == http.NoBody {
 		res.Body = http.NoBody
-		cancel(nil)
+		l.cancel(nil)
 		return
 	}
-	b := &body{res.Body, ctx, cancel}
+	l.body = body{res.Body, l}
 	if w, ok := res.Body.(io.Writer); ok { // 101 Switching Protocols: the connection is the caller's
 		res.Body = struct {
 			io.ReadCloser
 			io.Writer
-		}{b, w}
+		}{&l.body, w}
 		return
 	}
-	res.Body = b
+	res.Body = &l.body
 }
 
 type body struct {
 	io.ReadCloser
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	leg *leg
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
-		err = lateness(b.ctx, err)
+		err = lateness(b.leg.ctx, err)
 	}
 	if err != nil {
-		b.cancel(nil)
+		b.leg.cancel(nil)
 	}
 	return n, err
 }
 
 func (b *body) Close() error {
-	defer b.cancel(nil)
+	defer b.leg.cancel(nil)
 	return b.ReadCloser.Close()
 }
 

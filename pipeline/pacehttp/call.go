@@ -71,7 +71,8 @@ func attempt[T any](client *http.Client, req *http.Request, read func(*http.Resp
 	if err != nil {
 		return out, isUnsent(err), Mark(ended(req.Context(), err), nil)
 	}
-	h := &hearing{ctx: ctx, res: res, took: clock.Real().Since(begin)}
+	took := clock.Real().Since(begin)
+	h := &hearing{ctx: ctx, res: res, now: begin.Add(took), took: took}
 	if m := h.meaning(judgeOf(ctx, nil)); m.Kind != Done {
 		err := newStatusError(res, h.last(cancel), m)
 		drain(res.Body, cancel)

@@ -20,16 +20,28 @@ func get(h http.Header, name string) string {
 // quotas by the month. What is beyond is a mistake, often of a clock.
 const longest = 31 * 24 * time.Hour
 
+// exactDigits is how many digits a float64 holds of a whole number.
+const exactDigits = 15
+
 // decimal reads digits with at most one point in them: no sign, no exponent, no
 // NaN.
 func decimal(s string) (float64, bool) {
 	if s == "" || len(s) > 20 {
 		return 0, false
 	}
+	whole, point := int64(0), false
 	for i := range len(s) {
-		if c := s[i]; c != '.' && !isDigit(c) {
+		switch c := s[i]; {
+		case c == '.':
+			point = true
+		case !isDigit(c):
 			return 0, false
+		default:
+			whole = whole*10 + int64(c-'0')
 		}
+	}
+	if !point && len(s) <= exactDigits {
+		return float64(whole), true // as nearly all are
 	}
 	v, err := strconv.ParseFloat(s, 64)
 	return v, err == nil

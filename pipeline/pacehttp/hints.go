@@ -88,32 +88,38 @@ func spentResource(quotas []pipeline.Hint) string {
 // quotas appends what is left of each quota to all, the one that holds up the most last: of
 // two of the same name, the last one counts.
 func quotas(all []pipeline.Hint, h http.Header, accepted bool, now time.Time, took time.Duration) []pipeline.Hint {
-	if !tellsQuotas(h) || age(h) > 0 { // what a cache has kept is of another request, perhaps of another client
+	var few [16]string
+	keys := quotaKeys(few[:0], h)
+	if len(keys) == 0 || age(h) > 0 { // what a cache has kept is of another request, perhaps of another client
 		return all
 	}
 	r := reader{header: h, now: now, took: max(took, 0), accepted: accepted}
 	before := len(all)
 	all = r.structured(all)
 	for _, prefix := range [...]string{"Ratelimit-", "X-Ratelimit-", "X-Rate-Limit-"} {
-		if len(all) > before {
-			break
+		if len(all) > before || !hasPrefix(keys, prefix) {
+			continue
 		}
 		all = r.triple(all, prefix)
 	}
-	all = r.hapi(r.named(all))
+	all = r.named(r.hapi(all, keys), keys) // named changes keys
 	told := all[before:]
 	slices.SortStableFunc(told, func(a, b pipeline.Hint) int { return cmp.Compare(pace(a), pace(b)) })
 	return all[:before+min(len(told), mostHints)]
 }
 
-// tellsQuotas is quick to say that there is nothing to read, as for most servers.
-func tellsQuotas(h http.Header) bool {
+// quotaKeys appends the names of fields that may say something of quotas: none, for most servers.
+func quotaKeys(keys []string, h http.Header) []string {
 	for key := range h {
 		if isQuota(key) {
-			return true
+			keys = append(keys, key)
 		}
 	}
-	return false
+	return keys
+}
+
+func hasPrefix(keys []string, prefix string) bool {
+	return slices.ContainsFunc(keys, func(key string) bool { return strings.HasPrefix(key, prefix) })
 }
 
 func isQuota(key string) bool {
@@ -306,14 +312,10 @@ func ofName(key, prefix string) string {
 // named reads the quotas of those who have several: OpenAI, Azure and others,
 // X-RateLimit-Remaining-Tokens; Linear and RapidAPI, X-RateLimit-Requests-Remaining; Anthropic,
 // Anthropic-RateLimit-Tokens-Remaining.
-func (r *reader) named(all []pipeline.Hint) []pipeline.Hint {
-	var few [2 * fewHints]string
-	keys := few[:0]
-	for key := range r.header {
-		if strings.HasPrefix(key, many) || ofName(key, common) != "" || ofName(key, anthropic) != "" {
-			keys = append(keys, key)
-		}
-	}
+func (r *reader) named(all []pipeline.Hint, keys []string) []pipeline.Hint {
+	keys = slices.DeleteFunc(keys, func(key string) bool {
+		return !strings.HasPrefix(key, many) && ofName(key, common) == "" && ofName(key, anthropic) == ""
+	})
 	slices.Sort(keys)
 	for _, key := range keys[:min(len(keys), mostHints)] {
 		var limit, reset string
@@ -357,8 +359,11 @@ func ofRequests(name string) bool {
 
 // hapi reads the quotas of hapi-rate-limit: of a user, of a path, and of a user on a path.
 // What is left is -1 when a request was refused.
-func (r *reader) hapi(all []pipeline.Hint) []pipeline.Hint {
+func (r *reader) hapi(all []pipeline.Hint, keys []string) []pipeline.Hint {
 	for _, key := range [...]string{"X-Ratelimit-User", "X-Ratelimit-Path", "X-Ratelimit-Userpath"} {
+		if !hasPrefix(keys, key) {
+			continue
+		}
 		left := r.get(key, "remaining", "")
 		if left == "" {
 			continue

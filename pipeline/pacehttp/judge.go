@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/paceline-go/paceline/clock"
 	"github.com/paceline-go/paceline/pipeline"
 )
 
@@ -50,6 +49,7 @@ func judgeOf(ctx context.Context, otherwise Judge) Judge {
 type hearing struct {
 	ctx  context.Context // of the attempt
 	res  *http.Response
+	now  time.Time // when it came
 	took time.Duration
 	read *ahead // its body; nil: nobody has looked into it
 	text []byte // the beginning of the body; after it was asked for
@@ -57,13 +57,12 @@ type hearing struct {
 
 // meaning returns what the response means, and tells the slot what it says of limits.
 func (h *hearing) meaning(judge Judge) Meaning {
-	now := clock.Real().Now()
-	m := rule(h.res, now, "")
+	m := rule(h.res, h.now, "")
 	if judge == nil {
-		h.tell(m, now) // before the body, which may take its time
+		h.tell(m) // before the body, which may take its time
 	}
 	if tells(h.res.StatusCode) {
-		m = rule(h.res, now, string(h.head()))
+		m = rule(h.res, h.now, string(h.head()))
 	}
 	if judge == nil {
 		return m
@@ -73,7 +72,7 @@ func (h *hearing) meaning(judge Judge) Meaning {
 	if m.Kind > OverQuota {
 		m.Kind = Failure
 	}
-	h.tell(m, now)
+	h.tell(m)
 	return m
 }
 
@@ -83,12 +82,10 @@ func (h *hearing) meaning(judge Judge) Meaning {
 const mostWay = 100 * time.Millisecond
 
 // tell gives the slot the hints of the response.
-func (h *hearing) tell(m Meaning, now time.Time) {
+func (h *hearing) tell(m Meaning) {
 	slot := pipeline.SlotFrom(h.ctx)
 	var few [fewHints]pipeline.Hint
-	for _, hint := range hints(few[:0], h.res, m, now, h.took-min(h.took, mostWay)) {
-		slot.Hint(hint)
-	}
+	slot.HintAll(hints(few[:0], h.res, m, h.now, h.took-min(h.took, mostWay)))
 }
 
 // head reads the beginning of the body, which stays whole.

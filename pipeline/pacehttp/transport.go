@@ -114,12 +114,12 @@ func (t *Transport) once(req *http.Request) (*http.Response, error) {
 	if err != nil || res == nil {
 		return res, err
 	}
-	h := &hearing{ctx: req.Context(), res: res, took: clock.Real().Since(begin)}
+	took := clock.Real().Since(begin)
+	h := &hearing{ctx: req.Context(), res: res, now: begin.Add(took), took: took}
 	if judge := judgeOf(req.Context(), t.Judge); judge != nil {
 		h.meaning(judge)
 	} else {
-		now := clock.Real().Now()
-		h.tell(rule(res, now, ""), now)
+		h.tell(rule(res, h.now, ""))
 	}
 	return res, nil
 }
@@ -134,31 +134,40 @@ type exchange struct {
 	timeout time.Duration  // of an attempt; 0: none
 	judges  Judge          // nil: as usual
 	res     *http.Response // of the last attempt; nil: it had none
+	first   leg            // mostly there is no other
+}
+
+// leg returns the one for another attempt. Those before may be in use still.
+func (x *exchange) leg() *leg {
+	if x.sent == 0 {
+		return &x.first
+	}
+	return new(leg)
 }
 
 // attempt sends the request once.
 func (x *exchange) attempt(ctx context.Context) (none struct{}, err error) {
 	x.discard()
-	life, cancel, stay := outlive(ctx, x.req.Context())
-	cancel = limited(x.timeout, cancel)
+	l := x.leg()
+	l.begin(ctx, x.req.Context(), x.timeout)
 	defer func() {
 		if x.res == nil { // also if the base has panicked
-			cancel(nil)
+			l.cancel(nil)
 		}
 	}()
-	req, err := x.next(life)
+	req, err := x.next(l.ctx)
 	if err != nil {
 		return none, err
 	}
 	begin := clock.Real().Now()
 	res, err := x.base.RoundTrip(req)
 	took := clock.Real().Since(begin)
-	inTime := stay()
+	inTime := l.inTime()
 	switch {
 	case !inTime:
 		err = context.Cause(ctx) // whatever it looks like from where the request was sent
 	case err != nil:
-		err = lateness(life, err)
+		err = lateness(l.ctx, err)
 	case res == nil:
 		err = pipeline.Fatal(errNoResponse)
 	}
@@ -168,9 +177,10 @@ func (x *exchange) attempt(ctx context.Context) (none struct{}, err error) {
 		}
 		return none, x.judge(Mark(ended(ctx, err), nil), isUnsent(err))
 	}
-	attach(life, res, cancel)
+	l.attach(res)
 	res.Request, x.res = x.req, res
-	return none, x.check(&hearing{ctx: ctx, res: res, took: took})
+	l.hearing = hearing{ctx: ctx, res: res, now: begin.Add(took), took: took}
+	return none, x.check(&l.hearing)
 }
 
 // check returns the error that the response is for the throttle. A body that will
@@ -200,15 +210,19 @@ func (x *exchange) discard() {
 // that the call has failed.
 func (x *exchange) result(err error) (*http.Response, error) {
 	x.end()
-	var panicked *pipeline.PanicError
 	switch {
 	case err == nil:
 		return x.res, nil
-	case x.res == nil, x.req.Context().Err() != nil, errors.As(err, &panicked):
+	case x.res == nil, x.req.Context().Err() != nil, hasPanicked(err):
 		x.discard()
 		return nil, asTimeout(err)
 	}
 	return x.res, nil
+}
+
+func hasPanicked(err error) bool {
+	var panicked *pipeline.PanicError
+	return errors.As(err, &panicked)
 }
 
 // asTimeout returns an error that wraps a timeout as one that says so itself: a
