@@ -31,8 +31,8 @@ const (
 	// who are refused by pressure get there, and the pressure shows in the others.
 	suspected = 4.605 // log(1/0.01)
 
-	// convicted is from when on a refusal uses up an attempt, which may lose the job:
-	// one of a million innocent ones.
+	// convicted is from when on a job is set aside, and uses up an attempt with each refusal
+	// when there is nothing else to do, which may lose it: one of a million innocent ones.
 	convicted = 13.816 // log(1e6)
 
 	// leastShare is the smallest share of refusals that is believed. Refusals come in
