@@ -14,9 +14,8 @@ import (
 // for a few ten thousand jobs of which none comes twice.
 type FrontierConfig[In any] struct {
 	// Key names a job. Of those with one name, the first is done, and Submit leaves out the others
-	// without an error. nil: all are done. It is called by Submit and by whoever goes through the seeds, so from several
-	// goroutines. What is kept of a name is 16 bytes, for as long as the run goes on; that takes 40
-	// bytes of memory for each name.
+	// without an error. nil: all are done. It may be called from several goroutines at once. What is kept of a
+	// name is a fingerprint, for as long as the run goes on, which takes some 50 bytes of memory.
 	//
 	// Example: Key: func(url string) string { return strings.TrimSuffix(url, "/") }.
 	Key func(In) string
@@ -36,9 +35,9 @@ type FrontierConfig[In any] struct {
 	Spill *Spill
 }
 
-// A Spill keeps waiting jobs in files, as JSON. Jobs that wait there take 16 bytes and their JSON; space
-// that is not needed any more is given back, 64 MB at a time. The files have no name while they are
-// used, where the system allows that, so that nothing is left of them even after a kill.
+// A Spill keeps waiting jobs in files, as JSON. What is not needed any more is given back, 64 MB at a
+// time. The files have no name while they are used, where the system allows that, so that nothing is
+// left of them, even after a kill.
 type Spill struct {
 	// Dir is where the files are; default: that for temporary files. On many systems that one is in
 	// memory: then give another.

@@ -41,9 +41,11 @@ func Grow[In, Out any](ctx context.Context, s Stage[In, Out], f *Frontier[In], s
 	return grow(ctx, f, seeds, s.Each, left, through, most)
 }
 
-// GrowThrough is Grow for a loop over other results than those of a Stage, such as a journal's: each is called
-// once with the jobs to be done, and gives one result for each; left makes that of a job that waits in f
-// when each has ended, given why. Only the loop's body may submit jobs. It panics if an argument is nil.
+// GrowThrough is Grow for a loop over other results than those of a Stage, such as a journal's. Function
+// each is called once with the jobs to be done, and gives one result for each; when it takes no more jobs, it
+// gives back those that it has, before their iterator ends. Function left makes the result of a job that
+// waits in f after that, given why. Only the loop's body may submit jobs. It panics if an
+// argument is nil.
 func GrowThrough[In, R any](
 	ctx context.Context, f *Frontier[In], seeds iter.Seq[In],
 	each func(context.Context, iter.Seq[In]) iter.Seq[R], left func(In, error) R,
