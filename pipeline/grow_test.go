@@ -64,7 +64,7 @@ func aForest() int {
 	if os.Getenv("PACELINE_FULL") != "" {
 		return aMillion
 	}
-	return aMillion / 20
+	return max(aMillion/20, 5000)
 }
 
 func newFrontier[In any](t testing.TB, cfg pipeline.FrontierConfig[In]) *pipeline.Frontier[In] {
@@ -140,7 +140,8 @@ func TestAGrowingRunEnds(t *testing.T) {
 			if err := f.Err(); err != nil {
 				t.Error(err)
 			}
-			if most > test.most || inFiles != (spilled > 0) {
+			enough := n > 10_000 // for a file, which takes some hundred KB of jobs
+			if most > test.most || enough && inFiles != (spilled > 0) {
 				t.Errorf("got %d MB of memory and up to %d jobs in files, want at most %d MB", most>>20, spilled, test.most>>20)
 			}
 			t.Logf("%d MB of memory, up to %d jobs in files", most>>20, spilled)
