@@ -264,7 +264,8 @@ func TestJobsAreSubmittedInTheirPlace(t *testing.T) {
 	})
 	wantPanic(t, "Grow: frontier is nil", func() { pipeline.Grow(t.Context(), newIdle[int](t), nil, slices.Values([]int{1})) })
 	wantPanic(t, "Grow: seeds is nil", func() { pipeline.Grow(t.Context(), newIdle[int](t), f, nil) })
-	wantPanic(t, "Submit: context is nil", func() { _ = f.Submit(nil, 1) }) //nolint:staticcheck // that is the test
+	var noContext context.Context
+	wantPanic(t, "Submit: context is nil", func() { _ = f.Submit(noContext, 1) })
 }
 
 // TestALateSubmitIsRefused: a goroutine that outlives its attempt gets an error.
