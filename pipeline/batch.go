@@ -41,7 +41,7 @@ func Batch[In, Out any](p *Pipeline[[]In, []Out], size int, wait time.Duration) 
 		panic(fmt.Sprintf("paceline: Batch: wait: got %v, want above 0", wait))
 	}
 	b := &batching[In, Out]{pipeline: p, size: size, wait: wait}
-	return &Chain[In, Out]{start: b.start, ways: []way{p.way}, room: b.room}
+	return &Chain[In, Out]{start: b.start, ways: []way{p.way}, room: b.room, batched: true}
 }
 
 // Split marks the error of a call that failed because of some of its jobs, as a server that

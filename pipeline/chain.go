@@ -29,6 +29,8 @@ type Chain[In, Out any] struct {
 	start starter[Out]
 	ways  []way
 	room  func() int // how many jobs it holds at most, results that are not read included
+
+	batched bool // jobs share attempts
 }
 
 // A starter starts the stages of a chain. They take jobs until the channel is
@@ -77,6 +79,8 @@ func Then[In, Mid, Out any](first Stage[In, Mid], second Stage[Mid, Out]) *Chain
 		},
 		ways: slices.Concat(one.ways, two.ways),
 		room: func() int { return one.room() + two.room() + 2*ahead },
+
+		batched: one.batched || two.batched,
 	}
 }
 

@@ -25,7 +25,8 @@
 // [New] makes a pipeline with a throttle of its own. Several pipelines may share
 // one [Throttle] ([Attach]), and then they share its limit, pace, budgets and
 // circuit, and take turns. A [Share] says who gets more, and who goes first. A
-// [Chain] puts pipelines one behind the other.
+// [Chain] puts pipelines one behind the other. With [Grow], jobs give further jobs, and
+// with [FlatMap] one job has many results.
 //
 // Single calls go through a throttle too: [Execute] and [Wrap] in the caller's
 // goroutine, with retries, and Acquire for a slot that is held by hand. With

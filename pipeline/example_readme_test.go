@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/paceline-go/paceline/pipeline"
@@ -142,6 +143,42 @@ func byKey(ctx context.Context, pages iter.Seq[string], hostOf func(page string)
 	return nil
 }
 
+type page struct {
+	Title string
+	Links []string
+}
+
+func growing(ctx context.Context, hosts *pipeline.Keyed[string], hostOf func(page string) string, fetch pipeline.Work[string, page], seeds []string) error {
+	pages, err := pipeline.NewFrontier(pipeline.FrontierConfig[string]{
+		Key:   strings.ToLower,   // each page once
+		Spill: &pipeline.Spill{}, // what does not fit into memory waits in a file
+	})
+	if err != nil {
+		return err
+	}
+	crawl := pipeline.ByKey(hosts, hostOf, fetch) // one throttle for each host
+	for r := range pipeline.Grow(ctx, crawl, pages, slices.Values(seeds)) {
+		fmt.Println(r.In, r.Out.Title, r.Err)
+		if err := pages.Submit(ctx, r.Out.Links...); err != nil {
+			return err
+		}
+	}
+	return pages.Err()
+}
+
+func flat(ctx context.Context, throttle *pipeline.Throttle, queries iter.Seq[string], list func(context.Context, string, func(Row) error) error) {
+	rows := pipeline.FlatMap(throttle, func(ctx context.Context, query string, out *pipeline.Emitter[string, Row]) error {
+		return list(ctx, query, out.Emit)
+	})
+	for r := range rows.Each(ctx, queries) {
+		if r.End { // of a query: how it ended, and how many rows there were
+			fmt.Println(r.In, r.Index, r.Err)
+			continue
+		}
+		fmt.Println(r.In, r.Out)
+	}
+}
+
 func hostClient(hosts *pipeline.Keyed[string]) *http.Client {
 	client := pacehttp.NewHostClient(hosts, &http.Client{Timeout: 10 * time.Second})
 	return client
@@ -219,4 +256,4 @@ func urgentFirst(handler *pacehttp.Handler) {
 	}
 }
 
-var _ = []any{inShares, impatient, serving, urgentFirst, configured, sliceInSliceOut, shared, interruptible, single, anyClient, costly, byKey, hostClient, byChoice, chained}
+var _ = []any{inShares, impatient, serving, urgentFirst, configured, sliceInSliceOut, shared, interruptible, single, anyClient, costly, byKey, hostClient, byChoice, chained, growing, flat}

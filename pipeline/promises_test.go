@@ -17,19 +17,9 @@ import (
 	"github.com/paceline-go/paceline/pipeline"
 )
 
-// TestEachPromiseIsATestOfThatName finds the test of each promise that the README makes
-// under "What always holds".
+// TestEachPromiseIsATestOfThatName finds the test of each promise that the README, and the page of growing
+// runs, make under "What always holds".
 func TestEachPromiseIsATestOfThatName(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, promises, _ := strings.Cut(string(readme), "\n## What always holds\n")
-	promises, _, _ = strings.Cut(promises, "\n## ")
-	bold := regexp.MustCompile(`(?m)^- \*\*(.+?)\*\*`).FindAllStringSubmatch(promises, -1)
-	if len(bold) < 7 {
-		t.Fatalf("the README makes %d promises", len(bold))
-	}
 	files, err := os.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)
@@ -45,9 +35,21 @@ func TestEachPromiseIsATestOfThatName(t *testing.T) {
 		}
 		tests = append(tests, text...)
 	}
-	for _, promise := range bold {
-		if name := testOf(promise[1]); !strings.Contains(string(tests), "\nfunc "+name+"(t *testing.T)") {
-			t.Errorf("%q: there is no %s", promise[1], name)
+	for page, least := range map[string]int{"../README.md": 7, "docs/growing.md": 4} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, promises, _ := strings.Cut(string(text), "\n## What always holds\n")
+		promises, _, _ = strings.Cut(promises, "\n## ")
+		bold := regexp.MustCompile(`(?m)^- \*\*(.+?)\*\*`).FindAllStringSubmatch(promises, -1)
+		if len(bold) < least {
+			t.Fatalf("%s makes %d promises", page, len(bold))
+		}
+		for _, promise := range bold {
+			if name := testOf(promise[1]); !strings.Contains(string(tests), "\nfunc "+name+"(t *testing.T)") {
+				t.Errorf("%s: %q: there is no %s", page, promise[1], name)
+			}
 		}
 	}
 }

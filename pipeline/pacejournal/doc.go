@@ -17,6 +17,8 @@
 //	jobs ──▶ known? ──no──▶ pipeline ──▶ stored ──▶ results
 //	            └────────────yes───────────────────────▲
 //
+// A run whose jobs give further jobs goes on with Grow.
+//
 // # What holds
 //
 //   - A result that came out of the loop is stored, whenever the process is killed; with

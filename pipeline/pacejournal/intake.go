@@ -15,9 +15,14 @@ type twin[In any] struct {
 func (r *run[In, Out]) intake(feed <-chan In) {
 	defer r.takeBack()
 	var twins []twin[In]
+	over := r.over // nil once it is known
 	for feed != nil || len(twins) > 0 {
 		var batch []In
-		batch, feed = r.receive(feed, twins)
+		batch, feed = r.receive(feed, twins, over)
+		if over != nil && isClosed(over) {
+			over = nil
+			r.giveBack(r.left(), r.why()) // now, since the iterator may wait for all that it has given
+		}
 		if r.stopped() {
 			for _, t := range twins {
 				batch = append(batch, t.in)
@@ -31,12 +36,12 @@ func (r *run[In, Out]) intake(feed <-chan In) {
 	}
 }
 
-// receive waits for a job, or until a twin's flight may be over, and returns the jobs that
+// receive waits for a job, or until a twin's flight or the run may be over, and returns the jobs that
 // are there. When no more come, feed is nil from then on.
-func (r *run[In, Out]) receive(feed <-chan In, twins []twin[In]) ([]In, <-chan In) {
-	var landed, landedElsewhere, canceled, over <-chan struct{}
+func (r *run[In, Out]) receive(feed <-chan In, twins []twin[In], over <-chan struct{}) ([]In, <-chan In) {
+	var landed, landedElsewhere, canceled <-chan struct{}
 	if len(twins) > 0 {
-		landed, landedElsewhere, canceled, over = r.landed, twins[0].flight.over, r.ctx.Done(), r.over
+		landed, landedElsewhere, canceled = r.landed, twins[0].flight.over, r.ctx.Done()
 	}
 	in := feed
 	if len(twins) >= mostAsked {
@@ -148,11 +153,31 @@ func (r *run[In, Out]) do(todo []In) {
 func (r *run[In, Out]) takeBack() {
 	close(r.todo)
 	<-r.over // until then it may take some
-	var left []In
-	for in := range r.todo {
-		left = append(left, in)
+	r.giveBack(r.left(), r.why())
+}
+
+// left returns the jobs that the pipeline was to take and takes no more.
+func (r *run[In, Out]) left() (all []In) {
+	for {
+		select {
+		case in, ok := <-r.todo:
+			if !ok {
+				return all
+			}
+			all = append(all, in)
+		default:
+			return all
+		}
 	}
-	r.giveBack(left, r.why())
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // giveBack hands out jobs that were not begun.

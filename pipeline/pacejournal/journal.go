@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"sync"
 	"time"
+
+	"github.com/paceline-go/paceline/pipeline/internal/codable"
 )
 
 // Options are how a journal is opened. The zero value is right for most.
@@ -67,7 +69,7 @@ func Open[In, Out any](path string, key func(In) string, o Options) (*Journal[In
 	if key == nil {
 		return nil, fmt.Errorf("key: got nil, want a function")
 	}
-	if err := comesBack(reflect.TypeFor[Out]()); err != nil {
+	if err := codable.ComesBack(reflect.TypeFor[Out]()); err != nil {
 		return nil, fmt.Errorf("type of results: %w", err)
 	}
 	s, err := openStore(path, o)

@@ -1,4 +1,5 @@
-package pacejournal
+// Package codable says of which types JSON keeps everything.
+package codable
 
 import (
 	"encoding"
@@ -12,9 +13,9 @@ var (
 	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
 )
 
-// comesBack returns an error if JSON leaves out a part of a type, or has no form for it:
+// ComesBack returns an error if JSON leaves out a part of a type, or has no form for it:
 // then a result that was read again would not be the one that was stored.
-func comesBack(t reflect.Type) error { return walk{}.look(t, t.String()) }
+func ComesBack(t reflect.Type) error { return walk{}.look(t, t.String()) }
 
 // A walk looks at the types that a type is made of, at each once.
 type walk map[reflect.Type]bool
