@@ -90,6 +90,9 @@ func surging(share float64) *seek {
 	s := seekAtRest()
 	s.surge = surge{counted: 1000, doubt: surgeDoubt, run: 10, failed: 10 * share}
 	s.newest = attempt{200, 99}
+	s.pace.try(100, 98, 200)
+	s.slots.try(12, 98, 200)
+	s.delivery.add(refusal{seq: 190, start: 98, end: 98.1})
 	s.surged(attempt{200, 99}, &Outcome{Seq: 200, Verdict: Failed, Attempt: 1, InFlight: 10})
 	return s
 }
@@ -99,7 +102,8 @@ func TestHalfOfThePressureIsTriedInASurge(t *testing.T) {
 	if was := s.surge.from; was.rate != 100 || was.slots != 10 || s.surge.bank != 50 || s.surge.before != 0.6 {
 		t.Errorf("%+v, want what was in force", s.surge)
 	}
-	if s.pace.works != 50 || s.slots.works != 5 || s.reason != ReasonFailures || !s.surge.comparing() || s.surge.doubtful() {
+	if s.pace.works != 50 || s.slots.works != 5 || s.reason != ReasonFailures || !s.surge.comparing() || s.surge.doubtful() ||
+		s.pace.trial != 0 || s.slots.trial != 0 || s.recovery.began != s.now {
 		t.Errorf("pace %v, limit %v, %v: want half of 100 and 10, for failures", s.pace.works, s.slots.works, s.reason)
 	}
 	s.surged(attempt{201, 99.5}, &Outcome{Seq: 201, Verdict: Failed, Attempt: 1, InFlight: 5})
@@ -109,26 +113,32 @@ func TestHalfOfThePressureIsTriedInASurge(t *testing.T) {
 }
 
 // outcomes has attempts end in the experiment until it goes on, of which so many of ten fail.
-func (s *seek) outcomes(failing int) {
+func (s *seek) outcomes(failing int) (n int) {
 	began := s.surge.began
-	for i := 0; s.surge.comparing() && s.surge.began == began && i < 100; i++ {
+	for ; s.surge.comparing() && s.surge.began == began && n < 100; n++ {
 		failed := 0.0
-		if i%10 < failing {
+		if n%10 < failing {
 			failed = 1
 		}
 		s.now += 0.01
 		s.surge.add(s.now, failed)
 		s.compare()
 	}
+	return n
 }
 
 func TestFailuresAreRefusalsOnceLessPressureHasShownIt(t *testing.T) {
 	s := surging(0.6)
-	s.outcomes(0)
-	if s.surge.proven || s.pace.works != 100 || s.slots.works != 10 {
+	if n := s.outcomes(0); n != 6 { // log((1-0.6)/(1-0.2)) each, until they are -4
+		t.Errorf("decided after %d successes, want six", n)
+	}
+	if s.surge.proven || s.pace.works != 100 || s.slots.works != 10 || s.recovery.began != s.now {
 		t.Fatalf("%+v, pace %v, limit %v: far fewer fail, want all of the pressure again", s.surge, s.pace.works, s.slots.works)
 	}
 	s.outcomes(6)
+	if s.recovery.began != s.now {
+		t.Errorf("lowered at %v, want %v", s.recovery.began, s.now)
+	}
 	if !s.surge.proven || s.surge.comparing() || s.pace.works != 50 || s.pace.fails != 100 || s.slots.works != 5 || s.slots.fails != 10 {
 		t.Errorf("%+v, pace %+v: want it proven, and 50 of 100 to work", s.surge, s.pace)
 	}
@@ -170,8 +180,14 @@ func TestASurgeThatComesBackTwiceIsThePressures(t *testing.T) {
 
 func TestWhatWasInForceComesBackIfASurgeIsNotThePressures(t *testing.T) {
 	s := surging(0.4)
-	s.price.bank = 1
+	s.price.bank, s.outage.pressed = 1, pressure{rate: 3, slots: 3}
+	s.pace.try(60, s.now, 200)
+	s.slots.try(7, s.now, 200)
 	s.outcomes(4)
+	if s.pace.trial != 0 || s.slots.trial != 0 || len(s.delivery.list) != 0 || s.pace.growth != costlyGrowth/2 ||
+		s.outage.pressed.rate != 100 || s.outage.pressed.slots != 10 {
+		t.Errorf("pace %+v, limit %+v, pressed %+v: want all as it was, and a large step next", s.pace, s.slots, s.outage.pressed)
+	}
 	if s.pace.works != 100 || s.slots.works != 10 || s.pace.known() || s.price.bank != 50 || s.reason != ReasonChance {
 		t.Errorf("pace %+v, %v in the bank, %v; want it as before", s.pace, s.price.bank, s.reason)
 	}
