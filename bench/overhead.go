@@ -40,12 +40,17 @@ func measure(c contestant, workers, jobs int, do work) (cost, error) {
 type series []float64
 
 // over divides round by round: what slowed the machine for one round slowed both.
-func (s series) over(base series) float64 {
+func (s series) over(base series) float64 { return quantile(s.ratios(base), 0.5) }
+
+// bestOver is the least of these.
+func (s series) bestOver(base series) float64 { return slices.Min(s.ratios(base)) }
+
+func (s series) ratios(base series) []float64 {
 	ratios := make([]float64, len(s))
 	for i := range s {
 		ratios[i] = s[i] / base[i]
 	}
-	return quantile(ratios, 0.5)
+	return ratios
 }
 
 type costs struct{ ns, allocs series }

@@ -154,7 +154,7 @@ func roundTrips(w io.Writer, size sizes) error {
 		maxOfFailsafehttp, verdict(ratio <= maxOfFailsafehttp), ratio, maxToldOfFailsafehttp, verdict(told <= maxToldOfFailsafehttp), told,
 		maxAllocationsOfRoundTrip, verdict(allocs <= maxAllocationsOfRoundTrip+0.1), allocs)
 	return errors.Join(
-		keep(size.check, "Transport against failsafehttp", ratio, writtenOn),
-		keep(size.check, "Transport with two quotas told against failsafehttp", told, writtenTold),
+		keep(size.check, "Transport against failsafehttp", ours.ns, base.ns, writtenOn),
+		keep(size.check, "Transport with two quotas told against failsafehttp", all[transportToldName].ns, base.ns, writtenTold),
 	)
 }
