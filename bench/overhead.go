@@ -19,6 +19,7 @@ const (
 // A cost is what one job took of one contestant in one run, its start and its end shared out over the jobs.
 type cost struct {
 	ns     float64
+	cpu    float64 // ns of a processor; 0: not known
 	allocs float64
 }
 
@@ -53,7 +54,7 @@ func (s series) ratios(base series) []float64 {
 	return ratios
 }
 
-type costs struct{ ns, allocs series }
+type costs struct{ ns, cpu, allocs series }
 
 // measureRounds lets all contestants run once before any runs again, so that a slow minute of the machine hits all of them.
 func measureRounds(cs []contestant, rounds, workers, jobs int, do func() work) (map[string]*costs, error) {
