@@ -19,6 +19,7 @@ const (
 // A cost is what one job took of one contestant in one run, its start and its end shared out over the jobs.
 type cost struct {
 	ns     float64
+	cpu    float64 // ns of a processor; 0: not known
 	allocs float64
 }
 
@@ -40,15 +41,20 @@ func measure(c contestant, workers, jobs int, do work) (cost, error) {
 type series []float64
 
 // over divides round by round: what slowed the machine for one round slowed both.
-func (s series) over(base series) float64 {
+func (s series) over(base series) float64 { return quantile(s.ratios(base), 0.5) }
+
+// bestOver is the least of these.
+func (s series) bestOver(base series) float64 { return slices.Min(s.ratios(base)) }
+
+func (s series) ratios(base series) []float64 {
 	ratios := make([]float64, len(s))
 	for i := range s {
 		ratios[i] = s[i] / base[i]
 	}
-	return quantile(ratios, 0.5)
+	return ratios
 }
 
-type costs struct{ ns, allocs series }
+type costs struct{ ns, cpu, allocs series }
 
 // measureRounds lets all contestants run once before any runs again, so that a slow minute of the machine hits all of them.
 func measureRounds(cs []contestant, rounds, workers, jobs int, do func() work) (map[string]*costs, error) {

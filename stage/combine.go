@@ -25,9 +25,9 @@ func (d *Dispatcher) wake() {
 	}
 }
 
-// serve puts a message into the mailbox at a time, which is now. The calling goroutine reads it,
-// unless somebody is at it already, and reports whether it has. It must be able to wait for the workers
-// and the controller to leave.
+// serve puts a message into the mailbox. The calling goroutine reads it, unless somebody is at it
+// already, and reports whether it has. It must be able to wait for the workers and the controller to
+// leave. now is what it has just read of the clock; 0: nothing.
 func (d *Dispatcher) serve(j *Job, now time.Duration) (read bool) {
 	var b Batch
 	b.Add(j)
