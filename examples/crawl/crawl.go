@@ -54,8 +54,11 @@ func (s settings) start(ctx context.Context, out io.Writer) (*summary, error) {
 func (s settings) crawl(ctx context.Context, out io.Writer, site *site, dial dialer) (*summary, error) {
 	transport := &http.Transport{DialContext: dial, MaxIdleConnsPerHost: s.concurrency}
 	defer transport.CloseIdleConnections()
-	c := &crawler{settings: s, client: &http.Client{Transport: transport}}
-	c.robots = newRobots(ctx, c.client, s.agent)
+	c := &crawler{settings: s, client: &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // where it leads is a link
+	}}
+	c.robots = newRobots(ctx, &http.Client{Transport: transport}, s.agent)
 	if site != nil {
 		c.delay = 0
 	} else {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -154,6 +155,21 @@ func TestLinksAreFound(t *testing.T) {
 	want := "http://a.test/dir/x http://a.test/z http://b.test/"
 	if strings.Join(got.Links, " ") != want || got.Title != "A page" {
 		t.Errorf("got %+v, want links %s", got, want)
+	}
+}
+
+// TestARedirectIsALink, so that where it leads is got once, at the pace of its host.
+func TestARedirectIsALink(t *testing.T) {
+	from, err := url.Parse("http://a.test/old")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := read(&http.Response{
+		StatusCode: http.StatusMovedPermanently, Header: http.Header{"Location": {"//b.test/new"}, "Content-Type": {"text/html"}},
+		Body: io.NopCloser(strings.NewReader("<a href=x>moved</a>")), Request: &http.Request{URL: from},
+	})
+	if err != nil || len(p.Links) != 1 || p.Links[0] != "http://b.test/new" || p.Bytes == 0 {
+		t.Errorf("got %+v and %v, want one link", p, err)
 	}
 }
 
