@@ -3,9 +3,11 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -170,6 +172,24 @@ func TestARedirectIsALink(t *testing.T) {
 	})
 	if err != nil || len(p.Links) != 1 || p.Links[0] != "http://b.test/new" || p.Bytes == 0 {
 		t.Errorf("got %+v and %v, want one link", p, err)
+	}
+}
+
+// TestRobotsAreAskedForBothForms of a path, with percent-encoding and without.
+func TestRobotsAreAskedForBothForms(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "User-agent: *\nDisallow: /ツ\nDisallow: /%C3%A4\nDisallow: /*?q=")
+	}))
+	defer server.Close()
+	r := newRobots(t.Context(), server.Client(), "test")
+	for path, want := range map[string]bool{"/%E3%83%84": false, "/ä": false, "/x?q=1": false, "/x": true} {
+		u, err := url.Parse(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.allow(u); got != want {
+			t.Errorf("%s: got allowed %v, want %v", path, got, want)
+		}
 	}
 }
 
