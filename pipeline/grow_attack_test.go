@@ -53,9 +53,9 @@ func taken(jobs []branch, err error) (all []branch) {
 	return all
 }
 
-// stages returns one of the stages that can grow.
+// drawStage draws one of the stages that can grow, with what closes and drains it.
 func drawStage(t *rapid.T, cfg pipeline.Config) func(f *faults, work pipeline.Work[branch, int]) (pipeline.Stage[branch, int], func(), func(context.Context) error) {
-	kind := rapid.SampledFrom([]string{"pipeline", "ordered", "by key", "ordered by key", "chain"}).Draw(t, "stage")
+	kind := rapid.SampledFrom([]string{"pipeline", "ordered", "by key", "ordered by key", "chain", "batch"}).Draw(t, "stage")
 	return func(f *faults, work pipeline.Work[branch, int]) (pipeline.Stage[branch, int], func(), func(context.Context) error) {
 		if kind == "by key" || kind == "ordered by key" {
 			cfg.Budgets = nil
@@ -68,6 +68,19 @@ func drawStage(t *rapid.T, cfg pipeline.Config) func(f *faults, work pipeline.Wo
 				p.OrderedByKey()
 			}
 			return p, hosts.Close, hosts.Drain
+		}
+		if kind == "batch" {
+			p, err := pipeline.New(func(ctx context.Context, all []branch) ([]int, error) {
+				outs, errs := make([]int, len(all)), make([]error, len(all))
+				for i, b := range all {
+					outs[i], errs[i] = work(ctx, b)
+				}
+				return outs, pipeline.Partial(errs)
+			}, cfg)
+			if err != nil {
+				f.add("%v", err)
+			}
+			return pipeline.Batch(p, 3, time.Millisecond), p.Throttle().Close, p.Throttle().Drain
 		}
 		p, err := pipeline.New(work, cfg)
 		if err != nil {

@@ -50,12 +50,21 @@ func (s settings) start(ctx context.Context, out io.Writer) (*summary, error) {
 	})
 }
 
-// crawl gets all pages; site is nil for a real one.
+// crawl gets all pages; site is nil for a real one. Thousands of pages wait in front of their hosts, and
+// after Ctrl-C they are to be left for the next run. So the first signal cancels the run, and fetch finishes what is
+// in flight all the same.
 func (s settings) crawl(ctx context.Context, out io.Writer, site *site, dial dialer) (*summary, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	interruption := pipeline.Interruption(ctx)
+	defer context.AfterFunc(interruption, func() { cancel(context.Cause(interruption)) })()
 	transport := &http.Transport{DialContext: dial, MaxIdleConnsPerHost: s.concurrency}
 	defer transport.CloseIdleConnections()
-	c := &crawler{settings: s, client: &http.Client{Transport: transport}}
-	c.robots = newRobots(ctx, c.client, s.agent)
+	c := &crawler{settings: s, client: &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // where it leads is a link
+	}}
+	c.robots = newRobots(ctx, &http.Client{Transport: transport}, s.agent)
 	if site != nil {
 		c.delay = 0
 	} else {
@@ -64,7 +73,6 @@ func (s settings) crawl(ctx context.Context, out io.Writer, site *site, dial dia
 	hosts, err := pipeline.NewKeyed(pipeline.KeyedConfig[string]{
 		Each: pipeline.Config{
 			MaxConcurrency: s.concurrency,
-			AttemptTimeout: 30 * time.Second,
 			Retry:          &pipeline.Retry{MaxAttempts: 5, Park: true},
 			Breaker:        &pipeline.Breaker{},
 		},
@@ -94,7 +102,7 @@ func (s settings) crawl(ctx context.Context, out io.Writer, site *site, dial dia
 	p := pipeline.ByKey(hosts, hostOf, c.fetch)
 	for r := range journal.Grow(ctx, p, pages, slices.Values(seeds)) {
 		sum.add(r)
-		if sum.got()%500 == 0 {
+		if !r.Known && r.Stored && sum.got()%500 == 0 {
 			lines.Printf("%5.1fs  %d pages, %d wait", time.Since(sum.began).Seconds(), sum.got(), pages.Snapshot().Waiting)
 		}
 		if !r.Stored || pages.Snapshot().Submitted >= int64(s.pages) {
@@ -110,8 +118,13 @@ func (s settings) crawl(ctx context.Context, out io.Writer, site *site, dial dia
 
 type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// fetch is one attempt at a page.
+// attemptTimeout is how long a page may take.
+const attemptTimeout = 30 * time.Second
+
+// fetch is one attempt at a page. It is not cut off when the run is.
 func (c *crawler) fetch(ctx context.Context, address string) (page, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptTimeout)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return page{}, pipeline.Fatal(err)

@@ -3,8 +3,11 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -154,6 +157,39 @@ func TestLinksAreFound(t *testing.T) {
 	want := "http://a.test/dir/x http://a.test/z http://b.test/"
 	if strings.Join(got.Links, " ") != want || got.Title != "A page" {
 		t.Errorf("got %+v, want links %s", got, want)
+	}
+}
+
+// TestARedirectIsALink, so that where it leads is got once, at the pace of its host.
+func TestARedirectIsALink(t *testing.T) {
+	from, err := url.Parse("http://a.test/old")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := read(&http.Response{
+		StatusCode: http.StatusMovedPermanently, Header: http.Header{"Location": {"//b.test/new"}, "Content-Type": {"text/html"}},
+		Body: io.NopCloser(strings.NewReader("<a href=x>moved</a>")), Request: &http.Request{URL: from},
+	})
+	if err != nil || len(p.Links) != 1 || p.Links[0] != "http://b.test/new" || p.Bytes == 0 {
+		t.Errorf("got %+v and %v, want one link", p, err)
+	}
+}
+
+// TestRobotsAreAskedForBothForms of a path, with percent-encoding and without.
+func TestRobotsAreAskedForBothForms(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "User-agent: *\nDisallow: /ツ\nDisallow: /%C3%A4\nDisallow: /*?q=")
+	}))
+	defer server.Close()
+	r := newRobots(t.Context(), server.Client(), "test")
+	for path, want := range map[string]bool{"/%E3%83%84": false, "/ä": false, "/x?q=1": false, "/x": true} {
+		u, err := url.Parse(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.allow(u); got != want {
+			t.Errorf("%s: got allowed %v, want %v", path, got, want)
+		}
 	}
 }
 

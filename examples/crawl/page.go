@@ -25,7 +25,9 @@ const mostRead = 10 << 20
 func read(res *http.Response) (page, error) {
 	body := &counted{Reader: io.LimitReader(res.Body, mostRead)}
 	var p page
-	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") {
+	if to := resolve(res.Request.URL, res.Header.Get("Location")); to != "" && res.StatusCode >= 300 {
+		p.Links = []string{to}
+	} else if strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") {
 		p = parseHTML(body, res.Request.URL)
 	}
 	_, err := io.Copy(io.Discard, body)

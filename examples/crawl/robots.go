@@ -77,5 +77,9 @@ func (r *robots) delay(host string, otherwise time.Duration) time.Duration {
 // longestDelay is the longest Crawl-delay that is kept to.
 const longestDelay = time.Minute
 
-// allow reports whether a host allows to get a page.
-func (r *robots) allow(u *url.URL) bool { return r.group(u).Test(u.RequestURI()) }
+// allow reports whether a host allows to get a page. The library compares paths as they are written, so the one
+// without percent-encoding is asked for, too: robots.txt may have either.
+func (r *robots) allow(u *url.URL) bool {
+	g := r.group(u)
+	return g.Test(u.RequestURI()) && g.Test(u.Path)
+}
