@@ -190,3 +190,31 @@ func TestAPanicComesOutOfAFlatLoop(t *testing.T) {
 		})
 	})
 }
+
+// TestARetryLeavesOutWhatWasHandedOut: of five results, the first attempt has handed out three.
+func TestARetryLeavesOutWhatWasHandedOut(t *testing.T) {
+	p, _ := flatMap(t, pipeline.Config{Retry: &pipeline.Retry{BaseDelay: 1}}, func(ctx context.Context, _ int, out *pipeline.Emitter[int, int]) error {
+		for i := range 5 {
+			if i == 3 && pipeline.SlotFrom(ctx).Attempt() == 0 {
+				return errService
+			}
+			if err := out.Emit(i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	var got []int
+	for piece := range p.Each(t.Context(), upTo(1)) {
+		if piece.End {
+			if piece.Err != nil || piece.Attempts != 2 || piece.Index != 5 {
+				t.Errorf("got %+v, want the end of five results after two attempts", piece)
+			}
+			continue
+		}
+		got = append(got, piece.Out)
+	}
+	if !slices.Equal(got, []int{0, 1, 2, 3, 4}) {
+		t.Errorf("got %v, want each once", got)
+	}
+}
