@@ -2,6 +2,7 @@ package controller
 
 import (
 	"log/slog"
+	"maps"
 	"reflect"
 	"time"
 )
@@ -75,6 +76,7 @@ type Status struct {
 	Retries     int64
 	Attempts    AttemptCounts
 	Tokens      int64
+	Used        Amounts // not changed, but replaced
 	HeldBy      Hold
 	Held        HeldTimes
 	Budgets     []BudgetSnapshot
@@ -384,6 +386,7 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 		Total:            c.progress.Total,
 		Attempts:         r.Status.Attempts,
 		Tokens:           r.Status.Tokens,
+		Used:             maps.Clone(r.Status.Used),
 		Reason:           c.setting.Reason,
 		LastError:        r.Status.LastError,
 		LastErrorAt:      r.Status.LastErrorAt,

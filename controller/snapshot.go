@@ -59,6 +59,7 @@ type Snapshot struct {
 
 	Attempts AttemptCounts // that have ended
 	Tokens   int64         // that were recorded, since the throttle was made
+	Used     Amounts       // that were recorded by name, since then; nil: none were
 
 	Reason      Reason    // why limit and interval are what they are
 	LastError   error     // of the last attempt that failed or was refused; nil: none did
@@ -107,4 +108,5 @@ type BudgetSnapshot struct {
 	Budget
 	Used      int64 // used or reserved within the window
 	Remaining int64
+	Mean      int64 // what an attempt used of it recently, or of requests 1; 0: not known
 }

@@ -132,7 +132,7 @@ func (a *attempts) abort(j *Job) {
 func (a *attempts) skip(j *Job) {
 	j.Err = j.abandoned()
 	j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
-	j.skipped, j.tokens = true, Unknown
+	j.skipped, j.tokens, j.named = true, Unknown, nil
 }
 
 // abandoned returns the error of a job that is not tried any more because its
@@ -175,7 +175,7 @@ func (j *Job) enter() {
 // leave takes what the attempt recorded, and its scope if the work has looked
 // at it.
 func (j *Job) leave() {
-	j.tokens, j.hinted, j.spent = Unknown, 0, false
+	j.tokens, j.named, j.hinted, j.spent = Unknown, nil, 0, false
 	if !j.scope.used.Load() {
 		return
 	}
@@ -183,6 +183,7 @@ func (j *Job) leave() {
 	if j.scope.slot.recorded.Load() {
 		j.tokens = j.scope.slot.tokens.Load()
 	}
+	j.named = j.scope.slot.named()
 	j.scope = nil
 }
 

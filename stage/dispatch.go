@@ -22,6 +22,11 @@ func (d *Dispatcher) dispatch() {
 			d.finish(j, j.stopped(d.tooLate(j)))
 			continue
 		}
+		if err := d.gate.neverEnough(d.now, j); err != nil {
+			d.take(j)
+			d.giveUp(j, err)
+			continue
+		}
 		enough := d.restoredBudget()
 		h, wait, budget := d.gate.check(d.now, d, j, d.interval)
 		d.tellBudget(h, wait, budget, enough)
@@ -60,6 +65,14 @@ func (d *Dispatcher) dispatch() {
 	d.setAppetite(held)
 	d.setVacancy(held, heldFor)
 	d.full.Store(d.running >= d.setting.Limit+d.ahead)
+}
+
+// giveUp gives back a job that nothing will ever have room for.
+func (d *Dispatcher) giveUp(j *Job, err error) {
+	if j.Attempts == 0 {
+		j.count(&d.status, err)
+	}
+	d.finish(j, j.stopped(err))
 }
 
 // setAlarm has the dispatcher woken when something changes by itself: beside what

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"maps"
 	"time"
 
 	"github.com/paceline-go/paceline/controller"
@@ -104,6 +105,7 @@ func (d *Dispatcher) tell(j *Job) {
 		d.status.Retries++
 	}
 	d.count(j.verdict, j.tokens)
+	d.countNamed(j.named)
 	d.reporter.end(controller.End{
 		Start:      j.started,
 		Took:       j.ended - j.started,
@@ -129,6 +131,22 @@ func (d *Dispatcher) countTokens(tokens int64) {
 	if tokens > 0 {
 		d.status.Tokens += min(tokens, mostTokens)
 	}
+}
+
+// countNamed counts what an attempt recorded by name. The controller may still read the map that
+// there was.
+func (d *Dispatcher) countNamed(used *Named) {
+	if used == nil {
+		return
+	}
+	all := maps.Clone(d.status.Used)
+	if all == nil {
+		all = make(controller.Amounts)
+	}
+	for _, a := range used.amounts {
+		all[a.name] += a.n
+	}
+	d.status.Used = all
 }
 
 // tryAgain lets a job back off, with its slot unless it is to be parked.

@@ -13,22 +13,25 @@ import (
 // server has asked for, the budgets, the rate and the pace. It belongs to the
 // dispatcher.
 type gate struct {
-	circuit *controller.Circuit // nil: none
-	former  *controller.Circuit // the one that there was before
-	advice  controller.Advice
-	paused  map[string]controller.Advice // for attempts of one resource, or of which nobody knows it
-	told    controller.Told
-	truce   truce
-	budgets []*controller.Window
-	commons *Commons // budgets that are not ours alone; nil: none
-	usage   controller.Usage
-	most    int                // attempts that may be in flight
-	rate    *controller.Bucket // nil: none
-	pacer   controller.Pacer
-	gaps    controller.Gaps
-	random  *rand.Rand
-	spread  spread
-	costs   []int64 // scratch
+	circuit   *controller.Circuit // nil: none
+	former    *controller.Circuit // the one that there was before
+	advice    controller.Advice
+	paused    map[string]controller.Advice // for attempts of one resource, or of which nobody knows it
+	told      controller.Told
+	truce     truce
+	budgets   []*controller.Window
+	commons   *Commons // budgets that are not ours alone; nil: none
+	usage     controller.Usage
+	resources []*resource        // that budgets count by name
+	settled   Named              // scratch
+	endless   bool               // what was used of some budget does not come back
+	most      int                // attempts that may be in flight
+	rate      *controller.Bucket // nil: none
+	pacer     controller.Pacer
+	gaps      controller.Gaps
+	random    *rand.Rand
+	spread    spread
+	costs     []int64 // scratch
 
 	lease      *Lease // nil: nobody else decides
 	leased     controller.Leased
@@ -245,7 +248,7 @@ func (g *gate) settle(now time.Time, j *Job) {
 		g.usage.Add(used)
 	}
 	g.closeMarks(now, j, used)
-	g.account(now, j, use{tokens: used, requests: j.requests()})
+	g.account(now, j, use{tokens: used, requests: j.requests(), named: g.settleNamed(j)})
 }
 
 // report tells the circuit how an attempt ended. Of all failures of one job one
@@ -262,14 +265,21 @@ func (g *gate) report(now time.Time, j *Job) {
 }
 
 // use is what an attempt used.
-type use struct{ tokens, requests int64 }
+type use struct {
+	tokens, requests int64
+	named            *Named
+}
 
 var nothing use
 
 // of returns what was used of a budget.
 func (u use) of(b controller.Budget) int64 {
-	if b.Requests {
+	switch {
+	case b.Requests:
 		return u.requests
+	case b.Counts != "":
+		n, _ := u.named.of(b.Counts)
+		return n
 	}
 	return u.tokens
 }
@@ -340,10 +350,16 @@ func (g *gate) cost(j *Job, b controller.Budget) int64 {
 	if b.Requests {
 		return j.requests()
 	}
-	if j.Cost != Unknown {
+	usage := &g.usage
+	if b.Counts != "" {
+		if cost, known := j.Named.of(b.Counts); known {
+			return cost
+		}
+		usage = &g.resource(b.Counts).mean
+	} else if j.Cost != Unknown {
 		return j.Cost
 	}
-	if mean, known := g.usage.Mean(); known {
+	if mean, known := usage.Mean(); known {
 		return min(mean, b.Tokens)
 	}
 	return max(b.Tokens/int64(g.most), 1)
@@ -449,7 +465,7 @@ func (g *gate) bound(now time.Time) time.Time {
 		until = g.circuit.Until()
 	}
 	for _, w := range g.budgets {
-		if empty := now.Add(w.Window); w.Used(now) > 0 && empty.After(until) {
+		if empty := now.Add(w.Length()); w.Used(now) > 0 && empty.After(until) {
 			until = empty
 		}
 	}
@@ -508,12 +524,25 @@ func (g *gate) repace(now time.Time, from, to time.Duration) {
 	g.gaps = controller.Gaps{}
 }
 
+// mean returns what attempts used of a budget recently, as far as it is known.
+func (g *gate) mean(b controller.Budget) (mean int64) {
+	switch {
+	case b.Requests:
+		return 1
+	case b.Counts != "":
+		mean, _ = g.resource(b.Counts).mean.Mean()
+	default:
+		mean, _ = g.usage.Mean()
+	}
+	return mean
+}
+
 // appendStatus appends the budgets' part of a snapshot.
 func (g *gate) appendStatus(to []controller.BudgetSnapshot, now time.Time) []controller.BudgetSnapshot {
 	add := func(t *controller.Told, windows []*controller.Window, now time.Time) {
 		for _, w := range windows {
 			left := t.LeftOfBudget(now, w.Budget, w.Remaining(now))
-			to = append(to, controller.BudgetSnapshot{Budget: w.Budget, Used: w.Used(now), Remaining: left})
+			to = append(to, controller.BudgetSnapshot{Budget: w.Budget, Used: w.Used(now), Remaining: left, Mean: g.mean(w.Budget)})
 		}
 	}
 	add(&g.told, g.budgets, now)
@@ -532,10 +561,17 @@ func (r *rules) tooDear(a Ask) error {
 	if a.Cost < 0 && a.Cost != Unknown {
 		return &CostError{Cost: a.Cost}
 	}
-	u := use{tokens: max(a.Cost, 0), requests: a.requests()}
+	if a.Named != nil {
+		for _, n := range a.Named.amounts {
+			if n.n < 0 {
+				return &CostError{Cost: n.n, Counts: n.name}
+			}
+		}
+	}
+	u := use{tokens: max(a.Cost, 0), requests: a.requests(), named: a.Named}
 	for _, b := range r.budgets {
 		if cost := u.of(b); cost > b.Tokens {
-			return &CostError{Cost: cost, Limit: b.Tokens, Budget: b.Name}
+			return &CostError{Cost: cost, Limit: b.Tokens, Budget: b.Name, Counts: b.Counts}
 		}
 	}
 	return nil

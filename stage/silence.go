@@ -58,11 +58,12 @@ func (j *Job) wentWrong() bool {
 // measure tells, once, that an attempt has used more than all of a budget. Each such job takes more
 // than a window, and looks like a hang. With a Cost it would have been a CostError.
 func (d *Dispatcher) measure(j *Job) {
-	if d.silence.small || j.tokens == Unknown {
+	if d.silence.small || j.tokens == Unknown && j.named == nil {
 		return
 	}
+	used := use{tokens: j.tokens, named: j.named}
 	for _, b := range d.gate.budgets {
-		if !b.Requests && j.tokens > b.Tokens {
+		if used.of(b.Budget) > b.Tokens {
 			d.silence.small = true
 			d.note(controller.Event{Kind: controller.EventBudgetTooSmall, Budget: b.Name})
 			return

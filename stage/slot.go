@@ -23,7 +23,8 @@ type Slot struct {
 	hinted     atomic.Int64 // the last RetryAfter
 	spent      atomic.Bool  // a hint said that a resource is used up
 	onVerdict  atomic.Pointer[verdictFunc]
-	release    func(error) // nil: it is not held by hand
+	records    atomic.Pointer[record] // by name; nil: none
+	release    func(error)            // nil: it is not held by hand
 	released   atomic.Bool
 }
 

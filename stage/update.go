@@ -55,6 +55,7 @@ func (g *gate) update(now time.Time, cfg Config) {
 	g.spread.most, g.spread.random = cfg.Spread, g.random
 	g.pacer.Jitter = cfg.Jitter
 	g.updateBudgets(now, cfg.Budgets)
+	g.updateResources(cfg.allBudgets())
 	switch {
 	case cfg.Rate == nil:
 		g.rate = nil
@@ -109,15 +110,16 @@ func (g *gate) updateBudgets(now time.Time, budgets []controller.Budget) {
 	type kind struct {
 		name     string
 		requests bool
+		counts   string
 	}
 	before := make(map[kind][]*controller.Window)
 	for _, w := range g.budgets {
-		k := kind{w.Name, w.Requests}
+		k := kind{w.Name, w.Requests, w.Counts}
 		before[k] = append(before[k], w)
 	}
 	g.budgets = nil
 	for _, b := range budgets {
-		k := kind{b.Name, b.Requests}
+		k := kind{b.Name, b.Requests, b.Counts}
 		if kept := before[k]; len(kept) > 0 {
 			kept[0].Update(now, b)
 			g.budgets, before[k] = append(g.budgets, kept[0]), kept[1:]
