@@ -25,7 +25,7 @@ func (d *Dispatcher) dispatch() {
 		if err := d.gate.neverEnough(d.now, j); err != nil {
 			d.take(j)
 			d.giveUp(j, err)
-			continue
+			continue // and what the others need may be there
 		}
 		enough := d.restoredBudget()
 		h, wait, budget := d.gate.check(d.now, d, j, d.interval)
@@ -67,8 +67,17 @@ func (d *Dispatcher) dispatch() {
 	d.full.Store(d.running >= d.setting.Limit+d.ahead)
 }
 
-// giveUp gives back a job that nothing will ever have room for.
-func (d *Dispatcher) giveUp(j *Job, err error) {
+// giveUp gives back a job for which a budget will never have enough. That the budget is used up is
+// told once: there may be many such jobs.
+func (d *Dispatcher) giveUp(j *Job, err *CostError) {
+	if e := &d.short; !d.silence.spent {
+		d.silence.spent = true
+		if e.told && d.gate.name(e.budget) == err.Budget {
+			*e = shortage{budget: -1} // it is known, and does not end
+		} else {
+			d.note(controller.Event{Kind: controller.EventBudgetExhausted, Budget: err.Budget})
+		}
+	}
 	if j.Attempts == 0 {
 		j.count(&d.status, err)
 	}

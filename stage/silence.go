@@ -16,6 +16,7 @@ type silence struct {
 	since  time.Time // when the first of them had
 	broken bool      // one has succeeded, or it has been said that none has
 	small  bool      // it has been said that a budget is smaller than a job
+	spent  bool      // it has been said that one that does not come back is used up
 }
 
 // How many attempts have to go wrong for it to be said. Or else, how much time has to pass until

@@ -28,6 +28,7 @@ func (d *Dispatcher) update(cfg Config) {
 	d.enlarge(most)
 	d.attempts.allowance.Resize(max(most, fewRetries))
 	d.forgetExhausted()
+	d.silence.spent = false
 	d.attempts.rules.Store(newRules(cfg))
 	d.gate.update(d.now, cfg)
 	d.liftPause()

@@ -154,30 +154,25 @@ func (g *gate) settleNamed(j *Job) *Named {
 
 // neverEnough returns the error of a job for which a budget that does not come back has not
 // enough left, whatever those in flight give back; nil: each has.
-func (g *gate) neverEnough(now time.Time, j *Job) error {
+func (g *gate) neverEnough(now time.Time, j *Job) *CostError {
 	if !g.endless {
 		return nil
 	}
+	if err := g.neverOf(g.budgets, j); err != nil || g.commons == nil {
+		return err
+	}
 	var err *CostError
-	look := func(w *controller.Window) {
-		if cost := g.cost(j, w.Budget); err == nil && w.Never(cost) {
-			err = &CostError{Cost: cost, Limit: max(w.Spare(), 0), Budget: w.Name, Counts: w.Counts, Spent: true}
+	g.commons.with(now, func(l *ledger, _ time.Time) { err = g.neverOf(l.windows, j) })
+	return err
+}
+
+func (g *gate) neverOf(windows []*controller.Window, j *Job) *CostError {
+	for _, w := range windows {
+		if cost := g.cost(j, w.Budget); w.Never(cost) {
+			return &CostError{Cost: cost, Limit: max(w.Spare(), 0), Budget: w.Name, Counts: w.Counts, Spent: true}
 		}
 	}
-	for _, w := range g.budgets {
-		look(w)
-	}
-	if g.commons != nil {
-		g.commons.with(now, func(l *ledger, _ time.Time) {
-			for _, w := range l.windows {
-				look(w)
-			}
-		})
-	}
-	if err == nil {
-		return nil
-	}
-	return err
+	return nil
 }
 
 // bounded returns what one attempt is believed to have recorded, of a sum that may have overflowed.
