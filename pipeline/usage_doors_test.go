@@ -56,7 +56,9 @@ func TestEveryDoorCountsByName(t *testing.T) {
 				_, err := work(ctx, jobs[0])
 				return jobs, err
 			})
-			p.Costs(func(jobs []int) pipeline.Amounts { return pipeline.Amounts{"": 4, "input": int64(5 * len(jobs)), "output": 20} })
+			p.Costs(func(jobs []int) pipeline.Amounts {
+				return pipeline.Amounts{"": 4, "input": int64(5 * len(jobs)), "output": 20}
+			})
 			for range pipeline.Batch(p, 2, time.Second).Run(context.Background(), feed(2)) {
 			}
 		},
