@@ -151,7 +151,7 @@ func TestMoneyThatIsSpentEndsTheRun(t *testing.T) {
 			}
 		}
 		// Two of 10 start; when 12 are used, one more; when 18 are, none.
-		if took := time.Since(begin); done != 3 || spent != 997 || took != 2*time.Second {
+		if took := time.Since(begin).Round(time.Millisecond); done != 3 || spent != 997 || took != 2*time.Second {
 			t.Errorf("%d done and %d given up in %v, want 3 and 997 in 2s", done, spent, took)
 		}
 		synctest.Wait()
@@ -326,4 +326,44 @@ func TestUsageAfterTheEndIsNotCounted(t *testing.T) {
 			t.Errorf("got %v used, want 5", got)
 		}
 	})
+}
+
+// TestHintOfABudgetByNameCountsWhatHasTheName: what the server says is left of output tokens is
+// used by output tokens alone, also by those of attempts that have started since, and of all keys.
+func TestHintOfABudgetByNameCountsWhatHasTheName(t *testing.T) {
+	budgets := []pipeline.Budget{
+		{Name: "input-tokens", Counts: "input", Tokens: 1000, Window: time.Hour}, {Name: "output-tokens", Counts: "output", Tokens: 1000, Window: time.Hour},
+	}
+	costs := func(int) pipeline.Amounts { return pipeline.Amounts{"": 1000, "input": 100, "output": 10} }
+	for name, run := range map[string]func(work pipeline.Work[int, int]) []result{
+		"own": func(work pipeline.Work[int, int]) []result {
+			p := pipeline.Attach(newThrottle(t, pipeline.Config{Policy: pipeline.Static{}, Budgets: budgets, MaxConcurrency: 2}), work)
+			return collect(p.Costs(costs).Run(context.Background(), feed(6)))
+		},
+		"shared": func(work pipeline.Work[int, int]) []result {
+			each := pipeline.Config{Policy: pipeline.Static{}, MaxConcurrency: 1, Spread: -1}
+			k, err := pipeline.NewKeyed(pipeline.KeyedConfig[int]{Each: each, Shared: budgets})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return collect(pipeline.ByKey(k, func(job int) int { return job % 2 }, work).Costs(costs).Run(context.Background(), feed(6)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := always(answer{takes: time.Second})
+				begin := time.Now()
+				run(func(ctx context.Context, job int) (int, error) {
+					out, err := s.work(ctx, job)
+					if job == 0 { // of 35 that were left when it started, another one has taken 10
+						pipeline.SlotFrom(ctx).Hint(pipeline.Hint{Budget: "output-tokens", Limit: 1000, Remaining: 35, Reset: time.Minute})
+					}
+					return out, err
+				})
+				if got, want := s.starts(begin), seconds(0, 0, 1, 1, 61, 61); !slices.Equal(got, want) {
+					t.Errorf("starts at %v, want %v", got, want)
+				}
+			})
+		})
+	}
 }

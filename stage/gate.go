@@ -46,7 +46,10 @@ type claim struct {
 }
 
 // marks are an attempt's for hints of what is ours alone, and of the commons.
-type marks struct{ own, common controller.Mark }
+type marks struct {
+	own, common controller.Mark
+	named       *namedMarks // for those of budgets that count by name; nil: there are none
+}
 
 // hold says why an attempt has to wait.
 type hold uint8
@@ -81,7 +84,7 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 		h = byServer
 	}
 	for i, b := range g.budgets {
-		if w := waitOf(&g.told, b, now, g.cost(j, b.Budget), g.expected(j)); w > wait {
+		if w := waitOf(g.toldOf(b.Budget), b, now, g.cost(j, b.Budget), g.expected(j)); w > wait {
 			h, wait, budget = byBudget, w, i
 			g.heldBudget, g.heldCost = i+1, g.cost(j, b.Budget)
 		}
@@ -149,7 +152,7 @@ func (g *gate) within(now time.Time, h controller.Hint, before controller.Advice
 func waitOf(t *controller.Told, w *controller.Window, now time.Time, cost int64, u controller.Use) time.Duration {
 	wait := w.Wait(now, cost)
 	if cost > 0 {
-		wait = max(wait, t.WaitOfBudget(now, w.Budget, u))
+		wait = max(wait, t.WaitOfBudget(now, w.Budget, useOf(w.Budget, u, cost)))
 	}
 	return wait
 }
@@ -184,6 +187,7 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 		g.rate.Take(now, j.Weight)
 	}
 	j.mark.own = g.told.StartOf(now, g.expected(j), j.Resource)
+	g.startNamed(now, j)
 	g.truce.ask(now)
 	g.gaps.Add(now)
 	jitter := 0.0
@@ -214,12 +218,13 @@ func (g *gate) unmark(now time.Time, j *Job) {
 	if g.commons != nil {
 		g.commons.with(now, func(l *ledger, now time.Time) { l.told.Back(now, j.mark.common) })
 	}
+	g.eachNamed(now, j, func(now time.Time, m *namedMark) { m.told.Back(now, m.Mark) })
 }
 
 // closeMarks notes what an attempt with marks has used.
-func (g *gate) closeMarks(now time.Time, j *Job, used int64) {
-	note := func(t *controller.Told, now time.Time, m controller.Mark) {
-		t.Settle(now, m, used, j.Cost == Unknown)
+func (g *gate) closeMarks(now time.Time, j *Job, u use) {
+	note := func(t *controller.Told, now time.Time, m controller.Mark, used int64, mean bool) {
+		t.Settle(now, m, used, mean)
 		switch j.verdict {
 		case controller.Succeeded:
 			t.Succeed(m)
@@ -227,10 +232,15 @@ func (g *gate) closeMarks(now time.Time, j *Job, used int64) {
 			t.Refuse(now, m)
 		}
 	}
-	note(&g.told, now, j.mark.own)
+	note(&g.told, now, j.mark.own, u.tokens, j.Cost == Unknown)
 	if g.commons != nil {
-		g.commons.with(now, func(l *ledger, now time.Time) { note(&l.told, now, j.mark.common) })
+		g.commons.with(now, func(l *ledger, now time.Time) { note(&l.told, now, j.mark.common, u.tokens, j.Cost == Unknown) })
 	}
+	g.eachNamed(now, j, func(now time.Time, m *namedMark) {
+		used, _ := u.named.of(m.name)
+		_, known := j.Named.of(m.name)
+		note(m.told, now, m.Mark, used, !known)
+	})
 }
 
 // settle books what an attempt really used, and what it says of the service.
@@ -247,8 +257,9 @@ func (g *gate) settle(now time.Time, j *Job) {
 	if j.verdict == controller.Succeeded || j.tokens != Unknown {
 		g.usage.Add(used)
 	}
-	g.closeMarks(now, j, used)
-	g.account(now, j, use{tokens: used, requests: j.requests(), named: g.settleNamed(j)})
+	u := use{tokens: used, requests: j.requests(), named: g.settleNamed(j)}
+	g.closeMarks(now, j, u)
+	g.account(now, j, u)
 }
 
 // report tells the circuit how an attempt ended. Of all failures of one job one
@@ -381,10 +392,11 @@ func (g *gate) free(now time.Time, budget int) (share float64) {
 		return float64(t.LeftOfBudget(now, w.Budget, w.Remaining(now))) / float64(w.Tokens)
 	}
 	if budget < len(g.budgets) {
-		return of(&g.told, g.budgets[budget], now)
+		return of(g.toldOf(g.budgets[budget].Budget), g.budgets[budget], now)
 	}
 	g.commons.with(now, func(l *ledger, now time.Time) {
-		share = of(&l.told, l.windows[budget-len(g.budgets)], now)
+		w := l.windows[budget-len(g.budgets)]
+		share = of(l.toldOf(w.Budget), w, now)
 	})
 	return share
 }
@@ -456,6 +468,11 @@ func (g *gate) bound(now time.Time) time.Time {
 			until = end
 		}
 	}
+	for _, r := range g.resources {
+		if whole := r.told.Until(); whole.After(until) {
+			until = whole
+		}
+	}
 	if g.told.Holds() {
 		if quota := now.Add(g.truce.bound(now, g.told.Until().Sub(now))); quota.After(until) {
 			until = quota
@@ -495,7 +512,11 @@ func (g *gate) hintBudgets(now time.Time, h controller.Hint, m marks) (known boo
 	}
 	for _, b := range g.budgets {
 		if b.Name == h.Budget {
-			g.told.HintOfBudget(now, b.Budget, bounded(b), m.own)
+			told, mark := g.toldOf(b.Budget), m.own
+			if b.Counts != "" {
+				mark = m.named.of(told)
+			}
+			told.HintOfBudget(now, b.Budget, bounded(b), mark)
 			known = true
 		}
 	}
@@ -503,7 +524,11 @@ func (g *gate) hintBudgets(now time.Time, h controller.Hint, m marks) (known boo
 		g.commons.with(now, func(l *ledger, now time.Time) {
 			for _, w := range l.windows {
 				if w.Name == h.Budget {
-					l.told.HintOfBudget(now, w.Budget, bounded(w), m.common)
+					told, mark := l.toldOf(w.Budget), m.common
+					if w.Counts != "" {
+						mark = m.named.of(told)
+					}
+					told.HintOfBudget(now, w.Budget, bounded(w), mark)
 					l.nudgeFirst()
 					known = true
 				}
@@ -539,15 +564,15 @@ func (g *gate) mean(b controller.Budget) (mean int64) {
 
 // appendStatus appends the budgets' part of a snapshot.
 func (g *gate) appendStatus(to []controller.BudgetSnapshot, now time.Time) []controller.BudgetSnapshot {
-	add := func(t *controller.Told, windows []*controller.Window, now time.Time) {
+	add := func(told func(controller.Budget) *controller.Told, windows []*controller.Window, now time.Time) {
 		for _, w := range windows {
-			left := t.LeftOfBudget(now, w.Budget, w.Remaining(now))
+			left := told(w.Budget).LeftOfBudget(now, w.Budget, w.Remaining(now))
 			to = append(to, controller.BudgetSnapshot{Budget: w.Budget, Used: w.Used(now), Remaining: left, Mean: g.mean(w.Budget)})
 		}
 	}
-	add(&g.told, g.budgets, now)
+	add(g.toldOf, g.budgets, now)
 	if g.commons != nil {
-		g.commons.with(now, func(l *ledger, now time.Time) { add(&l.told, l.windows, now) })
+		g.commons.with(now, func(l *ledger, now time.Time) { add(l.toldOf, l.windows, now) })
 	}
 	return to
 }

@@ -73,6 +73,7 @@ func (a *Ask) Amounts() controller.Amounts {
 type resource struct {
 	name string
 	mean controller.Usage // of what attempts used
+	told controller.Told  // by the server, of budgets that count it
 }
 
 // resource returns the one with the name that a budget counts.
