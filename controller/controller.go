@@ -74,6 +74,7 @@ type Status struct {
 	Completed   int64
 	Failed      int64
 	Retries     int64
+	Hedges      int64
 	Attempts    AttemptCounts
 	Tokens      int64
 	Used        Amounts // not changed, but replaced
@@ -383,6 +384,7 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 		Completed:        r.Status.Completed,
 		Failed:           r.Status.Failed,
 		Retries:          r.Status.Retries,
+		Hedges:           r.Status.Hedges,
 		Total:            c.progress.Total,
 		Attempts:         r.Status.Attempts,
 		Tokens:           r.Status.Tokens,

@@ -55,6 +55,7 @@ type Snapshot struct {
 	Completed int64 // jobs that succeeded
 	Failed    int64 // jobs that ended with an error, but for those that were broken off with their run or by their caller
 	Retries   int64 // attempts beyond the first ones that have ended
+	Hedges    int64 // second attempts beside others that have ended
 	Total     int64 // jobs expected; 0: unknown
 
 	Attempts AttemptCounts // that have ended

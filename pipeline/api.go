@@ -167,7 +167,7 @@ type (
 	//   - DispatchInterval, PausedFor: between two starts, and how long nothing starts because a server said so
 	//   - Quota: which of the server's quotas is used up, if that is why
 	//   - Completed, Failed, Total: jobs; Total is 0 if unknown; Percentage, 0 to 100, and ETA, negative if unknown
-	//   - Retries, Attempts: attempts beyond the first ones, and all by their verdicts
+	//   - Retries, Attempts: attempts beyond the first ones, and all by their verdicts; Hedges: those beside others, see [Hedged]
 	//   - HeldBy, Held: what keeps the next attempt from starting, and for how long in all
 	//   - Reason, LastError, LastErrorAt: why limit and interval are what they are, and the last attempt that went wrong
 	//   - FailureCount: in the policy's window, or the last minute

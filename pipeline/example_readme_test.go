@@ -119,6 +119,12 @@ func costly(cfg pipeline.Config) error {
 	return nil
 }
 
+func hedged(cfg pipeline.Config) error {
+	p, err := pipeline.New(pipeline.Hedged(callAPI, pipeline.Hedge{}), cfg)
+	_ = p
+	return err
+}
+
 func severalThings() error {
 	type prompt struct{ tokens, maxTokens int64 }
 	complete := func(context.Context, prompt) (Answer, error) { return Answer{}, nil }

@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -106,8 +107,9 @@ func TestBudgetsByNameHoldToTheUnit(t *testing.T) {
 			Seed:           1,
 		}
 		var budgets []pipeline.Budget
-		for range rapid.IntRange(1, 4).Draw(rt, "budgets") {
+		for i := range rapid.IntRange(1, 4).Draw(rt, "budgets") {
 			b := pipeline.Budget{
+				Name:   fmt.Sprint("budget ", i),
 				Counts: rapid.SampledFrom(names).Draw(rt, "counts"),
 				Tokens: rapid.Int64Range(10, 200).Draw(rt, "tokens"),
 				Window: time.Duration(rapid.Int64Range(1, 2000).Draw(rt, "window")) * time.Millisecond,
@@ -192,8 +194,8 @@ func TestBudgetsByNameHoldToTheUnit(t *testing.T) {
 				f.check(b.Used == sum, "%d of %s is booked, want the %d that was used", b.Used, b.Counts, sum)
 				for _, r := range results {
 					var cost *pipeline.CostError
-					if errors.As(r.Err, &cost) && cost.Counts == b.Counts && cost.Limit == max(b.Tokens-sum, 0) {
-						f.check(cost.Spent && cost.Cost > b.Tokens-sum, "job %d came back with %v, and %d of %d was used", r.In, cost, sum, b.Tokens)
+					if errors.As(r.Err, &cost) && cost.Budget == b.Name {
+						f.check(cost.Spent && cost.Counts == b.Counts && cost.Cost > b.Tokens-sum, "job %d came back with %v, and %d of %d was used", r.In, cost, sum, b.Tokens)
 					}
 				}
 			}

@@ -168,7 +168,7 @@ func (j *Job) enter() {
 	if j.scope == nil {
 		j.scope = new(scope)
 	}
-	j.scope.Context, j.scope.slot.dispatcher = j.door.ctx, j.door.dispatcher
+	j.scope.Context, j.scope.slot.dispatcher, j.scope.slot.job = j.door.ctx, j.door.dispatcher, j
 	j.scope.slot.attempt, j.scope.slot.refusals, j.scope.slot.waited, j.scope.slot.mark = j.Attempts, j.Refusals, j.Waited, j.mark
 }
 
@@ -237,7 +237,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	if some := (*partly)(nil); verdict == controller.Failed && errors.As(j.Err, &some) {
 		verdict = controller.Ignored
 	}
-	if !j.once && j.door.ctx.Err() != nil && (timedOut || errors.Is(j.Err, context.Canceled)) {
+	if (!j.once || j.hedge) && j.door.ctx.Err() != nil && (timedOut || errors.Is(j.Err, context.Canceled)) {
 		verdict = controller.Ignored
 	}
 	j.verdict, j.retryAfter, j.busy = verdict, min(retryAfter, controller.LongestHint), refused && isBusy(j.Err)

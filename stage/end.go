@@ -104,6 +104,9 @@ func (d *Dispatcher) tell(j *Job) {
 	if j.Attempts > 1 {
 		d.status.Retries++
 	}
+	if j.hedge {
+		d.status.Hedges++
+	}
 	d.count(j.verdict, j.tokens)
 	d.countNamed(j.named)
 	d.reporter.end(controller.End{

@@ -70,6 +70,7 @@ type Job struct {
 	skipped  bool               // it did not start after all
 	spared   bool               // the service did no work for it
 	uncalled bool               // the work has not called the service
+	hedge    bool               // made beside another attempt of its job
 	left     bool               // nobody wants it any more: it has neither failed nor succeeded
 	spent    bool               // it was told that a resource of the server's is used up
 	seq      int64              // attempts that had begun when this one did, itself included

@@ -14,6 +14,7 @@ import (
 // but for Hint.
 type Slot struct {
 	dispatcher *Dispatcher // nil: the slot is nobody's
+	job        *Job        // as long as the attempt lasts
 	attempt    int
 	refusals   int
 	mark       marks // of its start

@@ -520,19 +520,19 @@ func TestPromptsAreChecked(t *testing.T) {
 func TestCommandLineIsChecked(t *testing.T) {
 	t.Setenv("OPENAI_API_KEY", "")
 	for want, args := range map[string][]string{
-		`arguments: got ["x"], want flags alone`:       {"x"},
-		`-provider: got "x", want openai or anthropic`: {"-provider", "x"},
-		"-samples: got 0, want at least 1":             {"-samples", "0"},
-		"-n: got -1, want at least 0":                  {"-n", "-1"},
-		"-max-tokens: got 0, want at least 1":          {"-max-tokens", "0"},
-		"-rpm: got 0, want at least 1":                 {"-rpm", "0"},
-		"-tpm: got 0, want at least 1":                 {"-tpm", "0"},
-		"-itpm: got 5 beside -otpm 0, want both":       {"-itpm", "5"},
-		"-dollars: got -1, want 0 to 1e6":              {"-dollars", "-1"},
-		"-prices: got none, and those of gpt-4o are":   {"-model", "gpt-4o", "-dollars", "1"},
-		`want two prices in dollars, above 0`:          {"-prices", "0.15"},
-		"-concurrency: got 0, want at least 1":         {"-concurrency", "0"},
-		"-retries: got 0, want at least 1":             {"-retries", "0"},
+		`arguments: got ["x"], want flags alone`:                                                  {"x"},
+		`-provider: got "x", want openai or anthropic`:                                            {"-provider", "x"},
+		"-samples: got 0, want at least 1":                                                        {"-samples", "0"},
+		"-n: got -1, want at least 0":                                                             {"-n", "-1"},
+		"-max-tokens: got 0, want at least 1":                                                     {"-max-tokens", "0"},
+		"-rpm: got 0, want at least 1":                                                            {"-rpm", "0"},
+		"-tpm: got 0, want at least 1":                                                            {"-tpm", "0"},
+		"-itpm: got 5 beside -otpm 0, want both":                                                  {"-itpm", "5"},
+		"-dollars: got -1, want 0 to 1e6":                                                         {"-dollars", "-1"},
+		"-prices: got none, and those of gpt-4o are":                                              {"-model", "gpt-4o", "-dollars", "1"},
+		`want two prices in dollars, above 0`:                                                     {"-prices", "0.15"},
+		"-concurrency: got 0, want at least 1":                                                    {"-concurrency", "0"},
+		"-retries: got 0, want at least 1":                                                        {"-retries", "0"},
 		"-key: got nothing, and OPENAI_API_KEY is not set; a server that asks for none takes any": {"-url", "http://localhost"},
 	} {
 		var said bytes.Buffer

@@ -75,6 +75,7 @@ type snapshotDoc struct {
 	Completed        int64            `json:"completed"`
 	Failed           int64            `json:"failed"`
 	Retries          int64            `json:"retries"`
+	Hedges           int64            `json:"hedges"`
 	Total            int64            `json:"total"`
 	Percentage       float64          `json:"percentage"`
 	ETA              figure           `json:"eta"`
@@ -186,6 +187,7 @@ func snapshotOf(s pipeline.Snapshot) snapshotDoc {
 		Completed:        s.Completed,
 		Failed:           s.Failed,
 		Retries:          s.Retries,
+		Hedges:           s.Hedges,
 		Total:            s.Total,
 		Percentage:       s.Percentage,
 		ETA:              figure(s.ETA.Seconds()),
