@@ -132,7 +132,8 @@ func (a *attempts) abort(j *Job) {
 func (a *attempts) skip(j *Job) {
 	j.Err = j.abandoned()
 	j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
-	j.skipped, j.tokens, j.named = true, Unknown, nil
+	j.skipped, j.tokens = true, Unknown
+	j.setRecorded(nil)
 }
 
 // abandoned returns the error of a job that is not tried any more because its
@@ -169,13 +170,14 @@ func (j *Job) enter() {
 		j.scope = new(scope)
 	}
 	j.scope.Context, j.scope.slot.dispatcher, j.scope.slot.job = j.door.ctx, j.door.dispatcher, j
-	j.scope.slot.attempt, j.scope.slot.refusals, j.scope.slot.waited, j.scope.slot.mark = j.Attempts, j.Refusals, j.Waited, j.mark
+	j.scope.slot.attempt, j.scope.slot.refusals, j.scope.slot.waited, j.scope.slot.mark = int32(j.Attempts), int32(j.Refusals), j.Waited, j.mark
 }
 
 // leave takes what the attempt recorded, and its scope if the work has looked
 // at it.
 func (j *Job) leave() {
-	j.tokens, j.named, j.hinted, j.spent = Unknown, nil, 0, false
+	j.tokens, j.hinted, j.spent = Unknown, 0, false
+	j.setRecorded(nil)
 	if !j.scope.used.Load() {
 		return
 	}
@@ -183,7 +185,7 @@ func (j *Job) leave() {
 	if j.scope.slot.recorded.Load() {
 		j.tokens = j.scope.slot.tokens.Load()
 	}
-	j.named = j.scope.slot.named()
+	j.setRecorded(j.scope.slot.named())
 	j.scope = nil
 }
 

@@ -108,7 +108,7 @@ func (d *Dispatcher) tell(j *Job) {
 		d.status.Hedges++
 	}
 	d.count(j.verdict, j.tokens)
-	d.countNamed(j.named)
+	d.countNamed(j.recorded())
 	d.reporter.end(controller.End{
 		Start:      j.started,
 		Took:       j.ended - j.started,

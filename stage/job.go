@@ -96,7 +96,6 @@ type Job struct {
 	Parts func(err error) (completed, failed int64)
 
 	retrying
-	named   *Named                   // that the attempt recorded by name, as tokens; nil: nothing
 	further []claim                  // on further budgets
 	common  []controller.Reservation // from the commons
 	request func()                   // of a message to the dispatcher that is no job

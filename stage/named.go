@@ -9,9 +9,30 @@ import (
 // What a server tells of a budget that counts by name is kept apart for each name, because only
 // the amounts of that name count in it: input tokens say nothing of what is left of output tokens.
 
-// namedMarks are an attempt's marks for hints of budgets that count by name. They are made anew
-// for each attempt, since its slot keeps them.
-type namedMarks struct{ own, common []namedMark }
+// namedMarks are an attempt's marks for hints of budgets that count by name, and what it has
+// recorded by name. They are made anew for each attempt, since its slot keeps them.
+type namedMarks struct {
+	own, common []namedMark
+	recorded    *Named // as tokens; nil: nothing
+}
+
+// recorded returns what the job's last attempt has recorded by name; nil: nothing.
+func (j *Job) recorded() *Named {
+	if j.mark.named == nil {
+		return nil
+	}
+	return j.mark.named.recorded
+}
+
+func (j *Job) setRecorded(n *Named) {
+	if j.mark.named == nil {
+		if n == nil {
+			return
+		}
+		j.mark.named = new(namedMarks)
+	}
+	j.mark.named.recorded = n
+}
 
 type namedMark struct {
 	name string
@@ -59,6 +80,7 @@ func useOf(b controller.Budget, u controller.Use, cost int64) controller.Use {
 
 // startNamed marks an attempt that starts.
 func (g *gate) startNamed(now time.Time, j *Job) {
+	j.mark.named = nil
 	if len(g.resources) == 0 {
 		return
 	}

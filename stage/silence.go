@@ -59,10 +59,10 @@ func (j *Job) wentWrong() bool {
 // measure tells, once, that an attempt has used more than all of a budget. Each such job takes more
 // than a window, and looks like a hang. With a Cost it would have been a CostError.
 func (d *Dispatcher) measure(j *Job) {
-	if d.silence.small || j.tokens == Unknown && j.named == nil {
+	if d.silence.small || j.tokens == Unknown && j.recorded() == nil {
 		return
 	}
-	used := use{tokens: j.tokens, named: j.named}
+	used := use{tokens: j.tokens, named: j.recorded()}
 	for _, b := range d.gate.budgets {
 		if used.of(b.Budget) > b.Tokens {
 			d.silence.small = true

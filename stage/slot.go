@@ -15,8 +15,8 @@ import (
 type Slot struct {
 	dispatcher *Dispatcher // nil: the slot is nobody's
 	job        *Job        // as long as the attempt lasts
-	attempt    int
-	refusals   int
+	attempt    int32
+	refusals   int32
 	mark       marks // of its start
 	waited     time.Duration
 	tokens     atomic.Int64
@@ -30,11 +30,11 @@ type Slot struct {
 }
 
 // Attempt returns the number of the attempt: 0 on the job's first.
-func (s *Slot) Attempt() int { return s.attempt }
+func (s *Slot) Attempt() int { return int(s.attempt) }
 
 // Refusals returns how many of the job's attempts before this one were refused, and used up
 // none of those that Retry allows.
-func (s *Slot) Refusals() int { return s.refusals }
+func (s *Slot) Refusals() int { return int(s.refusals) }
 
 // Waited returns how long the job waited, from the intake to its first attempt.
 func (s *Slot) Waited() time.Duration { return s.waited }

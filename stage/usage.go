@@ -121,7 +121,7 @@ func (g *gate) means() controller.Amounts {
 
 // usedOf returns what an attempt used of a resource; see used.
 func (r *resource) usedOf(j *Job) int64 {
-	if n, recorded := j.named.of(r.name); recorded {
+	if n, recorded := j.recorded().of(r.name); recorded {
 		return n
 	}
 	cost, known := j.Named.of(r.name)
@@ -145,7 +145,7 @@ func (g *gate) settleNamed(j *Job) *Named {
 	g.settled.amounts = g.settled.amounts[:0]
 	for _, r := range g.resources {
 		used := r.usedOf(j)
-		if _, recorded := j.named.of(r.name); recorded || j.verdict == controller.Succeeded {
+		if _, recorded := j.recorded().of(r.name); recorded || j.verdict == controller.Succeeded {
 			r.mean.Add(used)
 		}
 		g.settled.amounts = append(g.settled.amounts, amount{r.name, used})
