@@ -81,7 +81,7 @@ func (d *Dispatcher) newCall(ctx context.Context, work Work) *call {
 
 // call sends a job in that asks for that, unless it would wait for its own end.
 func (d *Dispatcher) call(ctx context.Context, c *call, asked Asked, nested bool) *call {
-	c.Ask, c.share, c.patience = asked.Ask, asked.Share, patience{bounded: asked.Bounded, most: asked.MaxWait}
+	c.Ask, c.Named, c.share, c.patience = asked.Ask, asked.Named, asked.Share, patience{bounded: asked.Bounded, most: asked.MaxWait}
 	c.own.dispatcher, c.own.ctx, c.own.call = d, ctx, c
 	c.own.deadline, _ = ctx.Deadline()
 	c.door, c.message, c.taken = &c.own, submitted, d.attempts.now()
@@ -235,7 +235,7 @@ func (a *answer) take() int32 {
 // admitCall takes a call in.
 func (d *Dispatcher) admitCall(j *Job) {
 	d.calls++
-	switch err := d.attempts.rules.Load().tooDear(j.Ask); {
+	switch err := d.attempts.rules.Load().tooDear(j); {
 	case err != nil:
 		d.status.Failed++
 		d.finish(j, err)

@@ -22,10 +22,12 @@ func (d *Dispatcher) dispatch() {
 			d.finish(j, j.stopped(d.tooLate(j)))
 			continue
 		}
-		if err := d.gate.neverEnough(d.now, j); err != nil {
-			d.take(j)
-			d.giveUp(j, err)
-			continue // and what the others need may be there
+		if d.gate.endless {
+			if err := d.gate.neverEnough(d.now, j); err != nil {
+				d.take(j)
+				d.giveUp(j, err)
+				continue // and what the others need may be there
+			}
 		}
 		enough := d.restoredBudget()
 		h, wait, budget := d.gate.check(d.now, d, j, d.interval)

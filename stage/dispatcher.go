@@ -317,7 +317,7 @@ func (d *Dispatcher) submit(j *Job) {
 	}
 	err := j.Err
 	if err == nil || j.Attempts > 0 { // that is of an attempt somewhere else
-		err = d.attempts.rules.Load().tooDear(j.Ask)
+		err = d.attempts.rules.Load().tooDear(j)
 	}
 	if err != nil { // nobody needs to try it
 		j.door.admitted++

@@ -79,7 +79,7 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		return 0, false
 	}
 	wait = max(retry.Delay(j.Attempts, d.gate.random.Float64()), j.retryAfter)
-	if err := rules.tooDear(j.Ask); err != nil { // not before an update
+	if err := rules.tooDear(j); err != nil { // not before an update
 		j.again, j.Err = false, j.stopped(err)
 		return 0, false
 	}
@@ -108,7 +108,9 @@ func (d *Dispatcher) tell(j *Job) {
 		d.status.Hedges++
 	}
 	d.count(j.verdict, j.tokens)
-	d.countNamed(j.recorded())
+	if used := j.recorded(); used != nil {
+		d.countNamed(used)
+	}
 	d.reporter.end(controller.End{
 		Start:      j.started,
 		Took:       j.ended - j.started,
@@ -139,9 +141,6 @@ func (d *Dispatcher) countTokens(tokens int64) {
 // countNamed counts what an attempt recorded by name. The controller may still read the map that
 // there was.
 func (d *Dispatcher) countNamed(used *Named) {
-	if used == nil {
-		return
-	}
 	all := maps.Clone(d.status.Used)
 	if all == nil {
 		all = make(controller.Amounts)

@@ -187,7 +187,10 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 		g.rate.Take(now, j.Weight)
 	}
 	j.mark.own = g.told.StartOf(now, g.expected(j), j.Resource)
-	g.startNamed(now, j)
+	j.mark.named = nil
+	if len(g.resources) > 0 {
+		g.startNamed(now, j)
+	}
 	g.truce.ask(now)
 	g.gaps.Add(now)
 	jitter := 0.0
@@ -218,7 +221,9 @@ func (g *gate) unmark(now time.Time, j *Job) {
 	if g.commons != nil {
 		g.commons.with(now, func(l *ledger, now time.Time) { l.told.Back(now, j.mark.common) })
 	}
-	g.eachNamed(now, j, func(now time.Time, m *namedMark) { m.told.Back(now, m.Mark) })
+	if j.mark.named != nil {
+		g.eachNamed(now, j, func(now time.Time, m *namedMark) { m.told.Back(now, m.Mark) })
+	}
 }
 
 // closeMarks notes what an attempt with marks has used.
@@ -235,6 +240,9 @@ func (g *gate) closeMarks(now time.Time, j *Job, u use) {
 	note(&g.told, now, j.mark.own, u.tokens, j.Cost == Unknown)
 	if g.commons != nil {
 		g.commons.with(now, func(l *ledger, now time.Time) { note(&l.told, now, j.mark.common, u.tokens, j.Cost == Unknown) })
+	}
+	if j.mark.named == nil {
+		return
 	}
 	g.eachNamed(now, j, func(now time.Time, m *namedMark) {
 		used, _ := u.named.of(m.name)
@@ -257,7 +265,10 @@ func (g *gate) settle(now time.Time, j *Job) {
 	if j.verdict == controller.Succeeded || j.tokens != Unknown {
 		g.usage.Add(used)
 	}
-	u := use{tokens: used, requests: j.requests(), named: g.settleNamed(j)}
+	u := use{tokens: used, requests: j.requests()}
+	if len(g.resources) > 0 {
+		u.named = g.settleNamed(j)
+	}
 	g.closeMarks(now, j, u)
 	g.account(now, j, u)
 }
@@ -579,21 +590,21 @@ func (g *gate) appendStatus(to []controller.BudgetSnapshot, now time.Time) []con
 
 // tooDear returns the error of a job that no budget, or no burst of the rate,
 // will ever have room for, nil if there is room.
-func (r *rules) tooDear(a Ask) error {
-	if !(a.Weight >= 0) || r.rate != nil && a.Weight > r.rate.Burst {
-		return r.tooHeavy(a.Weight)
+func (r *rules) tooDear(j *Job) error {
+	if !(j.Weight >= 0) || r.rate != nil && j.Weight > r.rate.Burst {
+		return r.tooHeavy(j.Weight)
 	}
-	if a.Cost < 0 && a.Cost != Unknown {
-		return &CostError{Cost: a.Cost}
+	if j.Cost < 0 && j.Cost != Unknown {
+		return &CostError{Cost: j.Cost}
 	}
-	if a.Named != nil {
-		for _, n := range a.Named.amounts {
+	if j.Named != nil {
+		for _, n := range j.Named.amounts {
 			if n.n < 0 {
 				return &CostError{Cost: n.n, Counts: n.name}
 			}
 		}
 	}
-	u := use{tokens: max(a.Cost, 0), requests: a.requests(), named: a.Named}
+	u := use{tokens: max(j.Cost, 0), requests: j.requests(), named: j.Named}
 	for _, b := range r.budgets {
 		if cost := u.of(b); cost > b.Tokens {
 			return &CostError{Cost: cost, Limit: b.Tokens, Budget: b.Name, Counts: b.Counts}

@@ -368,7 +368,7 @@ func TestJobThatNothingHasRoomForIsRefused(t *testing.T) {
 		for _, change := range test.change {
 			change(&cfg)
 		}
-		got := newRules(cfg).tooDear(test.ask)
+		got := newRules(cfg).tooDear(&Job{Ask: test.ask})
 		if fmt.Sprintf("%T %v", got, got) != fmt.Sprintf("%T %v", test.want, test.want) {
 			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
 		}

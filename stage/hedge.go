@@ -107,7 +107,7 @@ func (h *Hedge) second(ctx context.Context, slot *Slot, work func(context.Contex
 	}
 	c := calls.Get().(*call)
 	c.once, c.hedge, c.Parts = true, true, noParts
-	c = d.call(ctx, c, Asked{Ask: slot.job.Ask, Share: Share{Priority: topPriority}}, false)
+	c = d.call(ctx, c, Asked{Ask: slot.job.Ask, Named: slot.job.Named, Share: Share{Priority: topPriority}}, false)
 	held, err := d.holdSlot(ctx, c)
 	if err != nil {
 		h.payBack(d)

@@ -24,7 +24,6 @@ type Ask struct {
 	Weight float64 // how many calls it counts for
 
 	Resource string // of a server's quotas; empty: not known
-	Named    *Named // that it is expected to use beside the Cost; nil: not known
 }
 
 // Ordinary is the ask of a job that nobody has said anything of.
@@ -96,6 +95,7 @@ type Job struct {
 	Parts func(err error) (completed, failed int64)
 
 	retrying
+	Named   *Named                   // that it is expected to use beside the Cost; nil: not known
 	further []claim                  // on further budgets
 	common  []controller.Reservation // from the commons
 	request func()                   // of a message to the dispatcher that is no job

@@ -80,10 +80,6 @@ func useOf(b controller.Budget, u controller.Use, cost int64) controller.Use {
 
 // startNamed marks an attempt that starts.
 func (g *gate) startNamed(now time.Time, j *Job) {
-	j.mark.named = nil
-	if len(g.resources) == 0 {
-		return
-	}
 	m := new(namedMarks)
 	u := g.expected(j)
 	for _, w := range g.budgets {
@@ -106,9 +102,6 @@ func (g *gate) startNamed(now time.Time, j *Job) {
 // eachNamed calls f with each of an attempt's marks, when nobody else looks at what was told.
 func (g *gate) eachNamed(now time.Time, j *Job, f func(now time.Time, m *namedMark)) {
 	m := j.mark.named
-	if m == nil {
-		return
-	}
 	for i := range m.own {
 		f(now, &m.own[i])
 	}

@@ -161,6 +161,7 @@ type askKey struct{}
 // Asked is what a context asks for the calls that are made with it.
 type Asked struct {
 	Ask
+	Named   *Named // as a Job's
 	Share   Share
 	Bounded bool          // waits for MaxWait at most
 	MaxWait time.Duration // before each attempt; 0: none

@@ -136,10 +136,10 @@ func (d *Dispatcher) refuse() {
 	rules := d.attempts.rules.Load()
 	for _, door := range d.doors {
 		door.queue.each(func(j *Job) {
-			if err := rules.tooDear(j.Ask); err != nil {
+			if err := rules.tooDear(j); err != nil {
 				j.count(&d.status, err) // though it was never tried
 			}
 		})
 	}
-	d.finishWaiting(d.doors, func(j *Job) error { return rules.tooDear(j.Ask) })
+	d.finishWaiting(d.doors, func(j *Job) error { return rules.tooDear(j) })
 }

@@ -43,22 +43,27 @@ func (n *Named) add(name string, more int64) {
 
 // Expect sets what a job is expected to use of each name; of the empty one, it is its Cost. What
 // was expected by name before is forgotten.
-func (a *Ask) Expect(amounts controller.Amounts) {
-	a.Named = nil
+func (j *Job) Expect(amounts controller.Amounts) { j.Named = j.Ask.expect(amounts) }
+
+// Expect does the same for calls.
+func (a *Asked) Expect(amounts controller.Amounts) { a.Named = a.Ask.expect(amounts) }
+
+func (a *Ask) expect(amounts controller.Amounts) (named *Named) {
 	for name, n := range amounts {
 		if name == "" {
 			a.Cost = max(n, -1) // any negative cost is the same mistake
 			continue
 		}
-		if a.Named == nil {
-			a.Named = &Named{make([]amount, 0, len(amounts))}
+		if named == nil {
+			named = &Named{make([]amount, 0, len(amounts))}
 		}
-		a.Named.amounts = append(a.Named.amounts, amount{name, n})
+		named.amounts = append(named.amounts, amount{name, n})
 	}
+	return named
 }
 
 // Amounts returns what is expected by name.
-func (a *Ask) Amounts() controller.Amounts {
+func (a *Asked) Amounts() controller.Amounts {
 	if a.Named == nil {
 		return nil
 	}
@@ -139,9 +144,6 @@ func (r *resource) usedOf(j *Job) int64 {
 // settleNamed returns what an attempt used by name, until it is called again, and learns of it
 // what others will use.
 func (g *gate) settleNamed(j *Job) *Named {
-	if len(g.resources) == 0 {
-		return nil
-	}
 	g.settled.amounts = g.settled.amounts[:0]
 	for _, r := range g.resources {
 		used := r.usedOf(j)
@@ -154,11 +156,8 @@ func (g *gate) settleNamed(j *Job) *Named {
 }
 
 // neverEnough returns the error of a job for which a budget that does not come back has not
-// enough left, whatever those in flight give back; nil: each has.
+// enough left, whatever those in flight give back; nil: each has. It is for gates that are endless.
 func (g *gate) neverEnough(now time.Time, j *Job) *CostError {
-	if !g.endless {
-		return nil
-	}
 	if err := g.neverOf(g.budgets, j); err != nil || g.commons == nil {
 		return err
 	}
