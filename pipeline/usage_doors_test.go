@@ -80,6 +80,15 @@ func TestEveryDoorCountsByName(t *testing.T) {
 			}
 			slot.Release(nil)
 		},
+		"a job with many results": func(pool *pipeline.Pool[string], work func(context.Context, int) (int, error)) {
+			p := pipeline.FlatMap(pool.Throttle("one"), func(ctx context.Context, job int, _ *pipeline.Emitter[int, int]) error {
+				_, err := work(ctx, job)
+				return err
+			})
+			p.Costs(func(int) pipeline.Amounts { return costs })
+			for range p.Each(context.Background(), slices.Values([]int{0})) {
+			}
+		},
 		"a pool": func(pool *pipeline.Pool[string], work func(context.Context, int) (int, error)) {
 			p := pipeline.ByChoice(pool, func(ctx context.Context, _ string, job int) (int, error) { return work(ctx, job) })
 			p.Costs(func(int) pipeline.Amounts { return costs })
