@@ -57,9 +57,9 @@ func TestEveryDoorCountsByName(t *testing.T) {
 				return jobs, err
 			})
 			p.Costs(func(jobs []int) pipeline.Amounts {
-				return pipeline.Amounts{"": 4, "input": int64(5 * len(jobs)), "output": 20}
+				return pipeline.Amounts{"": 4, "input": int64(10 * len(jobs)), "output": 20}
 			})
-			for range pipeline.Batch(p, 2, time.Second).Run(context.Background(), feed(2)) {
+			for range pipeline.Batch(p, 1, time.Second).Run(context.Background(), feed(1)) {
 			}
 		},
 		"a call": func(pool *pipeline.Pool[string], work func(context.Context, int) (int, error)) {
