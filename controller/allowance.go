@@ -32,7 +32,7 @@ func (a *Allowance) Resize(inHand int) {
 	a.add(func(had int64) int64 { return had + more }) // some may be owed
 }
 
-// Earn notes an attempt, of which share is allowed for retries.
+// Earn notes an attempt, of which share is allowed for retries; a share of 1 gives back a retry.
 func (a *Allowance) Earn(share float64) {
 	a.add(func(had int64) int64 { return had + int64(share*million) })
 }

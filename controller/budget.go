@@ -1,8 +1,12 @@
 package controller
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
-// Budget is a number of tokens that attempts may use within a rolling window. An
+// Budget is a number of tokens, or of whatever it Counts, that attempts may use within a rolling
+// window, or in all. An
 // attempt reserves its job's cost, or the mean of what jobs used. One that records
 // nothing has used its cost, also if it failed, timed out or was broken off, since the
 // service may have done the work; a failure without a cost has used the mean. One that
@@ -12,9 +16,25 @@ import "time"
 // is kept in memory only, but for what a Checkpoint of the throttle tells.
 type Budget struct {
 	Name     string        // for events, errors and hints; may be empty
-	Tokens   int64         // at least 1
-	Window   time.Duration // above 0
+	Tokens   int64         // at least 1; in the unit of what it Counts
+	Window   time.Duration // above 0; Forever: what was used never comes back
 	Requests bool          // counts attempts instead of tokens, however they end unless Skipped: each by its weight, rounded up
+	Counts   string        // the name of what it counts, as in Amounts; empty: tokens
+}
+
+// Forever is the Window of a Budget of which nothing that was used comes back.
+const Forever time.Duration = math.MaxInt64
+
+// ages is the length of a window from which nothing comes back. Chosen: longer than any program
+// runs, and short enough for sums of times.
+const ages = 100 * 365 * 24 * time.Hour
+
+// Length returns how long it takes until what was used is back; a hundred years if it never is.
+func (b Budget) Length() time.Duration {
+	if b.Window == Forever {
+		return ages
+	}
+	return b.Window
 }
 
 // windowSteps is how finely a window remembers when tokens were spent. Tokens
@@ -31,6 +51,7 @@ const windowSteps = 128
 type Window struct {
 	Budget
 	used   int64
+	open   int64      // of that, reserved and not settled
 	expiry time.Time  // when the oldest step comes back
 	begin  time.Time  // of the newest step
 	first  int64      // number of the oldest step that still counts
@@ -77,17 +98,29 @@ func (w *Window) Wait(now time.Time, n int64) time.Duration {
 		step := w.step(i)
 		missing -= step.tokens
 		if missing <= 0 {
-			wait = max(wait, step.last.Add(w.Window).Sub(now))
+			wait = max(wait, step.last.Add(w.Length()).Sub(now))
 		}
 	}
 	if missing > 0 {
-		wait = max(wait, w.Window)
+		wait = max(wait, w.Length())
 	}
 	return wait
 }
 
-// Reserve takes n tokens out of the window.
+// Never reports whether n will never be free: what was used of w does not come back, and what
+// is reserved is not enough.
+func (w *Window) Never(n int64) bool { return w.Window == Forever && n > w.Spare() }
+
+// Spare returns what is not used, what is reserved included.
+func (w *Window) Spare() int64 { return w.Tokens - (w.used - w.open) }
+
+// Reserve takes n tokens out of the window, until Settle.
 func (w *Window) Reserve(now time.Time, n int64) Reservation {
+	w.open += n
+	return w.take(now, n)
+}
+
+func (w *Window) take(now time.Time, n int64) Reservation {
 	w.expire(now)
 	w.used += n
 	w.left -= n
@@ -101,7 +134,7 @@ func (w *Window) Reserve(now time.Time, n int64) Reservation {
 	newest.last = now
 	newest.tokens += n
 	if w.first == w.next-1 {
-		w.expiry = now.Add(w.Window)
+		w.expiry = now.Add(w.Length())
 	}
 	return Reservation{step: w.next - 1, tokens: n, hints: w.hints}
 }
@@ -109,12 +142,13 @@ func (w *Window) Reserve(now time.Time, n int64) Reservation {
 // Settle replaces a reservation by what was really used. Unused tokens are free
 // at once; those used beyond the reservation count from now.
 func (w *Window) Settle(now time.Time, r Reservation, used int64) {
+	w.open -= r.tokens
 	if used == r.tokens {
 		return
 	}
 	w.expire(now)
 	if used > r.tokens {
-		w.Reserve(now, used-r.tokens)
+		w.take(now, used-r.tokens)
 		return
 	}
 	unused, step := r.tokens-used, r.step
@@ -159,7 +193,7 @@ func (w *Window) Update(now time.Time, b Budget) {
 	}
 	w.Budget = b
 	w.used, w.first, w.folded, w.since = 0, w.next, w.next, since
-	w.Reserve(now, used)
+	w.take(now, used)
 	w.left = left
 }
 
@@ -187,13 +221,13 @@ func (w *Window) expire(now time.Time) {
 		w.used -= w.step(w.first).tokens
 		w.first++
 		if w.first < w.next {
-			w.expiry = w.step(w.first).last.Add(w.Window)
+			w.expiry = w.step(w.first).last.Add(w.Length())
 		}
 	}
 }
 
 // stepLength is rounded up, so that never more steps count than there are.
-func (w *Window) stepLength() time.Duration { return (w.Window + windowSteps - 1) / windowSteps }
+func (w *Window) stepLength() time.Duration { return (w.Length() + windowSteps - 1) / windowSteps }
 
 // mostSteps is how many steps may count at a time, the oldest and the newest of them in part.
 const mostSteps = windowSteps + 2

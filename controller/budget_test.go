@@ -95,11 +95,48 @@ func TestWindowHoldsAlsoWhileTimeStandsStill(t *testing.T) {
 }
 
 func TestWindowTakesHugeNumbers(t *testing.T) {
-	w := NewWindow(Budget{Tokens: math.MaxInt64, Window: math.MaxInt64})
+	w := NewWindow(Budget{Tokens: math.MaxInt64, Window: Forever})
 	w.Reserve(t0, math.MaxInt64)
 	wantLeft(t, w, time.Hour, 0)
-	if got := w.Wait(t0, math.MaxInt64); got != math.MaxInt64 {
-		t.Errorf("wait %v, want for ever", got)
+	if got := w.Wait(t0, math.MaxInt64); got != w.Length() || got < 36_500*24*time.Hour {
+		t.Errorf("wait %v, want %v, a hundred years", got, w.Length())
+	}
+}
+
+// A budget that does not come back adds up, however long it takes, and knows what can never be.
+func TestWindowForEverForgetsNothing(t *testing.T) {
+	w, now := NewWindow(Budget{Tokens: 100, Window: time.Minute}), t0
+	w.Settle(now, w.Reserve(now, 5), 4)
+	w.Update(now, Budget{Tokens: 10_000, Window: Forever})
+	for range 1000 { // more often than there are steps
+		now = now.Add(24 * time.Hour)
+		r := w.Reserve(now, 9)
+		now = now.Add(time.Hour)
+		w.Settle(now, r, 7)
+	}
+	if used := w.Used(now); used != 7004 {
+		t.Errorf("%d used, want 4 and 1000 times 7", used)
+	}
+	r := w.Reserve(now, 2000)
+	for n, want := range map[int64]bool{0: false, 996: false, 2996: false, 2997: true} {
+		if w.Never(n) != want {
+			t.Errorf("%d with 996 free and 2000 that may come back: never is %v", n, !want)
+		}
+	}
+	if w.Wait(now, 997) < w.Length()/2 || w.Wait(now, 996) != 0 {
+		t.Errorf("wait %v and %v, want nearly a hundred years and none", w.Wait(now, 997), w.Wait(now, 996))
+	}
+	w.Settle(now, r, 3000) // more than it was to be
+	if spare := w.Spare(); spare != -4 || !w.Never(0) || w.Remaining(now) != 0 {
+		t.Errorf("%d are left, want 4 too few", spare)
+	}
+	after := NewWindow(w.Budget)
+	after.Restore(now.Add(10_000*time.Hour), Forever, w.Spent(now))
+	if after.Used(now.Add(10_001*time.Hour)) != 10_004 || after.Spare() != -4 {
+		t.Errorf("%d used by a window that goes on, want 10004", after.Used(now))
+	}
+	if NewWindow(Budget{Tokens: 1, Window: time.Minute}).Never(5) {
+		t.Error("a window that comes back says never")
 	}
 }
 

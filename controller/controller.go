@@ -2,6 +2,7 @@ package controller
 
 import (
 	"log/slog"
+	"maps"
 	"reflect"
 	"time"
 )
@@ -73,8 +74,10 @@ type Status struct {
 	Completed   int64
 	Failed      int64
 	Retries     int64
+	Hedges      int64
 	Attempts    AttemptCounts
 	Tokens      int64
+	Used        Amounts // not changed, but replaced
 	HeldBy      Hold
 	Held        HeldTimes
 	Budgets     []BudgetSnapshot
@@ -381,9 +384,11 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 		Completed:        r.Status.Completed,
 		Failed:           r.Status.Failed,
 		Retries:          r.Status.Retries,
+		Hedges:           r.Status.Hedges,
 		Total:            c.progress.Total,
 		Attempts:         r.Status.Attempts,
 		Tokens:           r.Status.Tokens,
+		Used:             maps.Clone(r.Status.Used),
 		Reason:           c.setting.Reason,
 		LastError:        r.Status.LastError,
 		LastErrorAt:      r.Status.LastErrorAt,

@@ -25,9 +25,14 @@ func (c *Controller) eta(r *Report) time.Duration {
 	waiting := float64(max(left-int64(r.Status.InFlight), 0)) // the others have taken their part
 	eta = max(eta, durationOf(waiting*r.Status.Interval.Seconds()))
 	for _, b := range r.Status.Budgets {
-		each := 1.0
-		if !b.Requests {
-			each = float64(r.Status.MeanTokens)
+		each := float64(r.Status.MeanTokens)
+		switch {
+		case b.Window == Forever: // it does not come back
+			continue
+		case b.Requests:
+			each = 1
+		case b.Counts != "":
+			each = float64(b.Mean)
 		}
 		if missing := waiting*each - float64(b.Remaining); missing > 0 {
 			eta = max(eta, durationOf(missing/float64(b.Tokens)*b.Window.Seconds()))

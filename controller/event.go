@@ -60,7 +60,7 @@ type Event struct {
 	// and back; To.Reason says why.
 	From, To Setting
 
-	// Wait is how long it will last: cooling_started, circuit_opened, budget_exhausted,
+	// Wait is how long it will last: cooling_started, circuit_opened, budget_exhausted (0: it does not come back),
 	// paused; what the server asked for: pause_bounded; until the next attempt: retry.
 	Wait time.Duration
 

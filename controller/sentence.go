@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -54,8 +55,8 @@ func (s Snapshot) heldUp() string {
 		return fmt.Sprintf("one attempt may start every %v%s", rounded(s.DispatchInterval), s.because())
 	case HeldByBudget:
 		for _, b := range s.Budgets {
-			if b.Remaining <= 0 && b.Name != "" {
-				return fmt.Sprintf("the budget %s is used up", b.Name)
+			if name := cmp.Or(b.Name, b.Counts); b.Remaining <= 0 && name != "" {
+				return fmt.Sprintf("the budget %s is used up", name)
 			}
 		}
 		return "the budget does not suffice for the next job"

@@ -55,10 +55,12 @@ type Snapshot struct {
 	Completed int64 // jobs that succeeded
 	Failed    int64 // jobs that ended with an error, but for those that were broken off with their run or by their caller
 	Retries   int64 // attempts beyond the first ones that have ended
+	Hedges    int64 // second attempts beside others that have ended
 	Total     int64 // jobs expected; 0: unknown
 
 	Attempts AttemptCounts // that have ended
 	Tokens   int64         // that were recorded, since the throttle was made
+	Used     Amounts       // that were recorded by name, since then; nil: none were
 
 	Reason      Reason    // why limit and interval are what they are
 	LastError   error     // of the last attempt that failed or was refused; nil: none did
@@ -107,4 +109,5 @@ type BudgetSnapshot struct {
 	Budget
 	Used      int64 // used or reserved within the window
 	Remaining int64
+	Mean      int64 // what an attempt used of it recently, or of requests 1; 0: not known
 }

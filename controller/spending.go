@@ -30,13 +30,13 @@ func (w *Window) Restore(now time.Time, was time.Duration, before []Spending) {
 		if at.After(now) {
 			at = now
 		}
-		if s.Tokens <= 0 || !at.Add(w.Window).After(now) {
+		if s.Tokens <= 0 || !at.Add(w.Length()).After(now) {
 			continue
 		}
 		if was == w.Window && w.next-w.first <= windowSteps {
 			w.begin = time.Time{} // it was a step of its own
 		}
-		w.Reserve(at, min(s.Tokens, mostRestored))
+		w.take(at, min(s.Tokens, mostRestored))
 	}
 }
 

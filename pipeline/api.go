@@ -94,17 +94,27 @@ type (
 	// Example: Policy: pipeline.Vegas{}.
 	Vegas = controller.Vegas
 
-	// A Budget is a number of tokens, or of requests, that attempts may use within
-	// a rolling window. Of tokens it only knows what it is told, by Cost or
-	// RecordTokens. Beyond the process it is remembered by a Checkpoint only.
+	// A Budget is a number of tokens, of requests, or of whatever it Counts by name, that attempts
+	// may use within a rolling window, or in all. But for requests it only knows what it is told:
+	// by Cost and RecordTokens of tokens, by Costs and RecordUsage of what has a name. Beyond the
+	// process it is remembered by a Checkpoint only.
 	//
 	//   - Name: for events, errors and hints; may be empty
-	//   - Tokens: at least 1
-	//   - Window: above 0
+	//   - Tokens: at least 1, in the unit of what it Counts; of money, its smallest, such as millionths of a dollar
+	//   - Window: above 0; Forever: what was used never comes back, and a job for which not enough is left ends with a *CostError
 	//   - Requests: it counts attempts instead of tokens, each by its weight, rounded up
+	//   - Counts: the name of what it counts, as in Amounts; empty: tokens
 	//
 	// Example: pipeline.Budget{Name: "tokens", Tokens: 90_000, Window: time.Minute}.
+	// Example: pipeline.Budget{Name: "money by day", Counts: "microdollars", Tokens: 5_000_000, Window: 24 * time.Hour}.
 	Budget = controller.Budget
+
+	// Amounts are how much there is or was used of several things, by the names that budgets count
+	// them by. They are whole numbers, so that sums are exact. The empty name is that of the tokens
+	// of Cost and RecordTokens.
+	//
+	// Example: pipeline.Amounts{"input": 1200, "output": 512, "microdollars": 487}.
+	Amounts = controller.Amounts
 
 	// Rate is a fixed limit of attempts per second, with a burst.
 	//
@@ -157,11 +167,11 @@ type (
 	//   - DispatchInterval, PausedFor: between two starts, and how long nothing starts because a server said so
 	//   - Quota: which of the server's quotas is used up, if that is why
 	//   - Completed, Failed, Total: jobs; Total is 0 if unknown; Percentage, 0 to 100, and ETA, negative if unknown
-	//   - Retries, Attempts: attempts beyond the first ones, and all by their verdicts
+	//   - Retries, Attempts: attempts beyond the first ones, and all by their verdicts; Hedges: those beside others, see [Hedged]
 	//   - HeldBy, Held: what keeps the next attempt from starting, and for how long in all
 	//   - Reason, LastError, LastErrorAt: why limit and interval are what they are, and the last attempt that went wrong
 	//   - FailureCount: in the policy's window, or the last minute
-	//   - Tokens: recorded in all; TokensUsed, TokensRemaining: of the first budget, -1 without one; Budgets: each
+	//   - Tokens, Used: recorded in all, of tokens and by name; TokensUsed, TokensRemaining: of the first budget, -1 without one; Budgets: each
 	//   - Limiters: that the server tells of; do not change it
 	//   - DroppedEvents: events that came faster than OnEvent took them
 	Snapshot = controller.Snapshot
@@ -174,10 +184,11 @@ type (
 	//   - MeanTokens: that jobs used recently; 0: not known
 	//   - PausedUntil: as a server has asked; zero: it has not
 	//   - Budgets: what was used of each
+	//   - Means: as MeanTokens, by name
 	Checkpoint = stage.Checkpoint
 
 	// A BudgetSnapshot is a Budget at one moment: what is Used or reserved within its window,
-	// and Remaining.
+	// what is Remaining, and the Mean that attempts used of it recently, 0 if it is not known.
 	BudgetSnapshot = controller.BudgetSnapshot
 
 	// AttemptCounts are attempts by their verdicts: Succeeded, Failed, Overloaded, Ignored.
@@ -237,6 +248,7 @@ type (
 	//
 	//   - Attempt() int: from 0; Refusals() int: of the job until now
 	//   - RecordTokens(n int64): what it used; Tokens() int64: in all
+	//   - RecordUsage(name string, n int64): what it used by name; Usage() Amounts: in all
 	//   - Hint(Hint): what the server said of its limits
 	//   - Waited() time.Duration: from when the job could have started
 	//   - OnVerdict(func(Verdict)) bool: hears how the attempt is judged
@@ -254,7 +266,8 @@ type (
 	RetriesExhaustedError = stage.RetriesExhaustedError
 
 	// A CostError says that a job's Cost is more than a budget will ever have: Limit is its
-	// size, and Budget its name.
+	// size, Budget its name, and Counts what it counts. If it is Spent, the budget is one that does
+	// not come back, and Limit is what is left of it.
 	CostError = stage.CostError
 
 	// A WeightError says that a job counts for more calls (Weight) than the rate's Burst has
@@ -276,6 +289,10 @@ const (
 	Exponential       = controller.Exponential       // times Multiplier each time
 	ExponentialJitter = controller.ExponentialJitter // a random share of Exponential's
 )
+
+// Forever is the Window of a Budget of which nothing comes back, such as what a run may cost in all.
+// In a map or the environment it is written forever.
+const Forever = controller.Forever
 
 // What an attempt's end tells about the service.
 const (

@@ -27,7 +27,7 @@ import (
 // Once the throttle is closed, no more halves are tried.
 //
 // Progress, TotalJobs included, counts jobs. In all else, a batch is one job to the
-// throttle: Cost and Weight are those of a whole call, and requests, rates, attempts and
+// throttle: Cost, Costs and Weight are those of a whole call, and requests, rates, attempts and
 // what waits are calls. There may be as many jobs
 // inside as a run of p may hold batches, and one batch more, but not more than a million.
 //
@@ -146,6 +146,9 @@ func (b *batching[In, Out]) start(ctx context.Context, jobs <-chan parcel) <-cha
 	}
 	if p.cost != nil {
 		calls.cost = func(t *batch[In, Out]) int64 { return p.cost(t.rest()) }
+	}
+	if p.costs != nil {
+		calls.costs = func(t *batch[In, Out]) Amounts { return p.costs(t.rest()) }
 	}
 	if p.weight != nil {
 		calls.weight = func(t *batch[In, Out]) float64 { return p.weight(t.rest()) }

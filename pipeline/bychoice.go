@@ -37,6 +37,12 @@ func (p *PoolPipeline[V, In, Out]) Cost(f func(In) int64) *PoolPipeline[V, In, O
 	return p
 }
 
+// Costs is as that of a Pipeline.
+func (p *PoolPipeline[V, In, Out]) Costs(f func(In) Amounts) *PoolPipeline[V, In, Out] {
+	p.pipeline.Costs(f)
+	return p
+}
+
 // Weight is as that of a Pipeline: how many calls a job counts for.
 func (p *PoolPipeline[V, In, Out]) Weight(f func(In) float64) *PoolPipeline[V, In, Out] {
 	p.pipeline.Weight(f)
@@ -100,6 +106,9 @@ func ExecuteAny[V, T any](ctx context.Context, pool *Pool[V], fn func(ctx contex
 	}
 	if ask.Cost != stage.Unknown {
 		p.cost = func(void) int64 { return ask.Cost }
+	}
+	if ask.Named != nil {
+		p.costs = func(void) Amounts { return ask.Amounts() }
 	}
 	jobs := make(chan void, 1)
 	jobs <- void{}

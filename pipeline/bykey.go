@@ -38,6 +38,12 @@ func (p *KeyedPipeline[K, In, Out]) Cost(f func(In) int64) *KeyedPipeline[K, In,
 	return p
 }
 
+// Costs is as that of a Pipeline.
+func (p *KeyedPipeline[K, In, Out]) Costs(f func(In) Amounts) *KeyedPipeline[K, In, Out] {
+	p.pipeline.Costs(f)
+	return p
+}
+
 // Weight is as that of a Pipeline.
 func (p *KeyedPipeline[K, In, Out]) Weight(f func(In) float64) *KeyedPipeline[K, In, Out] {
 	p.pipeline.Weight(f)

@@ -81,6 +81,14 @@ func WithCost(ctx context.Context, tokens int64) context.Context {
 	return stage.WithAsked(ctx, ask)
 }
 
+// WithCosts is to Costs what WithCost is to Cost: a call with the context that it returns is
+// expected to use so much of each thing that budgets count by name.
+func WithCosts(ctx context.Context, amounts Amounts) context.Context {
+	ask := stage.AskedOf(ctx)
+	ask.Expect(amounts)
+	return stage.WithAsked(ctx, ask)
+}
+
 // WithWeight is to Weight what WithCost is to Cost: a call with the context that
 // it returns counts for so many.
 func WithWeight(ctx context.Context, calls float64) context.Context {
@@ -126,6 +134,17 @@ var errUnknown = errors.New("paceline: a failure was recorded without its error"
 func (t *Throttle) RecordTokens(n int64) {
 	mustNotBeNegative("RecordTokens", n)
 	t.dispatcher.RecordTokens(n)
+}
+
+// RecordUsage takes n out of the budgets that count what has the name, as RecordTokens does of
+// tokens, and is RecordTokens with the empty name. It panics if n is negative.
+func (t *Throttle) RecordUsage(name string, n int64) {
+	mustNotBeNegative("RecordUsage", n)
+	if name == "" {
+		t.dispatcher.RecordTokens(n)
+		return
+	}
+	t.dispatcher.RecordUsage(name, n)
 }
 
 func mustHave(function string, ok bool, what string) {

@@ -146,6 +146,9 @@ func (p *Pipeline[In, Out]) forParcels() *Pipeline[parcel, Out] {
 	if p.cost != nil {
 		q.cost = func(j parcel) int64 { return p.cost(unwrap[In](j)) }
 	}
+	if p.costs != nil {
+		q.costs = func(j parcel) Amounts { return p.costs(unwrap[In](j)) }
+	}
 	if p.weight != nil {
 		q.weight = func(j parcel) float64 { return p.weight(unwrap[In](j)) }
 	}

@@ -212,7 +212,10 @@ func (f *faults) checkBudgets(field string, budgets []Budget) {
 	for i, b := range budgets {
 		at := fmt.Sprintf("%s[%d].", field, i)
 		f.check(b.Tokens >= 1 && b.Tokens <= mostTokens, at+"tokens", b.Tokens, "want 1 to %d", int64(mostTokens))
-		f.checkDuration(at+"window", b.Window, 1)
+		if b.Window != Forever {
+			f.checkDuration(at+"window", b.Window, 1)
+		}
+		f.check(b.Counts == "" || !b.Requests, at+"counts", b.Counts, "want none beside requests")
 		f.check(b.Name == "" || !seen[b.Name], at+"name", b.Name, "want a name that no other budget has")
 		seen[b.Name] = true
 	}

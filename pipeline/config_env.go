@@ -84,12 +84,12 @@ type variables struct {
 	} `envPrefix:"RETRY_" mapstructure:",omitzero"`
 }
 
-type budgetVariables struct{ Name, Tokens, Window, Requests any }
+type budgetVariables struct{ Name, Tokens, Window, Requests, Counts any }
 
 // parse makes as many budgets as there are numbers: if these have a gap, a
 // budget in it is missing, and will be said to be.
 func (v *variables) parse(prefix string) error {
-	budget := regexp.MustCompile("^" + regexp.QuoteMeta(prefix) + "BUDGETS_(0|[1-9][0-9]*)_(NAME|TOKENS|WINDOW|REQUESTS)$")
+	budget := regexp.MustCompile("^" + regexp.QuoteMeta(prefix) + "BUDGETS_(0|[1-9][0-9]*)_(NAME|TOKENS|WINDOW|REQUESTS|COUNTS)$")
 	numbers := make(map[string]bool)
 	environment := env.ToMap(os.Environ())
 	for name, value := range environment {

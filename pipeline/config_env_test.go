@@ -67,6 +67,10 @@ func TestConfigFromEnvKnowsEachVariable(t *testing.T) {
 				{Tokens: 5, Window: time.Second}, {Name: "minute", Tokens: 10, Window: minute}, {Tokens: 100, Window: 24 * time.Hour},
 			}},
 		},
+		"budgets by name": {
+			variables{"MYAPP_BUDGETS_0_COUNTS": "money", "MYAPP_BUDGETS_0_TOKENS": "10", "MYAPP_BUDGETS_0_WINDOW": "forever"},
+			pipeline.Config{Budgets: []pipeline.Budget{{Counts: "money", Tokens: 10, Window: pipeline.Forever}}},
+		},
 		"policy seek":   {variables{"MYAPP_POLICY": "seek"}, pipeline.Config{Policy: pipeline.Seek{}}},
 		"policy aimd":   {variables{"MYAPP_POLICY": "aimd"}, pipeline.Config{Policy: pipeline.AIMD{}}},
 		"policy static": {variables{"MYAPP_POLICY": "static"}, pipeline.Config{Policy: pipeline.Static{}}},

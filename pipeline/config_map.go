@@ -23,7 +23,8 @@ import (
 //	retry:   {max_attempts: 5, base_delay: 0.5}
 //	budgets: [{name: minute, tokens: 90000, window: 1m}]
 //
-// A duration is a Go duration, "200ms", or a number of seconds. Numbers and
+// A budget of what has a name says counts: output, and one that does not come back has the window
+// forever. A duration is a Go duration, "200ms", or a number of seconds. Numbers and
 // truth values may be strings. policy is seek, aimd, vegas or static; failure_threshold,
 // failure_window, cooling_period and safe_ceiling_decay make it an AIMD with
 // those fields. What no file can hold is put into the map as it is: callbacks, a

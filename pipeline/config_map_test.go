@@ -68,6 +68,10 @@ func TestConfigFromMapKnowsEachKey(t *testing.T) {
 			object{"budgets": []any{object{"name": 7, "tokens": "9007199254740993", "window": 60}, object{"tokens": 1e6, "window": "24h"}}},
 			pipeline.Config{Budgets: []pipeline.Budget{{Name: "7", Tokens: 1<<53 + 1, Window: minute}, {Tokens: 1e6, Window: 24 * time.Hour}}},
 		},
+		"budgets by name": {
+			object{"budgets": []any{object{"counts": "output", "tokens": 10, "window": "1m"}, object{"counts": "money", "tokens": 10, "window": "forever"}}},
+			pipeline.Config{Budgets: []pipeline.Budget{{Counts: "output", Tokens: 10, Window: minute}, {Counts: "money", Tokens: 10, Window: pipeline.Forever}}},
+		},
 		"typed lists and maps": {
 			object{
 				"budgets": []map[string]int{{"tokens": 10, "window": 60}},
@@ -487,6 +491,10 @@ func TestConfigFromMapNamesEachFault(t *testing.T) {
 		{
 			object{"budgets": []any{object{"name": "a", "tokens": 1, "window": 1}, object{"name": "a", "tokens": 1, "window": 1}}},
 			[]string{"budgets[1].name: got a, want a name that no other budget has"},
+		},
+		{
+			object{"budgets": []any{object{"tokens": 1, "window": 1, "requests": true, "counts": "output"}}, "attempt_timeout": "forever"},
+			[]string{"attempt_timeout: got forever, want 0s to 10000h0m0s", "budgets[0].counts: got output, want none beside requests"},
 		},
 		{object{"token_budget": object{"max_tokens": "x", "window_seconds": 1}, "budgets": 5}, []string{
 			"budgets: got 5, want a list", "token_budget.max_tokens: got x, " + notWhole,

@@ -97,6 +97,9 @@ func finite(text string) (float64, bool) {
 }
 
 func duration(text string) (time.Duration, bool) {
+	if text == "forever" {
+		return Forever, true
+	}
 	if seconds, ok := finite(text); ok {
 		return time.Duration(math.Round(seconds * 1e9)), math.Abs(seconds) <= longest.Seconds()
 	}

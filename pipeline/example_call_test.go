@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/paceline-go/paceline/clock"
@@ -219,4 +221,30 @@ func ExampleHint() {
 	// Output:
 	// <nil> 1000 3s
 	// 90000 0s
+}
+
+// A service is quick, but for a few answers. What takes longer than almost all others before it is
+// asked a second time, and the first answer counts.
+func ExampleHedged() {
+	var calls atomic.Int64
+	lookUp := func(ctx context.Context, n int) (int, error) {
+		if calls.Add(1) == 201 { // this one would take for ever
+			<-ctx.Done()
+			return 0, ctx.Err()
+		}
+		time.Sleep(time.Millisecond)
+		return n * n, nil
+	}
+	p, err := pipeline.New(pipeline.Hedged(lookUp, pipeline.Hedge{MaxShare: 1}), pipeline.Config{MaxConcurrency: 2, Policy: pipeline.Static{}})
+	if err != nil {
+		panic(err)
+	}
+	done := 0
+	for r := range p.Each(context.Background(), slices.Values(make([]int, 300))) {
+		if r.Err == nil && r.Attempts == 1 {
+			done++
+		}
+	}
+	fmt.Println(done, "done")
+	// Output: 300 done
 }

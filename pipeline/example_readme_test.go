@@ -119,6 +119,30 @@ func costly(cfg pipeline.Config) error {
 	return nil
 }
 
+func hedged(cfg pipeline.Config) error {
+	p, err := pipeline.New(pipeline.Hedged(callAPI, pipeline.Hedge{}), cfg)
+	_ = p
+	return err
+}
+
+func severalThings() error {
+	type prompt struct{ tokens, maxTokens int64 }
+	complete := func(context.Context, prompt) (Answer, error) { return Answer{}, nil }
+	p, err := pipeline.New(complete, pipeline.Config{Budgets: []pipeline.Budget{
+		{Name: "requests", Tokens: 50, Window: time.Minute, Requests: true},
+		{Name: "input-tokens", Counts: "input", Tokens: 30_000, Window: time.Minute},
+		{Name: "output-tokens", Counts: "output", Tokens: 8_000, Window: time.Minute},
+		{Name: "money", Counts: "microdollars", Tokens: 5_000_000, Window: 24 * time.Hour},
+	}})
+	if err != nil {
+		return err
+	}
+	p.Costs(func(in prompt) pipeline.Amounts {
+		return pipeline.Amounts{"input": in.tokens, "output": in.maxTokens, "microdollars": 2*in.tokens + 8*in.maxTokens}
+	})
+	return nil
+}
+
 func byKey(ctx context.Context, pages iter.Seq[string], hostOf func(page string) string, fetch pipeline.Work[string, int64]) error {
 	hosts, err := pipeline.NewKeyed(pipeline.KeyedConfig[string]{
 		Each: pipeline.Config{

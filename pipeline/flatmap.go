@@ -34,6 +34,12 @@ func (p *FlatPipeline[In, Out]) Cost(f func(In) int64) *FlatPipeline[In, Out] {
 	return p
 }
 
+// Costs is as that of a Pipeline.
+func (p *FlatPipeline[In, Out]) Costs(f func(In) Amounts) *FlatPipeline[In, Out] {
+	p.pipeline.Costs(f)
+	return p
+}
+
 // Weight is as that of a Pipeline.
 func (p *FlatPipeline[In, Out]) Weight(f func(In) float64) *FlatPipeline[In, Out] {
 	p.pipeline.Weight(f)
@@ -120,6 +126,9 @@ func (p *FlatPipeline[In, Out]) forEmitters(pieces chan<- Piece[In, Out]) *Pipel
 	}
 	if cost := p.pipeline.cost; cost != nil {
 		q.cost = func(j *emitting[In]) int64 { return cost(j.in) }
+	}
+	if costs := p.pipeline.costs; costs != nil {
+		q.costs = func(j *emitting[In]) Amounts { return costs(j.in) }
 	}
 	if weight := p.pipeline.weight; weight != nil {
 		q.weight = func(j *emitting[In]) float64 { return weight(j.in) }

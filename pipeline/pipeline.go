@@ -65,6 +65,7 @@ type Pipeline[In, Out any] struct {
 	throttle *Throttle // the way, if that is one; nil: jobs go different ways
 	work     Work[In, Out]
 	cost     func(In) int64                            // nil: unknown
+	costs    func(In) Amounts                          // nil: unknown
 	weight   func(In) float64                          // nil: 1
 	parts    func(In, error) (completed, failed int64) // of a job that stands for several; nil: none does
 	ordered  bool
@@ -107,6 +108,24 @@ func (p *Pipeline[In, Out]) Cost(f func(In) int64) *Pipeline[In, Out] {
 	}
 	p.mustNotRun("Cost")
 	p.cost = f
+	return p
+}
+
+// Costs tells how much a job is expected to use of each thing that budgets count by name, 0 or
+// more, as Cost does of tokens:
+//
+//	p.Costs(func(j job) pipeline.Amounts {
+//		return pipeline.Amounts{"input": j.prompt, "output": j.maxTokens}
+//	})
+//
+// All of it is reserved before an attempt starts, or nothing. The empty name is that of Cost, and
+// counts instead of it. For a name that is missing, the running mean of what jobs used is
+// reserved. One that no budget counts does nothing. A job that costs more than a whole budget
+// ends with a *CostError. It returns p. It panics if f is nil or p has been run.
+func (p *Pipeline[In, Out]) Costs(f func(In) Amounts) *Pipeline[In, Out] {
+	mustHave("Costs", f != nil, "function")
+	p.mustNotRun("Costs")
+	p.costs = f
 	return p
 }
 

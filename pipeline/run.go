@@ -297,7 +297,7 @@ func (r *run[In, Out]) take(in In, ok bool) {
 		r.done.put(j)
 		return
 	}
-	if r.pipeline.cost != nil || r.pipeline.weight != nil || r.chooser != nil {
+	if r.pipeline.cost != nil || r.pipeline.costs != nil || r.pipeline.weight != nil || r.chooser != nil {
 		r.asking = j
 		j.Err = r.ask(j)
 		r.asking = nil
@@ -344,6 +344,9 @@ func (r *run[In, Out]) ask(j *job[In, Out]) (err error) {
 	}
 	if cost := r.pipeline.cost; cost != nil {
 		j.Cost = max(cost(j.in), -1) // any negative cost is the same mistake
+	}
+	if costs := r.pipeline.costs; costs != nil {
+		j.Expect(costs(j.in))
 	}
 	if weight := r.pipeline.weight; weight != nil {
 		j.Weight = weight(j.in)

@@ -16,7 +16,7 @@ import (
 //     its priority that have work; above 0; default 1
 //   - Priority: what waits with a higher one starts first; -9 to 9
 //
-// Weights count in what attempts cost: tokens, as Cost, WithCost and RecordTokens tell them, or
+// Weights count in what attempts cost: tokens, as Cost, WithCost and RecordTokens tell them (amounts by name do not count), or
 // else calls, as Weight and WithWeight do. Retries are attempts.
 //
 // A priority needs no free slot kept for it: what is urgent goes before all that waits, but not

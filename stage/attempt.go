@@ -133,6 +133,7 @@ func (a *attempts) skip(j *Job) {
 	j.Err = j.abandoned()
 	j.verdict, j.counted, j.again, j.wrong = controller.Ignored, controller.Ignored, false, false
 	j.skipped, j.tokens = true, Unknown
+	j.setRecorded(nil)
 }
 
 // abandoned returns the error of a job that is not tried any more because its
@@ -168,14 +169,15 @@ func (j *Job) enter() {
 	if j.scope == nil {
 		j.scope = new(scope)
 	}
-	j.scope.Context, j.scope.slot.dispatcher = j.door.ctx, j.door.dispatcher
-	j.scope.slot.attempt, j.scope.slot.refusals, j.scope.slot.waited, j.scope.slot.mark = j.Attempts, j.Refusals, j.Waited, j.mark
+	j.scope.Context, j.scope.slot.dispatcher, j.scope.slot.job = j.door.ctx, j.door.dispatcher, j
+	j.scope.slot.attempt, j.scope.slot.refusals, j.scope.slot.waited, j.scope.slot.mark = int32(j.Attempts), int32(j.Refusals), j.Waited, j.mark
 }
 
 // leave takes what the attempt recorded, and its scope if the work has looked
 // at it.
 func (j *Job) leave() {
 	j.tokens, j.hinted, j.spent = Unknown, 0, false
+	j.setRecorded(nil)
 	if !j.scope.used.Load() {
 		return
 	}
@@ -183,6 +185,7 @@ func (j *Job) leave() {
 	if j.scope.slot.recorded.Load() {
 		j.tokens = j.scope.slot.tokens.Load()
 	}
+	j.setRecorded(j.scope.slot.named())
 	j.scope = nil
 }
 
@@ -236,7 +239,7 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	if some := (*partly)(nil); verdict == controller.Failed && errors.As(j.Err, &some) {
 		verdict = controller.Ignored
 	}
-	if !j.once && j.door.ctx.Err() != nil && (timedOut || errors.Is(j.Err, context.Canceled)) {
+	if (!j.once || j.hedge) && j.door.ctx.Err() != nil && (timedOut || errors.Is(j.Err, context.Canceled)) {
 		verdict = controller.Ignored
 	}
 	j.verdict, j.retryAfter, j.busy = verdict, min(retryAfter, controller.LongestHint), refused && isBusy(j.Err)

@@ -50,7 +50,11 @@ func (d *Dispatcher) Do(ctx context.Context, work Work) error {
 
 // Acquire waits for a slot that its caller holds until Release.
 func (d *Dispatcher) Acquire(ctx context.Context) (*Slot, error) {
-	c := d.newCall(ctx, nil)
+	return d.holdSlot(ctx, d.newCall(ctx, nil))
+}
+
+// holdSlot waits for the slot of a call that holds it until Release.
+func (d *Dispatcher) holdSlot(ctx context.Context, c *call) (*Slot, error) {
 	if !c.admitted() {
 		return nil, c.Err
 	}
@@ -70,10 +74,14 @@ func (d *Dispatcher) Acquire(ctx context.Context) (*Slot, error) {
 // newCall sends a job in and leaves it to wait for its turn. One without work is a slot that is
 // held by hand.
 func (d *Dispatcher) newCall(ctx context.Context, work Work) *call {
-	asked := AskedOf(ctx)
 	c := calls.Get().(*call)
 	c.Work, c.once = work, work == nil
-	c.Ask, c.share, c.patience = asked.Ask, asked.Share, patience{bounded: asked.Bounded, most: asked.MaxWait}
+	return d.call(ctx, c, AskedOf(ctx), d.Nested(ctx))
+}
+
+// call sends a job in that asks for that, unless it would wait for its own end.
+func (d *Dispatcher) call(ctx context.Context, c *call, asked Asked, nested bool) *call {
+	c.Ask, c.Named, c.share, c.patience = asked.Ask, asked.Named, asked.Share, patience{bounded: asked.Bounded, most: asked.MaxWait}
 	c.own.dispatcher, c.own.ctx, c.own.call = d, ctx, c
 	c.own.deadline, _ = ctx.Deadline()
 	c.door, c.message, c.taken = &c.own, submitted, d.attempts.now()
@@ -82,7 +90,7 @@ func (d *Dispatcher) newCall(ctx context.Context, work Work) *call {
 		c.turnDown(context.Cause(ctx))
 	case d.Closed():
 		c.turnDown(ErrClosed)
-	case d.Nested(ctx):
+	case nested:
 		c.turnDown(ErrNested)
 	default:
 		d.serve(&c.Job, c.taken)
@@ -227,7 +235,7 @@ func (a *answer) take() int32 {
 // admitCall takes a call in.
 func (d *Dispatcher) admitCall(j *Job) {
 	d.calls++
-	switch err := d.attempts.rules.Load().tooDear(j.Ask); {
+	switch err := d.attempts.rules.Load().tooDear(j); {
 	case err != nil:
 		d.status.Failed++
 		d.finish(j, err)

@@ -17,6 +17,7 @@ type Checkpoint struct {
 	MeanTokens  int64               `json:",omitempty"` // that jobs used recently; 0: not known
 	PausedUntil time.Time           `json:",omitzero"`  // as a server has asked; zero: it has not
 	Budgets     []BudgetUse         `json:",omitempty"`
+	Means       controller.Amounts  `json:",omitempty"` // as MeanTokens, by name
 }
 
 // A BudgetUse is what was used of a budget, and when.
@@ -25,6 +26,7 @@ type BudgetUse struct {
 	Requests bool
 	Window   time.Duration
 	Spent    []controller.Spending
+	Counts   string `json:",omitempty"`
 }
 
 // believed is for how long it is believed what was learned. So long Linux keeps what it
@@ -43,8 +45,9 @@ func (d *Dispatcher) Checkpoint() Checkpoint {
 			c.PausedUntil = d.now.Add(wait)
 		}
 		for _, w := range d.gate.budgets {
-			c.Budgets = append(c.Budgets, BudgetUse{w.Name, w.Requests, w.Window, w.Spent(d.now)})
+			c.Budgets = append(c.Budgets, BudgetUse{w.Name, w.Requests, w.Window, w.Spent(d.now), w.Counts})
 		}
+		c.Means = d.gate.means()
 		d.reporter.visit(func(law *controller.Controller) {
 			defer close(done) // whatever the policy does
 			if s, ok := law.Learned(); ok {
@@ -83,12 +86,17 @@ func (g *gate) resume(now time.Time, c Checkpoint) {
 	if _, known := g.usage.Mean(); !known && c.MeanTokens > 0 {
 		g.usage.Add(min(c.MeanTokens, mostTokens))
 	}
+	for _, r := range g.resources {
+		if _, known := r.mean.Mean(); !known && c.Means[r.name] > 0 {
+			r.mean.Add(bounded(c.Means[r.name]))
+		}
+	}
 	if wait := c.PausedUntil.Sub(now); wait > 0 {
 		g.advice.Take(now, g.within(now, controller.Hint{RetryAfter: wait}, g.advice))
 	}
 	for _, used := range c.Budgets {
 		for _, w := range g.budgets {
-			if w.Name == used.Name && w.Requests == used.Requests && w.Used(now) == 0 {
+			if w.Name == used.Name && w.Requests == used.Requests && w.Counts == used.Counts && w.Used(now) == 0 {
 				w.Restore(now, used.Window, used.Spent)
 				break
 			}

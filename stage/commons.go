@@ -19,11 +19,12 @@ type Commons struct {
 
 type ledger struct {
 	windows []*controller.Window
-	told    controller.Told // of them by the server
-	queue   []*Dispatcher   // that wait, in turn
-	until   time.Time       // the first of them has to wait, if nothing changes before
-	budget  int             // that it waits for
-	now     time.Time       // the latest that anybody has come with
+	told    controller.Told             // of them by the server
+	named   map[string]*controller.Told // the same of those that count by name
+	queue   []*Dispatcher               // that wait, in turn
+	until   time.Time                   // the first of them has to wait, if nothing changes before
+	budget  int                         // that it waits for
+	now     time.Time                   // the latest that anybody has come with
 }
 
 // NewCommons returns budgets of which nothing has been used.
@@ -31,6 +32,12 @@ func NewCommons(budgets []controller.Budget) *Commons {
 	l := new(ledger)
 	for _, b := range budgets {
 		l.windows = append(l.windows, controller.NewWindow(b))
+		if b.Counts != "" && l.named[b.Counts] == nil {
+			if l.named == nil {
+				l.named = make(map[string]*controller.Told)
+			}
+			l.named[b.Counts] = new(controller.Told)
+		}
 	}
 	c := &Commons{budgets: slices.Clone(budgets), ledger: make(chan *ledger, 1)}
 	c.ledger <- l
@@ -53,7 +60,7 @@ func (c *Commons) with(now time.Time, f func(l *ledger, now time.Time)) {
 func (c *Commons) reserve(now time.Time, d *Dispatcher, costs []int64, u controller.Use, to []controller.Reservation) (m controller.Mark, ok bool, wait time.Duration, budget int) {
 	c.with(now, func(l *ledger, now time.Time) {
 		for i, w := range l.windows {
-			if left := waitOf(&l.told, w, now, costs[i], u); left > wait {
+			if left := waitOf(l.toldOf(w.Budget), w, now, costs[i], u); left > wait {
 				wait, budget = left, i
 			}
 		}

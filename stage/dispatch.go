@@ -22,6 +22,13 @@ func (d *Dispatcher) dispatch() {
 			d.finish(j, j.stopped(d.tooLate(j)))
 			continue
 		}
+		if d.gate.endless {
+			if err := d.gate.neverEnough(d.now, j); err != nil {
+				d.take(j)
+				d.giveUp(j, err)
+				continue // and what the others need may be there
+			}
+		}
 		enough := d.restoredBudget()
 		h, wait, budget := d.gate.check(d.now, d, j, d.interval)
 		d.tellBudget(h, wait, budget, enough)
@@ -60,6 +67,23 @@ func (d *Dispatcher) dispatch() {
 	d.setAppetite(held)
 	d.setVacancy(held, heldFor)
 	d.full.Store(d.running >= d.setting.Limit+d.ahead)
+}
+
+// giveUp gives back a job for which a budget will never have enough. That the budget is used up is
+// told once: there may be many such jobs.
+func (d *Dispatcher) giveUp(j *Job, err *CostError) {
+	if e := &d.short; !d.silence.spent {
+		d.silence.spent = true
+		if e.told && d.gate.name(e.budget) == err.Budget {
+			*e = shortage{budget: -1} // it is known, and does not end
+		} else {
+			d.note(controller.Event{Kind: controller.EventBudgetExhausted, Budget: err.Budget})
+		}
+	}
+	if j.Attempts == 0 {
+		j.count(&d.status, err)
+	}
+	d.finish(j, j.stopped(err))
 }
 
 // setAlarm has the dispatcher woken when something changes by itself: beside what

@@ -152,17 +152,22 @@ func (d *Dispatcher) newPool(most int) *pool {
 	return p
 }
 
+// allBudgets returns those that are the dispatcher's alone, and the others.
+func (cfg Config) allBudgets() []controller.Budget {
+	if cfg.Commons == nil {
+		return cfg.Budgets
+	}
+	return append(slices.Clone(cfg.Budgets), cfg.Commons.budgets...)
+}
+
 func newRules(cfg Config) *rules {
 	r := &rules{
 		timeout:  cfg.AttemptTimeout,
 		maxPause: cfg.longestPause(),
 		classify: cfg.Classify,
 		retry:    cfg.Retry,
-		budgets:  cfg.Budgets,
+		budgets:  cfg.allBudgets(),
 		rate:     cfg.Rate,
-	}
-	if cfg.Commons != nil {
-		r.budgets = append(slices.Clone(cfg.Budgets), cfg.Commons.budgets...)
 	}
 	if cfg.Breaker != nil {
 		r.counts, r.wait = cfg.Breaker.Counts, cfg.Breaker.Wait
@@ -312,7 +317,7 @@ func (d *Dispatcher) submit(j *Job) {
 	}
 	err := j.Err
 	if err == nil || j.Attempts > 0 { // that is of an attempt somewhere else
-		err = d.attempts.rules.Load().tooDear(j.Ask)
+		err = d.attempts.rules.Load().tooDear(j)
 	}
 	if err != nil { // nobody needs to try it
 		j.door.admitted++

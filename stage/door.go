@@ -90,7 +90,7 @@ func (d *Door) Submit(b Batch, n int) {
 			j.taken = now
 		}
 		j.door, j.message = d, submitted
-		refused = refused || j.Err != nil || rules.tooDear(j.Ask) != nil
+		refused = refused || j.Err != nil || rules.tooDear(j) != nil
 		if j == b.oldest {
 			break
 		}

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"maps"
 	"time"
 
 	"github.com/paceline-go/paceline/controller"
@@ -78,7 +79,7 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		return 0, false
 	}
 	wait = max(retry.Delay(j.Attempts, d.gate.random.Float64()), j.retryAfter)
-	if err := rules.tooDear(j.Ask); err != nil { // not before an update
+	if err := rules.tooDear(j); err != nil { // not before an update
 		j.again, j.Err = false, j.stopped(err)
 		return 0, false
 	}
@@ -103,7 +104,13 @@ func (d *Dispatcher) tell(j *Job) {
 	if j.Attempts > 1 {
 		d.status.Retries++
 	}
+	if j.hedge {
+		d.status.Hedges++
+	}
 	d.count(j.verdict, j.tokens)
+	if used := j.recorded(); used != nil {
+		d.countNamed(used)
+	}
 	d.reporter.end(controller.End{
 		Start:      j.started,
 		Took:       j.ended - j.started,
@@ -129,6 +136,19 @@ func (d *Dispatcher) countTokens(tokens int64) {
 	if tokens > 0 {
 		d.status.Tokens += min(tokens, mostTokens)
 	}
+}
+
+// countNamed counts what an attempt recorded by name. The controller may still read the map that
+// there was.
+func (d *Dispatcher) countNamed(used *Named) {
+	all := maps.Clone(d.status.Used)
+	if all == nil {
+		all = make(controller.Amounts)
+	}
+	for _, a := range used.amounts {
+		all[a.name] += a.n
+	}
+	d.status.Used = all
 }
 
 // tryAgain lets a job back off, with its slot unless it is to be parked.

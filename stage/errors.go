@@ -77,13 +77,22 @@ func (e *StoppedError) Unwrap() []error { return []error{e.Last, e.Why} }
 type CostError struct {
 	Cost, Limit int64
 	Budget      string
+	Counts      string // the name of what the budget counts; empty: tokens or requests
+	Spent       bool   // Limit is what is left of a budget that does not come back, not all of it
 }
 
 func (e *CostError) Error() string {
-	if e.Cost < 0 {
-		return fmt.Sprintf("paceline: cost: got %d, want at least 0", e.Cost)
+	what, all := "cost", "all"
+	if e.Counts != "" {
+		what += " in " + e.Counts
 	}
-	return fmt.Sprintf("paceline: cost: got %d, want at most %d, all of budget %q", e.Cost, e.Limit, e.Budget)
+	switch {
+	case e.Cost < 0:
+		return fmt.Sprintf("paceline: %s: got %d, want at least 0", what, e.Cost)
+	case e.Spent:
+		all = "what is left"
+	}
+	return fmt.Sprintf("paceline: %s: got %d, want at most %d, %s of budget %q", what, e.Cost, e.Limit, all, e.Budget)
 }
 
 // A WeightError says that a job counts for more calls than the rate's burst has

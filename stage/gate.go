@@ -13,22 +13,25 @@ import (
 // server has asked for, the budgets, the rate and the pace. It belongs to the
 // dispatcher.
 type gate struct {
-	circuit *controller.Circuit // nil: none
-	former  *controller.Circuit // the one that there was before
-	advice  controller.Advice
-	paused  map[string]controller.Advice // for attempts of one resource, or of which nobody knows it
-	told    controller.Told
-	truce   truce
-	budgets []*controller.Window
-	commons *Commons // budgets that are not ours alone; nil: none
-	usage   controller.Usage
-	most    int                // attempts that may be in flight
-	rate    *controller.Bucket // nil: none
-	pacer   controller.Pacer
-	gaps    controller.Gaps
-	random  *rand.Rand
-	spread  spread
-	costs   []int64 // scratch
+	circuit   *controller.Circuit // nil: none
+	former    *controller.Circuit // the one that there was before
+	advice    controller.Advice
+	paused    map[string]controller.Advice // for attempts of one resource, or of which nobody knows it
+	told      controller.Told
+	truce     truce
+	budgets   []*controller.Window
+	commons   *Commons // budgets that are not ours alone; nil: none
+	usage     controller.Usage
+	resources []*resource        // that budgets count by name
+	settled   Named              // scratch
+	endless   bool               // what was used of some budget does not come back
+	most      int                // attempts that may be in flight
+	rate      *controller.Bucket // nil: none
+	pacer     controller.Pacer
+	gaps      controller.Gaps
+	random    *rand.Rand
+	spread    spread
+	costs     []int64 // scratch
 
 	lease      *Lease // nil: nobody else decides
 	leased     controller.Leased
@@ -43,7 +46,10 @@ type claim struct {
 }
 
 // marks are an attempt's for hints of what is ours alone, and of the commons.
-type marks struct{ own, common controller.Mark }
+type marks struct {
+	own, common controller.Mark
+	named       *namedMarks // for those of budgets that count by name; nil: there are none
+}
 
 // hold says why an attempt has to wait.
 type hold uint8
@@ -78,7 +84,7 @@ func (g *gate) check(now time.Time, d *Dispatcher, j *Job, interval time.Duratio
 		h = byServer
 	}
 	for i, b := range g.budgets {
-		if w := waitOf(&g.told, b, now, g.cost(j, b.Budget), g.expected(j)); w > wait {
+		if w := waitOf(g.toldOf(b.Budget), b, now, g.cost(j, b.Budget), g.expected(j)); w > wait {
 			h, wait, budget = byBudget, w, i
 			g.heldBudget, g.heldCost = i+1, g.cost(j, b.Budget)
 		}
@@ -146,7 +152,7 @@ func (g *gate) within(now time.Time, h controller.Hint, before controller.Advice
 func waitOf(t *controller.Told, w *controller.Window, now time.Time, cost int64, u controller.Use) time.Duration {
 	wait := w.Wait(now, cost)
 	if cost > 0 {
-		wait = max(wait, t.WaitOfBudget(now, w.Budget, u))
+		wait = max(wait, t.WaitOfBudget(now, w.Budget, useOf(w.Budget, u, cost)))
 	}
 	return wait
 }
@@ -181,6 +187,10 @@ func (g *gate) pass(now time.Time, j *Job, interval time.Duration) {
 		g.rate.Take(now, j.Weight)
 	}
 	j.mark.own = g.told.StartOf(now, g.expected(j), j.Resource)
+	j.mark.named = nil
+	if len(g.resources) > 0 {
+		g.startNamed(now, j)
+	}
 	g.truce.ask(now)
 	g.gaps.Add(now)
 	jitter := 0.0
@@ -211,12 +221,15 @@ func (g *gate) unmark(now time.Time, j *Job) {
 	if g.commons != nil {
 		g.commons.with(now, func(l *ledger, now time.Time) { l.told.Back(now, j.mark.common) })
 	}
+	if j.mark.named != nil {
+		g.eachNamed(now, j, func(now time.Time, m *namedMark) { m.told.Back(now, m.Mark) })
+	}
 }
 
 // closeMarks notes what an attempt with marks has used.
-func (g *gate) closeMarks(now time.Time, j *Job, used int64) {
-	note := func(t *controller.Told, now time.Time, m controller.Mark) {
-		t.Settle(now, m, used, j.Cost == Unknown)
+func (g *gate) closeMarks(now time.Time, j *Job, u use) {
+	note := func(t *controller.Told, now time.Time, m controller.Mark, used int64, mean bool) {
+		t.Settle(now, m, used, mean)
 		switch j.verdict {
 		case controller.Succeeded:
 			t.Succeed(m)
@@ -224,10 +237,18 @@ func (g *gate) closeMarks(now time.Time, j *Job, used int64) {
 			t.Refuse(now, m)
 		}
 	}
-	note(&g.told, now, j.mark.own)
+	note(&g.told, now, j.mark.own, u.tokens, j.Cost == Unknown)
 	if g.commons != nil {
-		g.commons.with(now, func(l *ledger, now time.Time) { note(&l.told, now, j.mark.common) })
+		g.commons.with(now, func(l *ledger, now time.Time) { note(&l.told, now, j.mark.common, u.tokens, j.Cost == Unknown) })
 	}
+	if j.mark.named == nil {
+		return
+	}
+	g.eachNamed(now, j, func(now time.Time, m *namedMark) {
+		used, _ := u.named.of(m.name)
+		_, known := j.Named.of(m.name)
+		note(m.told, now, m.Mark, used, !known)
+	})
 }
 
 // settle books what an attempt really used, and what it says of the service.
@@ -244,8 +265,12 @@ func (g *gate) settle(now time.Time, j *Job) {
 	if j.verdict == controller.Succeeded || j.tokens != Unknown {
 		g.usage.Add(used)
 	}
-	g.closeMarks(now, j, used)
-	g.account(now, j, use{tokens: used, requests: j.requests()})
+	u := use{tokens: used, requests: j.requests()}
+	if len(g.resources) > 0 {
+		u.named = g.settleNamed(j)
+	}
+	g.closeMarks(now, j, u)
+	g.account(now, j, u)
 }
 
 // report tells the circuit how an attempt ended. Of all failures of one job one
@@ -262,14 +287,21 @@ func (g *gate) report(now time.Time, j *Job) {
 }
 
 // use is what an attempt used.
-type use struct{ tokens, requests int64 }
+type use struct {
+	tokens, requests int64
+	named            *Named
+}
 
 var nothing use
 
 // of returns what was used of a budget.
 func (u use) of(b controller.Budget) int64 {
-	if b.Requests {
+	switch {
+	case b.Requests:
 		return u.requests
+	case b.Counts != "":
+		n, _ := u.named.of(b.Counts)
+		return n
 	}
 	return u.tokens
 }
@@ -340,10 +372,16 @@ func (g *gate) cost(j *Job, b controller.Budget) int64 {
 	if b.Requests {
 		return j.requests()
 	}
-	if j.Cost != Unknown {
+	usage := &g.usage
+	if b.Counts != "" {
+		if cost, known := j.Named.of(b.Counts); known {
+			return cost
+		}
+		usage = &g.resource(b.Counts).mean
+	} else if j.Cost != Unknown {
 		return j.Cost
 	}
-	if mean, known := g.usage.Mean(); known {
+	if mean, known := usage.Mean(); known {
 		return min(mean, b.Tokens)
 	}
 	return max(b.Tokens/int64(g.most), 1)
@@ -365,10 +403,11 @@ func (g *gate) free(now time.Time, budget int) (share float64) {
 		return float64(t.LeftOfBudget(now, w.Budget, w.Remaining(now))) / float64(w.Tokens)
 	}
 	if budget < len(g.budgets) {
-		return of(&g.told, g.budgets[budget], now)
+		return of(g.toldOf(g.budgets[budget].Budget), g.budgets[budget], now)
 	}
 	g.commons.with(now, func(l *ledger, now time.Time) {
-		share = of(&l.told, l.windows[budget-len(g.budgets)], now)
+		w := l.windows[budget-len(g.budgets)]
+		share = of(l.toldOf(w.Budget), w, now)
 	})
 	return share
 }
@@ -440,6 +479,11 @@ func (g *gate) bound(now time.Time) time.Time {
 			until = end
 		}
 	}
+	for _, r := range g.resources {
+		if whole := r.told.Until(); whole.After(until) {
+			until = whole
+		}
+	}
 	if g.told.Holds() {
 		if quota := now.Add(g.truce.bound(now, g.told.Until().Sub(now))); quota.After(until) {
 			until = quota
@@ -449,7 +493,7 @@ func (g *gate) bound(now time.Time) time.Time {
 		until = g.circuit.Until()
 	}
 	for _, w := range g.budgets {
-		if empty := now.Add(w.Window); w.Used(now) > 0 && empty.After(until) {
+		if empty := now.Add(w.Length()); w.Used(now) > 0 && empty.After(until) {
 			until = empty
 		}
 	}
@@ -479,7 +523,11 @@ func (g *gate) hintBudgets(now time.Time, h controller.Hint, m marks) (known boo
 	}
 	for _, b := range g.budgets {
 		if b.Name == h.Budget {
-			g.told.HintOfBudget(now, b.Budget, bounded(b), m.own)
+			told, mark := g.toldOf(b.Budget), m.own
+			if b.Counts != "" {
+				mark = m.named.of(told)
+			}
+			told.HintOfBudget(now, b.Budget, bounded(b), mark)
 			known = true
 		}
 	}
@@ -487,7 +535,11 @@ func (g *gate) hintBudgets(now time.Time, h controller.Hint, m marks) (known boo
 		g.commons.with(now, func(l *ledger, now time.Time) {
 			for _, w := range l.windows {
 				if w.Name == h.Budget {
-					l.told.HintOfBudget(now, w.Budget, bounded(w), m.common)
+					told, mark := l.toldOf(w.Budget), m.common
+					if w.Counts != "" {
+						mark = m.named.of(told)
+					}
+					told.HintOfBudget(now, w.Budget, bounded(w), mark)
 					l.nudgeFirst()
 					known = true
 				}
@@ -508,34 +560,54 @@ func (g *gate) repace(now time.Time, from, to time.Duration) {
 	g.gaps = controller.Gaps{}
 }
 
+// mean returns what attempts used of a budget recently, as far as it is known.
+func (g *gate) mean(b controller.Budget) (mean int64) {
+	switch {
+	case b.Requests:
+		return 1
+	case b.Counts != "":
+		mean, _ = g.resource(b.Counts).mean.Mean()
+	default:
+		mean, _ = g.usage.Mean()
+	}
+	return mean
+}
+
 // appendStatus appends the budgets' part of a snapshot.
 func (g *gate) appendStatus(to []controller.BudgetSnapshot, now time.Time) []controller.BudgetSnapshot {
-	add := func(t *controller.Told, windows []*controller.Window, now time.Time) {
+	add := func(told func(controller.Budget) *controller.Told, windows []*controller.Window, now time.Time) {
 		for _, w := range windows {
-			left := t.LeftOfBudget(now, w.Budget, w.Remaining(now))
-			to = append(to, controller.BudgetSnapshot{Budget: w.Budget, Used: w.Used(now), Remaining: left})
+			left := told(w.Budget).LeftOfBudget(now, w.Budget, w.Remaining(now))
+			to = append(to, controller.BudgetSnapshot{Budget: w.Budget, Used: w.Used(now), Remaining: left, Mean: g.mean(w.Budget)})
 		}
 	}
-	add(&g.told, g.budgets, now)
+	add(g.toldOf, g.budgets, now)
 	if g.commons != nil {
-		g.commons.with(now, func(l *ledger, now time.Time) { add(&l.told, l.windows, now) })
+		g.commons.with(now, func(l *ledger, now time.Time) { add(l.toldOf, l.windows, now) })
 	}
 	return to
 }
 
 // tooDear returns the error of a job that no budget, or no burst of the rate,
 // will ever have room for, nil if there is room.
-func (r *rules) tooDear(a Ask) error {
-	if !(a.Weight >= 0) || r.rate != nil && a.Weight > r.rate.Burst {
-		return r.tooHeavy(a.Weight)
+func (r *rules) tooDear(j *Job) error {
+	if !(j.Weight >= 0) || r.rate != nil && j.Weight > r.rate.Burst {
+		return r.tooHeavy(j.Weight)
 	}
-	if a.Cost < 0 && a.Cost != Unknown {
-		return &CostError{Cost: a.Cost}
+	if j.Cost < 0 && j.Cost != Unknown {
+		return &CostError{Cost: j.Cost}
 	}
-	u := use{tokens: max(a.Cost, 0), requests: a.requests()}
+	if j.Named != nil {
+		for _, n := range j.Named.amounts {
+			if n.n < 0 {
+				return &CostError{Cost: n.n, Counts: n.name}
+			}
+		}
+	}
+	u := use{tokens: max(j.Cost, 0), requests: j.requests(), named: j.Named}
 	for _, b := range r.budgets {
 		if cost := u.of(b); cost > b.Tokens {
-			return &CostError{Cost: cost, Limit: b.Tokens, Budget: b.Name}
+			return &CostError{Cost: cost, Limit: b.Tokens, Budget: b.Name, Counts: b.Counts}
 		}
 	}
 	return nil

@@ -256,7 +256,7 @@ func TestGateKeepsItsBooks(t *testing.T) {
 				g.settle(now, b.job)
 			},
 			"record": func(t *rapid.T) {
-				u := use{rapid.Int64Range(0, 9).Draw(t, "tokens"), rapid.Int64Range(0, 1).Draw(t, "requests")}
+				u := use{tokens: rapid.Int64Range(0, 9).Draw(t, "tokens"), requests: rapid.Int64Range(0, 1).Draw(t, "requests")}
 				g.record(now, u)
 				used.tokens += u.tokens
 				used.requests += u.requests
@@ -350,13 +350,13 @@ func TestJobThatNothingHasRoomForIsRefused(t *testing.T) {
 		{"no limits", nil, Ask{Cost: 1 << 60, Weight: 1 << 60}, nil},
 		{"unknown cost", []func(*Config){budgeted(tokens)}, Ordinary, nil},
 		{"all of a budget", []func(*Config){budgeted(tokens)}, Ask{Cost: 10, Weight: 1}, nil},
-		{"more than all", []func(*Config){budgeted(tokens)}, Ask{Cost: 11, Weight: 1}, &CostError{11, 10, "tokens"}},
-		{"more than one of two", []func(*Config){budgeted(tokens, dear)}, Ask{Cost: 6, Weight: 1}, &CostError{6, 5, "dear"}},
-		{"more than the commons", []func(*Config){budgeted(tokens), sharing(NewCommons([]controller.Budget{dear}))}, Ask{Cost: 6, Weight: 1}, &CostError{6, 5, "dear"}},
+		{"more than all", []func(*Config){budgeted(tokens)}, Ask{Cost: 11, Weight: 1}, &CostError{Cost: 11, Limit: 10, Budget: "tokens"}},
+		{"more than one of two", []func(*Config){budgeted(tokens, dear)}, Ask{Cost: 6, Weight: 1}, &CostError{Cost: 6, Limit: 5, Budget: "dear"}},
+		{"more than the commons", []func(*Config){budgeted(tokens), sharing(NewCommons([]controller.Budget{dear}))}, Ask{Cost: 6, Weight: 1}, &CostError{Cost: 6, Limit: 5, Budget: "dear"}},
 		{"negative cost", nil, Ask{Cost: -1, Weight: 1}, &CostError{Cost: -1}},
 		{"all requests", []func(*Config){budgeted(requests)}, Ask{Cost: 99, Weight: 3}, nil},
-		{"more than all requests, rounded up", []func(*Config){budgeted(requests)}, Ask{Cost: 99, Weight: 3.1}, &CostError{4, 3, "requests"}},
-		{"infinitely many requests", []func(*Config){budgeted(requests)}, Ask{Cost: 0, Weight: math.Inf(1)}, &CostError{mostTokens, 3, "requests"}},
+		{"more than all requests, rounded up", []func(*Config){budgeted(requests)}, Ask{Cost: 99, Weight: 3.1}, &CostError{Cost: 4, Limit: 3, Budget: "requests"}},
+		{"infinitely many requests", []func(*Config){budgeted(requests)}, Ask{Cost: 0, Weight: math.Inf(1)}, &CostError{Cost: mostTokens, Limit: 3, Budget: "requests"}},
 		{"all of the burst", []func(*Config){rated(1, 2.5)}, Ask{Cost: 0, Weight: 2.5}, nil},
 		{"more than the burst", []func(*Config){rated(1, 2.5)}, Ask{Cost: 0, Weight: 2.6}, &WeightError{2.6, 2.5}},
 		{"no weight", []func(*Config){rated(1, 2.5)}, Ask{Cost: 0, Weight: 0}, nil},
@@ -368,7 +368,7 @@ func TestJobThatNothingHasRoomForIsRefused(t *testing.T) {
 		for _, change := range test.change {
 			change(&cfg)
 		}
-		got := newRules(cfg).tooDear(test.ask)
+		got := newRules(cfg).tooDear(&Job{Ask: test.ask})
 		if fmt.Sprintf("%T %v", got, got) != fmt.Sprintf("%T %v", test.want, test.want) {
 			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
 		}

@@ -110,7 +110,7 @@ func (d *Dispatcher) learn(h controller.Hint, m marks) {
 // started.
 func (d *Dispatcher) obey() {
 	d.boundPause(d.gate.told.Pause(d.now))
-	if d.gate.pause(d.now) > 0 || d.gate.told.Overdrawn(d.now) {
+	if d.gate.pause(d.now) > 0 || d.gate.overdrawn(d.now) {
 		d.takeBack()
 	}
 }

@@ -69,6 +69,7 @@ type Job struct {
 	skipped  bool               // it did not start after all
 	spared   bool               // the service did no work for it
 	uncalled bool               // the work has not called the service
+	hedge    bool               // made beside another attempt of its job
 	left     bool               // nobody wants it any more: it has neither failed nor succeeded
 	spent    bool               // it was told that a resource of the server's is used up
 	seq      int64              // attempts that had begun when this one did, itself included
@@ -94,6 +95,7 @@ type Job struct {
 	Parts func(err error) (completed, failed int64)
 
 	retrying
+	Named   *Named                   // that it is expected to use beside the Cost; nil: not known
 	further []claim                  // on further budgets
 	common  []controller.Reservation // from the commons
 	request func()                   // of a message to the dispatcher that is no job

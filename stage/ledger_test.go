@@ -92,7 +92,7 @@ func TestWhoWaitsForTheCommonsStandsInAQueue(t *testing.T) {
 				}
 				r := under[0]
 				under = under[1:]
-				u := use{rapid.Int64Range(0, r.costs[0]).Draw(t, "used"), r.costs[1]}
+				u := use{tokens: rapid.Int64Range(0, r.costs[0]).Draw(t, "used"), requests: r.costs[1]}
 				c.settle(now, r.reserved, u)
 				used[0] -= r.costs[0] - u.tokens
 				if len(queue) > 0 && !wasCalled(queue[0]) {

@@ -220,7 +220,7 @@ func (g *gate) budgetWait(now time.Time, j *Job, attempts float64) (wait time.Du
 		all := float64(g.cost(j, w.Budget)) * attempts
 		windows := max(math.Ceil(all/float64(w.Tokens))-1, 0) // that are used up by those before
 		rest := int64(all - windows*float64(w.Tokens))
-		wait = max(wait, w.Wait(now, rest)+saturated(windows*w.Window.Seconds()))
+		wait = max(wait, w.Wait(now, rest)+saturated(windows*w.Length().Seconds()))
 	}
 	return wait
 }

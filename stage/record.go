@@ -61,6 +61,16 @@ func (d *Dispatcher) record(j *Job, took time.Duration, tokens int64) {
 	})
 }
 
+// RecordUsage takes what was used, by a name, by work that did not pass through here.
+func (d *Dispatcher) RecordUsage(name string, n int64) {
+	d.do(func() {
+		used := new(Named)
+		used.add(name, n)
+		d.countNamed(used)
+		d.gate.record(d.now, use{named: used})
+	})
+}
+
 // RecordTokens takes tokens that were used by work that did not pass through
 // here.
 func (d *Dispatcher) RecordTokens(n int64) {

@@ -16,6 +16,7 @@ type silence struct {
 	since  time.Time // when the first of them had
 	broken bool      // one has succeeded, or it has been said that none has
 	small  bool      // it has been said that a budget is smaller than a job
+	spent  bool      // it has been said that one that does not come back is used up
 }
 
 // How many attempts have to go wrong for it to be said. Or else, how much time has to pass until
@@ -58,11 +59,12 @@ func (j *Job) wentWrong() bool {
 // measure tells, once, that an attempt has used more than all of a budget. Each such job takes more
 // than a window, and looks like a hang. With a Cost it would have been a CostError.
 func (d *Dispatcher) measure(j *Job) {
-	if d.silence.small || j.tokens == Unknown {
+	if d.silence.small || j.tokens == Unknown && j.recorded() == nil {
 		return
 	}
+	used := use{tokens: j.tokens, named: j.recorded()}
 	for _, b := range d.gate.budgets {
-		if !b.Requests && j.tokens > b.Tokens {
+		if used.of(b.Budget) > b.Tokens {
 			d.silence.small = true
 			d.note(controller.Event{Kind: controller.EventBudgetTooSmall, Budget: b.Name})
 			return

@@ -14,8 +14,9 @@ import (
 // but for Hint.
 type Slot struct {
 	dispatcher *Dispatcher // nil: the slot is nobody's
-	attempt    int
-	refusals   int
+	job        *Job        // as long as the attempt lasts
+	attempt    int32
+	refusals   int32
 	mark       marks // of its start
 	waited     time.Duration
 	tokens     atomic.Int64
@@ -23,16 +24,17 @@ type Slot struct {
 	hinted     atomic.Int64 // the last RetryAfter
 	spent      atomic.Bool  // a hint said that a resource is used up
 	onVerdict  atomic.Pointer[verdictFunc]
-	release    func(error) // nil: it is not held by hand
+	records    atomic.Pointer[record] // by name; nil: none
+	release    func(error)            // nil: it is not held by hand
 	released   atomic.Bool
 }
 
 // Attempt returns the number of the attempt: 0 on the job's first.
-func (s *Slot) Attempt() int { return s.attempt }
+func (s *Slot) Attempt() int { return int(s.attempt) }
 
 // Refusals returns how many of the job's attempts before this one were refused, and used up
 // none of those that Retry allows.
-func (s *Slot) Refusals() int { return s.refusals }
+func (s *Slot) Refusals() int { return int(s.refusals) }
 
 // Waited returns how long the job waited, from the intake to its first attempt.
 func (s *Slot) Waited() time.Duration { return s.waited }
@@ -159,6 +161,7 @@ type askKey struct{}
 // Asked is what a context asks for the calls that are made with it.
 type Asked struct {
 	Ask
+	Named   *Named // as a Job's
 	Share   Share
 	Bounded bool          // waits for MaxWait at most
 	MaxWait time.Duration // before each attempt; 0: none

@@ -28,6 +28,7 @@ func (d *Dispatcher) update(cfg Config) {
 	d.enlarge(most)
 	d.attempts.allowance.Resize(max(most, fewRetries))
 	d.forgetExhausted()
+	d.silence.spent = false
 	d.attempts.rules.Store(newRules(cfg))
 	d.gate.update(d.now, cfg)
 	d.liftPause()
@@ -55,6 +56,7 @@ func (g *gate) update(now time.Time, cfg Config) {
 	g.spread.most, g.spread.random = cfg.Spread, g.random
 	g.pacer.Jitter = cfg.Jitter
 	g.updateBudgets(now, cfg.Budgets)
+	g.updateResources(cfg.allBudgets())
 	switch {
 	case cfg.Rate == nil:
 		g.rate = nil
@@ -109,15 +111,16 @@ func (g *gate) updateBudgets(now time.Time, budgets []controller.Budget) {
 	type kind struct {
 		name     string
 		requests bool
+		counts   string
 	}
 	before := make(map[kind][]*controller.Window)
 	for _, w := range g.budgets {
-		k := kind{w.Name, w.Requests}
+		k := kind{w.Name, w.Requests, w.Counts}
 		before[k] = append(before[k], w)
 	}
 	g.budgets = nil
 	for _, b := range budgets {
-		k := kind{b.Name, b.Requests}
+		k := kind{b.Name, b.Requests, b.Counts}
 		if kept := before[k]; len(kept) > 0 {
 			kept[0].Update(now, b)
 			g.budgets, before[k] = append(g.budgets, kept[0]), kept[1:]
@@ -133,10 +136,10 @@ func (d *Dispatcher) refuse() {
 	rules := d.attempts.rules.Load()
 	for _, door := range d.doors {
 		door.queue.each(func(j *Job) {
-			if err := rules.tooDear(j.Ask); err != nil {
+			if err := rules.tooDear(j); err != nil {
 				j.count(&d.status, err) // though it was never tried
 			}
 		})
 	}
-	d.finishWaiting(d.doors, func(j *Job) error { return rules.tooDear(j.Ask) })
+	d.finishWaiting(d.doors, func(j *Job) error { return rules.tooDear(j) })
 }

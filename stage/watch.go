@@ -81,6 +81,9 @@ func (e *shortage) stalled(now time.Time) bool {
 
 func (d *Dispatcher) tellExhausted(budget int, wait time.Duration) {
 	d.short = shortage{budget: budget, since: d.now, told: true}
+	if wait > controller.LongestHint {
+		wait = 0 // until others give something back: nobody knows when
+	}
 	d.note(controller.Event{Kind: controller.EventBudgetExhausted, Budget: d.gate.name(budget), Wait: wait})
 }
 

@@ -32,6 +32,7 @@ func TestWhatTheThrottleKnowsOfHedges(t *testing.T) {
 		{way: way{"plain", s.plain}, known: true, lost: 1},
 		{way: way{"inside", s.inside}, lost: 1},
 		{way: way{"around", s.around}, known: true},
+		{way: way{"gates", s.gates}, known: true, lost: 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,22 +1,25 @@
 // Command hedge asks a service that is now and then very slow, with the policies of
-// failsafe-go around the call. They are a second call when the first takes long (hedge), a
+// failsafe-go around the call, and with paceline's own hedge. The policies are a second call when the first takes long (hedge), a
 // limit on each (timeout), and an estimate when there is no answer (fallback).
 //
 //	plain    cities ──► pipeline ──► timeout ──► HTTP
 //	inside   cities ──► pipeline ──► hedge ──► timeout ──► HTTP
 //	around   cities ──► pipeline ──► fallback ──► hedge ──► Execute: throttle ──► timeout ──► HTTP
+//	gates    cities ──► pipeline ──► pipeline.Hedged: throttle ──► timeout ──► HTTP
 //
 // A hedge inside an attempt is a call that the throttle does not know of. Around
-// Execute, each call takes a slot of its own.
+// Execute, each call takes a slot of its own, and so does the second one of pipeline.Hedged,
+// which needs no other library.
 //
 // Run it from the root of the repo:
 //
 //	go run ./examples/hedge
 //	go run ./examples/hedge -h
 //
-// The three lines that matter:
+// The lines that matter:
 //
 //	p, err := pipeline.New(guarded(failsafe.With(s.hedge(c), s.limit()), c.ask), throttle(inFlight))
+//	work := pipeline.Hedged(guarded(failsafe.With(s.limit()), c.ask), pipeline.Hedge{Quantile: s.quantile, MaxShare: 1.2 * (1 - s.quantile)})
 //	call := pipeline.Wrap(calls, guarded(failsafe.With(s.limit()), c.ask))
 //	for r := range p.Each(ctx, slices.Values(cities)) {
 package main
@@ -131,7 +134,7 @@ func (s settings) compare(ctx context.Context, out io.Writer) error {
 	fmt.Fprint(out, "\n\n")
 	fmt.Fprintf(out, "%-8s%8s%8s%8s%8s%8s%14s%9s%11s\n", "", "p50", "p95", "p99", "calls", "hedges", "unknown to", "refused", "without")
 	fmt.Fprintf(out, "%-8s%8s%8s%8s%8s%8s%14s%9s%11s\n", "", "", "", "", "", "", "the throttle", "", "an answer")
-	for _, w := range []way{{"plain", s.plain}, {"inside", s.inside}, {"around", s.around}} {
+	for _, w := range []way{{"plain", s.plain}, {"inside", s.inside}, {"around", s.around}, {"gates", s.gates}} {
 		sum, err := s.try(ctx, w, cities)
 		if err != nil {
 			return err
@@ -149,6 +152,7 @@ func (s settings) compare(ctx context.Context, out io.Writer) error {
 plain    a timeout around each call
 inside   and a hedge, inside the attempt: the throttle does not know of the second call
 around   the hedge around Execute: each call has a slot; and a fallback, for the place that is none
+gates    paceline's own hedge: the second call passes the gates, too, and slots are shared by both
 `)
 	return nil
 }
@@ -193,7 +197,7 @@ func (s settings) try(ctx context.Context, w way, cities []data.City) (sum summa
 		return sum, err
 	}
 	counted := calls.Snapshot().Attempts
-	sum.calls, sum.hedges, sum.refused = c.calls.Load(), c.hedges.Load(), c.refused.Load()
+	sum.calls, sum.hedges, sum.refused = c.calls.Load(), c.hedges.Load()+calls.Snapshot().Hedges, c.refused.Load()
 	// A hedge may be cancelled when it has a slot already, but has not called yet.
 	sum.unknown = max(0, sum.calls-counted.Succeeded-counted.Failed-counted.Overloaded-counted.Ignored)
 	return sum, nil

@@ -48,11 +48,21 @@ func (s settings) plain(c *client) (*cities, *pipeline.Throttle, error) {
 	return p, p.Throttle(), nil
 }
 
-// inside has the hedge in the work: both calls are one attempt. It is the least to
-// write, and right where the service minds its own load. Where it has a limit, leave
+// inside has the hedge in the work: both calls are one attempt. It is right where the service minds its own load. Where it has a limit, leave
 // it room for the hedges: here they are a tenth of the calls.
 func (s settings) inside(c *client) (*cities, *pipeline.Throttle, error) {
 	p, err := pipeline.New(guarded(failsafe.With(s.hedge(c), s.limit()), c.ask), throttle(inFlight))
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, p.Throttle(), nil
+}
+
+// gates has paceline's own hedge: the second call passes the gates of the throttle, as the first
+// has, and goes before jobs that wait. It is the least to write, and no call is unknown.
+func (s settings) gates(c *client) (*cities, *pipeline.Throttle, error) {
+	work := pipeline.Hedged(guarded(failsafe.With(s.limit()), c.ask), pipeline.Hedge{Quantile: s.quantile, MaxShare: 1.2 * (1 - s.quantile)})
+	p, err := pipeline.New(work, throttle(inFlight))
 	if err != nil {
 		return nil, nil, err
 	}

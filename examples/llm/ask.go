@@ -25,8 +25,12 @@ type answer struct {
 // asker asks a model for one answer, once. Its error says what became of the attempt: Overloaded, Fatal, or worth another try.
 type asker func(ctx context.Context, j job) (answer, error)
 
-// newAsker returns the asker of a provider.
+// newAsker returns the asker of a provider, which records what was used.
 func newAsker(o options, baseURL string, base *http.Transport) asker {
+	return recording(o, sdkAsker(o, baseURL, base))
+}
+
+func sdkAsker(o options, baseURL string, base *http.Transport) asker {
 	// A transport without a throttle of its own: the requests are sent in the slots of a pipeline, which hears what the headers say.
 	client := &http.Client{Transport: &pacehttp.Transport{Base: base}}
 	if o.provider == anthropics {
@@ -35,19 +39,21 @@ func newAsker(o options, baseURL string, base *http.Transport) asker {
 	return openAIAsker(o, baseURL, client)
 }
 
-// work is the pipeline's: one attempt at one job.
-func (ask asker) work(ctx context.Context, j job) (answer, error) {
-	a, err := ask(ctx, j)
-	a.Prompt = j.Text
-	slot := pipeline.SlotFrom(ctx)
-	var lost *lostError
-	switch {
-	case err == nil:
-		slot.RecordTokens(a.PromptTokens + a.AnswerTokens)
-	case errors.As(err, &lost):
-		slot.RecordTokens(j.cost) // it may have been answered: nobody knows what it used
+// recording is the pipeline's work: one attempt at one job.
+func recording(o options, ask asker) asker {
+	return func(ctx context.Context, j job) (answer, error) {
+		a, err := ask(ctx, j)
+		a.Prompt = j.Text
+		slot := pipeline.SlotFrom(ctx)
+		var lost *lostError
+		switch {
+		case err == nil:
+			recordAll(slot, o.usage(a.PromptTokens, a.AnswerTokens))
+		case errors.As(err, &lost):
+			recordAll(slot, o.costs(j)) // it may have been answered: nobody knows what it used
+		}
+		return a, err
 	}
-	return a, err
 }
 
 // lostError says that no answer came, or half of one, so that what was used is not known.

@@ -5,13 +5,14 @@
 //	 JSONL                    │                           SQLite          JSONL
 //	             embedded server, or a real one
 //
-// What a prompt will use is estimated before it is sent: its tokens, counted with the model's vocabulary, and the longest answer
-// that it may get. That much is reserved from the budget of tokens. What it did use, the answer tells, and that is what is booked.
+// What a prompt will use is estimated before it is sent: its tokens, counted with the model's vocabulary, the longest answer
+// that it may get, and what both cost. That much is reserved from the budgets of tokens and of money. What it did use, the answer
+// tells, and that is what is booked. When the money is spent, no further prompt is sent.
 //
 // Run it from the root of the repo, stop it with Ctrl-C, run it again:
 //
 //	go run ./examples/llm
-//	go run ./examples/llm -provider anthropic -stream
+//	go run ./examples/llm -provider anthropic -stream -itpm 20000 -otpm 12000 -dollars 0.50
 //	go run ./examples/llm -url https://api.openai.com/v1 -model gpt-4o-mini -rpm 500 -tpm 200000   # and OPENAI_API_KEY
 //	go run ./examples/llm -h
 //
@@ -19,5 +20,5 @@
 //
 //	client := &http.Client{Transport: &pacehttp.Transport{Base: base}}
 //	return pacehttp.Mark(said, res)
-//	for res := range r.answers.journal.Each(ctx, p.Cost(cost).Ordered(), slices.Values(r.jobs)) {
+//	for res := range r.answers.journal.Each(ctx, p.Costs(r.costs).Ordered(), slices.Values(r.jobs)) {
 package main

@@ -106,6 +106,7 @@ type runner struct {
 	let      int // taken, but let go of when the run was aborted
 	failures []result
 	hopeless error // why no further prompt is sent
+	spent    bool  // the money is
 }
 
 type result = pacejournal.Result[job, answer]
@@ -121,7 +122,10 @@ func (r *runner) announce(name string, prompts int) {
 	}
 	line(r.out, "from", "%s, %s, %s each", plural(prompts, "prompt"), name, plural(r.samples, "answer"))
 	line(r.out, "through", "%s at %s", r.model, where)
-	line(r.out, "quotas", "%s requests and %s tokens a minute%s", thousands(r.rpm), thousands(r.tpm), minute)
+	line(r.out, "quotas", "%s%s", r.quotas(), minute)
+	if r.dollars > 0 {
+		line(r.out, "money", "%s in all, at $%v a million input tokens and $%v a million output tokens", inDollars(int64(r.dollars*dollar)), r.prices.input, r.prices.output)
+	}
 	line(r.out, "into", "%s; the journal beside it holds %s of %s answers", r.answers.path, thousands(r.before), thousands(len(r.jobs)))
 	if r.before == len(r.jobs) {
 		line(r.out, "", "nothing is left to do; -fresh begins anew")
@@ -146,7 +150,7 @@ func (r *runner) run(ctx context.Context) error {
 		case <-ended:
 		}
 	}
-	p, err := pipeline.New(newAsker(r.options, r.backend.url, r.backend.base).work, cfg)
+	p, err := pipeline.New(pipeline.Work[job, answer](newAsker(r.options, r.backend.url, r.backend.base)), cfg)
 	if err != nil {
 		return err
 	}
@@ -154,7 +158,7 @@ func (r *runner) run(ctx context.Context) error {
 	results := make(chan result)
 	go func() {
 		defer close(results)
-		for res := range r.answers.journal.Each(ctx, p.Cost(cost).Ordered(), slices.Values(r.jobs)) {
+		for res := range r.answers.journal.Each(ctx, p.Costs(r.costs).Ordered(), slices.Values(r.jobs)) {
 			results <- res
 		}
 	}()
@@ -197,6 +201,7 @@ func (r *runner) done() int { return r.before + r.answered }
 // book counts a result. What is not stored is left for the next run.
 func (r *runner) book(res result, aborted bool) error {
 	var setup *setupError
+	var cost *pipeline.CostError
 	var journal *pacejournal.Error
 	switch {
 	case res.Known:
@@ -204,6 +209,9 @@ func (r *runner) book(res result, aborted bool) error {
 		r.answered++
 	case errors.As(res.Err, &journal):
 		return journal
+	case errors.As(res.Err, &cost) && cost.Spent:
+		r.spent = true
+		r.throttle.Close()
 	case res.Attempts == 0: // it was not sent
 	case aborted:
 		r.let++

@@ -517,18 +517,34 @@ func TestPromptsAreChecked(t *testing.T) {
 	}
 }
 
+func TestPricesAreTwoAmountsOfMoney(t *testing.T) {
+	for text, want := range map[string]int64{"0.15,0.60": 150*10 + 600*100, "1, 5": 1000*10 + 5000*100, "0.15": -1, "0,1": -1, "x,y": -1, "1,-1": -1} {
+		var p prices
+		got := int64(-1)
+		if err := p.Set(text); err == nil {
+			got = p.of(10, 100)
+		}
+		if got != want {
+			t.Errorf("%q: got %d nanodollars for 10 and 100 tokens, want %d", text, got, want)
+		}
+	}
+}
+
 func TestCommandLineIsChecked(t *testing.T) {
 	t.Setenv("OPENAI_API_KEY", "")
 	for want, args := range map[string][]string{
-		`arguments: got ["x"], want flags alone`:       {"x"},
-		`-provider: got "x", want openai or anthropic`: {"-provider", "x"},
-		"-samples: got 0, want at least 1":             {"-samples", "0"},
-		"-n: got -1, want at least 0":                  {"-n", "-1"},
-		"-max-tokens: got 0, want at least 1":          {"-max-tokens", "0"},
-		"-rpm: got 0, want at least 1":                 {"-rpm", "0"},
-		"-tpm: got 0, want at least 1":                 {"-tpm", "0"},
-		"-concurrency: got 0, want at least 1":         {"-concurrency", "0"},
-		"-retries: got 0, want at least 1":             {"-retries", "0"},
+		`arguments: got ["x"], want flags alone`:                                                  {"x"},
+		`-provider: got "x", want openai or anthropic`:                                            {"-provider", "x"},
+		"-samples: got 0, want at least 1":                                                        {"-samples", "0"},
+		"-n: got -1, want at least 0":                                                             {"-n", "-1"},
+		"-max-tokens: got 0, want at least 1":                                                     {"-max-tokens", "0"},
+		"-rpm: got 0, want at least 1":                                                            {"-rpm", "0"},
+		"-tpm: got 0, want at least 1":                                                            {"-tpm", "0"},
+		"-itpm: got 5 beside -otpm 0, want both at least 1, or both 0":                            {"-itpm", "5"},
+		"-dollars: got -1, want 0 to 1e6":                                                         {"-dollars", "-1"},
+		"-prices: got none, and those of gpt-4o are not known; want them, since -dollars is set":  {"-model", "gpt-4o", "-dollars", "1"},
+		"-concurrency: got 0, want at least 1":                                                    {"-concurrency", "0"},
+		"-retries: got 0, want at least 1":                                                        {"-retries", "0"},
 		"-key: got nothing, and OPENAI_API_KEY is not set; a server that asks for none takes any": {"-url", "http://localhost"},
 	} {
 		var said bytes.Buffer

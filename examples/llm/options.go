@@ -30,6 +30,9 @@ type options struct {
 	out         string
 	fresh       bool
 	rpm, tpm    int64
+	itpm, otpm  int64   // 0: tpm for both together
+	dollars     float64 // that the run may cost; 0: no bound
+	prices      prices
 	budgets     bool
 	overloaded  float64
 	minute      time.Duration
@@ -47,6 +50,12 @@ const (
 var providers = map[string]struct{ model, key string }{
 	openAI:     {"gpt-4o-mini", "OPENAI_API_KEY"},
 	anthropics: {"claude-haiku-4-5", "ANTHROPIC_API_KEY"},
+}
+
+// listPrices are those of July 2024 (openai.com) and of October 2025 (anthropic.com).
+var listPrices = map[string]prices{
+	"gpt-4o-mini":      {0.15, 0.60},
+	"claude-haiku-4-5": {1, 5},
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -67,6 +76,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.fresh, "fresh", false, "forget the answers of earlier runs")
 	f.Int64Var(&o.rpm, "rpm", 500, "quota of requests a minute, of the embedded server too")
 	f.Int64Var(&o.tpm, "tpm", 30_000, "quota of tokens a minute, of the embedded server too")
+	f.Int64Var(&o.itpm, "itpm", 0, "quota of input tokens a minute, as Anthropic has one, of the embedded server too (default: -tpm counts both)")
+	f.Int64Var(&o.otpm, "otpm", 0, "quota of output tokens a minute, beside -itpm")
+	f.Float64Var(&o.dollars, "dollars", 0, "what the run may cost, those before it included; what is left then is not sent (default: no bound)")
+	f.Var(&o.prices, "prices", "of a million input and a million output tokens, in `dollars`, such as 0.15,0.60 (default: those of the default models)")
 	f.BoolVar(&o.budgets, "budgets", true, "tell the throttle the quotas; without, it goes by what the server's headers say")
 	f.Float64Var(&o.overloaded, "overloaded", 0, "share of requests that the embedded server refuses by chance: 529 overloaded_error, or 503")
 	f.DurationVar(&o.minute, "minute", 6*time.Second, "how long the embedded server's minute lasts; it lives so much faster")
@@ -101,6 +114,10 @@ func (o *options) complete(rest []string) error {
 		return fmt.Errorf("-rpm: got %d, want at least 1", o.rpm)
 	case o.tpm < 1:
 		return fmt.Errorf("-tpm: got %d, want at least 1", o.tpm)
+	case o.itpm < 0 || o.otpm < 0 || (o.itpm == 0) != (o.otpm == 0):
+		return fmt.Errorf("-itpm: got %d beside -otpm %d, want both at least 1, or both 0", o.itpm, o.otpm)
+	case !(o.dollars >= 0 && o.dollars <= 1e6):
+		return fmt.Errorf("-dollars: got %v, want 0 to 1e6", o.dollars)
 	case !(o.overloaded >= 0 && o.overloaded < 1):
 		return fmt.Errorf("-overloaded: got %v, want 0 to less than 1", o.overloaded)
 	case o.minute < time.Millisecond || o.minute > time.Minute:
@@ -111,6 +128,12 @@ func (o *options) complete(rest []string) error {
 		return fmt.Errorf("-retries: got %d, want at least 1", o.retries)
 	}
 	o.model = cmp.Or(o.model, p.model)
+	if o.prices == (prices{}) {
+		o.prices = listPrices[o.model]
+	}
+	if o.dollars > 0 && o.prices == (prices{}) {
+		return fmt.Errorf("-prices: got none, and those of %s are not known; want them, since -dollars is set", o.model)
+	}
 	if o.out == "" {
 		o.out = filepath.Join(os.TempDir(), "paceline-llm-"+strings.NewReplacer("/", "-", " ", "-").Replace(o.name())+".jsonl")
 	}
@@ -155,17 +178,11 @@ func (o options) throttleConfig() pipeline.Config {
 		Seed:           o.seed,
 		Logger:         slog.New(slog.DiscardHandler), // what matters is said above the bar
 	}
-	if o.budgets {
-		// Named as the headers name them, so that what they say of the quotas is taken for these.
-		cfg.Budgets = []pipeline.Budget{
-			{Name: "requests", Tokens: o.rpm, Window: window, Requests: true},
-			{Name: "tokens", Tokens: o.tpm, Window: window},
-		}
-	}
+	cfg.Budgets = o.budgetsOf(window)
 	return cfg
 }
 
 // serverConfig is how the embedded server behaves. It now and then fails, as real ones do.
 func (o options) serverConfig() server.Config {
-	return server.Config{Requests: o.rpm, Tokens: o.tpm, Minute: o.minute, FailShare: 0.01, OverloadShare: o.overloaded, Seed: o.seed}
+	return server.Config{Requests: o.rpm, Tokens: o.tpm, InputTokens: o.itpm, OutputTokens: o.otpm, Minute: o.minute, FailShare: 0.01, OverloadShare: o.overloaded, Seed: o.seed}
 }

@@ -94,16 +94,34 @@ func (p *progress) end(done int) {
 // describe shows what the last minute took of the quotas, reserved for answers that are due included; without budgets, nobody
 // counts that.
 func (p *progress) describe(s pipeline.Snapshot, left int) string {
-	if len(s.Budgets) == 0 {
+	if len(s.Budgets) < 2 { // money may be one
 		return fmt.Sprintf("%s tokens  in flight %2d of %-2d  ETA %s%s", thousands(s.Tokens), s.InFlight, s.Concurrency, eta(s, left), waits(s))
 	}
 	requests, tokens := s.Budgets[0], s.Budgets[1]
-	if p.narrow {
-		return fmt.Sprintf("%s of %s tokens  ETA %s", thousands(tokens.Used), thousands(tokens.Tokens), eta(s, left))
+	if tokens.Counts == input && share(s.Budgets[2]) > share(tokens) {
+		tokens = s.Budgets[2] // what binds more
 	}
-	return fmt.Sprintf("last minute %6s of %s tokens, %3s of %s requests  in flight %2d of %-2d  ETA %s%s",
-		thousands(tokens.Used), thousands(tokens.Tokens), thousands(requests.Used), thousands(requests.Tokens),
-		s.InFlight, s.Concurrency, eta(s, left), waits(s))
+	what := "tokens"
+	if tokens.Counts != "" {
+		what = tokens.Counts + " tokens"
+	}
+	if p.narrow {
+		return fmt.Sprintf("%s of %s %s  ETA %s", thousands(tokens.Used), thousands(tokens.Tokens), what, eta(s, left))
+	}
+	return fmt.Sprintf("last minute %6s of %s %s, %3s of %s requests%s  in flight %2d of %-2d  ETA %s%s",
+		thousands(tokens.Used), thousands(tokens.Tokens), what, thousands(requests.Used), thousands(requests.Tokens),
+		spentOf(s), s.InFlight, s.Concurrency, eta(s, left), waits(s))
+}
+
+// share is how much of a budget is used.
+func share(b pipeline.BudgetSnapshot) float64 { return float64(b.Used) / float64(b.Tokens) }
+
+// spentOf says what is spent of the money, if that is bounded.
+func spentOf(s pipeline.Snapshot) string {
+	if b := s.Budgets[len(s.Budgets)-1]; b.Counts == money {
+		return fmt.Sprintf(", %s of %s", inDollars(b.Used), inDollars(b.Tokens))
+	}
+	return ""
 }
 
 // waits says what the next prompt waits for, if that may take long.
@@ -126,7 +144,12 @@ func eta(s pipeline.Snapshot, left int) string {
 	longest := s.ETA
 	for _, b := range s.Budgets {
 		needed := int64(left)
-		if !b.Requests {
+		switch {
+		case b.Window == pipeline.Forever:
+			continue
+		case b.Counts != "":
+			needed *= b.Mean
+		case !b.Requests:
 			needed = needed * s.Tokens / s.Completed
 		}
 		longest = max(longest, time.Duration(float64(needed-b.Remaining)/float64(b.Tokens)*float64(b.Window)))

@@ -28,7 +28,7 @@ const system = "Answer in at most 100 words."
 type job struct {
 	prompt
 	sample int   // 1, 2, …
-	cost   int64 // in tokens, at most
+	input  int64 // tokens
 }
 
 // key tells answers apart in the journal.
@@ -80,9 +80,9 @@ func short(line string) string {
 
 // jobs returns what is to be done: each prompt once, then each a second time, and so on.
 func (o options) jobs(prompts []prompt, count *tokens.Counter) []job {
-	costs := make([]int64, len(prompts))
+	inputs := make([]int64, len(prompts))
 	for i, p := range prompts {
-		costs[i] = count.Chat(tokens.Message{Role: "system", Text: system}, tokens.Message{Role: "user", Text: p.Text}) + o.maxTokens
+		inputs[i] = count.Chat(tokens.Message{Role: "system", Text: system}, tokens.Message{Role: "user", Text: p.Text})
 	}
 	var all []job
 	for sample := 1; sample <= o.samples; sample++ {
@@ -90,10 +90,8 @@ func (o options) jobs(prompts []prompt, count *tokens.Counter) []job {
 			if o.limit > 0 && len(all) == o.limit {
 				return all
 			}
-			all = append(all, job{p, sample, costs[i]})
+			all = append(all, job{p, sample, inputs[i]})
 		}
 	}
 	return all
 }
-
-func cost(j job) int64 { return j.cost }

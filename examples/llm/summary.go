@@ -16,6 +16,8 @@ type summary struct {
 	took                         time.Duration
 	end                          pipeline.Snapshot
 	rpm, tpm                     int64
+	spent                        bool           // the money is
+	apart                        []namedLedger  // of input and output tokens, where these have quotas of their own
 	ledger                       *server.Ledger // as the embedded server counted; nil for another one
 	stats                        server.Stats
 	path                         string
@@ -24,13 +26,23 @@ type summary struct {
 func (r *runner) summary() *summary {
 	s := &summary{
 		total: len(r.jobs), before: r.before, answered: r.answered, let: r.let, failures: r.failures,
-		took: r.ended.Sub(r.started), end: r.throttle.Snapshot(), rpm: r.rpm, tpm: r.tpm, path: r.answers.path,
+		took: r.ended.Sub(r.started), end: r.throttle.Snapshot(), rpm: r.rpm, tpm: r.tpm, spent: r.spent, path: r.answers.path,
 	}
 	if b := r.backend.server; b != nil {
 		ledger := b.Ledger()
 		s.ledger, s.stats = &ledger, b.Stats()
+		if r.itpm > 0 {
+			s.apart = []namedLedger{{"input tokens", b.LedgerOf("input-tokens"), r.itpm}, {"output tokens", b.LedgerOf("output-tokens"), r.otpm}}
+		}
 	}
 	return s
+}
+
+// namedLedger is what the server counted of one quota.
+type namedLedger struct {
+	name string
+	server.Ledger
+	quota int64
 }
 
 // complete says whether every prompt has its answers.
@@ -44,6 +56,8 @@ func (s *summary) print(out io.Writer) {
 	switch {
 	case s.complete():
 		line(out, "done", "every prompt has its answers, in order")
+	case s.spent:
+		line(out, "not done", "the money is spent, and %s of %s answers are left; the next run goes on from here, with more -dollars", thousands(s.total-s.before-s.answered), thousands(s.total))
 	default:
 		line(out, "not done", "%s of %s answers are left; the next run goes on from here", thousands(s.total-s.before-s.answered), thousands(s.total))
 	}
@@ -62,6 +76,9 @@ func (s *summary) print(out io.Writer) {
 		line(out, "attempts", "%s: %s answered, %s refused, %s failed",
 			thousands(a.Succeeded+a.Overloaded+a.Failed+a.Ignored), thousands(a.Succeeded), thousands(a.Overloaded), thousands(a.Failed+a.Ignored))
 		line(out, "tokens", "%s, %s an answer with its prompt", thousands(s.end.Tokens), thousands(s.end.Tokens/int64(s.answered)))
+		if spent := s.end.Used[money]; spent > 0 {
+			line(out, "money", "%s, %s for a thousand answers", inDollars(spent), inDollars(spent*1000/int64(s.answered)))
+		}
 		held := s.end.Held.Budget + s.end.Held.Server
 		line(out, "time", "%.1fs; for %.1fs of it, the next prompt was held up by a quota", s.took.Seconds(), held.Seconds())
 	}
@@ -75,10 +92,30 @@ func (s *summary) print(out io.Writer) {
 func (s *summary) printLedger(out io.Writer) {
 	l := s.ledger
 	line(out, "server", "refused %s for its quotas, let %s in, for %s tokens", thousands(s.stats.RefusedRequests+s.stats.RefusedTokens), plural(int(l.Requests), "request"), thousands(l.Tokens))
+	if len(s.apart) > 0 {
+		s.printApart(out)
+		return
+	}
 	line(out, "", "most in any minute: %s of %s tokens, %s of %s requests", thousands(l.MostTokens), thousands(s.tpm), thousands(l.MostRequests), thousands(s.rpm))
 	if n, requests, tokens := l.Minutes(); n > 0 {
 		share := func(used, quota int64) float64 { return 100 * float64(used) / float64(quota*int64(n)) }
 		line(out, "", "used of the quotas in %s: %.1f%% of the tokens, %.1f%% of the requests", plural(n, "whole minute"), share(tokens, s.tpm), share(requests, s.rpm))
+	}
+}
+
+// printApart says it of input and output tokens.
+func (s *summary) printApart(out io.Writer) {
+	most, used := fmt.Sprintf("%s of %s requests", thousands(s.ledger.MostRequests), thousands(s.rpm)), ""
+	minutes, requests, _ := s.ledger.Minutes()
+	for _, l := range s.apart {
+		most += fmt.Sprintf(", %s of %s %s", thousands(l.MostTokens), thousands(l.quota), l.name)
+		if n, _, tokens := l.Minutes(); n > 0 {
+			used += fmt.Sprintf(", %.1f%% of the %s", 100*float64(tokens)/float64(l.quota*int64(n)), l.name)
+		}
+	}
+	line(out, "", "most in any minute: %s", most)
+	if minutes > 0 {
+		line(out, "", "used of the quotas in %s: %.1f%% of the requests%s", plural(minutes, "whole minute"), 100*float64(requests)/float64(s.rpm*int64(minutes)), used)
 	}
 }
 

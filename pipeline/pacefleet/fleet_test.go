@@ -239,6 +239,7 @@ func TestWhatCannotBeShared(t *testing.T) {
 			want string
 		}{
 			{pipeline.Config{Rate: &pipeline.Rate{PerSecond: 5}}, "rate: got"},
+			{pipeline.Config{Budgets: []pipeline.Budget{{Tokens: 5, Window: pipeline.Forever}}}, "budgets[0].window: got"},
 			{pipeline.Config{Policy: pipeline.Leased{}}, "policy: got Leased"},
 			{pipeline.Config{MaxConcurrency: -1}, "max_concurrency: got -1"},
 		} {

@@ -63,6 +63,13 @@ func newMember(t Transport, cfg pipeline.Config) (*Member, error) {
 	if _, leased := cfg.Policy.(pipeline.Leased); leased {
 		err = errors.Join(err, &pipeline.ConfigError{Field: "policy", Value: "Leased", Reason: "want the one that the leader decides by"})
 	}
+	for i, b := range cfg.Budgets {
+		if b.Window == pipeline.Forever {
+			err = errors.Join(err, &pipeline.ConfigError{
+				Field: fmt.Sprintf("budgets[%d].window", i), Value: "Forever", Reason: "want one in a fleet that ends, since what is leased has to come back",
+			})
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

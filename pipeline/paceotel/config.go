@@ -60,9 +60,13 @@ const (
 	throttleState  = attribute.Key("paceline.throttle.state")
 	circuitState   = attribute.Key("paceline.circuit.state")
 	budgetName     = attribute.Key("paceline.budget.name")
+	usageName      = attribute.Key("paceline.usage.name")
 	holdCause      = attribute.Key("paceline.hold.cause")
 	jobResult      = attribute.Key("paceline.job.result")
 	attemptOutcome = attribute.Key("paceline.attempt.outcome")
 	attemptNumber  = attribute.Key("paceline.attempt.number")
 	attemptTokens  = attribute.Key("paceline.attempt.tokens")
 )
+
+// attemptUsage is the attribute for what an attempt has recorded by a name.
+func attemptUsage(name string) attribute.Key { return attribute.Key("paceline.attempt.usage." + name) }

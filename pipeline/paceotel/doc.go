@@ -19,6 +19,7 @@
 //	paceline.retries                Counter         {attempt}
 //	paceline.jobs                   Counter         {job}      paceline.job.result: succeeded, failed
 //	paceline.tokens                 Counter         {token}
+//	paceline.usage                  Counter         {unit}     paceline.usage.name: what RecordUsage was told
 //	paceline.hold.time              Counter         s          paceline.hold.cause: limit, pace, budget, rate, circuit, server
 //	paceline.event.dropped          Counter         {event}
 //	paceline.concurrency.limit      UpDownCounter   {attempt}
@@ -38,7 +39,7 @@
 // the next attempt from starting: its rates by cause say what limits the run. Where
 // there is a status, 1 is the state that it is in, and the others are 0. A budget
 // without a name goes by its place among the budgets, from 0; of one of requests, a
-// token is a request.
+// token is a request, and of one that Counts something by name, a unit of that.
 //
 // Work's, for each attempt, and for each job's first one:
 //
@@ -57,8 +58,8 @@
 // Work makes one span for each attempt, retries included, named after the throttle:
 // "attempt geocoder". It covers the work, not the waiting for its turn. Attributes:
 // paceline.throttle.name, paceline.attempt.number (0 on the job's first),
-// paceline.attempt.outcome, paceline.attempt.tokens if the work has recorded some, and
-// error.type if there is an error, which is then the status of the span, too.
+// paceline.attempt.outcome, paceline.attempt.tokens and, by name, paceline.attempt.usage.NAME
+// if the work has recorded some, and error.type if there is an error, which is then the status of the span, too.
 //
 // Where the attempts are made inside of a client, by pacehttp.Transport or by the
 // interceptors of pacegrpc, there is no work to wrap. Observe the throttle, and let

@@ -62,14 +62,14 @@ func observe(cfg Config, throttles iter.Seq2[string, *pipeline.Throttle]) (metri
 
 // instruments are those that are read from a snapshot.
 type instruments struct {
-	throttle, circuit                metric.Int64ObservableUpDownCounter
-	limit, maximum, ceiling, usage   metric.Int64ObservableUpDownCounter
-	waiting                          metric.Int64ObservableUpDownCounter
-	interval, pause                  metric.Float64ObservableGauge
-	attempts, retries, jobs, tokens  metric.Int64ObservableCounter
-	held                             metric.Float64ObservableCounter
-	allowance, remaining, budgetUsed metric.Int64ObservableUpDownCounter
-	dropped                          metric.Int64ObservableCounter
+	throttle, circuit                     metric.Int64ObservableUpDownCounter
+	limit, maximum, ceiling, usage        metric.Int64ObservableUpDownCounter
+	waiting                               metric.Int64ObservableUpDownCounter
+	interval, pause                       metric.Float64ObservableGauge
+	attempts, retries, jobs, tokens, used metric.Int64ObservableCounter
+	held                                  metric.Float64ObservableCounter
+	allowance, remaining, budgetUsed      metric.Int64ObservableUpDownCounter
+	dropped                               metric.Int64ObservableCounter
 
 	all []metric.Observable
 }
@@ -91,6 +91,7 @@ func newInstruments(meter metric.Meter) (*instruments, error) {
 		retries:  m.count("paceline.retries", "{attempt}", "Attempts beyond the first of their job that have ended."),
 		jobs:     m.count("paceline.jobs", "{job}", "Jobs that are done with."),
 		tokens:   m.count("paceline.tokens", "{token}", "Tokens that attempts have recorded."),
+		used:     m.count("paceline.usage", "{unit}", "What attempts have recorded by name."),
 		held:     m.time("paceline.hold.time", "Time in which jobs waited and something held up the next attempt."),
 
 		allowance:  m.current("paceline.budget.limit", "{token}", "What a budget allows within its window."),
@@ -167,6 +168,9 @@ func (in *instruments) report(to metric.Observer, throttle attribute.KeyValue, s
 	to.ObserveFloat64(in.pause, s.PausedFor.Seconds(), only)
 	to.ObserveInt64(in.retries, s.Retries, only)
 	to.ObserveInt64(in.tokens, s.Tokens, only)
+	for name, n := range s.Used {
+		to.ObserveInt64(in.used, n, of(usageName.String(name)))
+	}
 	to.ObserveInt64(in.dropped, s.DroppedEvents, only)
 
 	to.ObserveInt64(in.attempts, s.Attempts.Succeeded, of(outcome(pipeline.Succeeded)))

@@ -42,6 +42,7 @@ var errBroken = errors.New("broken")
 func eventfully(ctx context.Context, job int) (int, error) {
 	slot := pipeline.SlotFrom(ctx)
 	slot.RecordTokens(5)
+	slot.RecordUsage("output", 2)
 	switch {
 	case job == 1 && slot.Attempt() == 0:
 		return 0, pipeline.Overloaded(errBroken, 0)
@@ -80,6 +81,7 @@ func TestMetricsAreThoseOfTheSnapshot(t *testing.T) {
 			"paceline.jobs succeeded":               8,
 			"paceline.jobs failed":                  2,
 			"paceline.tokens":                       float64(s.Tokens),
+			"paceline.usage output":                 26, // 2 of each attempt
 			"paceline.concurrency.limit":            4,
 			"paceline.concurrency.max":              4,
 			"paceline.concurrency.ceiling":          float64(s.SafeCeiling),

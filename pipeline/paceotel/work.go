@@ -169,6 +169,11 @@ func (a attempt) endSpan(at time.Time, err error, verdict pipeline.Verdict) {
 		if tokens := a.slot.Tokens(); tokens > 0 {
 			a.span.SetAttributes(attemptTokens.Int64(tokens))
 		}
+		for name, n := range a.slot.Usage() {
+			if name != "" {
+				a.span.SetAttributes(attemptUsage(name).Int64(n))
+			}
+		}
 		if err != nil {
 			a.span.SetAttributes(errorType(err))
 			a.span.SetStatus(codes.Error, err.Error())

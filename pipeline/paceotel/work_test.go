@@ -72,6 +72,7 @@ func TestOneSpanAnAttemptLinkedToItsJob(t *testing.T) {
 				return "", errBroken
 			}
 			pipeline.SlotFrom(ctx).RecordTokens(7)
+			pipeline.SlotFrom(ctx).RecordUsage("output", 3)
 			return m.text, nil
 		}
 		p, err := pipeline.New(paceotel.Work(b.config(), work, message.span), twice())
@@ -93,7 +94,7 @@ func TestOneSpanAnAttemptLinkedToItsJob(t *testing.T) {
 		}
 		want := []map[string]string{
 			{"paceline.throttle.name": "geocoder", "paceline.attempt.number": "0", "paceline.attempt.outcome": "failed", "error.type": "*errors.errorString"},
-			{"paceline.throttle.name": "geocoder", "paceline.attempt.number": "1", "paceline.attempt.outcome": "succeeded", "paceline.attempt.tokens": "7"},
+			{"paceline.throttle.name": "geocoder", "paceline.attempt.number": "1", "paceline.attempt.outcome": "succeeded", "paceline.attempt.tokens": "7", "paceline.attempt.usage.output": "3"},
 		}
 		for i, s := range attempts {
 			if s.Parent().SpanID() != run.SpanContext().SpanID() {

@@ -36,8 +36,9 @@
 //	  snapshot  the fields of pipeline.Snapshot in snake_case, but for TokensUsed and
 //	            TokensRemaining; eta is null where it is unknown, last_error_at where
 //	            there was none; budgets have name,
-//	            unit ("tokens" or "requests"), tokens (all that there is), window,
-//	            used and remaining
+//	            unit ("tokens", "requests", or the name of what is counted), tokens
+//	            (all that there is), window (0: for ever), used and remaining; used
+//	            has what was recorded by name, null if nothing was
 //	  history   columns of numbers, one for each step, the oldest first:
 //	    t                  when the step began
 //	    concurrency, in_flight, waiting, dispatch_interval    means over the step

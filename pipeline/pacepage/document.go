@@ -56,34 +56,36 @@ type keyDoc struct {
 }
 
 type snapshotDoc struct {
-	State            string       `json:"state"`
-	Reason           string       `json:"reason"`
-	Limiters         []string     `json:"limiters"` // what is known of each
-	LastError        string       `json:"last_error"`
-	LastErrorAt      figure       `json:"last_error_at"`
-	Circuit          string       `json:"circuit"`
-	CircuitOpenFor   float64      `json:"circuit_open_for"`
-	HeldBy           string       `json:"held_by"`
-	Concurrency      int          `json:"concurrency"`
-	MaxConcurrency   int          `json:"max_concurrency"`
-	SafeCeiling      int          `json:"safe_ceiling"`
-	InFlight         int          `json:"in_flight"`
-	Waiting          int          `json:"waiting"`
-	DispatchInterval float64      `json:"dispatch_interval"`
-	PausedFor        float64      `json:"paused_for"`
-	Quota            string       `json:"quota"` // of the server's, used up; empty: none is
-	Completed        int64        `json:"completed"`
-	Failed           int64        `json:"failed"`
-	Retries          int64        `json:"retries"`
-	Total            int64        `json:"total"`
-	Percentage       float64      `json:"percentage"`
-	ETA              figure       `json:"eta"`
-	Attempts         attemptsDoc  `json:"attempts"`
-	Tokens           int64        `json:"tokens"`
-	Held             heldTimesDoc `json:"held"`
-	FailureCount     int          `json:"failure_count"`
-	Budgets          []budgetDoc  `json:"budgets"`
-	DroppedEvents    int64        `json:"dropped_events"`
+	State            string           `json:"state"`
+	Reason           string           `json:"reason"`
+	Limiters         []string         `json:"limiters"` // what is known of each
+	LastError        string           `json:"last_error"`
+	LastErrorAt      figure           `json:"last_error_at"`
+	Circuit          string           `json:"circuit"`
+	CircuitOpenFor   float64          `json:"circuit_open_for"`
+	HeldBy           string           `json:"held_by"`
+	Concurrency      int              `json:"concurrency"`
+	MaxConcurrency   int              `json:"max_concurrency"`
+	SafeCeiling      int              `json:"safe_ceiling"`
+	InFlight         int              `json:"in_flight"`
+	Waiting          int              `json:"waiting"`
+	DispatchInterval float64          `json:"dispatch_interval"`
+	PausedFor        float64          `json:"paused_for"`
+	Quota            string           `json:"quota"` // of the server's, used up; empty: none is
+	Completed        int64            `json:"completed"`
+	Failed           int64            `json:"failed"`
+	Retries          int64            `json:"retries"`
+	Hedges           int64            `json:"hedges"`
+	Total            int64            `json:"total"`
+	Percentage       float64          `json:"percentage"`
+	ETA              figure           `json:"eta"`
+	Attempts         attemptsDoc      `json:"attempts"`
+	Tokens           int64            `json:"tokens"`
+	Used             map[string]int64 `json:"used"`
+	Held             heldTimesDoc     `json:"held"`
+	FailureCount     int              `json:"failure_count"`
+	Budgets          []budgetDoc      `json:"budgets"`
+	DroppedEvents    int64            `json:"dropped_events"`
 }
 
 type attemptsDoc struct {
@@ -104,9 +106,9 @@ type heldTimesDoc struct {
 
 type budgetDoc struct {
 	Name      string  `json:"name"`
-	Unit      string  `json:"unit"` // tokens or requests
+	Unit      string  `json:"unit"` // tokens, requests, or the name of what is counted
 	Tokens    int64   `json:"tokens"`
-	Window    float64 `json:"window"`
+	Window    float64 `json:"window"` // 0: for ever
 	Used      int64   `json:"used"`
 	Remaining int64   `json:"remaining"`
 }
@@ -185,11 +187,13 @@ func snapshotOf(s pipeline.Snapshot) snapshotDoc {
 		Completed:        s.Completed,
 		Failed:           s.Failed,
 		Retries:          s.Retries,
+		Hedges:           s.Hedges,
 		Total:            s.Total,
 		Percentage:       s.Percentage,
 		ETA:              figure(s.ETA.Seconds()),
 		Attempts:         attemptsDoc(s.Attempts),
 		Tokens:           s.Tokens,
+		Used:             s.Used,
 		FailureCount:     s.FailureCount,
 		Held: heldTimesDoc{
 			Limit: s.Held.Limit.Seconds(), Pace: s.Held.Pace.Seconds(), Budget: s.Held.Budget.Seconds(),
@@ -209,12 +213,16 @@ func snapshotOf(s pipeline.Snapshot) snapshotDoc {
 		d.Limiters = append(d.Limiters, l.String())
 	}
 	for _, b := range s.Budgets {
-		unit := "tokens"
+		unit := cmp.Or(b.Counts, "tokens")
 		if b.Requests {
 			unit = "requests"
 		}
+		window := b.Window.Seconds()
+		if b.Window == pipeline.Forever {
+			window = 0
+		}
 		d.Budgets = append(d.Budgets, budgetDoc{
-			Name: b.Name, Unit: unit, Tokens: b.Tokens, Window: b.Window.Seconds(), Used: b.Used, Remaining: b.Remaining,
+			Name: b.Name, Unit: unit, Tokens: b.Tokens, Window: window, Used: b.Used, Remaining: b.Remaining,
 		})
 	}
 	return d

@@ -23,11 +23,14 @@ func TestThePageTellsTheSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		th := throttle(t, func(c *pipeline.Config) {
 			c.TotalJobs = 100
-			c.Budgets = []pipeline.Budget{{Name: "calls", Tokens: 50, Window: time.Minute, Requests: true}}
+			c.Budgets = []pipeline.Budget{
+				{Name: "calls", Tokens: 50, Window: time.Minute, Requests: true}, {Counts: "microdollars", Tokens: 500, Window: pipeline.Forever},
+			}
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		page := New(ctx, one("geocoder", th))
+		th.RecordUsage("microdollars", 33)
 		time.Sleep(500 * time.Millisecond) // in between two ticks
 		for i := range 4 {
 			for range 5 {
@@ -62,6 +65,10 @@ func TestThePageTellsTheSnapshot(t *testing.T) {
 		budget := got["budgets"].([]any)[0].(map[string]any)
 		if budget["name"] != "calls" || budget["unit"] != "requests" || budget["used"] != float64(want.Budgets[0].Used) {
 			t.Errorf("got %v, want %+v", budget, want.Budgets[0])
+		}
+		money, used := got["budgets"].([]any)[1].(map[string]any), got["used"].(map[string]any)
+		if money["unit"] != "microdollars" || money["used"] != 133.0 || money["window"] != 0.0 || used["microdollars"] != 33.0 {
+			t.Errorf("got %v, and %v in all, want 33 microdollars and the fifth that the slot has reserved, of a budget without an end", money, used)
 		}
 		h := d.Throttles[0].History
 		if len(h.Goodput) != 5 || h.Goodput[0] != nil || *h.Goodput[2] != 5 || *h.Refused[2] != 1 || *h.Concurrency[4] != 5 {

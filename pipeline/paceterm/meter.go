@@ -1,6 +1,7 @@
 package paceterm
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -174,10 +175,14 @@ func fullest(budgets []pipeline.BudgetSnapshot) (most *pipeline.BudgetSnapshot) 
 func budget(b pipeline.BudgetSnapshot) string {
 	name := b.Name
 	switch {
-	case name == "" && b.Requests:
+	case name != "":
+	case b.Requests:
 		name = "requests"
-	case name == "":
-		name = "tokens"
+	default:
+		name = cmp.Or(b.Counts, "tokens")
+	}
+	if b.Window == pipeline.Forever {
+		return fmt.Sprintf("%s %5s of %s", name, si(b.Used), si(b.Tokens))
 	}
 	return fmt.Sprintf("%s %5s of %s/%s", name, si(b.Used), si(b.Tokens), window(b.Window))
 }

@@ -42,6 +42,10 @@ func TestTheFullestBudgetIsTold(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
+	spent := pipeline.BudgetSnapshot{Budget: pipeline.Budget{Counts: "microdollars", Tokens: 5_000_000, Window: pipeline.Forever}, Used: 1_250_000}
+	if got, want := budget(spent), "microdollars 1.25M of 5M"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 	if fullest(nil) != nil {
 		t.Error("got a budget where there is none")
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/paceline-go/paceline/examples/llm/tokens"
@@ -51,14 +52,14 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	prompt := s.count.Chat(req.conversation()...)
-	v := s.admit(prompt + req.MaxTokens)
+	v := s.admit(usage{prompt, req.MaxTokens})
 	messagesHeader(w.Header(), s.clock.Now(), v)
 	switch v.status {
 	case http.StatusServiceUnavailable:
 		sendMessageError(w, statusOverloaded, "overloaded_error", "Overloaded", v.id)
 		return
 	case http.StatusTooManyRequests:
-		sendMessageError(w, v.status, "rate_limit_error", fmt.Sprintf("This request would exceed your organization's rate limit of %d %s per minute.", v.limit, v.quota), v.id)
+		sendMessageError(w, v.status, "rate_limit_error", fmt.Sprintf("This request would exceed your organization's rate limit of %d %s per minute.", v.limit, strings.ReplaceAll(v.quota, "-", " ")), v.id)
 		return
 	}
 	a := reply(s.count, string(req.Messages[len(req.Messages)-1].Content), 0, req.MaxTokens)
@@ -68,17 +69,17 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !s.write(r.Context(), a, nil) {
-		s.end(v, abandoned, 0)
+		s.end(v, abandoned, usage{})
 		return
 	}
 	if v.status != http.StatusOK {
-		s.end(v, failed, 0)
+		s.end(v, failed, usage{})
 		sendMessageError(w, v.status, "api_error", "Internal server error", v.id)
 		return
 	}
 	m.Content = append(m.Content, contentBlock{"text", a.text()})
 	m.StopReason, m.Usage.OutputTokens = a.stopReason(), a.tokens
-	s.end(v, answered, prompt+a.tokens)
+	s.end(v, answered, usage{prompt, a.tokens})
 	sendJSON(w, v.status, m)
 }
 
@@ -95,10 +96,10 @@ func (s *Server) streamMessage(w http.ResponseWriter, r *http.Request, v verdict
 		send("content_block_delta", map[string]any{"index": 0, "delta": map[string]any{"type": "text_delta", "text": piece}})
 	})
 	if !all {
-		s.end(v, abandoned, 0)
+		s.end(v, abandoned, usage{})
 		return
 	}
-	s.end(v, answered, m.Usage.InputTokens+a.tokens)
+	s.end(v, answered, usage{m.Usage.InputTokens, a.tokens})
 	send("content_block_stop", map[string]any{"index": 0})
 	send("message_delta", map[string]any{
 		"delta": map[string]any{"stop_reason": a.stopReason(), "stop_sequence": nil},
@@ -157,13 +158,11 @@ func (r messagesRequest) conversation() []tokens.Message {
 // messagesHeader tells of the limits: Anthropic, "Rate limits", "Response headers". They are those of the request's arrival.
 func messagesHeader(h http.Header, now time.Time, v verdict) {
 	h.Set("Request-Id", "req_"+v.id)
-	tell := func(name string, q quota) {
-		h.Set("Anthropic-Ratelimit-"+name+"-Limit", strconv.FormatInt(q.limit, 10))
-		h.Set("Anthropic-Ratelimit-"+name+"-Remaining", strconv.FormatInt(q.remaining, 10))
-		h.Set("Anthropic-Ratelimit-"+name+"-Reset", now.Add(q.reset).UTC().Format(time.RFC3339Nano))
+	for _, q := range v.quotas {
+		h.Set("Anthropic-Ratelimit-"+q.name+"-Limit", strconv.FormatInt(q.limit, 10))
+		h.Set("Anthropic-Ratelimit-"+q.name+"-Remaining", strconv.FormatInt(q.remaining, 10))
+		h.Set("Anthropic-Ratelimit-"+q.name+"-Reset", now.Add(q.reset).UTC().Format(time.RFC3339Nano))
 	}
-	tell("Requests", v.requests)
-	tell("Tokens", v.tokens)
 	if v.retryAfter > 0 {
 		retryAfter(h, v.retryAfter)
 	}

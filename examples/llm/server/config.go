@@ -12,6 +12,9 @@ type Config struct {
 	Requests int64 // a minute; default 500
 	Tokens   int64 // a minute, of prompts and answers; default 30,000
 
+	// InputTokens and OutputTokens a minute are quotas of prompts and of answers apart, in the place of Tokens; both, or 0 for none.
+	InputTokens, OutputTokens int64
+
 	// Minute is how long the server's minute lasts; default, and real, is a minute. With a shorter one the server lives faster:
 	// quotas come back and answers are written as much sooner.
 	Minute time.Duration
@@ -57,6 +60,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("requests: got %d, want 1 to %d", c.Requests, mostTokens)
 	case c.Tokens < 1 || c.Tokens > mostTokens:
 		return c, fmt.Errorf("tokens: got %d, want 1 to %d", c.Tokens, mostTokens)
+	case c.InputTokens < 0 || c.InputTokens > mostTokens || (c.InputTokens == 0) != (c.OutputTokens == 0):
+		return c, fmt.Errorf("input tokens: got %d beside %d output tokens, want 1 to %d of both, or 0 of both", c.InputTokens, c.OutputTokens, mostTokens)
+	case c.OutputTokens < 0 || c.OutputTokens > mostTokens:
+		return c, fmt.Errorf("output tokens: got %d, want 0 to %d", c.OutputTokens, mostTokens)
 	case c.Minute < time.Millisecond || c.Minute > mostMinute:
 		return c, fmt.Errorf("minute: got %v, want 1ms to %v", c.Minute, mostMinute)
 	case c.FirstToken < 0:

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -112,7 +113,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) {
 	}
 	prompt := s.count.Chat(req.conversation()...)
 	most := req.most()
-	v := s.admit(prompt + most)
+	v := s.admit(usage{prompt, most})
 	chatHeader(w.Header(), v)
 	switch v.status {
 	case http.StatusServiceUnavailable:
@@ -123,36 +124,36 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a := reply(s.count, req.prompt(), req.seed(), most)
-	usage := &chatUsage{PromptTokens: prompt, CompletionTokens: a.tokens, TotalTokens: prompt + a.tokens}
+	used := usage{prompt, a.tokens}
 	envelope := chatCompletion{
 		ID: "chatcmpl-" + v.id, Created: arrived.Unix(), Model: req.Model, SystemFingerprint: "fp_embedded", Choices: []chatChoice{},
 	}
 	if req.Stream && v.status == http.StatusOK {
-		s.streamChat(w, r, req, v, envelope, a, usage)
+		s.streamChat(w, r, req, v, envelope, a, used)
 		return
 	}
 	if !s.write(r.Context(), a, nil) {
-		s.end(v, abandoned, 0)
+		s.end(v, abandoned, usage{})
 		return
 	}
 	w.Header().Set("Openai-Processing-Ms", strconv.FormatInt(milliseconds(s.clock.Since(arrived)), 10))
 	if v.status != http.StatusOK {
-		s.end(v, failed, 0)
+		s.end(v, failed, usage{})
 		sendJSON(w, v.status, chatError{chatErrorBody{Message: "The server had an error while processing your request. Sorry about that!", Type: "server_error"}})
 		return
 	}
-	envelope.Object, envelope.Usage = "chat.completion", usage
+	envelope.Object, envelope.Usage = "chat.completion", used.chat()
 	envelope.Choices = append(envelope.Choices, chatChoice{
 		Message:      &chatReply{Role: "assistant", Content: a.text()},
 		FinishReason: a.finish(),
 	})
-	s.end(v, answered, usage.TotalTokens) // before the answer, so that who has it has been charged for it
+	s.end(v, answered, used) // before the answer, so that who has it has been charged for it
 	sendJSON(w, v.status, envelope)
 }
 
 // streamChat sends an answer as it is written. The last part but one says why it ends; usage, if it is wanted, comes after it, in
 // a part without choices.
-func (s *Server) streamChat(w http.ResponseWriter, r *http.Request, req chatRequest, v verdict, part chatCompletion, a answer, usage *chatUsage) {
+func (s *Server) streamChat(w http.ResponseWriter, r *http.Request, req chatRequest, v verdict, part chatCompletion, a answer, used usage) {
 	part.Object = "chat.completion.chunk"
 	out := newEvents(w)
 	w.Header().Set("Openai-Processing-Ms", strconv.FormatInt(milliseconds(s.cfg.scale(s.cfg.FirstToken)), 10))
@@ -166,16 +167,20 @@ func (s *Server) streamChat(w http.ResponseWriter, r *http.Request, req chatRequ
 		send(chatChoice{Delta: &chatDelta{Content: &piece}})
 	})
 	if !all {
-		s.end(v, abandoned, 0)
+		s.end(v, abandoned, usage{})
 		return
 	}
-	s.end(v, answered, usage.TotalTokens)
+	s.end(v, answered, used)
 	send(chatChoice{Delta: &chatDelta{}, FinishReason: a.finish()})
 	if req.StreamOptions != nil && req.StreamOptions.IncludeUsage {
-		part.Choices, part.Usage = []chatChoice{}, usage
+		part.Choices, part.Usage = []chatChoice{}, used.chat()
 		out.send("", part)
 	}
 	out.sendRaw("[DONE]")
+}
+
+func (u usage) chat() *chatUsage {
+	return &chatUsage{PromptTokens: u.input, CompletionTokens: u.output, TotalTokens: u.total()}
 }
 
 func (a answer) finish() *string {
@@ -263,6 +268,7 @@ func (r chatRequest) conversation() []tokens.Message {
 // tooMany says it as OpenAI does; see bucket.
 func tooMany(model string, v verdict) chatErrorBody {
 	unit := map[string]string{"requests": "requests per min (RPM)", "tokens": "tokens per min (TPM)"}[v.quota]
+	unit = cmp.Or(unit, v.quota+" per min")
 	code := "rate_limit_exceeded"
 	body := chatErrorBody{Type: v.quota, Code: &code}
 	if v.retryAfter == 0 {
@@ -281,13 +287,11 @@ func chatHeader(h http.Header, v verdict) {
 	h.Set("X-Request-Id", "req_"+v.id)
 	h.Set("Openai-Version", "2020-10-01")
 	h.Set("Openai-Organization", organization)
-	tell := func(name string, q quota) {
-		h.Set("X-Ratelimit-Limit-"+name, strconv.FormatInt(q.limit, 10))
-		h.Set("X-Ratelimit-Remaining-"+name, strconv.FormatInt(q.remaining, 10))
-		h.Set("X-Ratelimit-Reset-"+name, duration(q.reset))
+	for _, q := range v.quotas {
+		h.Set("X-Ratelimit-Limit-"+q.name, strconv.FormatInt(q.limit, 10))
+		h.Set("X-Ratelimit-Remaining-"+q.name, strconv.FormatInt(q.remaining, 10))
+		h.Set("X-Ratelimit-Reset-"+q.name, duration(q.reset))
 	}
-	tell("Requests", v.requests)
-	tell("Tokens", v.tokens)
 	if v.retryAfter > 0 {
 		retryAfter(h, v.retryAfter)
 	}

@@ -115,13 +115,25 @@ func (s *Server) Ledger() (l Ledger) {
 	return l
 }
 
-func (s *Server) admit(tokens int64) (v verdict) {
+// LedgerOf returns the same of one quota of tokens, as the headers name it: tokens, or input-tokens and output-tokens.
+func (s *Server) LedgerOf(name string) (l Ledger) {
+	s.with(func(b *books) {
+		for _, m := range b.meters {
+			if m.name == name {
+				l = m.ledger.copy()
+			}
+		}
+	})
+	return l
+}
+
+func (s *Server) admit(most usage) (v verdict) {
 	v.status = http.StatusServiceUnavailable // if the server is closed meanwhile
-	s.with(func(b *books) { v = b.admit(s.clock.Now(), tokens) })
+	s.with(func(b *books) { v = b.admit(s.clock.Now(), most) })
 	return v
 }
 
-func (s *Server) end(v verdict, e ending, used int64) {
+func (s *Server) end(v verdict, e ending, used usage) {
 	s.with(func(b *books) { b.end(s.clock.Now(), v, e, used) })
 }
 

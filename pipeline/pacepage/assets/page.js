@@ -475,7 +475,7 @@ class Full {
 		section.hidden = !budgets.length;
 		rows(section.querySelector("ul"), budgets, (b) => ({
 			name: b.name || b.unit,
-			note: count(b.used) + " of " + count(b.tokens) + " " + b.unit + " in the last " + span(b.window),
+			note: count(b.used) + " of " + count(b.tokens) + " " + b.unit + (b.window ? " in the last " + span(b.window) : " for ever"),
 			value: percent(b.used / b.tokens),
 			share: b.used / b.tokens,
 			colour: "budget-" + (budgets.indexOf(b) % 3 + 1), // as in the chart
