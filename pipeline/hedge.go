@@ -19,7 +19,7 @@ type Hedge struct {
 // same time, such as reading; and once for each service, since how long attempts take is learned
 // from all that go through what Hedged returns. The first hundred get no second one.
 //
-// A second attempt passes all that every attempt passes, and goes before jobs that wait: it takes a
+// A second attempt passes all that every attempt passes, and goes before jobs that wait. It takes a
 // slot of its own, waits for pace, rate, circuit and pauses, and reserves its part of each budget, as
 // the job's Cost, Costs and Weight say. It is paid from Retry.Budget, if there is one. Whichever
 // attempt succeeds first is what counts, and ends the other one by its context. An attempt that
