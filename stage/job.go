@@ -105,12 +105,12 @@ type Job struct {
 type retrying struct {
 	failures   int                 // attempts that used up one of the job's
 	excused    bool                // the last attempt used up none
+	aside      bool                // it waits for another attempt until there is nothing else to do
+	unhindered bool                // the last attempt started when there was nothing else
 	refusedAt  time.Duration       // when it was first refused; 0: never
 	evidence   controller.Evidence // whether refusals are its own
 	retryAfter time.Duration       // not before
 	due        time.Time           // when it is tried again
-	aside      bool                // it waits for another attempt until there is nothing else to do
-	unhindered bool                // the last attempt started when there was nothing else
 	place      int                 // among those that back off, from 1; 0: it does not
 }
 
