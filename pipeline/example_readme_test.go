@@ -280,4 +280,4 @@ func urgentFirst(handler *pacehttp.Handler) {
 	}
 }
 
-var _ = []any{inShares, impatient, serving, urgentFirst, configured, sliceInSliceOut, shared, interruptible, single, anyClient, costly, byKey, hostClient, byChoice, chained, growing, flat}
+var _ = []any{inShares, impatient, serving, urgentFirst, configured, sliceInSliceOut, shared, interruptible, single, anyClient, costly, hedged, severalThings, byKey, hostClient, byChoice, chained, growing, flat}
