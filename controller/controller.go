@@ -68,6 +68,7 @@ type Status struct {
 	OpenFor     time.Duration // the circuit
 	InFlight    int
 	Waiting     int
+	SetAside    int // of these
 	PausedFor   time.Duration
 	Quota       string        // the server's that is used up, if that is why
 	Interval    time.Duration // at which a server's quota flows back, if it holds attempts up
@@ -377,6 +378,7 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 		MaxConcurrency:   c.cfg.Bounds.MaxLimit,
 		InFlight:         r.Status.InFlight,
 		Waiting:          r.Status.Waiting,
+		SetAside:         r.Status.SetAside,
 		PausedFor:        r.Status.PausedFor,
 		Quota:            r.Status.Quota,
 		SafeCeiling:      c.setting.Ceiling,

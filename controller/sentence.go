@@ -15,6 +15,9 @@ func (s Snapshot) String() string {
 	parts := []string{s.State.String() + ": " + s.doneSoFar()}
 	if s.State != Closed {
 		parts = append(parts, fmt.Sprintf("%d in flight, at most %d", s.InFlight, s.Concurrency))
+		if s.SetAside > 0 {
+			parts = append(parts, fmt.Sprintf("%d set aside, since they are refused while others are accepted", s.SetAside))
+		}
 		if why := s.heldUp(); why != "" {
 			parts = append(parts, why)
 		}

@@ -47,6 +47,9 @@ func TestASnapshotIsASentence(t *testing.T) {
 		"running: 1 done; 0 in flight, at most 5; what is left of a quota of the server's does not suffice for the next job": {
 			Completed: 1, Concurrency: 5, HeldBy: HeldByServer, Attempts: AttemptCounts{Succeeded: 1},
 		},
+		"running: 8 done, 5 attempts refused; 1 in flight, at most 5; 2 set aside, since they are refused while others are accepted": {
+			Completed: 8, InFlight: 1, Concurrency: 5, Waiting: 2, SetAside: 2, Attempts: AttemptCounts{Succeeded: 8, Overloaded: 5},
+		},
 		"running: 5 done, 2 failed, 7 attempts refused; 0 in flight, at most 4": {
 			Completed: 5, Failed: 2, Concurrency: 4, ETA: -1, Attempts: AttemptCounts{Succeeded: 5, Overloaded: 7},
 		},

@@ -46,6 +46,7 @@ type Snapshot struct {
 	MaxConcurrency int // the highest it may get
 	InFlight       int // attempts that are running
 	Waiting        int // jobs that were taken and wait for an attempt, their first or another
+	SetAside       int // of these, that are refused while others are accepted, and wait until there is nothing else to do, or for a minute or more
 	SafeCeiling    int // where growth stops for now
 
 	DispatchInterval time.Duration // in force: the policy's, or that of a server's quota that flows back, if that holds attempts up

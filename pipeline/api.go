@@ -163,7 +163,7 @@ type (
 	//
 	//   - State, Circuit, CircuitOpenFor: what it does, and how long the circuit stays open
 	//   - Concurrency, MaxConcurrency, SafeCeiling: the limit in force, the highest it may get, and where growth stops for now
-	//   - InFlight, Waiting: attempts that run, and jobs that wait for one
+	//   - InFlight, Waiting: attempts that run, and jobs that wait for one; SetAside: of these, that are refused while others are accepted
 	//   - DispatchInterval, PausedFor: between two starts, and how long nothing starts because a server said so
 	//   - Quota: which of the server's quotas is used up, if that is why
 	//   - Completed, Failed, Total: jobs; Total is 0 if unknown; Percentage, 0 to 100, and ETA, negative if unknown

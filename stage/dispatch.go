@@ -255,7 +255,7 @@ func (d *Dispatcher) take(j *Job) {
 	case j.again:
 		d.retries.drop(j)
 		d.release(j)
-		j.aside, j.unhindered = false, d.nothingElse()
+		j.aside, j.tried = false, j.aside
 	case c != nil:
 		c.counter.queue.pop()
 		c.counter.line.went++

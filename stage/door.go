@@ -17,6 +17,7 @@ type Door struct {
 	ctx        context.Context
 	deadline   time.Time // of ctx; zero: none
 	call       *call     // that the door stands for; nil: it is a door
+	patient    bool      // its jobs may be set aside: nobody waits for one of them in particular
 	roams      bool      // jobs that cannot start soon come back
 	until      time.Time // so does, by then, the one that roams now; zero: as roams says
 
@@ -52,6 +53,10 @@ func (d *Dispatcher) OpenFor(ctx context.Context, chosen *atomic.Pointer[Share],
 	})
 	return door
 }
+
+// BePatient says that nobody waits for one of the door's jobs in particular, so those that are refused by themselves may be
+// set aside until there is nothing else to do. It is called before the first job is submitted.
+func (d *Door) BePatient() { d.patient = true }
 
 // Room returns how many more jobs the dispatcher wants to have waiting at this
 // door: one in all while the circuit is open or a budget is empty, few while it

@@ -78,7 +78,11 @@ func (d *Dispatcher) backoff(j *Job) (wait time.Duration, again bool) {
 		j.exhaust()
 		return 0, false
 	}
-	wait = max(retry.Delay(j.Attempts, d.gate.random.Float64()), j.retryAfter)
+	attempts := j.Attempts
+	if j.aside {
+		attempts = j.failures + 1 // what it was refused before says nothing of how long it has to wait alone
+	}
+	wait = max(retry.Delay(attempts, d.gate.random.Float64()), j.retryAfter)
 	if err := rules.tooDear(j); err != nil { // not before an update
 		j.again, j.Err = false, j.stopped(err)
 		return 0, false

@@ -106,7 +106,7 @@ type retrying struct {
 	failures   int                 // attempts that used up one of the job's
 	excused    bool                // the last attempt used up none
 	aside      bool                // it waits for another attempt until there is nothing else to do
-	unhindered bool                // the last attempt started when there was nothing else
+	tried      bool                // it was set aside before its last attempt
 	refusedAt  time.Duration       // when it was first refused; 0: never
 	evidence   controller.Evidence // whether refusals are its own
 	retryAfter time.Duration       // not before
@@ -136,7 +136,7 @@ func (j *Job) Reset() {
 	j.Err, j.Attempts, j.Refusals, j.Waited, j.Took = nil, 0, 0, 0, 0
 	j.left = false
 	j.again, j.skipped, j.blamed, j.failures, j.refusedAt = false, false, false, 0, 0
-	j.evidence, j.aside, j.unhindered = controller.Evidence{}, false, false
+	j.evidence, j.aside, j.tried = controller.Evidence{}, false, false
 }
 
 // Detach lets go of the dispatcher that j came back from, so that a job which waits to be used

@@ -193,6 +193,7 @@ func (d *Dispatcher) report() {
 	}
 	d.status.InFlight = d.running - d.pool.waiting()
 	d.status.Waiting = d.jobs - d.status.InFlight
+	d.status.SetAside = len(d.retries.aside)
 	d.status.PausedFor, d.status.Interval = d.gate.pause(d.now), d.gate.interval(d.now)
 	d.status.Quota = d.gate.quotaUsedUp(d.now)
 	d.status.MeanTokens, _ = d.gate.usage.Mean()

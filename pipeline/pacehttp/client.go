@@ -42,7 +42,7 @@ func ByHost(hosts *pipeline.Keyed[string]) func(*http.Request) *pipeline.Throttl
 	return func(req *http.Request) *pipeline.Throttle { return hosts.Throttle(HostOf(req.URL)) }
 }
 
-// HostOf returns the key by which [ByHost] tells hosts apart, for a pipeline.ByKey on the same
+// HostOf returns the key by which [ByHost] tells hosts apart, with the port if it is not that of the scheme, for a pipeline.ByKey on the same
 // hosts.
 func HostOf(u *url.URL) string {
 	host, port := strings.ToLower(u.Hostname()), u.Port()
