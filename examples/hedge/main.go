@@ -16,12 +16,11 @@
 //	go run ./examples/hedge
 //	go run ./examples/hedge -h
 //
-// The lines that matter:
+// The three lines that matter:
 //
 //	p, err := pipeline.New(guarded(failsafe.With(s.hedge(c), s.limit()), c.ask), throttle(inFlight))
 //	work := pipeline.Hedged(guarded(failsafe.With(s.limit()), c.ask), pipeline.Hedge{Quantile: s.quantile, MaxShare: 1.2 * (1 - s.quantile)})
 //	call := pipeline.Wrap(calls, guarded(failsafe.With(s.limit()), c.ask))
-//	for r := range p.Each(ctx, slices.Values(cities)) {
 package main
 
 import (
