@@ -71,7 +71,8 @@ type snapshotDoc struct {
 	Waiting          int              `json:"waiting"`
 	DispatchInterval float64          `json:"dispatch_interval"`
 	PausedFor        float64          `json:"paused_for"`
-	Quota            string           `json:"quota"` // of the server's, used up; empty: none is
+	SetAside         int              `json:"set_aside"` // jobs that are refused while others are accepted
+	Quota            string           `json:"quota"`     // of the server's, used up; empty: none is
 	Completed        int64            `json:"completed"`
 	Failed           int64            `json:"failed"`
 	Retries          int64            `json:"retries"`
@@ -183,6 +184,7 @@ func snapshotOf(s pipeline.Snapshot) snapshotDoc {
 		Waiting:          s.Waiting,
 		DispatchInterval: s.DispatchInterval.Seconds(),
 		PausedFor:        s.PausedFor.Seconds(),
+		SetAside:         s.SetAside,
 		Quota:            s.Quota,
 		Completed:        s.Completed,
 		Failed:           s.Failed,

@@ -58,8 +58,9 @@ function whyNow(s) {
 		server: s.paused_for <= 0 ? "What is left of a quota of the server's does not suffice for the next job."
 			: (s.quota ? "The server's quota of " + s.quota + " is used up" : "The server asked to wait") + ", for " + seconds(Math.ceil(s.paused_for)) + " more.",
 	};
+	const aside = s.set_aside > 0 ? " Set aside, since they are refused while others are accepted: " + count(s.set_aside) + "." : "";
 	const because = reasons[s.reason] && s.held_by !== "budget" && s.held_by !== "rate" ? " Why that much: " + reasons[s.reason] + "." : "";
-	return (s.state === "down" ? "The service seems to be down: one attempt now and then asks, and no job is lost." : holds[s.held_by] + because);
+	return (s.state === "down" ? "The service seems to be down: one attempt now and then asks, and no job is lost." : holds[s.held_by] + because + aside);
 }
 
 function count(n) { return n === null || n === undefined ? "–" : whole.format(n); }
