@@ -33,10 +33,10 @@ func (d *Dispatcher) nothingElse() bool {
 // nextAside returns the job that is set aside and may be tried now; nil if there is none.
 func (d *Dispatcher) nextAside(slot bool) *Job {
 	j := d.retries.aside.first(&d.bars)
-	if j == nil || d.bars.bar(j) {
+	if j == nil {
 		return nil
 	}
-	if (slot && !d.asideAt(j).After(d.now)) || (!j.due.After(d.now) && d.nothingElse()) {
+	if slot && !d.asideAt(j).After(d.now) || !j.due.After(d.now) && d.nothingElse() {
 		return j
 	}
 	return nil
