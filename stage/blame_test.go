@@ -82,14 +82,14 @@ func (s *stand) thirsty(name string) WorkFunc {
 func TestAJobForWhichTheOthersLeaveTooLittleIsDoneAfterThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		s := newStand(t, 2, retryingBy(controller.Retry{}))
+		s := newStand(t, 2, retryingBy(controller.Retry{MaxDelay: 2 * second, Park: true})) // no slot is held, and no backoff is long
 		v := s.open(t.Context())
 		v.BePatient()
-		v.send(s.thirsty("large"), s.thirsty("large, too"))
+		v.send(s.thirsty("large"))
 		for range 300 {
 			v.send(s.work("small", second))
 		}
-		v.leave(302)
+		v.leave(301)
 		for _, j := range v.jobs {
 			if j.Err != nil {
 				t.Errorf("%d attempts: %v", j.Attempts, j.Err)
