@@ -24,6 +24,10 @@ type brownout struct {
 	share float64 // refused in the brownout under way; 0: there is none
 	began float64 // when that was noticed
 	over  float64 // weight of its being over
+
+	suspected bool    // it was taken for one before less was sent
+	ended     float64 // when that was over
+	refuted   float64 // when one that was suspected had gone on for too long; 0: none did
 }
 
 // seen counts attempts, and those that were refused.
@@ -49,7 +53,7 @@ const (
 // begin takes note of what is in force before it is lowered, unless it is falling already.
 func (p *brownout) begin(from pressure, bank float64, a attempt) {
 	if p.from.rate == 0 {
-		*p = brownout{from: from, bank: bank, first: a, share: p.share, began: p.began, over: p.over}
+		*p = brownout{from: from, bank: bank, first: a, share: p.share, began: p.began, over: p.over, suspected: p.suspected, ended: p.ended, refuted: p.refuted}
 	}
 }
 
@@ -86,6 +90,14 @@ func (p *brownout) ends(e, attempts, refused float64) bool {
 	return p.over >= brownoutOver || p.share <= 2*e
 }
 
+// longest returns for how many seconds it is believed without being shown anew.
+func (p *brownout) longest() float64 {
+	if p.suspected {
+		return silentLongest
+	}
+	return brownoutLongest
+}
+
 // weighBrownout takes the attempts up to one, of which some were refused. Where refusals come no
 // sooner than successes, it is not known in time what was accepted; and a refusal that says when
 // to come again is not by chance.
@@ -97,8 +109,15 @@ func (s *seek) weighBrownout(a attempt, o *Outcome, attempts, refused float64) {
 	if attempts == 0 {
 		return
 	}
-	if p.share > 0 {
-		if p.ends(s.chance.usual(), attempts, refused) || s.now > p.began+brownoutLongest {
+	if p.share > 0 && !(p.suspected && o.RetryAfter > 0) { // that was for the pressure
+		switch {
+		case p.ends(s.chance.usual(), attempts, refused):
+			p.share, p.ended = 0, s.now
+			s.chance.changed(false)
+		case s.now > p.began+p.longest():
+			if p.suspected && p.share >= brownoutLeast {
+				p.refuted = s.now
+			}
 			p.share = 0
 			s.chance.changed(false)
 		}
@@ -120,7 +139,7 @@ func (s *seek) weighBrownout(a attempt, o *Outcome, attempts, refused float64) {
 	case p.low.share() >= brownoutLeast:
 		s.restore(p.from)
 		s.price.bank = max(s.price.bank, p.bank)
-		*p = brownout{share: p.low.share(), began: s.now}
+		*p = brownout{share: p.low.share(), began: s.now, refuted: p.refuted}
 		s.chance.brownout = p.share
 	default: // it was the pressure, or it is over: in any case, what failed says little
 		s.retry()

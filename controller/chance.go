@@ -99,7 +99,8 @@ func (c *chance) success(more float64) float64 {
 	return math.Log(max(1-e-more, 0.01) / (1 - e))
 }
 
-// restSuccess and restRefusal take an attempt outside of trials.
+// restSuccess and restRefusal take an attempt outside of trials. Of the refusals a share at least is
+// taken for chance.
 func (c *chance) restSuccess(n float64) {
 	c.accept(n)
 	if c.rest > 0 {
@@ -107,17 +108,18 @@ func (c *chance) restSuccess(n float64) {
 	}
 }
 
-func (c *chance) restRefusal(alone bool) (convincing bool) {
-	c.rest += c.refusal(excess)
+func (c *chance) restRefusal(alone bool, least float64) (convincing bool) {
+	e := max(c.share(), least)
+	c.rest += math.Log((e + excess) / e)
 	convincing = c.rest >= c.enough()
 	c.refuse(alone)
-	return convincing || c.unlikely()
+	return convincing || c.unlikely(e)
 }
 
-// unlikely reports whether far more was refused since the pressure was changed than chance
-// would: a generalized likelihood ratio, for what is too little for a quick sign.
-func (c *chance) unlikely() bool {
-	e, k, n := c.share(), c.missed, c.epoch
+// unlikely reports whether far more was refused since the pressure was changed than a share e by
+// chance would: a generalized likelihood ratio, for what is too little for a quick sign.
+func (c *chance) unlikely(e float64) bool {
+	k, n := c.missed, c.epoch
 	if k <= e*n || k < fewMissed {
 		return false
 	}
@@ -141,17 +143,18 @@ func (c *chance) enough() float64 {
 // known reports whether it is known that something is refused by chance.
 func (c *chance) known() bool { return c.refused >= learned && c.e >= learnedShare }
 
-// trialSuccess and trialRefusal take an attempt in a trial that raises the pressure by a
-// share.
+// trialSuccess takes successes in a trial that raises the pressure by a share.
 func (c *chance) trialSuccess(n, by float64) {
 	c.tried += n
 	c.trial = max(c.trial+n*c.success(by/(1+by)), -c.enough())
 }
 
-func (c *chance) trialRefusal(by float64) (convincing bool) {
+// trialRefusal takes a refusal in one, of which a share at least is taken for chance.
+func (c *chance) trialRefusal(by, least float64) (convincing bool) {
 	c.tried++
 	c.trialMissed++
-	c.trial += c.refusal(max(by/(1+by), excess))
+	e := max(c.share(), least)
+	c.trial += math.Log((e + max(by/(1+by), excess)) / e)
 	return c.trial >= c.enough()
 }
 
@@ -162,6 +165,9 @@ const (
 
 // lateSuccess and lateRefusal take an attempt from before the last cut.
 func (c *chance) lateSuccess(n float64) {
+	if c.late == 0 {
+		return
+	}
 	e := max(c.share(), lateChance)
 	c.late = max(c.late+n*math.Log((1-e-lateExcess)/(1-e)), 0)
 }

@@ -122,7 +122,7 @@ func TestChanceDoesNotExplainManyRefusalsInARow(t *testing.T) {
 		{"suspected", suspectedChance(0.01), 3},
 	} {
 		n := 1
-		for ; !c.restRefusal(true); n++ {
+		for ; !c.restRefusal(true, leastChance); n++ {
 		}
 		if n != c.want {
 			t.Errorf("%s: %d refusals are evidence, want %d", c.name, n, c.want)
@@ -133,7 +133,7 @@ func TestChanceDoesNotExplainManyRefusalsInARow(t *testing.T) {
 func TestChanceIsARefusalNowAndThen(t *testing.T) {
 	k := knownChance(0.01)
 	for i := range 1000 {
-		if k.restRefusal(true) {
+		if k.restRefusal(true, leastChance) {
 			t.Fatalf("the refusal after %d times 99 successes is evidence", i)
 		}
 		if k.restSuccess(99); k.rest != 0 {
@@ -173,7 +173,7 @@ func TestChanceIsUnlikelyIfFarMoreIsRefusedThanUsual(t *testing.T) {
 	} {
 		k := knownChance(c.share)
 		k.missed, k.epoch = c.missed, c.of
-		if got := k.unlikely(); got != c.want {
+		if got := k.unlikely(k.share()); got != c.want {
 			t.Errorf("%+v: unlikely is %v", c, got)
 		}
 	}
@@ -197,11 +197,11 @@ func TestChancesTrialIsShownByItsSuccesses(t *testing.T) {
 
 func TestChancesTrialFailsWithWhatIsRefusedInIt(t *testing.T) {
 	k := knownChance(0.05)
-	if k.trialRefusal(0.25) || !about(k.trial, math.Log(5)) || k.tried != 1 || k.trialMissed != 1 {
+	if k.trialRefusal(0.25, leastChance) || !about(k.trial, math.Log(5)) || k.tried != 1 || k.trialMissed != 1 {
 		t.Errorf("got %+v, want one refusal of log 5", k)
 	}
 	k = knownChance(0.05)
-	if k.trialRefusal(0.001); !about(k.trial, math.Ln2) {
+	if k.trialRefusal(0.001, leastChance); !about(k.trial, math.Ln2) {
 		t.Errorf("a refusal in a small step weighs %v, want log 2, as elsewhere", k.trial)
 	}
 	for _, c := range []struct {
@@ -210,7 +210,7 @@ func TestChancesTrialFailsWithWhatIsRefusedInIt(t *testing.T) {
 		want int
 	}{{"nothing is known", chance{}, 1}, {"known", knownChance(0.01), 3}, {"suspected", suspectedChance(0.01), 2}} {
 		n := 1
-		for ; !c.trialRefusal(0.25); n++ {
+		for ; !c.trialRefusal(0.25, leastChance); n++ {
 		}
 		if n != c.want {
 			t.Errorf("%s: a trial fails with %d refusals, want %d", c.name, n, c.want)

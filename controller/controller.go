@@ -60,6 +60,7 @@ type End struct {
 	Final      bool
 	Paced      bool
 	Own        bool // the refusal is the job's own
+	Trouble    bool // see Outcome
 }
 
 // Status is the dispatcher's part of a snapshot.
@@ -290,6 +291,7 @@ func (e *End) outcome(epoch time.Time, gap time.Duration) Outcome {
 		Paced:      e.Paced,
 		Attempt:    int(e.Attempt),
 		Own:        e.Own,
+		Trouble:    e.Trouble,
 		Gap:        gap,
 		Tokens:     e.Tokens,
 		RetryAfter: e.RetryAfter,

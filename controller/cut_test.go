@@ -49,6 +49,10 @@ func TestAServiceIsStalledThatAcceptsNextToNothingAfterAPause(t *testing.T) {
 		{"what was in force had not worked for long", func(s *seek) { s.outage.pressed.proven = false }, 12, false},
 		{"the bucket got four", func(s *seek) { s.outage.pressed.rate = 2 }, 12, true},
 		{"the bucket got three", func(s *seek) { s.outage.pressed.rate = 1.9 }, 12, false},
+		{"so few in flight that it got three", func(s *seek) { s.trip.success, s.outage.pressed.slots = mean{64, 10}, 19 }, 12, false},
+		{"so few in flight that it got four", func(s *seek) { s.trip.success, s.outage.pressed.slots = mean{64, 10}, 20 }, 12, true},
+		{"the dearest job costs as many times as much", func(s *seek) { s.costs = costs{mean{1, 100}, 5100} }, 12, false},
+		{"the dearest job costs a little less", func(s *seek) { s.costs = costs{mean{1, 100}, 4900} }, 12, true},
 		{"a success since the pause began", func(s *seek) { s.outage.began = 90.5 }, 12, false},
 		{"a success just before", func(s *seek) { s.outage.began = 90 }, 12, true},
 		{"no pause", func(s *seek) { s.delivery.forget() }, 12, false},
@@ -259,6 +263,27 @@ func TestALateRefusalTellsAtMostWhatTheServiceGives(t *testing.T) {
 		s.recovery.suspect, s.trip.raised = &s.pace, c.raised
 		if s.late(attempt{}, 5); s.pace.works != c.want || s.slots.works != 10 {
 			t.Errorf("%v accepted a second, raised at %v: %v/s, %v in flight; want %v/s, 10", c.accepts, c.raised, s.pace.works, s.slots.works, c.want)
+		}
+	}
+}
+
+// One stall refuses all that is in flight: a pace of 10/s had fallen to 1/s with each.
+func TestALateRefusalThatAsksForAPauseSaysNothingOfTheRate(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		but  func(*seek)
+		want float64
+	}{
+		{"asks for a pause", func(*seek) {}, 100},
+		{"asks for none", func(s *seek) { s.delivery.list[1].pause = 0 }, 60},
+		{"just after the startup, which went too far", func(s *seek) { s.startup.ended = 99 }, 60},
+	} {
+		s := seekAtRest()
+		s.accepts(60)
+		s.recovery.suspect, s.delivery.list[1].pause = &s.pace, 2
+		c.but(s)
+		if s.late(attempt{}, 5); s.pace.works != c.want || s.recovery.review != 100.15 {
+			t.Errorf("%s: %v/s, looks again at %v; want %v/s, 100.15", c.name, s.pace.works, s.recovery.review, c.want)
 		}
 	}
 }

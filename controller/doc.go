@@ -73,8 +73,10 @@
 //   - surge.go: far more failures than usual; experiment.go: whether less pressure changes that
 //   - spacing.go: whether it is the limit, or how close together attempts start
 //   - brownout.go: a time in which much is refused whatever the pressure
+//   - silent.go: refusals that do not say when to come again, where others do
 //   - outage.go and down.go: down, and back
 //   - quota.go: what a service gives by the minute, hour or day
+//   - costs.go: how far the costs of jobs are apart
 //   - queueing.go and crowd.go: attempts that wait for one another at the service
 //   - evidence.go: whether a refusal is the job's own; the stage asks it
 //   - reason.go: why something was changed
@@ -109,6 +111,12 @@
 // the fall is in force again, and what is refused until it is over is chance. If the pace has
 // fallen to less than half when nothing is refused any more, the next trial doubles it: what
 // failed while it fell says little.
+//
+// Silent refusals. Where refusals say when to come again, one that does not is hardly for the
+// pressure, and neither is one of a service that says it is overloaded (HTTP 529), or tells that much is
+// left of its quotas. A twentieth of these is taken for chance, and if more come together, for a
+// brownout, without trying whether less pressure helps. But there may be a limit that nobody tells of: what
+// goes on for half a minute is the pressure's.
 //
 // Failures that are refusals. Some limiters close connections, or answer 500. Where all fail, that
 // looks as if the service were away. So it is asked with those jobs that can spare an attempt, and
@@ -151,14 +159,16 @@
 //
 // Price. Only refusals that the pressure has caused are paid for; those by chance are
 // free. A pause stops everything, so where refusals ask for pauses a trial is rarer and
-// longer.
+// longer. A limit that holds attempts up and has never failed is raised first there, in large steps: a
+// faster pace would not be sent, and show nothing.
 //
 // Stalls. A service that refuses again after a pause in which its bucket must have been
 // given something is not limited but stalled. That is an outage. Refusals alone for
 // two round trips are one, too, if twenty attempts should have been accepted meanwhile. Less
 // pressure is refused later, by a bucket and by a window alike. So a refusal that asks for a
 // pause is a stall's if it comes much sooner than one under as much pressure, or at a pace that
-// is less than what was surely given recently. It moves nothing. Where refusals ask for long pauses and a stall
+// is less than what was surely given recently. It moves nothing, and nor does what it refuses of the
+// attempts that were under way. Where refusals ask for long pauses and a stall
 // cannot be told from pressure, more is tried soon afterwards, and in a large step.
 //
 // Outage. First attempts of different jobs fail in a row, more than the usual share of
@@ -169,7 +179,8 @@
 // and the waits grow to a minute. If probes are refused, each wait is half as long as the
 // service has been down, since some services begin a ban anew with each request. The first
 // success brings back all that was in force. A service that has never worked is not taken for
-// down because of failures.
+// down because of failures. What was in flight before, which may take long, keeps no probe from
+// starting.
 //
 // Quota. A service that goes down with a minute, an hour or a day in between has a quota.
 // What it gave in one window is the rate from then on.

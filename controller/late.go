@@ -18,8 +18,13 @@ func (s *seek) late(a attempt, n int) {
 		if r.crowd > 0 && n > r.most {
 			r.crowd = min(r.crowd, n)
 		}
+		run := s.delivery.run()
+		asked := len(run) > 0 && run[0].pause > 0
+		if asked && s.settled() {
+			break // what is accepted between pauses says more, and one stall refuses all that is in flight
+		}
 		bound := s.delivery.bound(s.trip.raised)
-		if run := s.delivery.run(); len(run) < silentMisses || run[0].pause > 0 {
+		if asked || len(run) < silentMisses {
 			bound = max(bound, r.floor) // else it may be a window that is used up
 		}
 		s.pace.works = min(s.pace.works, bound)
@@ -36,7 +41,10 @@ func (s *seek) look() {
 	}
 	r.review = 0
 	solid := s.delivery.solid(s.recovery.excess)
-	if p := s.outage.pressed; p.proven && solid && s.outage.sustained(s.newest, s.trip.success.value) && s.pace.trial == 0 && s.slots.trial == 0 {
+	n := len(s.delivery.list)
+	asked := n > 0 && s.delivery.list[n-1].pause > 0
+	again := asked && s.outage.relapsed(s.newest) // a burst, refused after each pause
+	if p := s.outage.pressed; p.proven && solid && !again && s.outage.sustained(s.newest, s.trip.success.value) && s.pace.trial == 0 && s.slots.trial == 0 {
 		share := s.outage.back(s.newest, s.trip.waits(), false)
 		s.pace.works, s.slots.works = max(share*p.rate, s.pace.works), max(math.Floor(share*p.slots), s.slots.works)
 		s.pace.overtaken()
@@ -47,7 +55,7 @@ func (s *seek) look() {
 	if solid {
 		return // that bounds nothing
 	}
-	if n := len(s.delivery.list); n > 0 && s.delivery.list[n-1].pause > 0 {
+	if asked {
 		return // what was accepted between pauses has said more already
 	}
 	bound := s.delivery.bound(s.trip.raised)

@@ -43,6 +43,7 @@ type Run struct {
 	Own        bool          `json:"o,omitempty"`
 	Paced      bool          `json:"p,omitempty"`
 	RetryAfter time.Duration `json:"r,omitempty"`
+	Trouble    bool          `json:"b,omitempty"`
 }
 
 // mostRuns is how many runs are kept between two leases. Those that are no success are kept
@@ -61,6 +62,7 @@ func (l *leased) Next(_ time.Time, o Outcome) Setting {
 	l.add(Run{
 		Verdict: o.Verdict, N: 1, Start: o.Start, Took: o.Took, InFlight: o.InFlight, Tokens: o.Tokens,
 		Attempt: min(o.Attempt, 2), Final: o.Final, Own: o.Own, Paced: o.Paced, RetryAfter: o.RetryAfter,
+		Trouble: o.Trouble,
 	})
 	if o.Overloads() {
 		l.Ring()
@@ -84,7 +86,7 @@ func (l *leased) add(r Run) {
 
 func (r *Run) like(o Run) bool {
 	return r.Verdict == o.Verdict && r.Final == o.Final && r.Own == o.Own && r.Paced == o.Paced &&
-		r.Attempt == o.Attempt && (r.RetryAfter > 0) == (o.RetryAfter > 0)
+		r.Attempt == o.Attempt && r.Trouble == o.Trouble && (r.RetryAfter > 0) == (o.RetryAfter > 0)
 }
 
 // join adds one attempt to a run.
@@ -116,7 +118,7 @@ func (r Run) Outcomes(yield func(Outcome)) {
 		yield(Outcome{
 			Verdict: r.Verdict, Final: r.Final, Attempt: r.Attempt, Own: r.Own, Paced: r.Paced,
 			Start: r.Start.Add(time.Duration(math.Round(float64(i) * gap))), Took: r.Took, InFlight: (r.InFlight*(i+1))/r.N - r.InFlight*i/r.N,
-			Tokens: r.Tokens / int64(r.N), RetryAfter: r.RetryAfter,
+			Tokens: r.Tokens / int64(r.N), RetryAfter: r.RetryAfter, Trouble: r.Trouble,
 		})
 	}
 }

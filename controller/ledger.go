@@ -166,6 +166,16 @@ func (l *ledger) balance(now time.Time) float64 {
 	return l.level
 }
 
+// ampleShare is the share of a quota that is far more than an attempt needs whose cost is not
+// known: few cost ten times the mean.
+const ampleShare = 0.125
+
+// hasLeft reports whether far more is left than an attempt needs that has taken n. A quota that
+// ought to be whole by now is.
+func (l *ledger) hasLeft(now time.Time, n int64) bool {
+	return l.limit > 0 && !l.shallow.is && l.now(now) >= max(float64(n), ampleShare*float64(l.limit))
+}
+
 // crumb is how much less than what is needed is enough: what is lost in adding up numbers
 // of seven digits. It must be small, because a server that is short of it refuses: with a
 // millionth, one attempt in a hundred was refused at a bucket of 21 a minute.

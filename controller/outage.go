@@ -175,20 +175,29 @@ const (
 // been that which took it down: a queue that fills up slowly, until nobody gets an answer in time. If
 // failures are the pressure's, it was.
 func (d *outage) back(newest attempt, waited, pressure bool) float64 {
-	before := d.returned
+	relapsed := d.relapsed(newest)
 	d.returned = newest
-	if pressure || waited && before.seq > 0 && newest.seq < before.seq+relapseAfter {
+	if pressure || waited && relapsed {
 		return relapseShare
 	}
 	return 1
+}
+
+// relapsed reports whether the service was back only a moment ago.
+func (d *outage) relapsed(newest attempt) bool {
+	return d.returned.seq > 0 && newest.seq < d.returned.seq+relapseAfter
 }
 
 // sustained reports whether not much less was sent since the service was back last, pauses
 // included, than what was in force: if it was, that is not what the service gives.
 func (d *outage) sustained(newest attempt, latency float64) bool {
 	sent, passed := float64(newest.seq-d.returned.seq), newest.start-d.returned.start
-	rate := min(d.pressed.rate, d.pressed.slots/max(latency, instant))
-	return d.returned.seq == 0 || sent >= sustainedShare*rate*passed
+	return d.returned.seq == 0 || sent >= sustainedShare*d.sentBefore(latency)*passed
+}
+
+// sentBefore returns how many attempts a second what was in force allowed.
+func (d *outage) sentBefore(latency float64) float64 {
+	return min(d.pressed.rate, d.pressed.slots/max(latency, instant))
 }
 
 // end is the end of being down.

@@ -99,6 +99,7 @@ type Outcome struct {
 	Final      bool          // the job is done with; false: it will be tried again
 	Attempt    int           // of its job, from 1; 0: not known, taken for the first. A retry is of a job that went wrong before
 	Own        bool          // the refusal is the job's own, as others that started later are accepted; or its resource's, which is used up
+	Trouble    bool          // the refusal is hardly for what the client sends: the service says that it is overloaded (HTTP 529), or tells that far more than this needed is left of its quotas
 	Start      time.Time     // when the attempt started
 	Seq        int64         // how many had started by then, itself included
 	Took       time.Duration // from then to its end

@@ -16,7 +16,7 @@ func (s *seek) refuse(a attempt, o *Outcome) {
 	switch {
 	case s.outage.is:
 		s.outage.lastMiss, s.outage.refusing = max(s.outage.lastMiss, a.start+pause), o.Verdict == Overload
-	case s.quota.period > 0 || s.outage.silent(s.now, s.trip.success.value) || s.stalled(a):
+	case s.quota.period > 0 || s.outage.silent(s.now, s.trip.success.value) || pause > 0 && s.stalled(a):
 		s.price.spend(1)
 		s.goDown(o.Verdict == Overload)
 		s.outage.lastMiss = max(s.outage.lastMiss, a.start+pause)
@@ -26,7 +26,7 @@ func (s *seek) refuse(a attempt, o *Outcome) {
 		}
 	case pause > 0 && !s.startup.on && s.endStretch(a):
 		s.sitOut(a)
-	case s.convincing(a, o, n):
+	case s.convincing(a, o, n) && !s.suspectBrownout(o):
 		trial := s.pace.trial > 0 || s.slots.trial > 0
 		if s.startup.on || trial || !s.proven(a.start) { // else it is not we who caused it
 			s.price.spend(max(s.chance.caused(trial), 1))
@@ -56,7 +56,7 @@ func (s *seek) stalled(a attempt) bool {
 		return false
 	}
 	r, ok := s.delivery.before(a)
-	return ok && r.pause*s.outage.pressed.rate >= stallRefill && s.delivery.accepted(r.seq, a.seq) <= stallFew &&
+	return ok && r.pause*s.outage.sentBefore(s.trip.success.value) >= stallRefill*s.costs.spread() && s.delivery.accepted(r.seq, a.seq) <= stallFew &&
 		r.start >= s.outage.began
 }
 
@@ -67,14 +67,18 @@ func (s *seek) convincing(a attempt, o *Outcome, n int) bool {
 	case o.RetryAfter > 0:
 		return true // who says when to come again does not refuse by chance
 	case s.startup.on:
-		return s.startup.refusal(s.chance.e)
+		e := s.chance.e
+		if s.silent(o) {
+			e = max(e, silentStart) // a few by chance among the first answers would end it
+		}
+		return s.startup.refusal(e)
 	case s.pace.trial > 0 && a.start >= s.pace.begun:
-		return s.chance.trialRefusal(s.pace.trial/s.pace.works - 1)
+		return s.chance.trialRefusal(s.pace.trial/s.pace.works-1, s.leastChance(o))
 	case s.slots.trial > 0 && a.start >= s.slots.begun:
-		return s.chance.trialRefusal(s.slots.trial/s.slots.works - 1)
+		return s.chance.trialRefusal(s.slots.trial/s.slots.works-1, s.leastChance(o))
 	}
 	known := s.chance.known()
-	convincing := s.chance.restRefusal(len(s.delivery.run()) == 1 && (s.trip.quickRefusals() || !s.recovery.above(n)))
+	convincing := s.chance.restRefusal(len(s.delivery.run()) == 1 && (s.trip.quickRefusals() || !s.recovery.above(n)), s.leastChance(o))
 	if !known && s.chance.known() {
 		return !s.acquit()
 	}

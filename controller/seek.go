@@ -73,6 +73,7 @@ type seek struct {
 	lean       lean
 	brownout   brownout
 	stretches  stretches
+	costs      costs
 }
 
 func (s *seek) Next(now time.Time, outcome Outcome) Setting {
@@ -155,6 +156,7 @@ func (s *seek) keepWithin() { s.pace.works = min(max(s.pace.works, s.slowest), u
 // succeed takes a success.
 func (s *seek) succeed(a attempt, o *Outcome) {
 	s.trip.worked = true
+	s.costs.add(o.Tokens)
 	s.price.earn(s.Refusals, s.now)
 	if o.Fresh() {
 		s.surge.add(a.start, 0)

@@ -48,7 +48,7 @@ func (s *surge) add(start, failed float64) {
 	usual := max(s.usual, surgeUsual)
 	s.run++
 	s.failed += failed
-	if usual <= surgeMost {
+	if usual <= surgeMost && (failed > 0 || s.doubt > 0) { // else a success changes nothing
 		s.doubt = max(s.doubt+weigh(failed, min(2*usual+surgeMore, (1+usual)/2), usual), 0)
 	}
 	if s.doubt == 0 || s.doubt >= surgeDoubt && s.counted < surgeKnown {

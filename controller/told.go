@@ -62,6 +62,7 @@ type Told struct {
 	all     Use       // that has started, or was used beyond what was expected
 	volley  Mark      // the first one of it
 	ledgers []*ledger // the one that was told of last is the last
+	plenty  time.Time // when it was told that much is left of a quota, but not of a reset
 }
 
 // Start notes that an attempt starts that is expected to use u.
@@ -313,6 +314,31 @@ func (t *Told) Until() (until time.Time) {
 
 // Holds reports whether anything is known that may hold attempts up.
 func (t *Told) Holds() bool { return len(t.ledgers) > 0 }
+
+// plentyFor is for how long it is believed that much is left of a quota of which nothing is counted.
+const plentyFor = time.Minute
+
+// WithoutReset takes a hint that says of no reset, as there is none when a bucket is full.
+func (t *Told) WithoutReset(now time.Time, h Hint) {
+	if h.Limit > 0 && float64(h.Remaining) >= ampleShare*float64(h.Limit) {
+		t.plenty = now
+	}
+}
+
+// HasLeft reports whether far more was left of each quota of an attempt's resource than it needed,
+// by what the server told a short while ago.
+func (t *Told) HasLeft(now time.Time, m Mark) (known bool) {
+	known = !t.plenty.IsZero() && now.Sub(t.plenty) < plentyFor
+	for i := range t.ledgers {
+		if l := t.ledgers[i]; l.concerns(m.resource) {
+			if !l.hasLeft(now, l.of(m.own)) {
+				return false
+			}
+			known = true
+		}
+	}
+	return known
+}
 
 // Overdrawn reports whether more has started than was left.
 func (t *Told) Overdrawn(now time.Time) bool {

@@ -135,14 +135,25 @@ const heldUp = 0.85
 
 func (s *seek) beginTrial() {
 	sent := s.constraint.rate()
+	if s.costlyLimit() {
+		s.slots.growth = max(s.slots.growth, costlyGrowth/2)
+	}
 	switch {
 	case sent > heldUp*s.pace.works && !s.constraint.clumped(s.slots.works):
 		s.tryPace()
 	case float64(s.constraint.peak) > s.slots.works-1 && s.now >= s.rests(&s.slots):
 		s.trySlots()
+	case s.costlyLimit():
 	case s.constraint.paced > 0.2 && s.pace.works < 4*sent: // it delays those that have a slot
 		s.tryPace()
 	}
+}
+
+// costlyLimit reports whether the limit holds attempts up, of which it is not known what fails,
+// where a refusal costs much: then a small step of it costs as much as a large one, and a
+// faster pace would not be sent and prove nothing.
+func (s *seek) costlyLimit() bool {
+	return float64(s.constraint.peak) > s.slots.works-1 && !s.slots.known() && s.price.costly(s.pace.works)
 }
 
 // tryPace tries a faster pace, long enough for two attempts to be beyond what is

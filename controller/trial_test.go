@@ -252,6 +252,37 @@ func TestATrialOfThePaceLastsUntilItShows(t *testing.T) {
 	}
 }
 
+// With a pause of 37 s a limit of 369 stood for twenty minutes at two thirds of a rate that a trial of
+// the pace, which was not sent, had shown to work.
+func TestALimitThatNeverFailedIsRaisedBeforeThePaceWhereARefusalIsDear(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		but    func(*seek)
+		slots  float64
+		pace   float64
+		growth float64
+	}{
+		{"by a quarter", func(*seek) {}, 13, 0, costlyGrowth},
+		{"by twice as much as before", func(s *seek) { s.slots.growth = costlyGrowth }, 15, 0, 2 * costlyGrowth},
+		{"not while it rests", func(s *seek) { s.slots.rested = 99 }, 0, 0, costlyGrowth / 2},
+		{"a little, where it has failed", func(s *seek) { s.slots.fails, s.slots.rested = 11, -5000 }, 11, 0, 0.1},
+		{"not where a refusal costs next to nothing", func(s *seek) { s.price.pause.value = 0.05 }, 11, 0, 0.1},
+		{"nor where it does not hold attempts up", func(s *seek) { s.constraint.peak = 5 }, 0, 110, 0},
+	} {
+		s := seekAtRest()
+		s.price.pause, s.trip.refusal = mean{1, 4}, mean{1, 0.05}
+		s.slots.rested, s.pace.rested = 50, -5000
+		for i := range 50 { // half of what the pace allows, now and then two at once
+			s.constraint.add(90+float64(i)/50, &Outcome{Seq: int64(i + 1), InFlight: 10, Paced: i%2 == 0})
+		}
+		c.but(s)
+		s.beginTrial()
+		if s.slots.trial != c.slots || (s.pace.trial > 0) != (c.pace > 0) || !about(s.slots.growth, c.growth) {
+			t.Errorf("%s: tries %v in flight, %v/s, growth %v; want %v, %v, %v", c.name, s.slots.trial, s.pace.trial, s.slots.growth, c.slots, c.pace, c.growth)
+		}
+	}
+}
+
 func TestATrialOfTheSlotsLastsUntilARefusalOrAQueueShows(t *testing.T) {
 	s := seekAtRest()
 	s.trip.refusal = mean{1, 0.05}

@@ -39,6 +39,7 @@ type (
 	// An Outcome is what a Policy sees of an attempt that has ended:
 	//
 	//   - Verdict; RetryAfter: how long the service asked to be left alone; Own: the refusal is the job's own
+	//   - Trouble: the refusal is hardly for what was sent: the service says that it is overloaded, or that much is left of its quotas
 	//   - Attempt: of its job, from 1; Final: the job is done with
 	//   - Start, Seq, Took: when it started, as which one of all, and how long it took
 	//   - InFlight: attempts in flight when it started, itself included

@@ -242,7 +242,11 @@ func (r *rules) judge(j *Job, overdue bool, retries *controller.Allowance) {
 	if (!j.once || j.hedge) && j.door.ctx.Err() != nil && (timedOut || errors.Is(j.Err, context.Canceled)) {
 		verdict = controller.Ignored
 	}
-	j.verdict, j.retryAfter, j.busy = verdict, min(retryAfter, controller.LongestHint), refused && isBusy(j.Err)
+	j.verdict, j.retryAfter = verdict, min(retryAfter, controller.LongestHint)
+	j.busy, j.trouble = false, false
+	if refused {
+		j.busy, j.trouble = isBusy(j.Err)
+	}
 	j.again, j.wrong = false, !j.uncalled && j.wentWrong()
 	j.left = j.unwanted() && j.brokenOff()
 	if j.door.ctx.Err() == nil && !j.once && retryable(r.retry, j.Err, m, said) {

@@ -8,7 +8,10 @@ import (
 )
 
 // busy is the error of an attempt that a service refused for having too much to do.
-type busy struct{ error }
+type busy struct {
+	error
+	trouble bool // it says so outright
+}
 
 func (b *busy) Unwrap() error { return b.error }
 
@@ -20,12 +23,25 @@ func Busy(err error, retryAfter time.Duration) error {
 	if err == nil {
 		return nil
 	}
-	return &busy{Overloaded(err, retryAfter)}
+	return &busy{error: Overloaded(err, retryAfter)}
 }
 
-func isBusy(err error) bool {
+// Trouble is Busy of a service that says outright that it is overloaded, such as by HTTP 529. A 503
+// does not: many limiters answer it to those who ask too often. Trouble(nil, d) is nil.
+func Trouble(err error, retryAfter time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &busy{Overloaded(err, retryAfter), true}
+}
+
+// isBusy reports whether an error is of Busy, and whether it is of Trouble.
+func isBusy(err error) (is, trouble bool) {
 	var b *busy
-	return errors.As(err, &b)
+	if errors.As(err, &b) {
+		return true, b.trouble
+	}
+	return false, false
 }
 
 // busyRun is how many refusals in a row, without a success between them, are not by chance:

@@ -66,7 +66,7 @@ func (d *Dispatcher) dispatch() {
 	d.setAlarm()
 	d.setAppetite(held)
 	d.setVacancy(held, heldFor)
-	d.full.Store(d.running >= d.setting.Limit+d.ahead)
+	d.full.Store(d.running >= d.limit()+d.ahead)
 }
 
 // giveUp gives back a job for which a budget will never have enough. That the budget is used up is
@@ -109,9 +109,9 @@ func (d *Dispatcher) setAlarm() {
 // returns nil if there is none, or no slot for it.
 func (d *Dispatcher) next() *Job {
 	switch {
-	case d.reporter.pending() || d.running >= d.setting.Limit+d.ahead:
+	case d.reporter.pending() || d.running >= d.limit()+d.ahead:
 		return nil
-	case d.probing():
+	case d.probes():
 		return d.nextProbe()
 	}
 	slot := d.slotFree()
@@ -138,9 +138,9 @@ func (d *Dispatcher) stuck() bool {
 	return d.running == 0 && (d.refused > 0 || d.holding < d.gate.most) && d.retries.len() < d.mostRetries()
 }
 
-// probing reports whether an attempt that starts now is to find out whether the
+// probes reports whether an attempt that starts now is to find out whether the
 // service works again.
-func (d *Dispatcher) probing() bool {
+func (d *Dispatcher) probes() bool {
 	return d.setting.Probing || d.circuit == controller.BreakerHalfOpen
 }
 
@@ -160,11 +160,12 @@ func (d *Dispatcher) nextProbe() *Job {
 			return j
 		}
 	}
-	if d.setting.Probing && d.running > 0 {
+	probes := d.running - d.earlier
+	if d.setting.Probing && probes > 0 {
 		return nil // each may cost a job
 	}
 	if again == nil {
-		return d.nextAside(d.running == 0)
+		return d.nextAside(probes == 0)
 	}
 	return again
 }
@@ -180,7 +181,7 @@ const fewProbes = 1024
 
 // slotFree reports whether a job that holds no slot may start, unless it is a probe.
 // After slots were lent, more may be held than there are.
-func (d *Dispatcher) slotFree() bool { return d.running+d.holding < d.setting.Limit+d.ahead }
+func (d *Dispatcher) slotFree() bool { return d.running+d.holding < d.limit()+d.ahead }
 
 // waiting returns the first job of the line whose turn it is, of those of the highest priority,
 // but for jobs that wait for their resource.
@@ -291,7 +292,7 @@ func (d *Dispatcher) setAppetite(held hold) {
 	d.appetite.Store(int64(n))
 	d.lead.Store(int64(d.ahead))
 	aside := 0
-	if d.probing() {
+	if d.probes() {
 		aside = min(d.retries.len(), d.mostRetries())
 	}
 	d.aside.Store(int64(aside))

@@ -87,6 +87,8 @@ type Dispatcher struct {
 	crowded   int                  // refusals in a row of a service that has too much to do
 	jobs      int                  // in here, wherever, calls included
 	running   int                  // attempts in flight, or handed over ahead
+	earlier   int                  // of these, those that started before the service is asked whether it works again, …
+	probing   time.Duration        // … which is since then
 	haste     controller.Deadlines // of calls
 	streak    int                  // quick successes in a row
 	ahead     int                  // attempts that may be handed over before a slot is free
@@ -282,15 +284,30 @@ func (d *Dispatcher) staff() {
 	if d.pool.size.Load() == 0 {
 		d.status.Since = d.now
 	}
-	d.pool.resize(d.setting.Limit)
+	d.pool.resize(d.limit())
+}
+
+// limit returns how many attempts may be in flight. Those that started before the service is asked
+// whether it works again do not keep it from being asked: they may take long, or hang.
+func (d *Dispatcher) limit() int {
+	if d.earlier == 0 {
+		return d.setting.Limit
+	}
+	return max(min(d.setting.Limit+d.earlier, d.gate.most), d.setting.Limit)
 }
 
 // set puts a setting in force.
 func (d *Dispatcher) set(s controller.Setting) {
-	limit := d.setting.Limit
+	was := d.setting
 	d.setting = s
-	if s.Limit < limit {
+	if s.Limit < was.Limit {
 		d.takeBack() // it was let through when more was allowed
+	}
+	switch {
+	case !s.Probing:
+		d.earlier = 0
+	case !was.Probing:
+		d.earlier, d.probing = d.running, d.now.Sub(d.attempts.epoch)
 	}
 	d.pace()
 }

@@ -10,6 +10,9 @@ import (
 // end takes a job whose attempt has ended: it is done with, or tried again.
 func (d *Dispatcher) end(j *Job) {
 	d.running--
+	if d.earlier > 0 && j.started <= d.probing {
+		d.earlier--
+	}
 	if j.verdict != controller.Succeeded {
 		d.recall()
 	}
@@ -124,6 +127,7 @@ func (d *Dispatcher) tell(j *Job) {
 		InFlight:   j.inFlight,
 		Attempt:    int32(j.Attempts),
 		Own:        j.own,
+		Trouble:    j.verdict == controller.Overload && (j.trouble || d.gate.told.HasLeft(d.now, j.mark.own)),
 		Verdict:    j.verdict,
 		Final:      !j.again,
 		Paced:      j.paced,

@@ -439,7 +439,11 @@ func (g *gate) hint(now time.Time, h controller.Hint, m marks) {
 	case h.RetryAfter > 0:
 		g.pauseOne(now, h.Resource, h.RetryAfter)
 	}
-	if h.Reset == 0 || h.Budget != "" && g.hintBudgets(now, h, m) {
+	if h.Reset == 0 {
+		g.told.WithoutReset(now, h)
+		return
+	}
+	if h.Budget != "" && g.hintBudgets(now, h, m) {
 		return
 	}
 	if h.Resource != "" { // calls of others go on, so there is no silence after which to ask again

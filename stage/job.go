@@ -65,7 +65,8 @@ type Job struct {
 	counted  controller.Verdict // for the breaker
 	again    bool               // try it again
 	wrong    bool               // it has nothing to show; only looked at before anything has succeeded
-	busy     bool               // it was refused by a service that has too much to do
+	busy     bool               // it was refused by a service that has too much to do, …
+	trouble  bool               // … which says so outright
 	skipped  bool               // it did not start after all
 	spared   bool               // the service did no work for it
 	uncalled bool               // the work has not called the service

@@ -57,6 +57,51 @@ func TestProbesAreMadeWithFreshJobs(t *testing.T) {
 	}
 }
 
+// What is in flight when the service is taken for down, and takes long, does not keep it from being
+// asked, as far as there may be more in flight at all.
+func TestProbesDoNotWaitForWhatIsInFlight(t *testing.T) {
+	for _, c := range []struct {
+		most int
+		want []string
+	}{
+		{3, []string{"slow 0s", "long 0s", "bad 0s", "b 10s", "c 20s"}},
+		{2, []string{"slow 0s", "bad 0s", "b 10s", "c 20s", "long 20s"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStand(t, c.most, policy(gloomy{Interval: 10 * second}), retryingBy(controller.Retry{MaxAttempts: 1}))
+			v := s.open(t.Context())
+			v.send(s.work("slow", 1000*second))
+			if c.most == 3 {
+				v.send(s.work("long", 1000*second))
+			}
+			synctest.Wait()
+			v.send(s.work("bad", 0, io.EOF))
+			synctest.Wait()
+			v.send(s.work("b", 0, io.EOF), s.work("c", 0))
+			if c.most == 2 {
+				v.send(s.work("long", second))
+			}
+			v.leave(len(c.want))
+			s.started(c.want...)
+		})
+	}
+}
+
+// One at a time: a probe that takes long is waited for, as before.
+func TestOneProbeIsInFlightBesideWhatWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 4, policy(gloomy{Interval: 10 * second}), retryingBy(controller.Retry{MaxAttempts: 1}))
+		v := s.open(t.Context())
+		v.send(s.work("slow", 100*second))
+		synctest.Wait()
+		v.send(s.work("bad", 0, io.EOF))
+		synctest.Wait()
+		v.send(s.work("b", 35*second, io.EOF), s.work("c", 0), s.work("d", 0))
+		v.leave(5)
+		s.started("slow 0s", "bad 0s", "b 10s", "c 45s", "d 45s")
+	})
+}
+
 // A half-open circuit is probed in the same way.
 func TestHalfOpenCircuitIsProbedWithFreshJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -36,7 +36,9 @@
 //
 // The Retry-After of a refusal is for all requests. But what is Busy may be by chance: then
 // its request alone waits, and the default policy learns the share of such refusals, which is
-// no reason to slow down. Once three come in a row, it is for all.
+// no reason to slow down. Once three come in a row, it is for all. Where a server says outright that it
+// is overloaded (529, or the word in the body), many of them are taken for its own trouble, for up to
+// half a minute. A bare 503 is not: nginx answers it to those who ask too often.
 //
 // X-Should-Retry, as OpenAI and Anthropic send it, overrules the status. A server that has
 // ways of its own is read by a [Judge], which is given to a Transport, or with a context to

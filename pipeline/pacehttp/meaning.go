@@ -70,8 +70,9 @@ type Meaning struct {
 // pausesAll reports whether the pause is for all requests, whatever comes of others.
 func (m Meaning) pausesAll() bool { return m.Pause > 0 && (m.Kind == Failure || m.Kind == OverQuota) }
 
-// mark returns err so that the throttle knows what it means.
-func (m Meaning) mark(err error) error {
+// mark returns err so that the throttle knows what it means, of a response with a status, whose body
+// begins with text.
+func (m Meaning) mark(err error, status int, text string) error {
 	switch m.Kind {
 	case Done:
 		return nil
@@ -80,6 +81,9 @@ func (m Meaning) mark(err error) error {
 	case NotYet:
 		return stage.Partly(pipeline.Transient(&later{err, m.Pause}))
 	case Busy:
+		if status == statusOverloaded || isOverloaded(text) {
+			return stage.Trouble(err, m.Pause)
+		}
 		return stage.Busy(err, m.Pause)
 	case OverQuota:
 		return pipeline.Overloaded(err, m.Pause)

