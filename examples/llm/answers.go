@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 
+	"github.com/paceline-go/paceline/examples/llm/batchfile"
 	"github.com/paceline-go/paceline/pipeline/pacejournal"
 )
 
@@ -65,40 +67,50 @@ func (a *answers) count(jobs []job) (n int, err error) {
 		case r.Err != nil:
 			continue
 		case r.Out.Prompt != r.In.Text:
-			return 0, fmt.Errorf("-out: %s: got another prompt for %q than before; %s", a.path, r.In.ID, anew)
+			return 0, fmt.Errorf("-out: %s: got another %s for %q than before; %s", a.path, r.In.noun(), r.In.ID, anew)
 		}
 		n++
 	}
 	return n, nil
 }
 
-// write writes the answers to jobs into the file, in their order. The new file takes the place of the old one at once, so that no
-// moment is without one of them.
+// write writes the answers to jobs into the file, in their order.
 func (a *answers) write(jobs []job) error {
-	whole := a.path + ".new"
+	return writeLines("-out", a.path, func(write func(any) error) error { return a.each(jobs, write) })
+}
+
+// writeLines writes a JSONL file. The new one takes the place of the old one at once, so that no moment is without one of them.
+func writeLines(flag, path string, each func(write func(any) error) error) error {
+	whole := path + ".new"
 	file, err := os.Create(whole)
 	if err != nil {
-		return fmt.Errorf("-out: %w", err)
+		return fmt.Errorf("%s: %w", flag, err)
 	}
 	out := bufio.NewWriter(file)
 	lines := json.NewEncoder(out)
 	lines.SetEscapeHTML(false)
-	err = a.each(jobs, func(r record) error { return lines.Encode(r) })
+	err = each(lines.Encode)
 	if err = errors.Join(err, out.Flush(), file.Close()); err == nil {
-		err = os.Rename(whole, a.path)
+		err = os.Rename(whole, path)
 	}
 	if err != nil {
-		return fmt.Errorf("-out: %s: %w", a.path, err)
+		return fmt.Errorf("%s: %s: %w", flag, path, err)
 	}
 	return nil
 }
 
-func (a *answers) each(jobs []job, do func(record) error) error {
+func (a *answers) each(jobs []job, do func(any) error) error {
 	for r, err := range a.journal.Results(slices.Values(jobs)) {
 		if err != nil {
 			return err
 		}
 		if r.Err != nil {
+			continue
+		}
+		if r.In.request != nil {
+			if err := do(batchfile.Answered(*r.In.request, http.StatusOK, r.Out.RequestID, r.Out.Body)); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := do(record{

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,8 @@ type answer struct {
 	Finish       string // why it ended there
 	PromptTokens int64
 	AnswerTokens int64
+	RequestID    string          `json:",omitempty"` // to a request of a Batch file
+	Body         json.RawMessage `json:",omitempty"` // the same: all that the server said
 }
 
 // asker asks a model for one answer, once. Its error says what became of the attempt: Overloaded, Fatal, or worth another try.
@@ -33,6 +36,9 @@ func newAsker(o options, baseURL string, base *http.Transport) asker {
 func sdkAsker(o options, baseURL string, base *http.Transport) asker {
 	// A transport without a throttle of its own: the requests are sent in the slots of a pipeline, which hears what the headers say.
 	client := &http.Client{Transport: &pacehttp.Transport{Base: base}}
+	if o.batch != "" {
+		return batchAsker(o, baseURL, client)
+	}
 	if o.provider == anthropics {
 		return anthropicAsker(o, baseURL, client)
 	}
@@ -67,6 +73,9 @@ type serverError struct {
 	status int
 	text   string
 	err    error // the SDK's
+
+	requestID string // to a request of a Batch file
+	body      []byte // the same
 }
 
 func (e *serverError) Error() string {
@@ -85,7 +94,7 @@ func refusal(err error, res *http.Response, text, code string) error {
 	if code != "" {
 		text += " (" + code + ")"
 	}
-	said := &serverError{res.StatusCode, text, err}
+	said := &serverError{status: res.StatusCode, text: text, err: err}
 	switch {
 	case res.StatusCode == http.StatusUnauthorized, res.StatusCode == http.StatusForbidden, res.StatusCode == http.StatusNotFound,
 		code == "insufficient_quota": // OpenAI's, with 429: there is no money left

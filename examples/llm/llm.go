@@ -58,11 +58,21 @@ func (b *backend) close() error {
 // answerAll has every prompt answered that is not answered yet. With a signal it sends no further prompt and waits for the answers
 // that are due; when ctx is done it lets go of them. Either way the next run goes on from what is in the file.
 func answerAll(ctx context.Context, o options, b *backend, clk clock.Clock, out io.Writer) (*summary, error) {
-	prompts, name, err := readPrompts(o.prompts)
+	count, err := tokens.NewCounter()
 	if err != nil {
 		return nil, err
 	}
-	count, err := tokens.NewCounter()
+	var all []job
+	var file *batch
+	from := o.batch
+	if from == "-" {
+		from = "standard input"
+	}
+	if o.batch != "" {
+		file, all, err = readBatch(o, count)
+	} else {
+		all, from, err = o.promptJobs(count)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -71,17 +81,20 @@ func answerAll(ctx context.Context, o options, b *backend, clk clock.Clock, out 
 		return nil, err
 	}
 	defer kept.journal.Close() // if it is not by then
-	all := o.jobs(prompts, count)
 	before, err := kept.count(all)
 	if err != nil {
 		return nil, err
 	}
 	r := &runner{
-		options: o, backend: b, clock: clk, out: out, answers: kept,
+		options: o, backend: b, clock: clk, out: out, answers: kept, batch: file,
 		jobs: all, before: before, started: clk.Now(), events: make(chan pipeline.Event), said: map[string]bool{},
 	}
-	r.announce(name, len(prompts))
-	if err := errors.Join(r.run(ctx), kept.write(all), kept.journal.Close()); err != nil {
+	r.announce(from)
+	err = errors.Join(r.run(ctx), kept.write(all))
+	if file != nil {
+		err = errors.Join(err, file.write(r.failures))
+	}
+	if err := errors.Join(err, kept.journal.Close()); err != nil {
 		return nil, err
 	}
 	return r.summary(), nil
@@ -94,6 +107,7 @@ type runner struct {
 	clock    clock.Clock
 	out      io.Writer
 	answers  *answers
+	batch    *batch // nil: prompts
 	progress *progress
 	throttle *pipeline.Throttle
 	events   chan pipeline.Event
@@ -111,7 +125,7 @@ type runner struct {
 
 type result = pacejournal.Result[job, answer]
 
-func (r *runner) announce(name string, prompts int) {
+func (r *runner) announce(from string) {
 	where := r.backend.url
 	if r.backend.server != nil {
 		where += " (embedded)"
@@ -120,13 +134,21 @@ func (r *runner) announce(name string, prompts int) {
 	if r.minute != time.Minute {
 		minute = fmt.Sprintf(", which there lasts %v", r.minute)
 	}
-	line(r.out, "from", "%s, %s, %s each", plural(prompts, "prompt"), name, plural(r.samples, "answer"))
-	line(r.out, "through", "%s at %s", r.model, where)
+	line(r.out, "from", "%s", from)
+	if r.batch == nil {
+		line(r.out, "through", "%s at %s", r.model, where)
+	} else {
+		line(r.out, "", "%s; %s that cannot be sent", plural(len(r.jobs), "request"), plural(len(r.batch.bad), "line"))
+		line(r.out, "through", "%s", where)
+	}
 	line(r.out, "quotas", "%s%s", r.quotas(), minute)
 	if r.dollars > 0 {
 		line(r.out, "money", "%s in all, at $%v a million input tokens and $%v a million output tokens", inDollars(int64(r.dollars*dollar)), r.prices.input, r.prices.output)
 	}
 	line(r.out, "into", "%s; the journal beside it holds %s of %s answers", r.answers.path, thousands(r.before), thousands(len(r.jobs)))
+	if r.batch != nil {
+		line(r.out, "", "errors: %s", r.batch.errors)
+	}
 	if r.before == len(r.jobs) {
 		line(r.out, "", "nothing is left to do; -fresh begins anew")
 	} else {

@@ -24,6 +24,8 @@ type options struct {
 	model       string
 	stream      bool
 	prompts     string
+	batch       string // a file of requests, in the place of prompts; "": none
+	errors      string // the file for those of the batch that failed
 	samples     int
 	limit       int
 	maxTokens   int64
@@ -68,9 +70,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.model, "model", "", "the model (default: gpt-4o-mini or claude-haiku-4-5)")
 	f.BoolVar(&o.stream, "stream", false, "have answers streamed")
 	f.StringVar(&o.prompts, "prompts", "", "JSONL `file` with an id and a prompt on each line (default: 84 prompts, embedded)")
+	f.StringVar(&o.batch, "batch", "", "a `file` of OpenAI's Batch API with the requests to send, in the place of prompts; - is the standard input")
+	f.StringVar(&o.errors, "errors", "", "error `file` of -batch (default: beside -out, its name with -errors)")
 	f.IntVar(&o.samples, "samples", 8, "answers to each prompt")
 	f.IntVar(&o.limit, "n", 0, "answers in all, at most (default: no limit)")
-	f.Int64Var(&o.maxTokens, "max-tokens", 200, "tokens of an answer, at most")
+	f.Int64Var(&o.maxTokens, "max-tokens", 200, "tokens of an answer, at most; of -batch, what is reserved for a request that does not bound its answer")
 	f.StringVar(&o.out, "out", "", "JSONL `file` for the answers, written at the end; a run goes on from the journal beside it "+
 		"(default: one in the temporary directory, named after the model)")
 	f.BoolVar(&o.fresh, "fresh", false, "forget the answers of earlier runs")
@@ -104,6 +108,16 @@ func (o *options) complete(rest []string) error {
 		return fmt.Errorf("arguments: got %q, want flags alone", rest)
 	case !known:
 		return fmt.Errorf("-provider: got %q, want openai or anthropic", o.provider)
+	case o.batch != "" && o.provider != openAI:
+		return fmt.Errorf("-provider: got %q beside -batch, want openai: the file's requests are in its form", o.provider)
+	case o.batch != "" && o.prompts != "":
+		return fmt.Errorf("-prompts: got %q beside -batch, want one of the two", o.prompts)
+	case o.batch != "" && o.stream:
+		return fmt.Errorf("-stream: got true beside -batch, want false: a Batch file has whole answers")
+	case o.batch == "" && o.errors != "":
+		return fmt.Errorf("-errors: got %q without -batch, want both", o.errors)
+	case o.batch != "" && o.dollars > 0 && o.prices == (prices{}):
+		return fmt.Errorf("-prices: got none beside -batch and -dollars, want those of the models that the file names, or the highest of them")
 	case o.samples < 1:
 		return fmt.Errorf("-samples: got %d, want at least 1", o.samples)
 	case o.limit < 0:
@@ -135,7 +149,11 @@ func (o *options) complete(rest []string) error {
 		return fmt.Errorf("-prices: got none, and those of %s are not known; want them, since -dollars is set", o.model)
 	}
 	if o.out == "" {
-		o.out = filepath.Join(os.TempDir(), "paceline-llm-"+strings.NewReplacer("/", "-", " ", "-").Replace(o.name())+".jsonl")
+		o.out = filepath.Join(os.TempDir(), "paceline-llm-"+o.batchName()+strings.NewReplacer("/", "-", " ", "-").Replace(o.name())+".jsonl")
+	}
+	if o.batch != "" {
+		o.samples = 1
+		o.errors = cmp.Or(o.errors, strings.TrimSuffix(o.out, ".jsonl")+"-errors.jsonl")
 	}
 	if o.embedded() {
 		o.key = "embedded"
@@ -149,6 +167,17 @@ func (o *options) complete(rest []string) error {
 		return fmt.Errorf("-key: got nothing, and %s is not set; a server that asks for none takes any", p.key)
 	}
 	return nil
+}
+
+// batchName is what a Batch file adds to the name of the output.
+func (o options) batchName() string {
+	switch o.batch {
+	case "":
+		return ""
+	case "-":
+		return "stdin-"
+	}
+	return strings.TrimSuffix(filepath.Base(o.batch), ".jsonl") + "-"
 }
 
 func (o options) embedded() bool { return o.baseURL == "" }

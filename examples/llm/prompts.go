@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/paceline-go/paceline/examples/llm/batchfile"
 	"github.com/paceline-go/paceline/examples/llm/tokens"
 )
 
@@ -27,12 +28,27 @@ const system = "Answer in at most 100 words."
 // job is one answer that is wanted.
 type job struct {
 	prompt
-	sample int   // 1, 2, …
-	input  int64 // tokens
+	sample  int                // 1, 2, …
+	input   int64              // tokens
+	most    int64              // tokens of the answer
+	request *batchfile.Request // of a Batch file; nil: the prompt is put into one
 }
 
 // key tells answers apart in the journal.
-func (j job) key() string { return fmt.Sprintf("%s, answer %d", j.ID, j.sample) }
+func (j job) key() string {
+	if j.request != nil {
+		return j.ID
+	}
+	return fmt.Sprintf("%s, answer %d", j.ID, j.sample)
+}
+
+// noun is what a job is called.
+func (j job) noun() string {
+	if j.request != nil {
+		return "request"
+	}
+	return "prompt"
+}
 
 // readPrompts returns the prompts of a file, or those that are embedded, and what they are called.
 func readPrompts(path string) (all []prompt, name string, err error) {
@@ -78,6 +94,15 @@ func short(line string) string {
 	return fmt.Sprintf("%+q", line)
 }
 
+// promptJobs returns the jobs of the prompts, and where these are from.
+func (o options) promptJobs(count *tokens.Counter) (all []job, from string, err error) {
+	prompts, name, err := readPrompts(o.prompts)
+	if err != nil {
+		return nil, "", err
+	}
+	return o.jobs(prompts, count), fmt.Sprintf("%s, %s, %s each", plural(len(prompts), "prompt"), name, plural(o.samples, "answer")), nil
+}
+
 // jobs returns what is to be done: each prompt once, then each a second time, and so on.
 func (o options) jobs(prompts []prompt, count *tokens.Counter) []job {
 	inputs := make([]int64, len(prompts))
@@ -90,7 +115,7 @@ func (o options) jobs(prompts []prompt, count *tokens.Counter) []job {
 			if o.limit > 0 && len(all) == o.limit {
 				return all
 			}
-			all = append(all, job{p, sample, inputs[i]})
+			all = append(all, job{prompt: p, sample: sample, input: inputs[i], most: o.maxTokens})
 		}
 	}
 	return all

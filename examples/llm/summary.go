@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/paceline-go/paceline/examples/llm/batchfile"
 	"github.com/paceline-go/paceline/examples/llm/server"
 	"github.com/paceline-go/paceline/pipeline"
 )
@@ -21,12 +22,13 @@ type summary struct {
 	ledger                       *server.Ledger // as the embedded server counted; nil for another one
 	stats                        server.Stats
 	path                         string
+	batch                        *batch // nil: prompts
 }
 
 func (r *runner) summary() *summary {
 	s := &summary{
 		total: len(r.jobs), before: r.before, answered: r.answered, let: r.let, failures: r.failures,
-		took: r.ended.Sub(r.started), end: r.throttle.Snapshot(), rpm: r.rpm, tpm: r.tpm, spent: r.spent, path: r.answers.path,
+		took: r.ended.Sub(r.started), end: r.throttle.Snapshot(), rpm: r.rpm, tpm: r.tpm, spent: r.spent, path: r.answers.path, batch: r.batch,
 	}
 	if b := r.backend.server; b != nil {
 		ledger := b.Ledger()
@@ -46,7 +48,15 @@ type namedLedger struct {
 }
 
 // complete says whether every prompt has its answers.
-func (s *summary) complete() bool { return s.before+s.answered == s.total }
+func (s *summary) complete() bool { return s.before+s.answered == s.total && len(s.bad()) == 0 }
+
+// bad are the lines of a Batch file that could not be sent.
+func (s *summary) bad() []batchfile.Line {
+	if s.batch == nil {
+		return nil
+	}
+	return s.batch.bad
+}
 
 // mostFailures bounds how many are listed.
 const mostFailures = 5
@@ -54,10 +64,15 @@ const mostFailures = 5
 func (s *summary) print(out io.Writer) {
 	fmt.Fprintln(out)
 	switch {
+	case s.complete() && s.batch != nil:
+		line(out, "done", "every request has its answer")
 	case s.complete():
 		line(out, "done", "every prompt has its answers, in order")
 	case s.spent:
 		line(out, "not done", "the money is spent, and %s of %s answers are left; the next run goes on from here, with more -dollars", thousands(s.total-s.before-s.answered), thousands(s.total))
+	case s.batch != nil && s.before+s.answered+len(s.failures) == s.total:
+		line(out, "not done", "%s of %s have no answer; the error file says why. The next run tries again those that could be sent",
+			thousands(len(s.failures)+len(s.bad())), plural(s.total+len(s.bad()), "request"))
 	default:
 		line(out, "not done", "%s of %s answers are left; the next run goes on from here", thousands(s.total-s.before-s.answered), thousands(s.total))
 	}
@@ -69,8 +84,9 @@ func (s *summary) print(out io.Writer) {
 			line(out, "", "and %s more", plural(len(s.failures)-i, "failure"))
 			break
 		}
-		line(out, "", "%s, answer %d: %v", f.In.ID, f.In.sample, f.Err)
+		line(out, "", "%s: %v", f.In.key(), f.Err)
 	}
+	s.printBad(out)
 	if s.answered > 0 {
 		a := s.end.Attempts
 		line(out, "attempts", "%s: %s answered, %s refused, %s failed",
@@ -86,6 +102,20 @@ func (s *summary) print(out io.Writer) {
 		s.printLedger(out)
 	}
 	line(out, "file", "%s", s.path)
+	if s.batch != nil {
+		line(out, "errors", "%s, %s", s.batch.errors, plural(len(s.bad())+len(s.failures), "line"))
+	}
+}
+
+// printBad lists the lines of a Batch file that could not be sent.
+func (s *summary) printBad(out io.Writer) {
+	for i, l := range s.bad() {
+		if i == mostFailures {
+			line(out, "", "and %s more", plural(len(s.bad())-i, "line"))
+			break
+		}
+		line(out, "", "%s (%s)", l.Error.Message, l.Error.Code)
+	}
 }
 
 // printLedger says what the server counted, not this program.

@@ -46,7 +46,7 @@ func (p prices) of(inputTokens, outputTokens int64) int64 {
 }
 
 // costs are what an attempt may use. The sum of tokens is for providers that have one quota for both.
-func (o options) costs(j job) pipeline.Amounts { return o.usage(j.input, o.maxTokens) }
+func (o options) costs(j job) pipeline.Amounts { return o.usage(j.input, j.most) }
 
 func (o options) usage(in, out int64) pipeline.Amounts {
 	return pipeline.Amounts{"": in + out, input: in, output: out, money: o.prices.of(in, out)}
