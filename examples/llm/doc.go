@@ -13,6 +13,7 @@
 //
 //	go run ./examples/llm
 //	go run ./examples/llm -provider anthropic -stream -itpm 20000 -otpm 12000 -dollars 0.50
+//	go run ./examples/llm -batch examples/llm/data/batch.jsonl   # a file of OpenAI's Batch API, in and out
 //	go run ./examples/llm -url https://api.openai.com/v1 -model gpt-4o-mini -rpm 500 -tpm 200000   # and OPENAI_API_KEY
 //	go run ./examples/llm -h
 //

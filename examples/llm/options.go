@@ -54,7 +54,7 @@ var providers = map[string]struct{ model, key string }{
 	anthropics: {"claude-haiku-4-5", "ANTHROPIC_API_KEY"},
 }
 
-// listPrices are those of July 2024 (openai.com) and of October 2025 (anthropic.com).
+// listPrices are those of July 2024 (openai.com) and of October 2025 (anthropic.com). They are an example: -prices sets others.
 var listPrices = map[string]prices{
 	"gpt-4o-mini":      {0.15, 0.60},
 	"claude-haiku-4-5": {1, 5},
@@ -83,7 +83,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.Int64Var(&o.itpm, "itpm", 0, "quota of input tokens a minute, as Anthropic has one, of the embedded server too (default: -tpm counts both)")
 	f.Int64Var(&o.otpm, "otpm", 0, "quota of output tokens a minute, beside -itpm")
 	f.Float64Var(&o.dollars, "dollars", 0, "what the run may cost, those before it included; what is left then is not sent (default: no bound)")
-	f.Var(&o.prices, "prices", "of a million input and a million output tokens, in `dollars`, such as 0.15,0.60 (default: those of the default models)")
+	f.Var(&o.prices, "prices", "of a million input and a million output tokens, in `dollars`, such as 0.15,0.60 (default: list prices of the default models, of 2024 and 2025; check yours)")
 	f.BoolVar(&o.budgets, "budgets", true, "tell the throttle the quotas; without, it goes by what the server's headers say")
 	f.Float64Var(&o.overloaded, "overloaded", 0, "share of requests that the embedded server refuses by chance: 529 overloaded_error, or 503")
 	f.DurationVar(&o.minute, "minute", 6*time.Second, "how long the embedded server's minute lasts; it lives so much faster")
