@@ -45,6 +45,12 @@ func sdkAsker(o options, baseURL string, base *http.Transport) asker {
 	return openAIAsker(o, baseURL, client)
 }
 
+// newSingleAsker returns that of single prompts, also beside a Batch file.
+func newSingleAsker(o options, baseURL string, base *http.Transport) asker {
+	o.batch = ""
+	return newAsker(o, baseURL, base)
+}
+
 // recording is the pipeline's work: one attempt at one job.
 func recording(o options, ask asker) asker {
 	return func(ctx context.Context, j job) (answer, error) {

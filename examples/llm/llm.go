@@ -89,6 +89,13 @@ func answerAll(ctx context.Context, o options, b *backend, clk clock.Clock, out 
 		options: o, backend: b, clock: clk, out: out, answers: kept, batch: file,
 		jobs: all, before: before, started: clk.Now(), events: make(chan pipeline.Event), said: map[string]bool{},
 	}
+	if o.single > 0 {
+		jobs, err := o.singleJobs(count)
+		if err != nil {
+			return nil, err
+		}
+		r.single = &singles{every: o.single, clock: clk, ask: newSingleAsker(o, b.url, b.base), costs: o.costs, jobs: jobs}
+	}
 	r.announce(from)
 	err = errors.Join(r.run(ctx), kept.write(all))
 	if file != nil {
@@ -107,7 +114,9 @@ type runner struct {
 	clock    clock.Clock
 	out      io.Writer
 	answers  *answers
-	batch    *batch // nil: prompts
+	batch    *batch          // nil: prompts
+	single   *singles        // nil: none
+	took     []time.Duration // by answers of the bulk
 	progress *progress
 	throttle *pipeline.Throttle
 	events   chan pipeline.Event
@@ -184,9 +193,28 @@ func (r *runner) run(ctx context.Context) error {
 			results <- res
 		}
 	}()
+	stopSingles := r.startSingles(ctx)
 	err = r.take(ctx, cancel, results)
+	stopSingles()
 	r.ended = r.clock.Now()
 	return errors.Join(err, r.hopeless)
+}
+
+// startSingles has single prompts asked until the function that it returns is called, which waits for one that is under way.
+func (r *runner) startSingles(ctx context.Context) (stop func()) {
+	if r.single == nil {
+		return func() {}
+	}
+	r.single.throttle = r.throttle
+	ended, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		r.single.run(ctx, ended)
+	}()
+	return func() {
+		close(ended)
+		<-done
+	}
 }
 
 // take is the loop of the run: what comes out was stored by then, and is counted, and the rest goes onto the screen. If the journal
@@ -229,6 +257,9 @@ func (r *runner) book(res result, aborted bool) error {
 	case res.Known:
 	case res.Err == nil:
 		r.answered++
+		if r.single != nil {
+			r.took = append(r.took, res.Waited+res.Took)
+		}
 	case errors.As(res.Err, &journal):
 		return journal
 	case errors.As(res.Err, &cost) && cost.Spent:

@@ -24,8 +24,9 @@ type options struct {
 	model       string
 	stream      bool
 	prompts     string
-	batch       string // a file of requests, in the place of prompts; "": none
-	errors      string // the file for those of the batch that failed
+	batch       string        // a file of requests, in the place of prompts; "": none
+	errors      string        // the file for those of the batch that failed
+	single      time.Duration // between single prompts ahead of the bulk; 0: none
 	samples     int
 	limit       int
 	maxTokens   int64
@@ -72,6 +73,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.prompts, "prompts", "", "JSONL `file` with an id and a prompt on each line (default: 84 prompts, embedded)")
 	f.StringVar(&o.batch, "batch", "", "a `file` of OpenAI's Batch API with the requests to send, in the place of prompts; - is the standard input")
 	f.StringVar(&o.errors, "errors", "", "error `file` of -batch (default: beside -out, its name with -errors)")
+	f.DurationVar(&o.single, "single", 0, "ask a single prompt every so often while the bulk runs, ahead of it (default: none)")
 	f.IntVar(&o.samples, "samples", 8, "answers to each prompt")
 	f.IntVar(&o.limit, "n", 0, "answers in all, at most (default: no limit)")
 	f.Int64Var(&o.maxTokens, "max-tokens", 200, "tokens of an answer, at most; of -batch, what is reserved for a request that does not bound its answer")
@@ -118,6 +120,8 @@ func (o *options) complete(rest []string) error {
 		return fmt.Errorf("-errors: got %q without -batch, want both", o.errors)
 	case o.batch != "" && o.dollars > 0 && o.prices == (prices{}):
 		return fmt.Errorf("-prices: got none beside -batch and -dollars, want those of the models that the file names, or the highest of them")
+	case o.single < 0:
+		return fmt.Errorf("-single: got %v, want at least 0", o.single)
 	case o.samples < 1:
 		return fmt.Errorf("-samples: got %d, want at least 1", o.samples)
 	case o.limit < 0:

@@ -103,6 +103,13 @@ func (o options) promptJobs(count *tokens.Counter) (all []job, from string, err 
 	return o.jobs(prompts, count), fmt.Sprintf("%s, %s, %s each", plural(len(prompts), "prompt"), name, plural(o.samples, "answer")), nil
 }
 
+// singleJobs are the embedded prompts, to be asked one by one.
+func (o options) singleJobs(count *tokens.Counter) ([]job, error) {
+	prompts, _, err := readPrompts("")
+	o.samples, o.limit = 1, 0
+	return o.jobs(prompts, count), err
+}
+
 // jobs returns what is to be done: each prompt once, then each a second time, and so on.
 func (o options) jobs(prompts []prompt, count *tokens.Counter) []job {
 	inputs := make([]int64, len(prompts))

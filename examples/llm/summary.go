@@ -22,13 +22,15 @@ type summary struct {
 	ledger                       *server.Ledger // as the embedded server counted; nil for another one
 	stats                        server.Stats
 	path                         string
-	batch                        *batch // nil: prompts
+	batch                        *batch          // nil: prompts
+	single                       *singles        // nil: none
+	bulk                         []time.Duration // by answers of the bulk, if there are singles
 }
 
 func (r *runner) summary() *summary {
 	s := &summary{
 		total: len(r.jobs), before: r.before, answered: r.answered, let: r.let, failures: r.failures,
-		took: r.ended.Sub(r.started), end: r.throttle.Snapshot(), rpm: r.rpm, tpm: r.tpm, spent: r.spent, path: r.answers.path, batch: r.batch,
+		took: r.ended.Sub(r.started), end: r.throttle.Snapshot(), rpm: r.rpm, tpm: r.tpm, spent: r.spent, path: r.answers.path, batch: r.batch, single: r.single, bulk: r.took,
 	}
 	if b := r.backend.server; b != nil {
 		ledger := b.Ledger()
@@ -91,12 +93,19 @@ func (s *summary) print(out io.Writer) {
 		a := s.end.Attempts
 		line(out, "attempts", "%s: %s answered, %s refused, %s failed",
 			thousands(a.Succeeded+a.Overloaded+a.Failed+a.Ignored), thousands(a.Succeeded), thousands(a.Overloaded), thousands(a.Failed+a.Ignored))
-		line(out, "tokens", "%s, %s an answer with its prompt", thousands(s.end.Tokens), thousands(s.end.Tokens/int64(s.answered)))
+		answers := int64(s.answered)
+		if s.single != nil {
+			answers += int64(len(s.single.took))
+		}
+		line(out, "tokens", "%s, %s an answer with its prompt", thousands(s.end.Tokens), thousands(s.end.Tokens/answers))
 		if spent := s.end.Used[money]; spent > 0 {
-			line(out, "money", "%s, %s for a thousand answers", inDollars(spent), inDollars(spent*1000/int64(s.answered)))
+			line(out, "money", "%s, %s for a thousand answers", inDollars(spent), inDollars(spent*1000/answers))
 		}
 		held := s.end.Held.Budget + s.end.Held.Server
 		line(out, "time", "%.1fs; for %.1fs of it, the next prompt was held up by a quota", s.took.Seconds(), held.Seconds())
+	}
+	if s.single != nil {
+		s.single.print(out, s.bulk)
 	}
 	if s.ledger != nil && s.ledger.Requests > 0 {
 		s.printLedger(out)
