@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"time"
 
@@ -81,8 +82,8 @@ func (s *singles) print(out io.Writer, bulk []time.Duration) {
 	}
 }
 
-// seconds is the quantile of durations, by the nearest rank.
+// seconds is the quantile of durations, by the nearest rank; q is above 0, to 1.
 func seconds(all []time.Duration, q float64) string {
 	sorted := slices.Sorted(slices.Values(all))
-	return fmt.Sprintf("%.2fs", sorted[min(len(sorted)-1, int(q*float64(len(sorted))))].Seconds())
+	return fmt.Sprintf("%.2fs", sorted[int(math.Ceil(q*float64(len(sorted))))-1].Seconds())
 }
