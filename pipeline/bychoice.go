@@ -28,7 +28,7 @@ func ByChoice[V, In, Out any](pool *Pool[V], work func(ctx context.Context, memb
 	mustHave("ByChoice", pool != nil, "pool")
 	mustHave("ByChoice", work != nil, "work")
 	w := &poolWay[V, In, Out]{Pool: pool, work: work}
-	return &PoolPipeline[V, In, Out]{pipeline: &Pipeline[In, Out]{way: w}, way: w}
+	return &PoolPipeline[V, In, Out]{pipeline: &Pipeline[In, Out]{way: w, share: new(atomic.Pointer[Share])}, way: w}
 }
 
 // Cost is as that of a Pipeline.
@@ -46,6 +46,12 @@ func (p *PoolPipeline[V, In, Out]) Costs(f func(In) Amounts) *PoolPipeline[V, In
 // Weight is as that of a Pipeline: how many calls a job counts for.
 func (p *PoolPipeline[V, In, Out]) Weight(f func(In) float64) *PoolPipeline[V, In, Out] {
 	p.pipeline.Weight(f)
+	return p
+}
+
+// Share is as that of a Pipeline: it is what the runs of p have of the pool, before their jobs have a member.
+func (p *PoolPipeline[V, In, Out]) Share(s Share) *PoolPipeline[V, In, Out] {
+	p.pipeline.Share(s)
 	return p
 }
 
@@ -99,7 +105,7 @@ func ExecuteAny[V, T any](ctx context.Context, pool *Pool[V], fn func(ctx contex
 	ask := stage.AskedOf(ctx)
 	p := &Pipeline[void, T]{
 		way: &poolWay[V, void, T]{
-			Pool: pool, hasty: true, asked: ask,
+			Pool: pool, single: true, hasty: true, asked: ask,
 			work: func(ctx context.Context, v V, _ void) (T, error) { return fn(ctx, v) },
 		},
 		weight: func(void) float64 { return ask.Weight },
@@ -143,6 +149,7 @@ type poolWay[V, In, Out any] struct {
 	*Pool[V]
 	work     func(context.Context, V, In) (Out, error)
 	affinity func(In) string // nil: there is none
+	single   bool            // it is for one call
 	hasty    bool            // jobs do not wait for circuits, unless Breaker.Wait is set
 	asked    stage.Asked     // for how long they wait
 }

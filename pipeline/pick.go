@@ -7,73 +7,87 @@ import (
 	"time"
 )
 
-// pick returns the member that a job goes to now; nil: it waits. It reports whether any member
-// is open.
-func (cs *choices[V, In, Out]) pick(j *job[In, Out], now time.Time) (c *choice[In, Out], open bool) {
-	if !slices.ContainsFunc(cs.members, func(c *choice[In, Out]) bool { return !c.closed(cs.way) }) {
-		return nil, false
+// pick looks for the member that a job with the wish goes to now, and notes it in the wish. It reports
+// whether there is one.
+func (cs *choices[V, In, Out]) pick(w *wish, now time.Time) bool {
+	if i := cs.preferred(w, now); i >= 0 {
+		c := cs.members[i]
+		w.member, w.turns = i, false
+		return c.door.Vacant() > 0 && !w.avoids(&c.line, now)
 	}
-	if c := cs.preferred(j.wish, now); c != nil {
-		if c.door.Vacant() <= 0 || j.wish.avoids(&c.line, now) {
-			c = nil
-		}
-		return c, true
-	}
-	asks := !j.wish.failed || !slices.ContainsFunc(cs.members, func(c *choice[In, Out]) bool { return c.available(cs.way) })
+	asks := cs.asks(w)
 	for _, fallback := range cs.fallbacks {
-		if c, available := cs.turn(fallback, j.wish, asks, now); c != nil || available {
-			return c, true
+		if i, available := cs.turn(fallback, w, asks, now); i >= 0 || available {
+			w.member, w.turns = i, true
+			return i >= 0
 		}
 	}
-	return nil, true
+	return false
 }
 
-// turn returns the member whose turn it is of those with a fallback that could start a job with
-// the wish, and reports whether any of them is available. Whether one that is away is back is asked
-// with jobs that have not failed yet, as long as others are available. Turns are smooth: those of a
+// asks reports whether a job with the wish may be used to ask whether a member that is away is back: one that has
+// failed is not as long as others are available.
+func (cs *choices[V, In, Out]) asks(w *wish) bool {
+	return !w.failed || !slices.ContainsFunc(cs.members, func(c *choice[In, Out]) bool { return c.available(cs.way) })
+}
+
+// turn returns the number of the member whose turn it is of those with a fallback that could start a job with
+// the wish, -1 if there is none, and reports whether any of them is available. Turns are smooth: those of a
 // heavy member are spread out, as nginx does it.
-func (cs *choices[V, In, Out]) turn(fallback int, w *wish, asks bool, now time.Time) (best *choice[In, Out], available bool) {
-	sum := 0.0
-	for _, c := range cs.members {
+func (cs *choices[V, In, Out]) turn(fallback int, w *wish, asks bool, now time.Time) (best int, available bool) {
+	best = -1
+	for i, c := range cs.members {
 		if c.fallback != fallback || c.closed(cs.way) {
 			continue
 		}
-		here := c.available(cs.way)
-		available = available || here
-		if c.door.Vacant() <= 0 || w.avoids(&c.line, now) || !here && !asks {
-			continue
+		available = available || c.available(cs.way)
+		if cs.starts(c, w, asks, now) && (best < 0 || *c.credit+c.weight > *cs.members[best].credit+cs.members[best].weight) {
+			best = i
 		}
-		c.credit += c.weight
-		sum += c.weight
-		if best == nil || c.credit > best.credit {
-			best = c
-		}
-	}
-	if best != nil {
-		best.credit -= sum
 	}
 	return best, available
+}
+
+// starts reports whether a member could start a job with the wish.
+func (cs *choices[V, In, Out]) starts(c *choice[In, Out], w *wish, asks bool, now time.Time) bool {
+	return !c.closed(cs.way) && c.door.Vacant() > 0 && !w.avoids(&c.line, now) && (asks || c.available(cs.way))
+}
+
+// count notes that the member of the wish has had its turn, before others that could have started the job.
+func (cs *choices[V, In, Out]) count(w *wish, now time.Time) {
+	if !w.turns {
+		return
+	}
+	sum, asks, best := 0.0, cs.asks(w), cs.members[w.member]
+	for _, c := range cs.members {
+		if c.fallback == best.fallback && (c == best || cs.starts(c, w, asks, now)) {
+			*c.credit += c.weight
+			sum += c.weight
+		}
+	}
+	*best.credit -= sum
 }
 
 // avoids reports whether a job with the wish is not to go there yet.
 func (w *wish) avoids(l *line, now time.Time) bool { return w.avoid == l && now.Before(w.until) }
 
-// preferred returns the available member that a job's affinity is for; nil: it has none, or none is
+// preferred returns the number of the available member that a job's affinity is for; -1: it has none, or none is
 // available. Each text has an order of all members, so that when one goes away its jobs go to
 // several others, and the jobs of others stay where they are. (Thaler and Ravishankar, Using
 // Name-Based Mappings to Increase Hit Rates, 1998.)
-func (cs *choices[V, In, Out]) preferred(w *wish, now time.Time) (best *choice[In, Out]) {
+func (cs *choices[V, In, Out]) preferred(w *wish, now time.Time) (best int) {
+	best = -1
 	if w.affinity == "" {
-		return nil
+		return best
 	}
 	var most uint64
-	for _, c := range cs.members {
+	for i, c := range cs.members {
 		if !c.available(cs.way) || w.failed && w.avoids(&c.line, now) {
 			continue
 		}
 		score := scoreOf(w.affinity, c.name)
-		if best == nil || c.fallback < best.fallback || c.fallback == best.fallback && score > most {
-			best, most = c, score
+		if best < 0 || c.fallback < cs.members[best].fallback || c.fallback == cs.members[best].fallback && score > most {
+			best, most = i, score
 		}
 	}
 	return best

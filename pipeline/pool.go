@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/paceline-go/paceline/clock"
+	"github.com/paceline-go/paceline/stage"
 )
 
 // A Pool is several members that can do the same work: keys of one API, endpoints, regions,
@@ -20,6 +21,7 @@ import (
 // goroutine.
 type Pool[V any] struct {
 	members []*member[V]
+	lobby   chan *stage.Lobby // where jobs wait for a member; who has it may look at the members' credit, too
 	clock   clock.Clock
 	done    chan struct{} // closed by Close
 	close   chan bool     // has the right to close done
@@ -37,12 +39,14 @@ type Member[V any] struct {
 type member[V any] struct {
 	Member[V]
 	throttle *Throttle
+	credit   float64 // of the weighted turns
 }
 
 // NewPool returns a pool of members, of which there must be at least one. Its error lists every
 // fault, each a *ConfigError; the fields are those of the member, such as members[1].weight.
 func NewPool[V any](members ...Member[V]) (*Pool[V], error) {
-	p := &Pool[V]{done: make(chan struct{}), close: make(chan bool, 1)}
+	p := &Pool[V]{done: make(chan struct{}), close: make(chan bool, 1), lobby: make(chan *stage.Lobby, 1)}
+	p.lobby <- stage.NewLobby()
 	p.close <- true
 	var f faults
 	f.check(len(members) > 0, "members", len(members), "want at least 1")
@@ -61,7 +65,7 @@ func NewPool[V any](members ...Member[V]) (*Pool[V], error) {
 		}
 		m.Weight = cmp.Or(m.Weight, 1)
 		t.dispatcher.Roam()
-		p.members = append(p.members, &member[V]{m, t})
+		p.members = append(p.members, &member[V]{Member: m, throttle: t})
 	}
 	if err := errors.Join(f...); err != nil {
 		return nil, err

@@ -61,13 +61,13 @@ func (r *rank) between(from, to, lines int) []float64 {
 type crowd struct {
 	rank
 	throttle *pipeline.Throttle
+	pool     *pipeline.Pool[int] // in place of the throttle
 	shares   []pipeline.Share
 	runs     []bool // or else they are of single calls
 	costs    [][]int64
 	tokens   bool // what an attempt costs; or else it is calls
 	callers  int  // of a line of calls
 	takes    []time.Duration
-	pipes    []*pipeline.Pipeline[int, int]
 	change   map[int]pipeline.Share // of what the run has from the middle on
 }
 
@@ -83,17 +83,9 @@ func (c *crowd) run(attempts int) {
 	for line, s := range c.shares {
 		takes := c.takes[line]
 		if c.runs[line] {
-			p := pipeline.Attach(c.throttle, func(ctx context.Context, job int) (int, error) {
-				return 0, c.work(ctx, line, float64(c.cost(line, job)), takes)
-			})
-			if c.tokens {
-				p.Cost(func(job int) int64 { return c.cost(line, job) })
-			} else {
-				p.Weight(func(job int) float64 { return float64(c.cost(line, job)) })
-			}
-			c.pipes = append(c.pipes, p)
-			if new, ok := c.change[line]; ok {
-				p.Share(s)
+			p := c.pipeline(line)
+			if later, ok := c.change[line]; ok {
+				p.share(s)
 				go func() {
 					for {
 						time.Sleep(time.Millisecond)
@@ -101,7 +93,7 @@ func (c *crowd) run(attempts int) {
 						n := len(c.starts)
 						c.mu.Unlock()
 						if n >= attempts/2 {
-							p.Share(new)
+							p.share(later)
 							return
 						}
 					}
@@ -109,7 +101,7 @@ func (c *crowd) run(attempts int) {
 			}
 			all.Go(func() {
 				<-begin
-				collect(p.Run(pipeline.WithShare(ctx, s), endlessJobs(ctx.Done())))
+				collect(p.run(pipeline.WithShare(ctx, s), endlessJobs(ctx.Done())))
 			})
 			continue
 		}
@@ -123,8 +115,8 @@ func (c *crowd) run(attempts int) {
 					} else {
 						ctx = pipeline.WithWeight(ctx, float64(c.cost(line, job)))
 					}
-					_, _ = pipeline.Execute(ctx, c.throttle, func(ctx context.Context) (int, error) {
-						return 0, c.work(ctx, line, float64(c.cost(line, job)), takes)
+					c.execute(ctx, func(ctx context.Context) error {
+						return c.work(ctx, line, float64(c.cost(line, job)), takes)
 					})
 				}
 			})
@@ -132,6 +124,45 @@ func (c *crowd) run(attempts int) {
 	}
 	close(begin)
 	all.Wait()
+}
+
+// A crowdPipeline is one through the throttle or the pool.
+type crowdPipeline struct {
+	run   func(context.Context, <-chan int) <-chan pipeline.Result[int, int]
+	share func(pipeline.Share)
+}
+
+func (c *crowd) pipeline(line int) crowdPipeline {
+	work := func(ctx context.Context, job int) (int, error) {
+		return 0, c.work(ctx, line, float64(c.cost(line, job)), c.takes[line])
+	}
+	cost := func(job int) int64 { return c.cost(line, job) }
+	weight := func(job int) float64 { return float64(c.cost(line, job)) }
+	if c.pool == nil {
+		p := pipeline.Attach(c.throttle, work)
+		if c.tokens {
+			p.Cost(cost)
+		} else {
+			p.Weight(weight)
+		}
+		return crowdPipeline{p.Run, func(s pipeline.Share) { p.Share(s) }}
+	}
+	p := pipeline.ByChoice(c.pool, func(ctx context.Context, _, job int) (int, error) { return work(ctx, job) })
+	if c.tokens {
+		p.Cost(cost)
+	} else {
+		p.Weight(weight)
+	}
+	return crowdPipeline{p.Run, func(s pipeline.Share) { p.Share(s) }}
+}
+
+// execute makes a single call.
+func (c *crowd) execute(ctx context.Context, work func(context.Context) error) {
+	if c.pool == nil {
+		_, _ = pipeline.Execute(ctx, c.throttle, func(ctx context.Context) (int, error) { return 0, work(ctx) })
+		return
+	}
+	_, _ = pipeline.ExecuteAny(ctx, c.pool, func(ctx context.Context, _ int) (int, error) { return 0, work(ctx) })
 }
 
 // drawCrowd draws lines at a throttle with so many slots.

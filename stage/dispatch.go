@@ -63,6 +63,7 @@ func (d *Dispatcher) dispatch() {
 	d.sendHome(held, heldFor)
 	d.sendImpatient(held, heldFor)
 	d.stepAside(held)
+	held, heldFor = d.roamersHold(held, heldFor)
 	d.setAlarm()
 	d.setAppetite(held)
 	d.setVacancy(held, heldFor)

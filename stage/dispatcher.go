@@ -408,18 +408,24 @@ func (d *Dispatcher) finishWaiting(doors []*Door, why func(*Job) error) {
 }
 
 // sendBack gives doors the jobs that are done with, and wakes the owners that
-// have something to do.
+// have something to do. Of owners that wait for a place of the lobby's one is enough.
 func (d *Dispatcher) sendBack() {
 	for _, door := range d.doors {
 		door.waiting.Add(-door.admitted)
+		if door.roams {
+			d.roaming.coming.Add(-door.admitted)
+		}
 		door.admitted = 0
+	}
+	told := false // the lobby, that something is vacant
+	for _, door := range d.doors {
 		back := !door.back.Empty()
 		if back {
 			door.inbox.finished.push(door.back)
 			door.back = Batch{}
 		}
-		if back || door.hungry.Load() && door.open() {
-			door.inbox.wakeOwner()
+		if back || door.hungry.Load() && !(door.roams && told) && door.open() {
+			told = door.inbox.wakeOwner() && door.roams || told
 		}
 	}
 }

@@ -101,6 +101,9 @@ func (d *Door) Submit(b Batch, n int) {
 		}
 	}
 	d.waiting.Add(int64(n))
+	if d.roams {
+		d.dispatcher.roaming.coming.Add(int64(n))
+	}
 	d.dispatcher.mailbox.push(b)
 	if refused || d.roams || !d.dispatcher.full.Load() {
 		d.dispatcher.wake()

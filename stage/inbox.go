@@ -41,12 +41,14 @@ func (i *Inbox) Nudge() {
 	i.wakeOwner()
 }
 
-// wakeOwner wakes a sleeping owner.
-func (i *Inbox) wakeOwner() {
-	if i.asleep.Load() && i.asleep.CompareAndSwap(true, false) {
-		select {
-		case i.wake <- struct{}{}:
-		default:
-		}
+// wakeOwner wakes a sleeping owner, and reports whether it slept.
+func (i *Inbox) wakeOwner() bool {
+	if !i.asleep.Load() || !i.asleep.CompareAndSwap(true, false) {
+		return false
 	}
+	select {
+	case i.wake <- struct{}{}:
+	default:
+	}
+	return true
 }

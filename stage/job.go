@@ -58,6 +58,7 @@ type Job struct {
 	alone    bool  // what its last refusal asks for is for it alone; set when the attempt has ended
 	own      bool  // its last refusal is its own; set when the attempt has ended
 	charged  bool  // its line has paid for the attempt
+	owed     bool  // it was its turn in a lobby because of the floor
 	inFlight int32 // attempts, this one included
 
 	// Set by the worker when an attempt ends.

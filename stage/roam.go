@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,8 @@ const shortHold = 20 * time.Millisecond
 // A vacancy is what roaming doors may know of a dispatcher at any time.
 type vacancy struct {
 	vacant  atomic.Int64 // attempts that could start now
+	coming  atomic.Int64 // jobs that were submitted at roaming doors and have not been started
+	mean    atomic.Int64 // of the tokens that an attempt uses; 0: nobody counts them
 	away    atomic.Bool  // nothing starts for a while
 	openFor atomic.Int64 // the circuit, while calls are turned away
 	closed  atomic.Bool  // no new work is taken
@@ -50,8 +53,11 @@ func (d *Dispatcher) OpenRoaming(ctx context.Context, chosen *atomic.Pointer[Sha
 	return door
 }
 
-// Vacant returns how many more attempts could start now, by what its dispatcher last said.
-func (d *Dispatcher) Vacant() int { return int(d.roaming.vacant.Load()) }
+// Vacant returns how many more attempts could start at once if they were submitted now.
+func (d *Dispatcher) Vacant() int { return int(d.roaming.vacant.Load() - d.roaming.coming.Load()) }
+
+// MeanTokens returns how many an attempt uses in the mean; 0: nobody counts them.
+func (d *Dispatcher) MeanTokens() int64 { return d.roaming.mean.Load() }
 
 // Roam makes a dispatcher at rest one of several with roaming doors, so that these know at once what
 // is vacant.
@@ -82,8 +88,9 @@ func (d *Dispatcher) CircuitLeft() time.Duration { return time.Duration(d.roamin
 // Hungry has the owner woken when an attempt could start.
 func (d *Door) Hungry(hungry bool) { d.hungry.Store(hungry) }
 
-// Vacant returns how many more jobs could start at once if they were submitted now.
-func (d *Door) Vacant() int { return d.dispatcher.Vacant() - int(d.waiting.Load()) }
+// Vacant returns how many more jobs could start at once if they were submitted now, at this door or at
+// another roaming one.
+func (d *Door) Vacant() int { return d.dispatcher.Vacant() }
 
 // Returned says why the job has come back.
 func (j *Job) Returned() Returned { return j.returned }
@@ -124,6 +131,30 @@ func (d *Dispatcher) returnJob(j *Job, why Returned) {
 	j.door.back.Add(j)
 }
 
+// roamersHold returns what would hold up the next job of a roaming door, if none is here and owners wait to bring
+// one: then it need not come to be sent back.
+func (d *Dispatcher) roamersHold(held hold, wait time.Duration) (hold, time.Duration) {
+	if !d.roamed || held != free || !slices.ContainsFunc(d.doors, func(door *Door) bool { return door.roams && door.hungry.Load() }) {
+		return held, wait
+	}
+	if d.gate.rate != nil {
+		if w := d.gate.rate.Wait(d.now, 1); w > wait {
+			held, wait = byRate, w
+		}
+	}
+	if d.interval > 0 {
+		if w := d.gate.pacer.Wait(d.now); w > wait {
+			held, wait = byPace, w
+		}
+	}
+	if wait <= shortHold {
+		return free, 0
+	}
+	d.pacedAway = held == byPace
+	d.alarm.want(d.now, wait)
+	return held, wait
+}
+
 // setVacancy publishes how many attempts could start, and gives those jobs of roaming doors back
 // that cannot.
 func (d *Dispatcher) setVacancy(held hold, wait time.Duration) {
@@ -157,6 +188,8 @@ func (d *Dispatcher) setVacancy(held hold, wait time.Duration) {
 	d.roaming.starts.Store(int64(starts))
 	d.roaming.heldBy.Store(int64(d.holder(held)))
 	d.roaming.limit.Store(int64(d.setting.Limit))
+	mean, _ := d.gate.usage.Mean()
+	d.roaming.mean.Store(mean)
 	away := d.setting.Probing || d.circuit != controller.BreakerClosed || pause > 0 || wait >= longStall
 	gone := !d.roaming.away.Swap(away) && away
 	gone = d.roaming.openFor.Swap(int64(openFor)) == 0 && openFor > 0 || gone

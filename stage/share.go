@@ -86,29 +86,33 @@ type turns struct {
 const above = 19
 
 // enter has a line that was empty begin at the time of its level.
-func (d *Dispatcher) enter(l *line) {
-	l.virtual = max(l.virtual, d.levels[l.share.level()].virtual)
+func (t *turns) enter(l *line) {
+	l.virtual = max(l.virtual, t.levels[l.share.level()].virtual)
 }
 
 // reshare puts the shares in force that owners of doors have chosen.
 func (d *Dispatcher) reshare() {
 	for _, door := range d.doors {
-		l := &door.line
-		d.shared = d.shared || l.share != (Share{})
-		d.ranked = d.ranked || l.share.Priority != 0
-		if l.chosen == nil {
-			continue
-		}
-		s := l.chosen.Load()
-		if s == nil || s == l.applied {
-			continue
-		}
-		if l.applied = s; s.Priority != l.share.Priority {
-			l.virtual = d.levels[s.level()].virtual
-		}
-		l.share = *s
-		d.shared, d.ranked = true, d.ranked || s.Priority != 0
+		d.apply(&door.line)
 	}
+}
+
+// apply puts the share in force that the owner of a line has chosen.
+func (t *turns) apply(l *line) {
+	t.shared = t.shared || l.share != (Share{})
+	t.ranked = t.ranked || l.share.Priority != 0
+	if l.chosen == nil {
+		return
+	}
+	s := l.chosen.Load()
+	if s == nil || s == l.applied {
+		return
+	}
+	if l.applied = s; s.Priority != l.share.Priority {
+		l.virtual = t.levels[s.level()].virtual
+	}
+	l.share = *s
+	t.shared, t.ranked = true, t.ranked || s.Priority != 0
 }
 
 // lineOf returns where a job stands.
@@ -121,34 +125,49 @@ func lineOf(j *Job) *line {
 
 // charge notes that an attempt of j has its turn.
 func (d *Dispatcher) charge(j *Job) {
-	l := lineOf(j)
-	price := d.gate.price(j)
-	level := &d.levels[l.share.level()]
-	level.virtual = max(level.virtual, l.virtual)
-	d.turn++
-	l.turn = d.turn
-	l.virtual += price / l.share.weight()
-	if !d.ranked {
-		return
+	l, price := lineOf(j), d.gate.price(j)
+	d.turns.charge(l, price)
+	if d.ranked {
+		d.pass(l.share.level(), price, d.candidates().below(l.share.level()) != nil)
 	}
-	for i := l.share.level() + 1; i < levels; i++ {
-		d.levels[i].passed = 0
-	}
-	if d.candidates().below(l.share.level()) == nil {
-		level.passed = 0
-		return
-	}
-	level.passed += price
 }
+
+// charge notes that a line has its turn, with what costs so much.
+func (t *turns) charge(l *line, price float64) {
+	level := &t.levels[l.share.level()]
+	level.virtual = max(level.virtual, l.virtual)
+	t.turn++
+	l.turn = t.turn
+	l.virtual += price / l.share.weight()
+}
+
+// pass notes that so much has started at a level, and whether lower levels have work.
+func (t *turns) pass(level int, price float64, lower bool) {
+	for i := level + 1; i < levels; i++ {
+		t.levels[i].passed = 0
+	}
+	if !lower {
+		t.levels[level].passed = 0
+		return
+	}
+	t.levels[level].passed += price
+}
+
+// owes reports whether so much has started at a level that what waits below, and costs so much, is to
+// have its floor.
+func (t *turns) owes(level int, price float64) bool { return t.levels[level].passed >= above*price }
 
 // refund takes a charge back.
 func (d *Dispatcher) refund(j *Job) {
-	if !j.charged {
-		return
+	if j.charged {
+		d.turns.refund(lineOf(j), d.gate.price(j))
 	}
-	l := lineOf(j)
-	l.virtual -= d.gate.price(j) / l.share.weight()
-	level := &d.levels[l.share.level()]
+}
+
+// refund takes a charge of so much back.
+func (t *turns) refund(l *line, price float64) {
+	l.virtual -= price / l.share.weight()
+	level := &t.levels[l.share.level()]
 	level.virtual = min(level.virtual, l.virtual) // or who comes now would begin behind what has not started
 }
 
@@ -159,6 +178,11 @@ const leastPrice = 0.01
 // or, where nobody counts tokens, the calls that it counts for.
 func (g *gate) price(j *Job) float64 {
 	mean, _ := g.usage.Mean()
+	return priceOf(j, mean)
+}
+
+// priceOf returns what an attempt costs of a line's share where attempts use so many tokens in the mean.
+func priceOf(j *Job, mean int64) float64 {
 	switch {
 	case j.Cost != Unknown:
 		return max(float64(j.Cost), 1)
@@ -210,7 +234,7 @@ func (d *Dispatcher) nextOfAll() *Job {
 	for j := first; j != nil; {
 		i := lineOf(j).share.level()
 		lower := c.below(i)
-		if lower == nil || d.levels[i].passed < above*d.gate.price(lower) {
+		if lower == nil || !d.owes(i, d.gate.price(lower)) {
 			return j
 		}
 		j = lower
