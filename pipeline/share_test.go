@@ -77,7 +77,9 @@ func (c *crowd) cost(line, job int) int64 { return c.costs[line][job%len(c.costs
 func (c *crowd) run(attempts int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	c.mu.Lock() // others may work there already
 	c.most, c.cancel = attempts, cancel
+	c.mu.Unlock()
 	var all sync.WaitGroup
 	begin := make(chan struct{})
 	for line, s := range c.shares {
