@@ -166,6 +166,12 @@ var realHeaders = []struct {
 		want: []pipeline.Hint{{Budget: "peruser", Limit: 65_535, Remaining: 300, Reset: 6 * time.Second}},
 	},
 	{
+		name: "IETF, concurrent requests and bytes", source: "draft-ietf-httpapi-ratelimit-headers-11, quota unit", status: 429,
+		header: `RateLimit-Policy: "inflight";q=8;qu="concurrent-requests", "bytes";q=4096;qu="content-bytes";w=60
+			RateLimit: "inflight";r=0;t=3, "bytes";r=0;t=20`,
+		want: []pipeline.Hint{{Budget: "bytes", Limit: 4096, Reset: 20 * time.Second}},
+	},
+	{
 		name: "monday.com", source: "developer.monday.com, rate limits", status: 200,
 		header: `RateLimit-Policy: "minuteRate";q=100;w=60, "concurrency";q=40;qu="concurrent-requests", "complexityMinute";q=1000000;w=60;qu="content-bytes"
 			RateLimit: "minuteRate";r=90, "concurrency";r=35;t=1, "complexityMinute";r=800000;t=45`,
