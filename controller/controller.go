@@ -78,6 +78,7 @@ type Status struct {
 	Retries     int64
 	Hedges      int64
 	Attempts    AttemptCounts
+	LastRefused int64
 	Tokens      int64
 	Used        Amounts // not changed, but replaced
 	HeldBy      Hold
@@ -391,6 +392,7 @@ func (c *Controller) snapshot(r *Report) Snapshot {
 		Hedges:           r.Status.Hedges,
 		Total:            c.progress.Total,
 		Attempts:         r.Status.Attempts,
+		LastRefused:      r.Status.LastRefused,
 		Tokens:           r.Status.Tokens,
 		Used:             maps.Clone(r.Status.Used),
 		Reason:           c.setting.Reason,

@@ -11,8 +11,13 @@ import (
 //
 //	running: 1200 of 8000 done, 3 failed; 23 in flight, at most 23; all places are taken (refused at this many); about 2m10s left
 //	running: nothing done yet, 10 failed; 5 in flight, at most 5; last error: connection refused
+//	refused: 30 done, 41 attempts refused, the last 38 in a row; 1 in flight, at most 2; last error: 429
 func (s Snapshot) String() string {
-	parts := []string{s.State.String() + ": " + s.doneSoFar()}
+	state := s.State.String()
+	if s.Refusing() {
+		state = "refused"
+	}
+	parts := []string{state + ": " + s.doneSoFar()}
 	if s.State != Closed {
 		parts = append(parts, fmt.Sprintf("%d in flight, at most %d", s.InFlight, s.Concurrency))
 		if s.SetAside > 0 {
@@ -25,7 +30,7 @@ func (s Snapshot) String() string {
 			parts = append(parts, fmt.Sprintf("about %v left", rounded(s.ETA)))
 		}
 	}
-	if s.LastError != nil && (s.State == Down || s.State == CircuitOpen || s.Attempts.Succeeded == 0) {
+	if s.LastError != nil && (s.State == Down || s.State == CircuitOpen || s.Refusing() || s.Attempts.Succeeded == 0) {
 		parts = append(parts, "last error: "+s.LastError.Error())
 	}
 	return strings.Join(parts, "; ")
@@ -45,6 +50,9 @@ func (s Snapshot) doneSoFar() string {
 	}
 	if s.Attempts.Overloaded > 0 {
 		done += fmt.Sprintf(", %d attempts refused", s.Attempts.Overloaded)
+	}
+	if s.Refusing() {
+		done += fmt.Sprintf(", the last %d in a row", s.LastRefused)
 	}
 	return done
 }

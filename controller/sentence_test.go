@@ -53,6 +53,15 @@ func TestASnapshotIsASentence(t *testing.T) {
 		"running: 5 done, 2 failed, 7 attempts refused; 0 in flight, at most 4": {
 			Completed: 5, Failed: 2, Concurrency: 4, ETA: -1, Attempts: AttemptCounts{Succeeded: 5, Overloaded: 7},
 		},
+		"refused: 5 done, 41 attempts refused, the last 38 in a row; 1 in flight, at most 4; last error: connection refused": {
+			State: Cooling, Completed: 5, InFlight: 1, Concurrency: 4, Attempts: AttemptCounts{Succeeded: 5, Overloaded: 41}, LastRefused: 38, LastError: refused,
+		},
+		"running: 5 done, 41 attempts refused; 38 in flight, at most 39": { // as many as were in flight when it began
+			Completed: 5, InFlight: 38, Concurrency: 39, Attempts: AttemptCounts{Succeeded: 5, Overloaded: 41}, LastRefused: 38, LastError: refused,
+		},
+		"running: 5 done, 9 attempts refused; 0 in flight, at most 1": {
+			Completed: 5, Concurrency: 1, Attempts: AttemptCounts{Succeeded: 5, Overloaded: 9}, LastRefused: 9, LastError: refused,
+		},
 		"closed: 5 done": {State: Closed, Completed: 5, Concurrency: 4, ETA: -1, Attempts: AttemptCounts{Succeeded: 5}},
 	} {
 		if got := s.String(); got != want {

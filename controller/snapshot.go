@@ -59,9 +59,10 @@ type Snapshot struct {
 	Hedges    int64 // second attempts beside others that have ended
 	Total     int64 // jobs expected; 0: unknown
 
-	Attempts AttemptCounts // that have ended
-	Tokens   int64         // that were recorded, since the throttle was made
-	Used     Amounts       // that were recorded by name, since then; nil: none were
+	Attempts    AttemptCounts // that have ended
+	LastRefused int64         // of these, the last ones, after one that was not refused
+	Tokens      int64         // that were recorded, since the throttle was made
+	Used        Amounts       // that were recorded by name, since then; nil: none were
 
 	Reason      Reason    // why limit and interval are what they are
 	LastError   error     // of the last attempt that failed or was refused; nil: none did
@@ -84,6 +85,16 @@ type Snapshot struct {
 	Limiters []Limiter // that the server tells of; not to be changed
 
 	DroppedEvents int64 // events that came faster than OnEvent took them
+}
+
+// leastRefusing is how many attempts in a row are refused at least before the service is said to refuse
+// everything. Chosen: by chance so many hardly are.
+const leastRefusing = 10
+
+// Refusing reports whether the service refuses everything at the moment: as many attempts in a row as may be in flight,
+// and at least ten.
+func (s Snapshot) Refusing() bool {
+	return s.LastRefused >= max(leastRefusing, int64(s.Concurrency)) && (s.State == Running || s.State == Cooling)
 }
 
 // AttemptCounts are attempts by their verdicts.

@@ -169,6 +169,7 @@ type (
 	//   - Quota: which of the server's quotas is used up, if that is why
 	//   - Completed, Failed, Total: jobs; Total is 0 if unknown; Percentage, 0 to 100, and ETA, negative if unknown
 	//   - Retries, Attempts: attempts beyond the first ones, and all by their verdicts; Hedges: those beside others, see [Hedged]
+	//   - LastRefused: attempts that were refused since one was not; Refusing tells whether these say that the service refuses everything
 	//   - HeldBy, Held: what keeps the next attempt from starting, and for how long in all
 	//   - Reason, LastError, LastErrorAt: why limit and interval are what they are, and the last attempt that went wrong
 	//   - FailureCount: in the policy's window, or the last minute

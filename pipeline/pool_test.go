@@ -439,3 +439,46 @@ func TestAMemberThatIsAwayIsAskedWithFreshJobs(t *testing.T) {
 		}
 	})
 }
+
+// TestAMemberThatRefusesAllSaysSo: what refuses everything does not read as if it worked.
+func TestAMemberThatRefusesAllSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := pipeline.Config{MaxConcurrency: 4, Retry: &pipeline.Retry{}, Seed: 1}
+		pool := newPool(t, memberOf(cfg), memberOf(cfg))
+		refuses := true
+		p := pipeline.ByChoice(pool, func(_ context.Context, member, job int) (int, error) {
+			time.Sleep(100 * time.Millisecond)
+			if member == 0 && refuses {
+				return 0, pipeline.Overloaded(errService, 0)
+			}
+			return job, nil
+		})
+		jobs := make(chan int)
+		results := p.Run(t.Context(), jobs)
+		work := func(n int) {
+			for job := range n {
+				select {
+				case jobs <- job:
+				case <-results:
+					jobs <- job
+				}
+			}
+		}
+		work(3000)
+		s := pool.Throttle("0").Snapshot()
+		if text := s.String(); !s.Refusing() || s.LastRefused < 10 || !strings.HasPrefix(text, "refused: nothing done yet") {
+			t.Errorf("refuses everything: %+v reads %s", s, text)
+		}
+		if other := pool.Throttle("1").Snapshot(); other.Refusing() || other.LastRefused != 0 {
+			t.Errorf("accepts everything: %v", other)
+		}
+		refuses = false
+		work(3000)
+		if s := pool.Throttle("0").Snapshot(); s.Refusing() || s.LastRefused != 0 {
+			t.Errorf("accepts again: %v", s)
+		}
+		close(jobs)
+		for range results {
+		}
+	})
+}

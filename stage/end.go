@@ -137,6 +137,12 @@ func (d *Dispatcher) tell(j *Job) {
 // count counts an attempt and what it recorded.
 func (d *Dispatcher) count(v controller.Verdict, tokens int64) {
 	d.status.Attempts.Add(v)
+	switch v {
+	case controller.Overload:
+		d.status.LastRefused++
+	case controller.Succeeded, controller.Failed:
+		d.status.LastRefused = 0
+	}
 	d.countTokens(tokens)
 }
 

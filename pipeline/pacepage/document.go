@@ -71,6 +71,8 @@ type snapshotDoc struct {
 	Waiting          int              `json:"waiting"`
 	DispatchInterval float64          `json:"dispatch_interval"`
 	PausedFor        float64          `json:"paused_for"`
+	Refusing         bool             `json:"refusing"` // everything
+	LastRefused      int64            `json:"last_refused"`
 	SetAside         int              `json:"set_aside"` // jobs that are refused while others are accepted
 	Quota            string           `json:"quota"`     // of the server's, used up; empty: none is
 	Completed        int64            `json:"completed"`
@@ -184,6 +186,8 @@ func snapshotOf(s pipeline.Snapshot) snapshotDoc {
 		Waiting:          s.Waiting,
 		DispatchInterval: s.DispatchInterval.Seconds(),
 		PausedFor:        s.PausedFor.Seconds(),
+		Refusing:         s.Refusing(),
+		LastRefused:      s.LastRefused,
 		SetAside:         s.SetAside,
 		Quota:            s.Quota,
 		Completed:        s.Completed,

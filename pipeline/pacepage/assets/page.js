@@ -59,8 +59,9 @@ function whyNow(s) {
 			: (s.quota ? "The server's quota of " + s.quota + " is used up" : "The server asked to wait") + ", for " + seconds(Math.ceil(s.paused_for)) + " more.",
 	};
 	const aside = s.set_aside > 0 ? " Set aside, since they are refused while others are accepted: " + count(s.set_aside) + "." : "";
+	const refused = s.refusing ? " The last " + count(s.last_refused) + " attempts were all refused." : "";
 	const because = reasons[s.reason] && s.held_by !== "budget" && s.held_by !== "rate" ? " Why that much: " + reasons[s.reason] + "." : "";
-	return (s.state === "down" ? "The service seems to be down: one attempt now and then asks, and no job is lost." : holds[s.held_by] + because + aside);
+	return (s.state === "down" ? "The service seems to be down: one attempt now and then asks, and no job is lost." : holds[s.held_by] + refused + because + aside);
 }
 
 function count(n) { return n === null || n === undefined ? "–" : whole.format(n); }
@@ -210,12 +211,13 @@ function putState(el, s) {
 	el.dataset.state = s.state;
 	let text = words[s.state] || s.state;
 	if (s.circuit === "half_open") text = "circuit half-open";
+	if (s.refusing) text = "refused";
 	put(el, text);
 }
 
 // lastError tells the last error while nothing works, or has ever worked.
 function lastError(s) {
-	const dead = s.state === "down" || s.state === "circuit_open" || !s.attempts.succeeded;
+	const dead = s.refusing || s.state === "down" || s.state === "circuit_open" || !s.attempts.succeeded;
 	return dead && s.last_error ? "last error: " + s.last_error : "";
 }
 
