@@ -3,15 +3,20 @@ package pacehttp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/paceline-go/paceline/pipeline"
 	"github.com/paceline-go/paceline/pipeline/pacehttp"
@@ -361,4 +366,84 @@ type answering struct{}
 
 func (answering) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+}
+
+// TestClientsWhoGoLeaveTheHandlerWhole: clients come and go at any time, while their requests wait or are handled, and some are
+// handled by what panics. Nothing hangs, each place is free afterwards, and only clients who stayed count.
+func TestClientsWhoGoLeaveTheHandlerWhole(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		type client struct{ at, patience, work time.Duration }
+		ms := func(label string, most int) time.Duration {
+			return time.Duration(rapid.IntRange(0, most).Draw(rt, label)) * time.Millisecond
+		}
+		limit := rapid.IntRange(1, 4).Draw(rt, "limit")
+		wait := ms("wait", 50)
+		closeAt := ms("closeAt", 2000)
+		deaf, panics := rapid.Bool().Draw(rt, "deaf"), rapid.IntRange(0, 40).Draw(rt, "panics")
+		var clients []client
+		for range rapid.IntRange(1, 40).Draw(rt, "clients") {
+			clients = append(clients, client{ms("at", 100), ms("patience", 60), ms("work", 30)})
+		}
+		var fault string
+		synctest.Test(t, func(t *testing.T) {
+			var busy, most, handled atomic.Int64
+			h, throttle := gated(t, pipeline.Config{MaxConcurrency: limit}, func(w http.ResponseWriter, r *http.Request) {
+				n, _ := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))
+				now := busy.Add(1)
+				defer busy.Add(-1)
+				for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
+				}
+				handled.Add(1)
+				gone := r.Context().Done()
+				if deaf {
+					gone = nil
+				}
+				select {
+				case <-time.After(clients[n].work):
+				case <-gone:
+				}
+				if n == panics {
+					panic(http.ErrAbortHandler)
+				}
+			})
+			h.MaxWait = wait
+			var all sync.WaitGroup
+			var accepted atomic.Int64
+			for n, c := range clients {
+				all.Go(func() {
+					time.Sleep(c.at)
+					ctx, leave := context.WithTimeout(context.Background(), c.patience)
+					defer leave()
+					defer func() { _ = recover() }() // as net/http does
+					if res := ask(ctx, h, "/"+strconv.Itoa(n)); res.StatusCode == http.StatusOK {
+						accepted.Add(1)
+					}
+				})
+			}
+			all.Go(func() {
+				time.Sleep(closeAt)
+				throttle.Close()
+			})
+			all.Wait()
+			if err := throttle.Drain(context.Background()); err != nil {
+				fault = err.Error()
+			}
+			s := throttle.Snapshot()
+			sum := s.Attempts.Succeeded + s.Attempts.Failed + s.Attempts.Overloaded + s.Attempts.Ignored
+			switch {
+			case s.InFlight != 0 || s.Waiting != 0 || busy.Load() != 0:
+				fault = fmt.Sprintf("after all: %v", s)
+			case most.Load() > int64(limit):
+				fault = fmt.Sprintf("%d handled at once, want at most %d", most.Load(), limit)
+			case sum != handled.Load():
+				fault = fmt.Sprintf("%d were handled, %+v are told of", handled.Load(), s.Attempts)
+			case s.Attempts.Succeeded > accepted.Load():
+				fault = fmt.Sprintf("%d were answered, %+v", accepted.Load(), s.Attempts)
+			}
+		})
+		if fault != "" {
+			rt.Fatal(fault)
+		}
+	})
 }
