@@ -20,31 +20,46 @@ type (
 
 	// Bounds are what a Policy has to stay within:
 	//
-	//   - InitialLimit: attempts in flight to begin with, 1 to MaxLimit
-	//   - MaxLimit: attempts in flight, at least 1
-	//   - MinInterval: between two starts; 0: not paced
-	//   - MaxInterval: at least MinInterval
+	//	type Bounds struct {
+	//		InitialLimit int           // attempts in flight to begin with, 1 to MaxLimit
+	//		MaxLimit     int           // attempts in flight, at least 1
+	//		MinInterval  time.Duration // between two starts; 0: not paced
+	//		MaxInterval  time.Duration // between two starts, at least MinInterval
+	//	}
 	Bounds = controller.Bounds
 
 	// A Setting is what a Policy decided:
 	//
-	//   - Limit: how many attempts may be in flight
-	//   - Interval: at least this long between two starts
-	//   - Ceiling: growth stops here for now; 0: at the maximum
-	//   - CoolUntil: no growth before; zero: not cooling
-	//   - Reason: why it is another one than before
-	//   - Probing: the service is taken for down, and asked now and then
+	//	type Setting struct {
+	//		Limit     int           // how many attempts may be in flight
+	//		Interval  time.Duration // at least this long between two starts
+	//		Ceiling   int           // growth stops here for now; 0: at the maximum
+	//		CoolUntil time.Time     // no growth before; zero: not cooling
+	//		Reason    Reason        // why it is another one than before
+	//		Probing   bool          // the service is taken for down, and asked now and then
+	//	}
 	Setting = controller.Setting
 
 	// An Outcome is what a Policy sees of an attempt that has ended:
 	//
-	//   - Verdict; RetryAfter: how long the service asked to be left alone; Own: the refusal is the job's own
-	//   - Trouble: the refusal is hardly for what was sent: the service says that it is overloaded, or that much is left of its quotas
-	//   - Attempt: of its job, from 1; Final: the job is done with
-	//   - Start, Seq, Took: when it started, as which one of all, and how long it took
-	//   - InFlight: attempts in flight when it started, itself included
-	//   - Paced, Gap: whether the interval held it back, and the gap between recent starts
-	//   - Tokens: what it used
+	//	type Outcome struct {
+	//		Verdict    Verdict       // what it tells of the service
+	//		Final      bool          // the job is done with; false: it is tried again
+	//		Attempt    int           // of its job, from 1; 0: not known
+	//		Own        bool          // the refusal is the job's own
+	//		Trouble    bool          // the refusal is hardly for what was sent: the service says that it is overloaded, or that much is left of its quotas
+	//		Start      time.Time     // when the attempt started
+	//		Seq        int64         // how many had started by then, itself included
+	//		Took       time.Duration // from its start to its end
+	//		InFlight   int           // attempts in flight when it started, itself included
+	//		Paced      bool          // the interval held it back, not the limit
+	//		Gap        time.Duration // between recent starts; 0: not known yet
+	//		Tokens     int64         // what it used
+	//		RetryAfter time.Duration // how long the service asked to be left alone
+	//	}
+	//
+	//	func (o Outcome) Fresh() bool     // it was the first attempt of its job
+	//	func (o Outcome) Overloads() bool // it is a sign of overload
 	Outcome = controller.Outcome
 
 	// A Reason says why a Policy changed the limit or the interval.
@@ -53,11 +68,14 @@ type (
 	// A Limiter is one that a server tells of in its answers, and what was found out of it. Its String
 	// says it in words: "requests: a window of 5s with 50".
 	//
-	//   - Name: of its quota, as in Hint.Budget; Resource: of whose calls it is, empty: of all
-	//   - Requests: it counts these; else tokens
-	//   - Kind: how it gives back what was used
-	//   - Limit: how much there is in a window, or in a full bucket
-	//   - Window: in which all of it comes back, the longest that was seen, the server's rounding included
+	//	type Limiter struct {
+	//		Name     string        // of its quota, as in Hint.Budget; empty: it has none
+	//		Resource string        // of whose calls it is; empty: of all
+	//		Requests bool          // it counts these; else tokens
+	//		Kind     LimiterKind   // how it gives back what was used
+	//		Limit    int64         // how much there is in a window, or in a full bucket
+	//		Window   time.Duration // in which all of it comes back, the longest that was seen, the server's rounding included
+	//	}
 	Limiter = controller.Limiter
 	// LimiterKind is how a limiter gives back what was used.
 	LimiterKind = controller.LimiterKind
@@ -69,7 +87,9 @@ type (
 	// Seek is the Policy that finds the limit of the service, of attempts in flight
 	// or of attempts a second, and stays just below it. It is the default.
 	//
-	//   - Refusals: share of attempts that may be refused for finding out, above 0, at most 1; default 0.005
+	//	type Seek struct {
+	//		Refusals float64 // share of attempts that may be refused for finding out, above 0, at most 1; default 0.005
+	//	}
 	//
 	// Example: Policy: pipeline.Seek{Refusals: 0.001}.
 	Seek = controller.Seek
@@ -79,12 +99,14 @@ type (
 
 	// AIMD is the Policy that halves the limit and doubles the interval when 3
 	// attempts fail within a minute, cools for a minute, and grows again step by
-	// step.
+	// step. A zero field takes its default.
 	//
-	//   - FailureThreshold: failures that make a cut; default 3
-	//   - FailureWindow: within which they count; default 60s
-	//   - CoolingPeriod: after a cut, without growth; default 60s
-	//   - SafeCeilingDecay: cooling periods without a failure until the limit that failed is forgotten; default 5
+	//	type AIMD struct {
+	//		FailureThreshold int           // failures that make a cut; default 3
+	//		FailureWindow    time.Duration // within which they count; default 60s
+	//		CoolingPeriod    time.Duration // after a cut, without growth; default 60s
+	//		SafeCeilingDecay float64       // cooling periods without a failure until the limit that failed is forgotten; default 5
+	//	}
 	//
 	// Example: Policy: pipeline.AIMD{FailureThreshold: 5}.
 	AIMD = controller.AIMD
@@ -100,11 +122,13 @@ type (
 	// by Cost and RecordTokens of tokens, by Costs and RecordUsage of what has a name. Beyond the
 	// process it is remembered by a Checkpoint only.
 	//
-	//   - Name: for events, errors and hints; may be empty
-	//   - Tokens: at least 1, in the unit of what it Counts; of money, its smallest, such as millionths of a dollar
-	//   - Window: above 0; Forever: what was used never comes back, and a job for which not enough is left ends with a *CostError
-	//   - Requests: it counts attempts instead of tokens, each by its weight, rounded up
-	//   - Counts: the name of what it counts, as in Amounts; empty: tokens
+	//	type Budget struct {
+	//		Name     string        // for events, errors and hints; may be empty
+	//		Tokens   int64         // at least 1, in the unit of what it Counts; of money, its smallest, such as millionths of a dollar
+	//		Window   time.Duration // above 0; Forever: what was used never comes back, and a job for which not enough is left ends with a *CostError
+	//		Requests bool          // it counts attempts instead of tokens, each by its weight, rounded up
+	//		Counts   string        // the name of what it counts, as in Amounts; empty: tokens
+	//	}
 	//
 	// Example: pipeline.Budget{Name: "tokens", Tokens: 90_000, Window: time.Minute}.
 	// Example: pipeline.Budget{Name: "money by day", Counts: "microdollars", Tokens: 5_000_000, Window: 24 * time.Hour}.
@@ -119,8 +143,10 @@ type (
 
 	// Rate is a fixed limit of attempts per second, with a burst.
 	//
-	//   - PerSecond: above 0
-	//   - Burst: at least the weight of the heaviest attempt; default 1
+	//	type Rate struct {
+	//		PerSecond float64 // above 0
+	//		Burst     float64 // at least the weight of the heaviest attempt; default 1
+	//	}
 	//
 	// Example: Rate: &pipeline.Rate{PerSecond: 50, Burst: 10}.
 	Rate = controller.Rate
@@ -129,14 +155,16 @@ type (
 	// that failed or were refused, or when they are 80% of at least 100 within a
 	// minute, for 30 s, then one probe. A zero field takes its default.
 	//
-	//   - Failures: jobs in a row that fail or are refused; of one job, the first attempt that does counts; default 10
-	//   - Share: of the jobs within Window, above 0, up to 1; default 0.8; negative: only Failures in a row open it
-	//   - MinJobs: within Window, before their share says anything; default ten times Failures
-	//   - Window: default 1m
-	//   - OpenFor: how long it stays open the first time; it doubles up to five times; default 30s
-	//   - Probes: attempts that a half-open circuit lets through; default 1
-	//   - Counts: which errors count, those that are Fatal included; nil: each failure and refusal
-	//   - Wait: single calls wait for the circuit instead of failing at once
+	//	type Breaker struct {
+	//		Failures int              // jobs in a row that fail or are refused; of one job, the first attempt that does counts; default 10
+	//		Share    float64          // of the jobs within Window, above 0, up to 1; default 0.8; negative: only Failures in a row open it
+	//		MinJobs  int              // within Window, before their share says anything; default ten times Failures
+	//		Window   time.Duration    // in which jobs are counted for Share; default 1m
+	//		OpenFor  time.Duration    // how long it stays open the first time; it doubles up to five times; default 30s
+	//		Probes   int              // attempts that a half-open circuit lets through; default 1
+	//		Counts   func(error) bool // which errors count, those that are Fatal included; nil: each failure and refusal
+	//		Wait     bool             // single calls wait for the circuit instead of failing at once
+	//	}
 	//
 	// Example: Breaker: &pipeline.Breaker{Failures: 100, OpenFor: 5 * time.Second}.
 	Breaker = controller.Breaker
@@ -144,15 +172,17 @@ type (
 	// Retry tries failed jobs again: up to 3 attempts, after a random share of 1 s,
 	// 2 s, 4 s … up to 60 s, and refusals for 15 min. A zero field takes its default.
 	//
-	//   - MaxAttempts: of one job, the first included; a refusal uses up none, unless it is the job's own; default 3
-	//   - Backoff: Fixed, Exponential or ExponentialJitter, the default
-	//   - BaseDelay: before the second attempt; default 1s
-	//   - MaxDelay: the longest delay of the backoff's own; default 60s
-	//   - Multiplier: from one delay to the next, at least 1; default 2
-	//   - Retryable: which unmarked errors are tried again; nil: all
-	//   - Park: a job that backs off holds no slot
-	//   - Budget: share of all attempts that retries may be, 0 to 1; default 0: no bound
-	//   - GiveUpAfter: how long refusals are tried again without using up attempts; default 15m; negative: for ever
+	//	type Retry struct {
+	//		MaxAttempts int              // of one job, the first included; a refusal uses up none, unless it is the job's own; default 3
+	//		Backoff     Backoff          // Fixed, Exponential or ExponentialJitter, the default
+	//		BaseDelay   time.Duration    // before the second attempt; default 1s
+	//		MaxDelay    time.Duration    // the longest delay of the backoff's own; default 60s
+	//		Multiplier  float64          // from one delay to the next, at least 1; default 2
+	//		Retryable   func(error) bool // which unmarked errors are tried again; nil: all
+	//		Park        bool             // a job that backs off holds no slot
+	//		Budget      float64          // share of all attempts that retries may be, 0 to 1; default 0: no bound
+	//		GiveUpAfter time.Duration    // how long refusals are tried again without using up attempts; default 15m; negative: for ever
+	//	}
 	//
 	// Example: Retry: &pipeline.Retry{MaxAttempts: 5, Park: true}.
 	Retry = controller.Retry
@@ -162,45 +192,90 @@ type (
 
 	// A Snapshot is a throttle at one moment. Printed, it is a sentence.
 	//
-	//   - State, Circuit, CircuitOpenFor: what it does, and how long the circuit stays open
-	//   - Concurrency, MaxConcurrency, SafeCeiling: the limit in force, the highest it may get, and where growth stops for now
-	//   - InFlight, Waiting: attempts that run, and jobs that wait for one; SetAside: of these, that are refused while others are accepted
-	//   - DispatchInterval, PausedFor: between two starts, and how long nothing starts because a server said so
-	//   - Quota: which of the server's quotas is used up, if that is why
-	//   - Completed, Failed, Total: jobs; Total is 0 if unknown; Percentage, 0 to 100, and ETA, negative if unknown
-	//   - Retries, Attempts: attempts beyond the first ones, and all by their verdicts; Hedges: those beside others, see [Hedged]
-	//   - LastRefused: attempts that were refused since one was not; Refusing tells whether these say that the service refuses everything
-	//   - HeldBy, Held: what keeps the next attempt from starting, and for how long in all
-	//   - Reason, LastError, LastErrorAt: why limit and interval are what they are, and the last attempt that went wrong
-	//   - FailureCount: in the policy's window, or the last minute
-	//   - Tokens, Used: recorded in all, of tokens and by name; TokensUsed, TokensRemaining: of the first budget, -1 without one; Budgets: each
-	//   - Limiters: that the server tells of; do not change it
-	//   - DroppedEvents: events that came faster than OnEvent took them
+	//	type Snapshot struct {
+	//		State          State         // what it does
+	//		Circuit        CircuitState  // closed, open or half-open
+	//		CircuitOpenFor time.Duration // until an open circuit is half-open; 0: it is not open
+	//
+	//		Concurrency    int // attempts that may be in flight
+	//		MaxConcurrency int // the highest that this may get
+	//		InFlight       int // attempts that run
+	//		Waiting        int // jobs that were taken and wait for an attempt, their first or another
+	//		SetAside       int // of these, that are refused while others are accepted
+	//		SafeCeiling    int // where growth stops for now
+	//
+	//		DispatchInterval time.Duration // at least this long between two starts
+	//		PausedFor        time.Duration // nothing starts for so long because a server said so; 0: it did not
+	//		Quota            string        // which of the server's quotas is used up, if that is why
+	//
+	//		Completed int64 // jobs that succeeded
+	//		Failed    int64 // jobs that ended with an error
+	//		Retries   int64 // attempts beyond the first ones that have ended
+	//		Hedges    int64 // attempts beside others that have ended; see [Hedged]
+	//		Total     int64 // jobs expected; 0: unknown
+	//
+	//		Attempts    AttemptCounts // that have ended, by their verdicts
+	//		LastRefused int64         // of these, the last ones, after one that was not refused
+	//		Tokens      int64         // recorded in all
+	//		Used        Amounts       // recorded in all, by name; nil: nothing was
+	//
+	//		Reason      Reason    // why limit and interval are what they are
+	//		LastError   error     // of the last attempt that failed or was refused; nil: none did
+	//		LastErrorAt time.Time // when that attempt ended
+	//
+	//		HeldBy Hold      // what keeps the next attempt from starting
+	//		Held   HeldTimes // the same, for how long in all
+	//
+	//		FailureCount int           // failures in the policy's window, or the last minute
+	//		Percentage   float64       // of jobs done, 0 to 100; 0 if Total is unknown
+	//		ETA          time.Duration // until all are done; negative if unknown
+	//
+	//		TokensUsed      int64            // of the first budget, within its window
+	//		TokensRemaining int64            // of the first budget; -1 without one
+	//		Budgets         []BudgetSnapshot // each
+	//
+	//		Limiters []Limiter // that the server tells of; do not change it
+	//
+	//		DroppedEvents int64 // events that came faster than OnEvent took them
+	//	}
+	//
+	//	func (s Snapshot) Refusing() bool // the service refuses everything: as many in a row as may be in flight, and at least ten
 	Snapshot = controller.Snapshot
 
 	// A Checkpoint is what a throttle of another process can go on from; see
 	// [Throttle.Checkpoint].
 	//
-	//   - At: when it was made
-	//   - Learned: by the policy; nil: nothing yet
-	//   - MeanTokens: that jobs used recently; 0: not known
-	//   - PausedUntil: as a server has asked; zero: it has not
-	//   - Budgets: what was used of each
-	//   - Means: as MeanTokens, by name
+	//	type Checkpoint struct {
+	//		At          time.Time         // when it was made
+	//		Learned     *Setting          // by the policy; nil: nothing yet
+	//		MeanTokens  int64             // that jobs used recently; 0: not known
+	//		PausedUntil time.Time         // as a server has asked; zero: it has not
+	//		Budgets     []stage.BudgetUse // what was used of each budget
+	//		Means       Amounts           // as MeanTokens, by name
+	//	}
 	Checkpoint = stage.Checkpoint
 
-	// A BudgetSnapshot is a Budget at one moment: what is Used or reserved within its window,
-	// what is Remaining, and the Mean that attempts used of it recently, 0 if it is not known.
+	// A BudgetSnapshot is a Budget at one moment.
+	//
+	//	type BudgetSnapshot struct {
+	//		Budget
+	//		Used      int64 // or reserved, within the window
+	//		Remaining int64
+	//		Mean      int64 // what attempts used of it recently; 0: not known
+	//	}
 	BudgetSnapshot = controller.BudgetSnapshot
 
-	// AttemptCounts are attempts by their verdicts: Succeeded, Failed, Overloaded, Ignored.
+	// AttemptCounts are attempts by their verdicts.
+	//
+	//	type AttemptCounts struct{ Succeeded, Failed, Overloaded, Ignored int64 }
 	AttemptCounts = controller.AttemptCounts
 
 	// Hold is what keeps the next attempt from starting.
 	Hold = controller.Hold
 
-	// HeldTimes say for how long, in all, each of them has: Limit, Pace, Budget, Rate, Circuit,
-	// Server.
+	// HeldTimes say for how long, in all, each of these kept the next attempt from starting.
+	//
+	//	type HeldTimes struct{ Limit, Pace, Budget, Rate, Circuit, Server time.Duration }
 	HeldTimes = controller.HeldTimes
 
 	// State is what a throttle is doing.
@@ -212,29 +287,37 @@ type (
 	// A Hint is what a server said of its limits, for [Slot].Hint. Fields that it did not tell are
 	// zero.
 	//
-	//   - RetryAfter: nothing is to be sent for so long
-	//   - Limit: the quota of a window
-	//   - Remaining: what is left of it; counts only if Reset is above 0
-	//   - Reset: until the quota is whole again; at a bucket, until it is full
-	//   - Budget: the name of the budget that the quota is of; without one it is a quota of its own
-	//   - Requests: the quota is one of requests, also if it has a name
-	//   - Resource: the only calls that it is for, such as those of GitHub's graphql; empty: all
-	//   - Rounding: by how much Reset may be too long, since it was rounded
+	//	type Hint struct {
+	//		RetryAfter time.Duration // nothing is to be sent for so long
+	//
+	//		Limit     int64         // the quota of a window
+	//		Remaining int64         // what is left of it; counts only if Reset is above 0
+	//		Reset     time.Duration // from now until the quota is whole again; at a bucket, until it is full
+	//		Budget    string        // the name of the budget that the quota is of; without one it is a quota of its own
+	//		Requests  bool          // the quota is one of requests, also if it has a name
+	//		Resource  string        // the only calls that it is for, such as those of GitHub's graphql; empty: all
+	//		Rounding  time.Duration // by how much Reset may be too long, since it was rounded
+	//	}
 	//
 	// Example: pipeline.SlotFrom(ctx).Hint(pipeline.Hint{Limit: 500, Remaining: 12, Reset: 30 * time.Second}).
 	Hint = controller.Hint
 
 	// An Event is something that a throttle did. Which fields are set beyond the first two
-	// depends on the kind.
+	// depends on the kind. Printed, it is the kind and the fields that it sets.
 	//
-	//   - Kind, At: what, and when
-	//   - From, To: the setting before and after; To.Reason says why
-	//   - Wait: how long it will last, or until the next attempt
-	//   - Budget: the name of a budget
-	//   - Limiter: what was found out: limiter_learned
-	//   - Attempt: the one that failed, from 0
-	//   - Err: what it failed with, or the last error
-	//   - Verdict: on the last attempt: nothing_succeeded
+	//	type Event struct {
+	//		Kind     EventKind     // what it did
+	//		At       time.Time     // when
+	//		From, To Setting       // before and after; To.Reason says why
+	//		Wait     time.Duration // how long it will last, or until the next attempt
+	//		Budget   string        // the name of a budget
+	//		Limiter  Limiter       // what was found out: limiter_learned
+	//		Attempt  int           // the one that failed, from 0
+	//		Err      error         // what it failed with, or the last error
+	//		Verdict  Verdict       // on the last attempt: nothing_succeeded
+	//	}
+	//
+	//	func (e Event) Mistake() bool // most likely it tells of a mistake in the program
 	Event = controller.Event
 
 	// EventKind is what an Event tells.
@@ -243,45 +326,77 @@ type (
 
 // What moves. These types are from package stage.
 type (
-	// A Slot is one attempt's place among those in flight: its number for
-	// idempotency keys (Attempt), what it used (RecordTokens), what the server said
-	// of its limits (Hint), and for slots from Acquire, its end (Release). Its methods may be called
-	// from any goroutine. When the attempt has ended they do nothing, except Hint.
+	// A Slot is one attempt's place among those in flight. [SlotFrom] gives it to the work, and
+	// [Throttle.Acquire] to who holds one by hand. Its methods may be called from any goroutine. When
+	// the attempt has ended they do nothing, except Hint and HintAll.
 	//
-	//   - Attempt() int: from 0; Refusals() int: of the job until now
-	//   - RecordTokens(n int64): what it used; Tokens() int64: in all
-	//   - RecordUsage(name string, n int64): what it used by name; Usage() Amounts: in all
-	//   - Hint(Hint): what the server said of its limits
-	//   - Waited() time.Duration: from when the job could have started
-	//   - OnVerdict(func(Verdict)) bool: hears how the attempt is judged
-	//   - Release(error): ends a slot from Acquire
+	//	func (s *Slot) Attempt() int          // number of the attempt, 0 on the job's first, for idempotency keys
+	//	func (s *Slot) Refusals() int         // how many attempts of the job were refused until now, and used up none
+	//	func (s *Slot) Waited() time.Duration // how long the job waited, from the intake to its first attempt
+	//
+	//	func (s *Slot) RecordTokens(n int64)             // adds to what the attempt has used; at least 0
+	//	func (s *Slot) Tokens() int64                    // what it has recorded in all
+	//	func (s *Slot) RecordUsage(name string, n int64) // the same for what has a name
+	//	func (s *Slot) Usage() Amounts                   // what it has recorded by name, in all
+	//
+	//	func (s *Slot) Hint(h Hint)                    // what the server said of its limits, for all attempts
+	//	func (s *Slot) HintAll(hints []Hint)           // all that one answer of the server tells, in that order
+	//	func (s *Slot) OnVerdict(f func(Verdict)) bool // f hears once how the attempt is judged; false: it will not
+	//	func (s *Slot) Release(err error)              // ends a slot from Acquire; nil: it succeeded
+	//
+	// Example: pipeline.SlotFrom(ctx).RecordTokens(answer.Usage.TotalTokens).
 	Slot = stage.Slot
 
-	// A CircuitOpenError says that the circuit is open and when to come again (RetryAfter).
-	// Execute, Wrap and Acquire return it. No job of a pipeline gets it: while the
-	// circuit is open, they wait.
+	// A CircuitOpenError says that the circuit is open. Execute, Wrap and Acquire return it. No job of
+	// a pipeline gets it: while the circuit is open, they wait.
+	//
+	//	type CircuitOpenError struct {
+	//		RetryAfter time.Duration // until attempts may pass again
+	//	}
 	CircuitOpenError = stage.CircuitOpenError
 
-	// A RetriesExhaustedError wraps the error (Err) of the last attempt of a job that has
-	// used up its Attempts, or was refused for too long. Refusals says how many of the
-	// attempts were refused and used up none.
+	// A RetriesExhaustedError wraps the error of the last attempt of a job that has used up its
+	// attempts, or was refused for too long.
+	//
+	//	type RetriesExhaustedError struct {
+	//		Attempts int   // that were started, refusals included
+	//		Refusals int   // of these, which used up none of Retry.MaxAttempts
+	//		Err      error // of the last one
+	//	}
 	RetriesExhaustedError = stage.RetriesExhaustedError
 
-	// A CostError says that a job's Cost is more than a budget will ever have: Limit is its
-	// size, Budget its name, and Counts what it counts. If it is Spent, the budget is one that does
-	// not come back, and Limit is what is left of it.
+	// A CostError says that a job costs more than a budget will ever have.
+	//
+	//	type CostError struct {
+	//		Cost, Limit int64  // of the job; of the budget in all
+	//		Budget      string // its name
+	//		Counts      string // the name of what it counts; empty: tokens or requests
+	//		Spent       bool   // it does not come back, and Limit is what is left of it
+	//	}
 	CostError = stage.CostError
 
-	// A WeightError says that a job counts for more calls (Weight) than the rate's Burst has
-	// room for. Burst is 0 if there is no rate.
+	// A WeightError says that a job counts for more calls than the rate's Burst has room for.
+	//
+	//	type WeightError struct {
+	//		Weight, Burst float64 // Burst is 0 if there is no rate
+	//	}
 	WeightError = stage.WeightError
 
-	// A PauseError says that a server asked for a longer pause (RetryAfter) than MaxPause. It
-	// stands beside the error of the job that the server refused.
+	// A PauseError says that a server asked for a longer pause than MaxPause. It stands beside the
+	// error of the job that the server refused.
+	//
+	//	type PauseError struct {
+	//		RetryAfter time.Duration // what the server asked for
+	//		MaxPause   time.Duration // the longest that is waited
+	//	}
 	PauseError = stage.PauseError
 
-	// A PanicError is a panic in the work, with its Value and Stack, turned into the job's
-	// error.
+	// A PanicError is a panic in the work, turned into the job's error.
+	//
+	//	type PanicError struct {
+	//		Value any    // of the panic
+	//		Stack []byte // of the goroutine that panicked
+	//	}
 	PanicError = stage.PanicError
 )
 

@@ -35,5 +35,7 @@
 // them. A [Pool] is of several that can do the same jobs; [ByChoice] is a pipeline over it.
 //
 // This is the one package that most users import. It names what packages controller and
-// stage define, with the fields and their defaults: go doc pipeline.Retry.
+// stage define, with the fields, their defaults and the methods: go doc pipeline.Retry shows them
+// all, and so does go doc pipeline.Slot. For one field alone, such as Retry.Park, go doc looks in
+// this package only and finds nothing.
 package pipeline
