@@ -69,7 +69,7 @@ func (p *KeyedPipeline[K, In, Out]) OrderedByKey() *KeyedPipeline[K, In, Out] {
 
 // Run is to a KeyedPipeline what Pipeline.Run is to a Pipeline. It takes jobs until the channel
 // is closed, ctx is done or the Keyed is closed. A job whose key's throttle alone is closed comes
-// back with ErrClosed. A goroutine that sends jobs selects on Keyed.Done, too. Jobs that were
+// back with ErrClosed, and so do, after a signal for [Interruptible], those that were not begun. A goroutine that sends jobs selects on Keyed.Done, too. Jobs that were
 // taken and whose results were not yet read are one and a half times KeyedConfig.Buffer, and some
 // hundreds, at most.
 //

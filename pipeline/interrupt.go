@@ -35,14 +35,17 @@ const defaultGrace = time.Minute
 // Interruptible returns a context for runs that Ctrl-C or SIGTERM ends without losing a job:
 //
 //   - The first signal closes the throttle of each run with this context, of a chain that of
-//     its first stage. No new jobs are taken; what was taken is finished and comes back.
+//     its first stage. No new jobs are taken; what was taken is finished and comes back. By key,
+//     thousands of jobs may have been taken: those that have not been begun come back at once,
+//     with ErrClosed and Attempts 0.
 //   - When grace is over, by default a minute, the context is done: attempts that still run
 //     are cut off, and their jobs come back with its cause, an *InterruptedError.
 //   - A second signal ends the program at once, as if nobody had asked for signals.
 //
 // Closing the throttle ends single calls on it, too: Execute returns ErrClosed. Code that
 // sends jobs to a channel selects on the throttle's Done, or uses Each. Interrupted says afterwards whether
-// there was a signal. Call stop when the runs have ended; it cancels the context and gives the
+// there was a signal. To let go at once of what is in flight, have Interruption cancel the run's
+// context. Call stop when the runs have ended; it cancels the context and gives the
 // signals back. Interruptible panics if ctx is nil or grace is negative.
 func Interruptible(ctx context.Context, grace time.Duration) (_ context.Context, stop context.CancelFunc) {
 	mustHave("Interruptible", ctx != nil, "context")

@@ -168,6 +168,65 @@ func TestASignalLetsAChainFinish(t *testing.T) {
 	}
 }
 
+// By key, thousands of jobs may have been taken. After a signal, those that have not been begun come back at
+// once, and those that have are finished, with their retries.
+func TestASignalLetsGoOfWhatStandsInLinesAndWasNotBegun(t *testing.T) {
+	const jobs = 60
+	for name, setUp := range map[string]func(*pipeline.KeyedPipeline[int, int, int]) pipeline.Stage[int, int]{
+		"alone":   func(p *pipeline.KeyedPipeline[int, int, int]) pipeline.Stage[int, int] { return p },
+		"ordered": func(p *pipeline.KeyedPipeline[int, int, int]) pipeline.Stage[int, int] { return p.OrderedByKey() },
+		"chain": func(p *pipeline.KeyedPipeline[int, int, int]) pipeline.Stage[int, int] {
+			return pipeline.Then(p, newPipeline(t, func(_ context.Context, in int) (int, error) { return in, nil }, pipeline.Config{}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, stop := pipeline.Interruptible(context.Background(), time.Hour)
+			defer stop()
+			keyed, err := pipeline.NewKeyed(pipeline.KeyedConfig[int]{Each: pipeline.Config{
+				MaxConcurrency: 1, Policy: pipeline.Static{}, Retry: &pipeline.Retry{BaseDelay: time.Millisecond},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			begun, release, fed := make(chan struct{}, jobs), make(chan struct{}), make(chan struct{})
+			p := pipeline.ByKey(keyed, func(in int) int { return in % 2 }, func(ctx context.Context, in int) (int, error) {
+				begun <- struct{}{}
+				<-release
+				if pipeline.SlotFrom(ctx).Attempt() == 0 {
+					return 0, errors.New("the first attempt fails")
+				}
+				return in, nil
+			})
+			go func() {
+				<-fed
+				<-begun
+				<-begun
+				signalSelf(t, os.Interrupt)
+			}()
+			done, notBegun := 0, 0
+			for r := range setUp(p).Each(ctx, func(yield func(int) bool) {
+				defer close(fed)
+				for in := 0; in < jobs && yield(in); in++ {
+				}
+			}) {
+				switch {
+				case r.Err == nil:
+					done++
+				case r.Attempts == 0 && errors.Is(r.Err, pipeline.ErrClosed):
+					if notBegun++; notBegun == jobs-2 {
+						close(release)
+					}
+				default:
+					t.Errorf("got error %v of job %d after %d attempts, want it done, or ErrClosed and not begun", r.Err, r.In, r.Attempts)
+				}
+			}
+			if done != 2 || notBegun != jobs-2 || p.Snapshot().Inside != 0 {
+				t.Errorf("got %d done, %d not begun, %d inside; want 2, %d and 0", done, notBegun, p.Snapshot().Inside, jobs-2)
+			}
+		})
+	}
+}
+
 func TestWithoutASignalInterruptibleIsACancel(t *testing.T) {
 	outer, cancel := context.WithCancel(context.Background())
 	ctx, stop := pipeline.Interruptible(outer, time.Hour)

@@ -190,15 +190,28 @@ func (ls *lines[K, In, Out]) Stop()                 {} // a line closes its door
 // Cancel sends back what has not been started and what waits for another attempt.
 func (ls *lines[K, In, Out]) Cancel() {
 	for _, l := range ls.open {
-		for _, j := range l.behind {
-			j.Err = context.Cause(ls.ctx)
-			ls.back.Add(j)
-		}
-		ls.inside -= len(l.behind)
-		l.inside -= len(l.behind)
-		l.behind = nil
+		ls.giveBack(l, context.Cause(ls.ctx))
 		l.door.Cancel()
 	}
+}
+
+// withdraw sends back what has not been started.
+func (ls *lines[K, In, Out]) withdraw(why error) {
+	for _, l := range ls.open {
+		ls.giveBack(l, why)
+		l.door.Withdraw(why)
+	}
+}
+
+// giveBack sends back the jobs of a line that wait for the one before them.
+func (ls *lines[K, In, Out]) giveBack(l *line, why error) {
+	for _, j := range l.behind {
+		j.Err = why
+		ls.back.Add(j)
+	}
+	ls.inside -= len(l.behind)
+	l.inside -= len(l.behind)
+	l.behind = nil
 }
 
 // Leave returns when nothing runs any more of the throttles that nobody else uses.

@@ -42,7 +42,8 @@ type Work[In, Out any] func(ctx context.Context, in In) (Out, error)
 //     for another one before the context's deadline;
 //   - ErrNested: it was run by the work of another job of the same throttle (Attempts
 //     is 0);
-//   - ErrClosed: Each took it, but the throttle was closed (Attempts is 0).
+//   - ErrClosed: Each took it, but the throttle was closed; or it waited for its key when
+//     a signal came, see [Interruptible] (Attempts is 0).
 //
 // errors.Is and errors.As see through all of them.
 type Result[In, Out any] struct {

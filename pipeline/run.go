@@ -163,8 +163,7 @@ func (r *run[In, Out]) watchEnd() {
 	case <-r.ctxDone:
 		r.cancel()
 	case <-r.closing:
-		r.closing = nil
-		r.stop(ErrClosed)
+		r.close()
 	default:
 	}
 }
@@ -173,6 +172,16 @@ func (r *run[In, Out]) cancel() {
 	r.ctxDone = nil
 	r.stop(context.Cause(r.ctx))
 	r.door.Cancel()
+}
+
+// close ends the intake because nothing new is taken any more. If that is by a signal, what stands in
+// a line and has not been started comes back.
+func (r *run[In, Out]) close() {
+	r.closing = nil
+	r.stop(ErrClosed)
+	if l, ok := r.door.(withdrawer); ok && Interrupted(r.ctx) != nil {
+		l.withdraw(ErrClosed)
+	}
 }
 
 // stop lets no more jobs in.
@@ -412,7 +421,6 @@ func (r *run[In, Out]) wait() {
 	case <-r.ctxDone:
 		r.cancel()
 	case <-r.closing:
-		r.closing = nil
-		r.stop(ErrClosed)
+		r.close()
 	}
 }

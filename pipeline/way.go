@@ -39,6 +39,12 @@ type chooser[In, Out any] interface {
 	choose(*job[In, Out]) error
 }
 
+// A withdrawer is an entrance at which so many jobs may wait that they are not finished after a signal.
+type withdrawer interface {
+	// withdraw sends back what has not been started, with why as its error.
+	withdraw(why error)
+}
+
 func (t *Throttle) enter(ctx context.Context, share *atomic.Pointer[Share]) entrance {
 	return t.dispatcher.Open(ctx, share)
 }

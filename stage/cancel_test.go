@@ -59,6 +59,39 @@ func TestCancelGivesBackWhatIsNotInFlight(t *testing.T) {
 	})
 }
 
+// What is withdrawn is what has not been started. A retry that waits is made.
+func TestWithdrawGivesBackWhatWasNotStarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 2, retryingBy(controller.Retry{BaseDelay: minute}))
+		gone, stays := s.open(t.Context()), s.open(t.Context())
+		slow := func(context.Context) error { s.note("slow"); time.Sleep(10 * second); return nil }
+		jobs := gone.send(s.work("backs off", 0, io.EOF))
+		synctest.Wait()
+		jobs = append(jobs, gone.send(slow, s.work("waits", 0), s.work("waits", 0))...)
+		synctest.Wait()
+		others := stays.send(s.work("other", 0))
+		time.Sleep(second)
+		gone.Withdraw(errCancel)
+		gone.collect()
+		if len(gone.jobs) != 2 {
+			t.Errorf("%d came back at once, want 2", len(gone.jobs))
+		}
+		gone.leave(4)
+		for i, j := range jobs {
+			if begun := i < 2; begun != (j.Err == nil) || begun != (j.Attempts > 0) || !begun && j.Err != errCancel {
+				t.Errorf("job %d: got %d attempts, %v; want what was begun done, and the rest not started", i, j.Attempts, j.Err)
+			}
+		}
+		stays.leave(1)
+		if others[0].Err != nil {
+			t.Errorf("got %v of another door's, want it done", others[0].Err)
+		}
+		if snap := s.Snapshot(); snap.Waiting != 0 || snap.Completed != 3 || snap.Failed != 0 {
+			t.Errorf("got %+v, want 3 completed", snap)
+		}
+	})
+}
+
 // A call comes back as soon as its context ends, wherever it is.
 func TestCallComesBackWhenItsContextEnds(t *testing.T) {
 	for _, test := range []struct {

@@ -386,6 +386,16 @@ func (d *Dispatcher) cancel(door *Door) {
 	})
 }
 
+// withdraw gives back the jobs of a door that have not been started.
+func (d *Dispatcher) withdraw(door *Door, why error) {
+	d.finishWaiting([]*Door{door}, func(j *Job) error {
+		if j.door != door || j.Attempts > 0 {
+			return nil
+		}
+		return why
+	})
+}
+
 // finishWaiting gives back those jobs for which there is a reason why they are to wait no
 // longer: of those that back off, and of those that wait at the doors for a first attempt.
 func (d *Dispatcher) finishWaiting(doors []*Door, why func(*Job) error) {

@@ -143,6 +143,12 @@ func (d *Door) Cancel() {
 	d.dispatcher.request(func() { d.dispatcher.cancel(d) })
 }
 
+// Withdraw sends back what has not been started, with why as its error. What waits for another
+// attempt stays.
+func (d *Door) Withdraw(why error) {
+	d.dispatcher.request(func() { d.dispatcher.withdraw(d, why) })
+}
+
 // Stop tells that no more jobs will be submitted.
 func (d *Door) Stop() {
 	d.dispatcher.request(func() { d.stopped = true })
