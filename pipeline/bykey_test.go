@@ -411,7 +411,7 @@ func TestASnapshotTellsOfAllKeys(t *testing.T) {
 			t.Errorf("busy: got %v", busy)
 		}
 		collect(results)
-		if s := k.Snapshot(); s.InFlight != 0 || len(s.Keys) != 3 || s.Idle != 0 {
+		if s := k.Snapshot(); s.InFlight != 0 || len(s.Keys) != 3 || s.Idle != 0 || s.Summary() != "30 done, 0 failed; 0 in flight, 0 waiting; keys: 3 running" {
 			t.Errorf("after all: %v", s)
 		}
 		k.Throttle(1).RecordFailure(pipeline.Overloaded(errService, time.Hour))

@@ -4,21 +4,25 @@ import (
 	"cmp"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 )
 
 // A KeyedSnapshot is what the throttles of a Keyed, and the runs of a KeyedPipeline, do at one
-// moment. Printed, it is a line for all and one for each of the first ten keys.
+// moment. Printed, it is a line for all, which Summary gives alone, and one for each of the first ten keys.
 type KeyedSnapshot[K comparable] struct {
 	InFlight int // attempts, of all keys
 	Waiting  int // jobs that wait for an attempt, their first or another, of all keys
 
-	// Of the runs of the KeyedPipeline; 0 in the snapshot of a Keyed.
-	Completed, Failed int64  // jobs
-	Retries, Refusals int64  // attempts beyond the first ones of those jobs, and those that were refused
-	Inside, Buffer    int    // jobs that were taken and are not done with, of all runs; and how many of a run may be
-	StoppedBy         string // the key that has no room for another job, for which the intake of a run waits; empty: it does not
+	// Of the runs of the KeyedPipeline. In the snapshot of a Keyed or a Pool these are the sums of all Keys, so
+	// that of a key which is forgotten goes with it; 0 if Busy of a Keyed leaves keys out.
+	Completed, Failed int64 // jobs and calls
+	Retries, Refusals int64 // attempts beyond the first ones, and those that were refused
+
+	// Of the runs of the KeyedPipeline; 0 in the snapshot of a Keyed or a Pool.
+	Inside, Buffer int    // jobs that were taken and are not done with, of all runs; and how many of a run may be
+	StoppedBy      string // the key that has no room for another job, for which the intake of a run waits; empty: it does not
 
 	Keys []KeySnapshot[K] // that have a throttle now: those with the most jobs waiting first
 	Idle int              // how many others there are, which Busy leaves out; 0 in what Snapshot returns
@@ -47,7 +51,9 @@ func (k *Keyed[K]) Busy() KeyedSnapshot[K] {
 			}
 		}
 	})
-	s.Idle = idle
+	if s.Idle = idle; idle > 0 {
+		s.Completed, s.Failed, s.Retries, s.Refusals = 0, 0, 0, 0
+	}
 	return s
 }
 
@@ -56,6 +62,10 @@ func snapshotOf[K comparable](throttles iter.Seq2[K, *Throttle]) (all KeyedSnaps
 		s := t.Snapshot()
 		all.InFlight += s.InFlight
 		all.Waiting += s.Waiting
+		all.Completed += s.Completed
+		all.Failed += s.Failed
+		all.Retries += s.Retries
+		all.Refusals += s.Attempts.Overloaded
 		all.Keys = append(all.Keys, KeySnapshot[K]{key, s})
 	}
 	all.Keys = sorted(all.Keys)
@@ -98,19 +108,47 @@ func (p *KeyedPipeline[K, In, Out]) withRuns(s KeyedSnapshot[K]) KeyedSnapshot[K
 // printedKeys is how many keys the String of a snapshot tells of.
 const printedKeys = 10
 
-// String says what is done, and what each of the first keys does:
+// Summary says in one line what is done and what all keys do together:
 //
-//	1200 done, 3 failed; 23 in flight, 977 waiting, at most 10000 inside; no more are taken until a.example has room
-//	a.example: circuit_open: 100 done, 3 failed; 0 in flight, at most 5; the circuit is open, for 12s more
-func (s KeyedSnapshot[K]) String() string {
-	first := fmt.Sprintf("%d in flight, %d waiting", s.InFlight, s.Waiting)
+//	1200 done, 3 failed; 23 in flight, 977 waiting, at most 10000 inside; keys: 4 running, 1 circuit_open
+func (s KeyedSnapshot[K]) Summary() string {
+	var parts []string
+	if s.Buffer > 0 || s.Idle == 0 {
+		parts = append(parts, fmt.Sprintf("%d done, %d failed", s.Completed, s.Failed))
+	}
+	jobs := fmt.Sprintf("%d in flight, %d waiting", s.InFlight, s.Waiting)
 	if s.Buffer > 0 {
-		first = fmt.Sprintf("%d done, %d failed; %s, at most %d inside", s.Completed, s.Failed, first, s.Buffer)
+		jobs += fmt.Sprintf(", at most %d inside", s.Buffer)
+	}
+	parts = append(parts, jobs)
+	if len(s.Keys) > 0 {
+		parts = append(parts, "keys: "+s.states())
 	}
 	if s.StoppedBy != "" {
-		first += "; no more are taken until " + s.StoppedBy + " has room"
+		parts = append(parts, "no more are taken until "+s.StoppedBy+" has room")
 	}
-	lines := []string{first}
+	return strings.Join(parts, "; ")
+}
+
+// states says how many keys are in which state.
+func (s KeyedSnapshot[K]) states() string {
+	count := make(map[State]int)
+	for i := range s.Keys {
+		count[s.Keys[i].State]++
+	}
+	var parts []string
+	for _, state := range slices.Sorted(maps.Keys(count)) {
+		parts = append(parts, fmt.Sprintf("%d %v", count[state], state))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// String is the Summary, and what each of the first keys does:
+//
+//	1200 done, 3 failed; 23 in flight, 977 waiting, at most 10000 inside; keys: 4 running, 1 circuit_open
+//	a.example: circuit_open: 100 done, 3 failed; 0 in flight, at most 5; the circuit is open, for 12s more
+func (s KeyedSnapshot[K]) String() string {
+	lines := []string{s.Summary()}
 	for i, k := range s.Keys {
 		if i == printedKeys {
 			lines = append(lines, fmt.Sprintf("and %d keys more", len(s.Keys)-i))

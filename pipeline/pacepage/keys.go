@@ -109,15 +109,8 @@ func (t *table[K]) sum(d *keysDoc, s *pipeline.KeyedSnapshot[K], before *table[K
 	if !runs && s.Idle > 0 {
 		return
 	}
-	completed, failed, retries, refusals := s.Completed, s.Failed, s.Retries, s.Refusals
-	if !runs {
-		for i := range s.Keys {
-			k := &s.Keys[i]
-			completed, failed, retries, refusals = completed+k.Completed, failed+k.Failed, retries+k.Retries, refusals+k.Attempts.Overloaded
-		}
-	}
-	d.Completed, d.Failed, d.Retries, d.Refusals = figure(completed), figure(failed), figure(retries), figure(refusals)
-	t.all = counts{completed, refusals}
+	d.Completed, d.Failed, d.Retries, d.Refusals = figure(s.Completed), figure(s.Failed), figure(s.Retries), figure(s.Refusals)
+	t.all = counts{s.Completed, s.Refusals}
 	if runs || before.idle == 0 {
 		d.Goodput, d.Refused = t.all.since(before.all, t.at.Sub(before.at))
 	}

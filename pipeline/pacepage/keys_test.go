@@ -119,21 +119,24 @@ func TestRatesAreThoseSinceTheLookBefore(t *testing.T) {
 		k.Attempts.Overloaded = refused
 		return k
 	}
+	alone := func(k pipeline.KeySnapshot[string]) snapshotOfKeys {
+		return snapshotOfKeys{Completed: k.Completed, Keys: []pipeline.KeySnapshot[string]{k}}
+	}
 	for _, test := range []struct {
 		name          string
 		first, second snapshotOfKeys
 		after         time.Duration
 		sum, row      float64 // goodput; negative: not known
 	}{
-		{"of keys", snapshotOfKeys{Keys: []pipeline.KeySnapshot[string]{keyed(10, 0)}}, snapshotOfKeys{Keys: []pipeline.KeySnapshot[string]{keyed(30, 0)}}, 2 * time.Second, 10, 10},
+		{"of keys", alone(keyed(10, 0)), alone(keyed(30, 0)), 2 * time.Second, 10, 10},
 		{"of runs", snapshotOfKeys{Buffer: 9, Completed: 100, Idle: 5, Keys: []pipeline.KeySnapshot[string]{keyed(10, 0)}},
 			snapshotOfKeys{Buffer: 9, Completed: 200, Idle: 5, Keys: []pipeline.KeySnapshot[string]{keyed(10, 0)}}, 2 * time.Second, 50, 0},
 		{"idle keys were not asked", snapshotOfKeys{Keys: []pipeline.KeySnapshot[string]{keyed(10, 0)}, Idle: 1},
 			snapshotOfKeys{Keys: []pipeline.KeySnapshot[string]{keyed(30, 0)}, Idle: 1}, 2 * time.Second, -1, 10},
-		{"a key that was idle", snapshotOfKeys{Idle: 1}, snapshotOfKeys{Keys: []pipeline.KeySnapshot[string]{keyed(30, 0)}}, 2 * time.Second, -1, -1},
-		{"a key that is made anew", snapshotOfKeys{Keys: []pipeline.KeySnapshot[string]{keyed(10, 0)}},
-			snapshotOfKeys{Keys: []pipeline.KeySnapshot[string]{keyed(5, 0)}}, 2 * time.Second, 0, 0},
-		{"long ago", snapshotOfKeys{Keys: []pipeline.KeySnapshot[string]{keyed(10, 0)}}, snapshotOfKeys{Keys: []pipeline.KeySnapshot[string]{keyed(30, 0)}}, time.Hour, -1, -1},
+		{"a key that was idle", snapshotOfKeys{Idle: 1}, alone(keyed(30, 0)), 2 * time.Second, -1, -1},
+		{"a key that is made anew", alone(keyed(10, 0)),
+			alone(keyed(5, 0)), 2 * time.Second, 0, 0},
+		{"long ago", alone(keyed(10, 0)), alone(keyed(30, 0)), time.Hour, -1, -1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
