@@ -34,6 +34,9 @@ const (
 	EventNotRead                           // once in a run: nobody has read its results for ten seconds, and it waits; without a Logger slog's default one is warned
 	EventNotClosed                         // once in a run: all is done and read, no job has come for ten seconds, and the jobs channel is open; without a Logger slog's default one is told
 	EventBudgetTooSmall                    // once: an attempt has used more than all of a budget; without a Logger slog's default one is warned
+	EventSetAside                          // a job is refused while others are accepted, and waits until there is nothing else to do
+	EventTakenUp                           // a job that was set aside is tried again
+	EventGivenUp                           // it went wrong again, and has no more attempts
 )
 
 var eventNames = [...]string{
@@ -41,6 +44,7 @@ var eventNames = [...]string{
 	"circuit_opened", "circuit_half_open", "circuit_closed",
 	"budget_exhausted", "budget_restored", "retry", "closed", "draining", "drained",
 	"paused", "resumed", "down", "back", "nothing_succeeded", "pause_bounded", "limiter_learned", "not_read", "not_closed", "budget_too_small",
+	"set_aside", "taken_up", "given_up",
 }
 
 func (k EventKind) String() string {
@@ -61,14 +65,14 @@ type Event struct {
 	From, To Setting
 
 	// Wait is how long it will last: cooling_started, circuit_opened, budget_exhausted (0: it does not come back),
-	// paused; what the server asked for: pause_bounded; until the next attempt: retry.
+	// paused; what the server asked for: pause_bounded; until the next attempt: retry, and at the latest set_aside.
 	Wait time.Duration
 
 	Budget  string  // name of the budget: budget_exhausted, budget_restored, budget_too_small
 	Limiter Limiter // limiter_learned
 
-	Attempt int     // the one that failed, from 0: retry
-	Err     error   // what it failed with: retry; or the last one: circuit_opened, down, nothing_succeeded
+	Attempt int     // the one that failed, from 0: retry, set_aside, given_up
+	Err     error   // what it failed with: retry, set_aside, given_up; or the last one: circuit_opened, down, nothing_succeeded
 	Verdict Verdict // on that attempt: nothing_succeeded
 }
 
@@ -103,7 +107,8 @@ func (e Event) attrs() []slog.Attr {
 	if e.Kind == EventLimiterLearned {
 		attrs = append(attrs, slog.String("limiter", e.Limiter.String()))
 	}
-	if e.Kind == EventRetry {
+	switch e.Kind {
+	case EventRetry, EventSetAside, EventGivenUp:
 		attrs = append(attrs, slog.Int("attempt", e.Attempt))
 	}
 	if e.Err != nil {

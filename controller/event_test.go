@@ -12,7 +12,7 @@ import (
 
 func TestNamesAreInSnakeCaseAndDiffer(t *testing.T) {
 	var names []fmt.Stringer
-	for k := EventDecelerated; k <= EventBudgetTooSmall; k++ {
+	for k := EventDecelerated; k <= EventGivenUp; k++ {
 		names = append(names, k)
 	}
 	for s := Running; s <= Down; s++ {
@@ -32,7 +32,7 @@ func TestNamesAreInSnakeCaseAndDiffer(t *testing.T) {
 
 func TestUnknownValuesShowTheirNumber(t *testing.T) {
 	for want, value := range map[string]fmt.Stringer{
-		"event(23)": EventBudgetTooSmall + 1, "event(-1)": EventKind(-1), "state(9)": State(9),
+		"event(26)": EventGivenUp + 1, "event(-1)": EventKind(-1), "state(9)": State(9),
 		"circuit(9)": CircuitState(9), "verdict(9)": Verdict(9), "backoff(0)": Backoff(0), "limiter(0)": LimiterKind(0),
 	} {
 		if got := value.String(); got != want {
@@ -51,6 +51,8 @@ func TestEventLogsTheFieldsThatItSets(t *testing.T) {
 		{Event{Kind: EventDecelerated, From: from, To: to}, " e.limit_from=8 e.limit=4 e.interval_from=0s e.interval=20ms e.ceiling=8"},
 		{Event{Kind: EventBudgetExhausted, Budget: "tokens", Wait: time.Second}, " e.wait=1s e.budget=tokens"},
 		{Event{Kind: EventRetry, Attempt: 1, Err: errors.New("no"), Wait: time.Second}, " e.wait=1s e.attempt=1 e.error=no"},
+		{Event{Kind: EventSetAside, Attempt: 4, Err: errors.New("no"), Wait: time.Minute}, " e.wait=1m0s e.attempt=4 e.error=no"},
+		{Event{Kind: EventTakenUp}, ""},
 	} {
 		c.event.At = t0
 		var line bytes.Buffer

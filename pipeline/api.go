@@ -510,6 +510,13 @@ const (
 	// all of a budget, so that the next job waits for more than a window. With a Cost, such a job comes
 	// back with a *CostError instead.
 	EventBudgetTooSmall = controller.EventBudgetTooSmall
+
+	// EventSetAside says that a job is refused while others are accepted. It waits until there is
+	// nothing else to do, or for Wait, and is refused with Err; see Snapshot.SetAside.
+	EventSetAside = controller.EventSetAside
+
+	EventTakenUp = controller.EventTakenUp // a job that was set aside is tried again
+	EventGivenUp = controller.EventGivenUp // it went wrong again, with Err, and has no more attempts
 )
 
 // How a [Limiter] gives back what was used.

@@ -72,3 +72,17 @@ func (d *Dispatcher) convict(j *Job, retry *controller.Retry) {
 		j.exhaust()
 	}
 }
+
+// tellTakenUp tells that a job which was set aside is tried.
+func (d *Dispatcher) tellTakenUp(j *Job) {
+	if j.tried {
+		d.note(controller.Event{Kind: controller.EventTakenUp})
+	}
+}
+
+// tellGivenUp tells that a job which was set aside, and then tried, has gone wrong for good.
+func (d *Dispatcher) tellGivenUp(j *Job) {
+	if j.tried && j.verdict != controller.Succeeded && !j.door.canceled {
+		d.note(controller.Event{Kind: controller.EventGivenUp, Attempt: j.Attempts - 1, Err: j.Err})
+	}
+}

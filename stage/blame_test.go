@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,7 +125,27 @@ func TestAJobThatIsSetAsideIsTriedNowAndThen(t *testing.T) {
 		if lost != 1 {
 			t.Errorf("%d jobs lost, want the one", lost)
 		}
+		if got, want := s.toldOfAside(), "set_aside 1m0s, taken_up, set_aside 2m0s, taken_up, set_aside 4m0s, taken_up, given_up"; got != want {
+			t.Errorf("told %s, want %s", got, want)
+		}
 	})
+}
+
+// toldOfAside returns the events of jobs that are set aside, with how long they wait.
+func (s *stand) toldOfAside() string {
+	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []string
+	for _, e := range s.told {
+		switch told := strings.Fields(e); told[1] {
+		case "set_aside":
+			all = append(all, told[1]+" "+strings.TrimPrefix(told[2], "wait="))
+		case "taken_up", "given_up":
+			all = append(all, told[1])
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // As many as may be in flight.

@@ -235,6 +235,7 @@ func (d *Dispatcher) start(j *Job) {
 		d.charge(j)
 	}
 	d.take(j)
+	d.tellTakenUp(j)
 	d.gate.pass(d.now, j, d.interval)
 	d.running++
 	j.started = d.now.Sub(d.attempts.epoch)

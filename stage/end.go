@@ -27,6 +27,7 @@ func (d *Dispatcher) end(j *Job) {
 	wait, again := d.backoff(j)
 	d.tell(j)
 	if !again {
+		d.tellGivenUp(j)
 		d.finish(j, j.Err)
 		return
 	}
@@ -169,7 +170,7 @@ func (d *Dispatcher) countNamed(used *Named) {
 func (d *Dispatcher) tryAgain(j *Job, wait time.Duration) {
 	j.due = d.now.Add(wait)
 	if j.door.roams {
-		d.note(controller.Event{Kind: controller.EventRetry, Attempt: j.Attempts - 1, Err: j.Err, Wait: wait})
+		d.tellRetry(j, wait)
 		j.holding = false
 		d.returnJob(j, TryAgain)
 		return
@@ -184,7 +185,16 @@ func (d *Dispatcher) tryAgain(j *Job, wait time.Duration) {
 	if c := j.door.call; c != nil {
 		d.bind(c, d.now)
 	}
-	d.note(controller.Event{Kind: controller.EventRetry, Attempt: j.Attempts - 1, Err: j.Err, Wait: wait})
+	d.tellRetry(j, wait)
+}
+
+// tellRetry tells that a job backs off, or is set aside.
+func (d *Dispatcher) tellRetry(j *Job, wait time.Duration) {
+	kind := controller.EventRetry
+	if j.aside {
+		kind, wait = controller.EventSetAside, d.asideAt(j).Sub(d.now)
+	}
+	d.note(controller.Event{Kind: kind, Attempt: j.Attempts - 1, Err: j.Err, Wait: wait})
 }
 
 // release frees the slot of a job that backs off with it.

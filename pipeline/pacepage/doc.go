@@ -51,8 +51,8 @@
 //	                       of the step, 0 to 1
 //	events     the latest 200 that matter, and 200 of the pace and of retries:
 //	  id, throttle, kind (of the latest, as pipeline.EventKind is written), text
-//	  subject    "circuit", "service", "budget", "server", "lifetime", "pace" or
-//	             "retries"
+//	  subject    "circuit", "service", "budget", "server", "jobs", "lifetime", "pace"
+//	             or "retries"
 //	  at, until, times    first, last and number of those that were so close together
 //	                      that they are told as one
 //	keys       on a page of keys alone, which has no throttles and no events:

@@ -20,6 +20,7 @@ type subject string
 const (
 	aboutPace    subject = "pace"
 	aboutRetries subject = "retries"
+	aboutJobs    subject = "jobs"
 	aboutBudget  subject = "budget"
 	aboutServer  subject = "server"
 	aboutCircuit subject = "circuit"
@@ -33,6 +34,8 @@ func subjectOf(kind pipeline.EventKind) subject {
 		return aboutPace
 	case pipeline.EventRetry:
 		return aboutRetries
+	case pipeline.EventSetAside, pipeline.EventTakenUp, pipeline.EventGivenUp:
+		return aboutJobs
 	case pipeline.EventBudgetExhausted, pipeline.EventBudgetRestored, pipeline.EventBudgetTooSmall:
 		return aboutBudget
 	case pipeline.EventPaused, pipeline.EventResumed:
@@ -123,6 +126,12 @@ func (e *entry) text() string {
 		return named(last.Budget) + "a job has used more than all of it"
 	case pipeline.EventRetry:
 		return "tries again" + in(last.Wait) + e.cause
+	case pipeline.EventSetAside:
+		return "one is set aside for up to " + short(last.Wait) + ", since it is refused while others are accepted" + e.cause
+	case pipeline.EventTakenUp:
+		return "one that was set aside is tried again"
+	case pipeline.EventGivenUp:
+		return "one that was set aside is given up" + e.cause
 	case pipeline.EventPaused:
 		return "asked to be left alone" + forSo(last.Wait)
 	case pipeline.EventResumed:

@@ -1,6 +1,7 @@
 package pacepage
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -40,6 +41,20 @@ func TestThePageHasWordsForEachReasonAndHold(t *testing.T) {
 	}
 	if said < 20 {
 		t.Errorf("got %d reasons and holds, want at least 20", said)
+	}
+}
+
+// What the log says of jobs that are set aside: never among the retries, of which there are many.
+func TestTheLogTellsWhatBecomesOfAJobThatIsSetAside(t *testing.T) {
+	for want, e := range map[string]pipeline.Event{
+		"one is set aside for up to 1m0s, since it is refused while others are accepted: too large": {Kind: pipeline.EventSetAside, Wait: time.Minute, Err: errors.New("too large")},
+		"one that was set aside is tried again":                                                     {Kind: pipeline.EventTakenUp},
+		"one that was set aside is given up: too large":                                             {Kind: pipeline.EventGivenUp, Err: errors.New("too large")},
+	} {
+		var l log
+		if entry, _ := l.add("geocoder", e, 1, 1); entry.text() != want || entry.subject != aboutJobs || len(l.rare) != 1 {
+			t.Errorf("got %q about %s, want %q", entry.text(), entry.subject, want)
+		}
 	}
 }
 
