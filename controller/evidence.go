@@ -60,6 +60,10 @@ func (p *Peers) Refuse(e *Evidence, inFlight int) (own bool) {
 	return own
 }
 
+// Undecided reports whether it is not known yet whose fault the refusals of the job are, and another attempt that is
+// accepted before it is refused again would tell something.
+func (p *Peers) Undecided(e *Evidence) bool { return !e.Convicted() && p.share(e.since) > leastShare }
+
 // share returns the share of refusals since, one that has just come included.
 func (p *Peers) share(since Peers) float64 {
 	refused := float64(p.refused - since.refused + 1)

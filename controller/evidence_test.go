@@ -30,6 +30,27 @@ func TestJobThatIsRefusedWhileOthersAreAcceptedIsConvicted(t *testing.T) {
 	}
 }
 
+// Others tell something until so many were accepted that their share is as small as is believed, and no more once the job is
+// convicted.
+func TestOthersTellSomethingUntilItIsDecided(t *testing.T) {
+	var p Peers
+	var e Evidence
+	p.Refuse(&e, 0)
+	for e.odds < convicted {
+		others(&p, 48, 0)
+		if !p.Undecided(&e) {
+			t.Errorf("odds %v: decided after 48 others, want another to tell something", e.odds)
+		}
+		if others(&p, 1, 0); p.Undecided(&e) {
+			t.Errorf("odds %v: undecided after 49 others, which are 98%%", e.odds)
+		}
+		p.Refuse(&e, 0)
+	}
+	if p.Undecided(&e) {
+		t.Error("undecided of a job that is convicted")
+	}
+}
+
 // Each refusal adds the logarithm of how unlikely it was, given what became of the
 // others since the one before.
 func TestEvidenceIsWhatBecameOfOthersSince(t *testing.T) {

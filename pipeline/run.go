@@ -77,8 +77,12 @@ func newRun[In, Out any](ctx context.Context, p *Pipeline[In, Out], jobs <-chan 
 		closing:  p.way.Done(),
 	}
 	r.chooser, _ = r.door.(chooser[In, Out])
-	if door, ok := r.door.(*stage.Door); ok && !p.ordered {
-		door.BePatient()
+	if door, ok := r.door.(*stage.Door); ok {
+		if p.ordered {
+			door.KeepOrder()
+		} else {
+			door.BePatient()
+		}
 	}
 	if room == 0 {
 		room = r.window()/2 + 8

@@ -219,6 +219,66 @@ func TestARowThatIsRefusedForEverHardlyHoldsUpTheOthers(t *testing.T) {
 	}
 }
 
+// TestInOrderARowThatIsRefusedForEverIsFoundOut: all rows behind it wait for it, so further ones are taken, one after
+// another, to see whether they are accepted. The service is not taken for down.
+func TestInOrderARowThatIsRefusedForEverIsFoundOut(t *testing.T) {
+	for _, row := range []int{0, 20, 500} {
+		for _, park := range []bool{false, true} {
+			for _, policy := range []pipeline.Policy{nil, pipeline.Static{}} {
+				t.Run(fmt.Sprintf("row %d, park %v, %T", row, park, policy), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						var heard eventLog
+						p := newLine(t, rows(func(r int) bool { return r == row }, refuses), pipeline.Config{
+							MaxConcurrency: 5, Retry: &pipeline.Retry{Park: park}, Policy: policy, OnEvent: heard.add, Seed: 1,
+						}).Ordered()
+						next, begin := 0, time.Now()
+						for r := range p.Run(t.Context(), feed(1000)) {
+							if r.In != next || (r.In == row) != (r.Err != nil) {
+								t.Errorf("got row %d with %v, want %d, and an error of row %d alone", r.In, r.Err, next, row)
+							}
+							next++
+						}
+						if passed := time.Since(begin); next != 1000 || passed > 3*time.Minute {
+							t.Errorf("got %d rows after %v, want 1000 within 3m", next, passed)
+						}
+						if down := heard.of(pipeline.EventDown); len(down) > 0 {
+							t.Errorf("got %v, want a service that is not taken for down", down)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// TestInOrderFewRowsAreTriedWhileAllAreRefused: none is lost, and hardly more are tried than the run holds anyway.
+func TestInOrderFewRowsAreTriedWhileAllAreRefused(t *testing.T) {
+	for _, park := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			tried := make(map[int]bool)
+			s := &service{answer: func(row, _ int) answer {
+				passed := time.Since(begin)
+				if passed < 5*time.Second || passed > 10*time.Minute {
+					return answer{takes: answersTake}
+				}
+				tried[row] = true
+				return answer{takes: answersTake, ending: refuses}
+			}}
+			p := newLine(t, s, pipeline.Config{MaxConcurrency: 5, Retry: &pipeline.Retry{Park: park}, Seed: 1}).Ordered()
+			back := 0
+			for r := range p.Run(t.Context(), feed(1000)) {
+				if back++; r.Err != nil {
+					t.Errorf("row %d: %v", r.In, r.Err)
+				}
+			}
+			if most := 4*5 + 1; back != 1000 || len(tried) > most {
+				t.Errorf("park %v: got %d rows, %d of them tried while all are refused, want 1000, and at most %d", park, back, len(tried), most)
+			}
+		})
+	}
+}
+
 // TestAServiceThatIsDownIsToldToBeDownAndBack, and no job is lost by it that could be
 // tried again.
 func TestAServiceThatIsDownIsToldToBeDownAndBack(t *testing.T) {

@@ -362,6 +362,7 @@ func (d *Dispatcher) finish(j *Job, err error) {
 		j.count(&d.status, err)
 	}
 	d.jobs--
+	j.door.clear(j, err)
 	if c := j.door.call; c != nil {
 		d.calls--
 		d.unbind(c)
@@ -426,6 +427,7 @@ func (d *Dispatcher) sendBack() {
 			d.roaming.coming.Add(-door.admitted)
 		}
 		door.admitted = 0
+		d.wantPeers(door)
 	}
 	told := false // the lobby, that something is vacant
 	for _, door := range d.doors {

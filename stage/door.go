@@ -18,12 +18,14 @@ type Door struct {
 	deadline   time.Time // of ctx; zero: none
 	call       *call     // that the door stands for; nil: it is a door
 	patient    bool      // its jobs may be set aside: nobody waits for one of them in particular
+	inOrder    bool      // its results are wanted in order, so a job that is refused holds up all behind it
 	roams      bool      // jobs that cannot start soon come back
 	until      time.Time // so does, by then, the one that roams now; zero: as roams says
 
 	inbox   *Inbox       // of the owner
 	hungry  atomic.Bool  // the owner waits for room
 	waiting atomic.Int64 // jobs that were submitted and have not been started
+	peers   atomic.Int64 // jobs that may be inside beyond the others, beside a suspect; see wantPeers
 
 	// These belong to the dispatcher.
 	quickest controller.Quickest // of its jobs
@@ -33,6 +35,8 @@ type Door struct {
 	back     Batch // jobs to send back when the mailbox has been read
 	stopped  bool  // no more jobs will come
 	canceled bool
+	suspect  *Job // of a door that is in order: it was refused, and is not done with; nil: there is none
+	passed   bool // another job has succeeded since the suspect was refused first, or peers were wanted last
 	line     line
 }
 
@@ -57,6 +61,10 @@ func (d *Dispatcher) OpenFor(ctx context.Context, chosen *atomic.Pointer[Share],
 // BePatient says that nobody waits for one of the door's jobs in particular, so those that are refused by themselves may be
 // set aside until there is nothing else to do. It is called before the first job is submitted.
 func (d *Door) BePatient() { d.patient = true }
+
+// KeepOrder says that the results of the door's jobs are wanted in order. It is called before the first job is
+// submitted.
+func (d *Door) KeepOrder() { d.inOrder = true }
 
 // Room returns how many more jobs the dispatcher wants to have waiting at this
 // door: one in all while the circuit is open or a budget is empty, few while it
@@ -134,8 +142,9 @@ func (d *Door) Awake() { d.inbox.Awake() }
 func (d *Door) Wake() <-chan struct{} { return d.inbox.Wake() }
 
 // Aside returns how many jobs wait for a retry while others are used to find out whether
-// the service works again: so many more may be inside, or there would be no others.
-func (d *Door) Aside() int { return int(d.dispatcher.aside.Load()) }
+// the service works again, or whose fault a refusal is: so many more may be inside, or there would be no
+// others.
+func (d *Door) Aside() int { return int(d.dispatcher.aside.Load() + d.peers.Load()) }
 
 // Cancel sends back what has not been started and what waits for another
 // attempt. The door's context must be done.

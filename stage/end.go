@@ -182,6 +182,7 @@ func (d *Dispatcher) tryAgain(j *Job, wait time.Duration) {
 		}
 	}
 	d.retries.add(j)
+	j.door.suspectOf(j)
 	if c := j.door.call; c != nil {
 		d.bind(c, d.now)
 	}
