@@ -21,7 +21,7 @@ type Config struct {
 	MaxDispatchInterval time.Duration // at least MinDispatchInterval; default 30s, or MinDispatchInterval if that is longer
 	Jitter              float64       // lengthens each gap by up to this fraction of the interval, 0 to 1; default 0
 	AttemptTimeout      time.Duration // after it an attempt's ctx is done, and its error counts as overload; default 0: none
-	TotalJobs           int           // for percentage and ETA; default 0: unknown
+	TotalJobs           int           // that go through the throttle, for percentage and ETA: with a journal, those that it does not know; default 0: unknown
 
 	// Spread lengthens each pause that a server asked for, and the time that a circuit is
 	// open, so that not all clients come back at once. It adds a random share of up to this,

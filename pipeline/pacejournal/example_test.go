@@ -117,6 +117,39 @@ func ExampleJournal_Retry() {
 	// a one <nil> known: false
 }
 
+// A run that goes on after another one counts what is left, so that percentage and ETA are right.
+func ExampleJournal_Left() {
+	dir, remove := dir()
+	defer remove()
+	journal, err := pacejournal.Open[Row, Answer](filepath.Join(dir, "run.db"), Row.Key, pacejournal.Options{})
+	if err != nil {
+		panic(err)
+	}
+	defer journal.Close()
+	run := func(rows []Row) {
+		left, err := journal.Left(slices.Values(rows))
+		if err != nil {
+			panic(err)
+		}
+		p, err := pipeline.New(func(_ context.Context, r Row) (Answer, error) {
+			return Answer{r.Text}, nil
+		}, pipeline.Config{TotalJobs: left})
+		if err != nil {
+			panic(err)
+		}
+		for range journal.Each(context.Background(), p, slices.Values(rows)) {
+		}
+		s := p.Throttle().Snapshot()
+		fmt.Printf("%d of %d done, %v%%\n", s.Completed, s.Total, s.Percentage)
+	}
+	rows := []Row{{"a", "one"}, {"b", "two"}, {"c", "three"}, {"d", "four"}}
+	run(rows[:1])
+	run(rows)
+	// Output:
+	// 1 of 1 done, 100%
+	// 3 of 3 done, 100%
+}
+
 // Results are read again, in the order of the jobs, and nothing is done.
 func ExampleJournal_Results() {
 	dir, remove := dir()

@@ -160,34 +160,18 @@ func entry[Out any](r *row) (Entry[Out], error) {
 // which it holds nothing are left out. An error is the last that comes.
 func (j *Journal[In, Out]) Results(jobs iter.Seq[In]) iter.Seq2[Result[In, Out], error] {
 	return func(yield func(Result[In, Out], error) bool) {
-		var batch []In
-		for in := range jobs {
-			if batch = append(batch, in); len(batch) == page {
-				if !j.results(batch, yield) {
-					return
-				}
-				batch = batch[:0]
+		for batch := range pages(jobs) {
+			if !j.results(batch, yield) {
+				return
 			}
 		}
-		j.results(batch, yield)
 	}
 }
 
 func (j *Journal[In, Out]) results(batch []In, yield func(Result[In, Out], error) bool) (more bool) {
-	keys := make([]string, len(batch))
-	for i, in := range batch {
-		var err error
-		if keys[i], err = j.keyOf(in); err != nil {
-			yield(Result[In, Out]{}, err)
-			return false
-		}
-	}
-	var found map[string]row
-	if err := j.owner.read(func(s *store) (err error) {
-		found, err = s.find(keys)
-		return err
-	}); err != nil {
-		yield(Result[In, Out]{}, j.wrap(err))
+	keys, found, err := j.find(batch)
+	if err != nil {
+		yield(Result[In, Out]{}, err)
 		return false
 	}
 	for i, key := range keys {
@@ -200,6 +184,60 @@ func (j *Journal[In, Out]) results(batch []In, yield func(Result[In, Out], error
 		}
 	}
 	return true
+}
+
+// Left returns how many of jobs are still to be done by Each: those of which the journal holds nothing, and those that
+// Retry is to have done again. It is for Config.TotalJobs, which counts what goes through the throttle:
+//
+//	cfg.TotalJobs, err = journal.Left(slices.Values(rows))
+//
+// Several jobs with one key count as several, though one is done.
+func (j *Journal[In, Out]) Left(jobs iter.Seq[In]) (n int, err error) {
+	for batch := range pages(jobs) {
+		keys, found, err := j.find(batch)
+		if err != nil {
+			return 0, err
+		}
+		for _, key := range keys {
+			if r, ok := found[key]; !ok || r.again {
+				n++
+			}
+		}
+	}
+	return n, nil
+}
+
+// pages returns jobs, as many at once as are looked up together. A page is good until the next one.
+func pages[In any](jobs iter.Seq[In]) iter.Seq[[]In] {
+	return func(yield func([]In) bool) {
+		var batch []In
+		for in := range jobs {
+			if batch = append(batch, in); len(batch) == page {
+				if !yield(batch) {
+					return
+				}
+				batch = batch[:0]
+			}
+		}
+		if len(batch) > 0 {
+			yield(batch)
+		}
+	}
+}
+
+// find returns the keys of jobs, and what the journal holds of them.
+func (j *Journal[In, Out]) find(batch []In) (keys []string, found map[string]row, err error) {
+	keys = make([]string, len(batch))
+	for i, in := range batch {
+		if keys[i], err = j.keyOf(in); err != nil {
+			return nil, nil, err
+		}
+	}
+	err = j.owner.read(func(s *store) (err error) {
+		found, err = s.find(keys)
+		return err
+	})
+	return keys, found, j.wrap(err)
 }
 
 // known returns the result of a job that is in the journal.

@@ -105,6 +105,9 @@ func TestFailuresAreKeptAndTakenUpOnDemand(t *testing.T) {
 	if n, err := j.Retry("3", "10", "4", "none"); n != 2 || err != nil {
 		t.Errorf("got %d to be done again and %v, want 2", n, err)
 	}
+	if n, err := j.Left(numbers(2 * page)); n != 2*page-100+2 || err != nil {
+		t.Errorf("got %d left and %v, want %d: what was never done, and the two", n, err, 2*page-100+2)
+	}
 	for e := range j.All() {
 		if want := e.Key == "3" || e.Key == "10"; e.Again != want {
 			t.Errorf("job %s: got again %v", e.Key, e.Again)
