@@ -16,6 +16,14 @@ import (
 // becomes that of each attempt: it does not include the wait for a turn, nor that between
 // attempts. What bounds the whole is the context of the request.
 //
+// What is sent again is up to the throttle's configuration. Without a Retry, nothing is: requests
+// slow down, but a response that refuses, such as a 429, is what the caller gets.
+//
+//	throttle, err := pipeline.NewThrottle(pipeline.Config{MaxConcurrency: 20, Retry: &pipeline.Retry{}})
+//	…
+//	client := pacehttp.NewClient(throttle, &http.Client{Timeout: 10 * time.Second})
+//	res, err := client.Get(url) // and all else as before
+//
 // NewClient panics if t is nil.
 func NewClient(t *pipeline.Throttle, client *http.Client) *http.Client {
 	mustHave("NewClient", t != nil, "throttle")

@@ -2,6 +2,8 @@
 // package pipeline. It finds out how hard it may press the server, listens to
 // what the server says of its limits, and tries again what may be tried again.
 //
+//	throttle, err := pipeline.NewThrottle(pipeline.Config{MaxConcurrency: 20, Retry: &pipeline.Retry{}})
+//	…
 //	client := pacehttp.NewClient(throttle, &http.Client{Timeout: 10 * time.Second})
 //
 // There are four ways in:
