@@ -560,6 +560,12 @@ func Overloaded(err error, retryAfter time.Duration) error {
 	return stage.Overloaded(err, retryAfter)
 }
 
+// Trouble is Overloaded for a service that says outright that it has trouble of its own, whatever is sent
+// to it, such as by HTTP 529. Single ones are taken for chance: then retryAfter is how long this job waits, and no
+// sign of a limit. Many of them slow nothing down for half a minute, as the default policy takes it that they will be over
+// by then. Do not use it for what may be your quota, as a bare 503 may. Trouble(nil, d) is nil.
+func Trouble(err error, retryAfter time.Duration) error { return stage.Trouble(err, retryAfter) }
+
 // Final marks err: its job is not tried again, whatever else err is marked as. What
 // it tells of the service is judged as without this mark: Final(Overloaded(err, d))
 // is a refusal of what cannot be sent twice. Final(nil) is nil.
