@@ -112,6 +112,10 @@ func (s *seek) bracketPaused(a attempt, failing float64) {
 // where a refusal is no reason to go far down.
 const calmPauses = 4
 
+// usualNear is by how much what the service works on at a refusal may be more than what it accepts
+// with all the time.
+const usualNear = 0.1
+
 // blame returns the bracket to which a refusal is put down: the one that is on trial,
 // or else the one that let the attempt through. With a limit on what is in flight,
 // a service never refuses with fewer in flight than it accepts with, and always with
@@ -135,7 +139,7 @@ func (s *seek) blame(a attempt, o *Outcome, n int) (b *bracket, overrun bool) {
 		return &s.slots, false
 	case o.Paced || float64(o.InFlight) < s.slots.works:
 		return &s.pace, false
-	case n < r.most:
+	case n < r.most, o.RetryAfter > 0 && float64(n) <= r.usual+usualNear && r.accepted >= oftenAccepted*n:
 		if sent := s.constraint.rate(); sent > 0 {
 			s.pace.works = min(s.pace.works, sent)
 		}

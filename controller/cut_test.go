@@ -331,6 +331,18 @@ func TestBlame(t *testing.T) {
 		}, 10, pace, false},
 		{"more were accepted", func(s *seek, _ *Outcome) { s.recovery.most = 11 }, 10, pace, true},
 		{"as many were accepted", func(s *seek, _ *Outcome) { s.recovery.most = 10 }, 10, slots, false},
+		{"as many are always accepted, and it asks for a pause", func(s *seek, o *Outcome) {
+			s.recovery.usual, s.recovery.accepted, s.recovery.most, o.RetryAfter = 9.9, 100, 10, 1
+		}, 10, pace, true},
+		{"it asks for none", func(s *seek, _ *Outcome) {
+			s.recovery.usual, s.recovery.accepted, s.recovery.most = 9.9, 100, 10
+		}, 10, slots, false},
+		{"fewer are accepted mostly", func(s *seek, o *Outcome) {
+			s.recovery.usual, s.recovery.accepted, s.recovery.most, o.RetryAfter = 9.8, 100, 10, 1
+		}, 10, slots, false},
+		{"not for long enough", func(s *seek, o *Outcome) {
+			s.recovery.usual, s.recovery.accepted, s.recovery.most, o.RetryAfter = 9.9, 99, 10, 1
+		}, 10, slots, false},
 		{"a crowd again", func(s *seek, o *Outcome) { s.recovery.crowd, s.recovery.accepted, o.Paced = 10, 20, true }, 10, slots, false},
 		{"a small crowd again", func(s *seek, o *Outcome) {
 			s.recovery.crowd, s.recovery.accepted, s.recovery.most, o.Paced = 3, 9, 2, true
@@ -802,7 +814,7 @@ func TestALimitThatHadLongBeenAcceptedIsDoubted(t *testing.T) {
 		s := seekAtRest()
 		s.pace.works = 990 // no attempt is held back by it
 		s.price.pause = mean{10, c.pause.Seconds()}
-		s.recovery = recovery{began: c.since, accepted: c.accepted, most: c.most, counted: 64, usual: 10}
+		s.recovery = recovery{began: c.since, accepted: c.accepted, most: c.most, counted: 64, usual: 9}
 		s.lower(attempt{500, 100}, &Outcome{Verdict: Overload, InFlight: 10, RetryAfter: c.pause}, 10)
 		doubted := math.IsInf(s.slots.fails, 1)
 		if s.slots.works != 9 || doubted != c.doubted || (s.slots.growth > 0) != c.costly {

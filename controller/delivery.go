@@ -127,27 +127,31 @@ const enoughAccepted = 20
 // pauses the bucket may have been full for any part of the time. ok is false if there was
 // no such refusal.
 func (d *delivery) between(a attempt, since, burst float64) (least, most, accepted float64, ok bool) {
-	paused, pauses := 0.0, 0.0
-	until := a.start
+	var past, pauses, began, ended float64 // earlier pauses, how many with the newest, and when that was
 	for i := len(d.list) - 1; i >= 0 && d.list[i].start >= since; i-- {
 		r := &d.list[i]
 		if r.pause == 0 || r.seq >= a.seq || r.over() > a.start {
 			continue
 		}
-		paused += max(min(r.over(), until)-r.end, 0)
-		until = r.start
+		same := pauses > 0 && r.over() >= began && r.end <= ended // of those that are refused together, each asks for it
+		switch {
+		case same:
+			began, ended = min(began, r.end), max(ended, r.over())
+		case accepted >= enoughAccepted:
+			return least, most, accepted, ok
+		default:
+			past += ended - began
+			began, ended = r.end, r.over()
+			pauses++
+		}
 		passed := a.start - r.start
 		accepted = float64(d.accepted(r.seq, a.seq))
 		least, most, ok = accepted/passed, math.Inf(1), true
-		pauses++
-		if open := passed - paused; open > 0 {
+		if open := passed - past - (ended - began); open > 0 {
 			most = (accepted + 1) / open
 			if burst > 0 {
 				least = max(least, (accepted-pauses*burst)/open)
 			}
-		}
-		if accepted >= enoughAccepted {
-			break
 		}
 	}
 	return least, most, accepted, ok

@@ -291,11 +291,23 @@ func TestDeliveryBetweenPauses(t *testing.T) {
 	}
 }
 
-// A refusal that is heard of after others asked for pauses began no pause before that.
-func TestDeliveryBetweenPausesCountsNoPauseAsNegative(t *testing.T) {
-	d := given(refusal{11, 90, 90, 2, false}, refusal{1, 80, 95, 2, false})
-	if _, most, _, _ := d.between(attempt{21, 100}, 0, math.Inf(1)); most != 20./18 {
-		t.Errorf("at most %v/s, want 20 in the 18 s that were open", most)
+// A pause is from the first refusal that is heard of, whichever started first, to the end of the last one's. A
+// rate of 27/s was taken for 16 where four were refused before the first of them was heard of.
+func TestDeliveryCountsEachPauseOnce(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		of   []refusal
+		want float64 // seconds of 20 that were open
+	}{
+		{"one after the other's is over", []refusal{{11, 90, 90, 2, false}, {1, 80, 95, 2, false}}, 16},
+		{"heard of in their order", []refusal{{11, 90, 91, 2, false}, {1, 80, 90, 2, false}}, 17},
+		{"heard of in another order", []refusal{{11, 90, 90, 2, false}, {1, 80, 91, 2, false}}, 17},
+		{"within the other's", []refusal{{11, 90, 90, 4, false}, {1, 80, 91, 2, false}}, 16},
+		{"at once", []refusal{{11, 90, 90, 2, false}, {1, 80, 90, 2, false}}, 18},
+	} {
+		if _, most, _, _ := given(c.of...).between(attempt{21, 100}, 0, math.Inf(1)); !about(most, 20/c.want) {
+			t.Errorf("%s: at most %v/s, want 20 in the %v s that were open", c.name, most, c.want)
+		}
 	}
 }
 

@@ -130,7 +130,8 @@
 // Blame. A refusal in a trial is put down to what was on trial. Outside of trials, it is
 // put down to what let the attempt through. If that was the pace, but refusals come time
 // and again with the same number at work, and none was accepted with as many, it is the
-// limit (seek.blame). A wrong guess mends itself: what is not limited is raised again, and
+// limit (seek.blame). If a refusal asks for a pause and as many at work are accepted all the time, it
+// is the rate, though the pace holds nothing up. A wrong guess mends itself: what is not limited is raised again, and
 // nothing is refused.
 //
 // What was accepted. A bucket is empty when it refuses, whatever its burst. So between
