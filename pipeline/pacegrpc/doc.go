@@ -32,6 +32,6 @@
 // whole of it marks that as pipeline.Transient by itself.
 //
 // A throttle without a Retry tries nothing again. Retries of gRPC's own, by a service
-// config with a retryPolicy, would be hidden from the throttle: turn them off with
-// grpc.WithDisableRetry.
+// config with a retryPolicy, would be hidden from the throttle, and do not wait for
+// a RetryInfo (grpc v1.85.0): turn them off with grpc.WithDisableRetry.
 package pacegrpc
