@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/hashicorp/go-retryablehttp"
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
 	"google.golang.org/genai"
@@ -96,6 +97,27 @@ var sdks = []sdk{
 			}
 			return pacehttp.Mark(err, nil)
 		},
+	},
+	{
+		name: "retryablehttp", done: "Hello.", refused: "slow down",
+		call: func(ctx context.Context, client *http.Client, asItIs bool) error {
+			retryable := retryablehttp.NewClient()
+			retryable.HTTPClient, retryable.Logger = client, nil
+			if !asItIs {
+				retryable.RetryMax, retryable.ErrorHandler = 0, retryablehttp.PassthroughErrorHandler
+			}
+			req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, "http://api/", nil)
+			if err != nil {
+				return err
+			}
+			response, err := retryable.Do(req)
+			if err != nil {
+				return err
+			}
+			defer response.Body.Close()
+			return pacehttp.Check(response)
+		},
+		mark: func(err error) error { return pacehttp.Mark(err, nil) },
 	},
 	{
 		name: "aws-sdk-go-v2", done: `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>1</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`,

@@ -52,9 +52,9 @@ func TestWhatAnSDKDoesByItself(t *testing.T) {
 		over     time.Duration // at least; also at most, if it was told how long
 	}
 	for header, want := range map[string]map[string]did{
-		"Retry-After: 7":   {"openai-go": {2, 7 * time.Second}, "anthropic-sdk-go": {2, 7 * time.Second}, "genai": {1, 0}, "aws-sdk-go-v2": {2, 0}},
-		"Retry-After: 600": {"openai-go": {1, 0}, "anthropic-sdk-go": {2, 10 * time.Minute}, "genai": {1, 0}, "aws-sdk-go-v2": {2, 0}},
-		"Retry-After: 0":   {"openai-go": {3, 0}, "anthropic-sdk-go": {3, 0}, "genai": {1, 0}, "aws-sdk-go-v2": {3, 0}},
+		"Retry-After: 7":   {"openai-go": {2, 7 * time.Second}, "anthropic-sdk-go": {2, 7 * time.Second}, "genai": {1, 0}, "retryablehttp": {2, 7 * time.Second}, "aws-sdk-go-v2": {2, 0}},
+		"Retry-After: 600": {"openai-go": {1, 0}, "anthropic-sdk-go": {2, 10 * time.Minute}, "genai": {1, 0}, "retryablehttp": {2, 10 * time.Minute}, "aws-sdk-go-v2": {2, 0}},
+		"Retry-After: 0":   {"openai-go": {3, 0}, "anthropic-sdk-go": {3, 0}, "genai": {1, 0}, "retryablehttp": {5, 0}, "aws-sdk-go-v2": {3, 0}},
 	} {
 		each(t, func(t *testing.T, s sdk) {
 			a := &api{body: s.done, refused: s.refused, answers: refusals(1, http.StatusTooManyRequests, header)}
@@ -139,6 +139,28 @@ func TestGeminisPauseIsInTheBody(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestRetryablehttpHidesARefusal that it gives up: its error tells nobody that it is one, unless it
+// is set as SDKS.md says.
+func TestRetryablehttpHidesARefusal(t *testing.T) {
+	for asItIs, want := range map[bool]pipeline.AttemptCounts{true: {Failed: 1}, false: {Overloaded: 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := sdks[3]
+			throttle, err := pipeline.NewThrottle(pipeline.Config{}) // which tries nothing again
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer throttle.Close()
+			a := &api{body: s.done, refused: s.refused, answers: refusals(9, http.StatusTooManyRequests, "Retry-After: 7")}
+			_, err = pipeline.Execute(t.Context(), throttle, func(ctx context.Context) (struct{}, error) {
+				return struct{}{}, s.mark(s.call(ctx, &http.Client{Transport: a}, asItIs))
+			})
+			if got := throttle.Snapshot().Attempts; err == nil || got != want {
+				t.Errorf("as it is %v: got %+v, error %v, want %+v and an error", asItIs, got, err, want)
+			}
+		})
+	}
 }
 
 // TestAWSRepeatsItself: its bodies can be read once, so a Transport sends each request once, and
