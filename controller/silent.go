@@ -31,10 +31,10 @@ func (s *seek) leastChance(o *Outcome) float64 {
 }
 
 // suspectBrownout takes refusals that are more than chance for a brownout, and reports whether it did:
-// not in the startup or a trial, which find out what is too much.
+// not in a trial, which finds out what is too much. In the startup, nothing doubles until it is over.
 func (s *seek) suspectBrownout(o *Outcome) bool {
 	p := &s.brownout
-	trial := s.pace.trial > 0 || s.slots.trial > 0 || s.startup.on
+	trial := s.pace.trial > 0 || s.slots.trial > 0
 	if !s.silent(o) || trial || !s.trip.quickRefusals() {
 		return false
 	}
@@ -43,6 +43,7 @@ func (s *seek) suspectBrownout(o *Outcome) bool {
 		began = p.began // it goes on, and a few successes in a row did not end it
 	}
 	*p = brownout{share: silentShare, began: began, suspected: true}
+	s.startup.doubt = 0
 	s.chance.brownout = p.share
 	s.chance.changed(s.chance.lowered)
 	return true

@@ -46,7 +46,7 @@ func TestABrownoutIsSuspectedOfSilentRefusalsAlone(t *testing.T) {
 	}{
 		{"silent", func(*seek, *Outcome) {}, true},
 		{"says when to come again", func(_ *seek, o *Outcome) { o.RetryAfter = 1 }, false},
-		{"in the startup", func(s *seek, _ *Outcome) { s.startup.on = true }, false},
+		{"in the startup", func(s *seek, _ *Outcome) { s.startup.on, s.startup.doubt = true, 7 }, true},
 		{"in a trial of the pace", func(s *seek, _ *Outcome) { s.pace.trial = 110 }, false},
 		{"in a trial of the limit", func(s *seek, _ *Outcome) { s.slots.trial = 11 }, false},
 		{"as slow as successes", func(s *seek, _ *Outcome) { s.trip.refusal = mean{10, 0.09} }, false},
@@ -55,8 +55,8 @@ func TestABrownoutIsSuspectedOfSilentRefusalsAlone(t *testing.T) {
 	} {
 		s, o := quietly(), new(Outcome)
 		c.but(s, o)
-		if got := s.suspectBrownout(o); got != c.want || (s.chance.share() == silentShare) != c.want {
-			t.Errorf("%s: %v, %v taken for chance", c.name, got, s.chance.share())
+		if got := s.suspectBrownout(o); got != c.want || (s.chance.share() == silentShare) != c.want || s.startup.doubt != 0 {
+			t.Errorf("%s: %v, %v taken for chance, doubt %v", c.name, got, s.chance.share(), s.startup.doubt)
 		}
 	}
 }
@@ -78,6 +78,19 @@ func TestASuspectedBrownoutIsBelievedForHalfAMinute(t *testing.T) {
 	s.brownout.begin(calm, 1, attempt{40, 135})
 	if s.brownout.refuted != 130.1 {
 		t.Error("forgotten when something is lowered")
+	}
+}
+
+func TestNothingDoublesInABrownout(t *testing.T) {
+	for share, want := range map[float64]float64{0: 20, 0.3: 10} {
+		s := quietly()
+		s.startup = newStartup()
+		s.startup.began, s.startup.acks, s.brownout.share = 95, 7, share
+		s.constraint.seen = 50
+		s.double(attempt{60, 99}, &Outcome{Verdict: Succeeded, InFlight: 10, Took: 100 * ms})
+		if s.slots.works != want {
+			t.Errorf("with a share of %v: %v in flight, want %v", share, s.slots.works, want)
+		}
 	}
 }
 

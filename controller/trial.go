@@ -9,6 +9,9 @@ import "math"
 func (s *seek) double(a attempt, o *Outcome) {
 	l, up := &s.slots, &s.startup
 	switch {
+	case s.brownout.share > 0:
+		up.acks = 0
+		return // when it is over
 	case up.began < 0:
 		if s.trip.success.n < min(4, l.works/2) {
 			return // of those in flight, the first to end is the quickest
