@@ -144,7 +144,7 @@ func (s *seek) beginTrial() {
 	switch {
 	case sent > heldUp*s.pace.works && !s.constraint.clumped(s.slots.works):
 		s.tryPace()
-	case float64(s.constraint.peak) > s.slots.works-1 && s.now >= s.rests(&s.slots):
+	case s.bounds.MaxLimit > 1 && float64(s.constraint.peak) > s.slots.works-1 && s.now >= s.rests(&s.slots): // else it can't be raised
 		s.trySlots()
 	case s.costlyLimit():
 	case s.constraint.paced > 0.2 && s.pace.works < 4*sent: // it delays those that have a slot
@@ -156,7 +156,7 @@ func (s *seek) beginTrial() {
 // where a refusal costs much: then a small step of it costs as much as a large one, and a
 // faster pace would not be sent and prove nothing.
 func (s *seek) costlyLimit() bool {
-	return float64(s.constraint.peak) > s.slots.works-1 && !s.slots.known() && s.price.costly(s.pace.works)
+	return s.bounds.MaxLimit > 1 && float64(s.constraint.peak) > s.slots.works-1 && !s.slots.known() && s.price.costly(s.pace.works)
 }
 
 // tryPace tries a faster pace, long enough for two attempts to be beyond what is

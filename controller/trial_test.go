@@ -283,6 +283,23 @@ func TestALimitThatNeverFailedIsRaisedBeforeThePaceWhereARefusalIsDear(t *testin
 	}
 }
 
+// Where one may be in flight, and no more, a pace that delays it was never raised after a long rest: 8.2 a second where 10
+// were to be had.
+func TestWhereOneMayBeInFlightThePaceIsRaised(t *testing.T) {
+	for most, want := range map[int]bool{1: true, 2: false} {
+		s := seekAtRest()
+		s.bounds.MaxLimit = most
+		s.slots.works, s.pace.works, s.pace.rested = 1, 8.2, 50
+		s.constraint.add(117, &Outcome{Seq: 1, InFlight: 1}) // and then a rest
+		for i := range 50 {
+			s.constraint.add(120+float64(i)/8.2, &Outcome{Seq: int64(i + 2), InFlight: 1, Paced: true})
+		}
+		if s.beginTrial(); (s.pace.trial > 0) != want || (s.slots.trial > 0) == want {
+			t.Errorf("at most %d: tries %v/s, %v in flight; want the pace %v", most, s.pace.trial, s.slots.trial, want)
+		}
+	}
+}
+
 func TestATrialOfTheSlotsLastsUntilARefusalOrAQueueShows(t *testing.T) {
 	s := seekAtRest()
 	s.trip.refusal = mean{1, 0.05}
