@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -114,7 +115,7 @@ func (a *answers) each(jobs []job, do func(any) error) error {
 			continue
 		}
 		if err := do(record{
-			ID: r.In.ID, Sample: r.In.sample, Model: a.model, Prompt: r.In.Text, Answer: r.Out.Text, Finish: r.Out.Finish,
+			ID: r.In.ID, Sample: r.In.sample, Model: cmp.Or(r.Out.Model, a.model), Prompt: r.In.Text, Answer: r.Out.Text, Finish: r.Out.Finish,
 			PromptTokens: r.Out.PromptTokens, AnswerTokens: r.Out.AnswerTokens, Attempts: r.Attempts,
 		}); err != nil {
 			return err

@@ -21,6 +21,8 @@ type answer struct {
 	Finish       string // why it ended there
 	PromptTokens int64
 	AnswerTokens int64
+	Member       string          `json:",omitempty"` // of a pool, that was asked
+	Model        string          `json:",omitempty"` // the same: its model, as answers have it
 	RequestID    string          `json:",omitempty"` // to a request of a Batch file
 	Body         json.RawMessage `json:",omitempty"` // the same: all that the server said
 }

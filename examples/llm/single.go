@@ -16,12 +16,11 @@ import (
 // singles are prompts of people, who wait for the answer: one every so often, while the bulk runs. They go through the same throttle,
 // ahead of all that waits there, and are counted in the same budgets. The goroutine of run owns it until that returns.
 type singles struct {
-	every    time.Duration
-	clock    clock.Clock
-	throttle *pipeline.Throttle
-	ask      asker
-	costs    func(job) pipeline.Amounts
-	jobs     []job // asked in turn
+	every  time.Duration
+	clock  clock.Clock
+	engine engine
+	costs  func(job) pipeline.Amounts
+	jobs   []job // asked in turn
 
 	waited, took []time.Duration // until the first attempt, and until the answer
 	failed       int
@@ -50,11 +49,10 @@ func (s *singles) askOne(ctx context.Context, j job) (more bool) {
 	began := s.clock.Now()
 	waited := time.Duration(-1)
 	ctx = pipeline.WithShare(pipeline.WithCosts(ctx, s.costs(j)), pipeline.Share{Name: "single", Priority: 9})
-	_, err := pipeline.Execute(ctx, s.throttle, func(ctx context.Context) (answer, error) {
+	err := s.engine.execute(ctx, j, func() {
 		if waited < 0 {
 			waited = s.clock.Since(began)
 		}
-		return s.ask(ctx, j)
 	})
 	var cost *pipeline.CostError
 	switch {

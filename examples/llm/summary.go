@@ -25,12 +25,17 @@ type summary struct {
 	batch                        *batch          // nil: prompts
 	single                       *singles        // nil: none
 	bulk                         []time.Duration // by answers of the bulk, if there are singles
+	members                      []portion       // of a pool
 }
 
 func (r *runner) summary() *summary {
 	s := &summary{
 		total: len(r.jobs), before: r.before, answered: r.answered, let: r.let, failures: r.failures,
-		took: r.ended.Sub(r.started), end: r.throttle.Snapshot(), rpm: r.rpm, tpm: r.tpm, spent: r.spent, path: r.answers.path, batch: r.batch, single: r.single, bulk: r.took,
+		took: r.ended.Sub(r.started), end: r.engine.Snapshot(), rpm: r.rpm, tpm: r.tpm, spent: r.spent, path: r.answers.path, batch: r.batch, single: r.single, bulk: r.took,
+		members: r.portions(),
+	}
+	if len(r.members) > 0 {
+		return s
 	}
 	if b := r.backend.server; b != nil {
 		ledger := b.Ledger()
@@ -101,8 +106,12 @@ func (s *summary) print(out io.Writer) {
 		if spent := s.end.Used[money]; spent > 0 {
 			line(out, "money", "%s, %s for a thousand answers", inDollars(spent), inDollars(spent*1000/answers))
 		}
-		held := s.end.Held.Budget + s.end.Held.Server
-		line(out, "time", "%.1fs; for %.1fs of it, the next prompt was held up by a quota", s.took.Seconds(), held.Seconds())
+		if len(s.members) > 0 {
+			line(out, "time", "%.1fs", s.took.Seconds())
+			s.printMembers(out)
+		} else {
+			s.printHeld(out)
+		}
 	}
 	if s.single != nil {
 		s.single.print(out, s.bulk)
@@ -114,6 +123,11 @@ func (s *summary) print(out io.Writer) {
 	if s.batch != nil {
 		line(out, "errors", "%s, %s", s.batch.errors, plural(len(s.bad())+len(s.failures), "line"))
 	}
+}
+
+func (s *summary) printHeld(out io.Writer) {
+	held := s.end.Held.Budget + s.end.Held.Server
+	line(out, "time", "%.1fs; for %.1fs of it, the next prompt was held up by a quota", s.took.Seconds(), held.Seconds())
 }
 
 // printBad lists the lines of a Batch file that could not be sent.

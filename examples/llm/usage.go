@@ -77,9 +77,14 @@ func (o options) budgetsOf(window time.Duration) (all []pipeline.Budget) {
 		}
 	}
 	if o.dollars > 0 {
-		all = append(all, pipeline.Budget{Name: "money", Counts: money, Tokens: int64(o.dollars * dollar), Window: pipeline.Forever})
+		all = append(all, o.moneyBudget())
 	}
 	return all
+}
+
+// moneyBudget is what the run may cost, those before it included.
+func (o options) moneyBudget() pipeline.Budget {
+	return pipeline.Budget{Name: "money", Counts: money, Tokens: int64(o.dollars * dollar), Window: pipeline.Forever}
 }
 
 // quotas says what the quotas of a minute are.

@@ -52,7 +52,7 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	prompt := s.count.Chat(req.conversation()...)
-	v := s.admit(usage{prompt, req.MaxTokens})
+	v := s.admit(r.Header.Get("X-Api-Key"), usage{prompt, req.MaxTokens})
 	messagesHeader(w.Header(), s.clock.Now(), v)
 	switch v.status {
 	case http.StatusServiceUnavailable:
@@ -123,7 +123,7 @@ func (s *Server) readMessages(r *http.Request) (req messagesRequest, status int,
 	switch {
 	case key == "":
 		return req, http.StatusUnauthorized, "authentication_error", "x-api-key header is required"
-	case s.cfg.Key != "" && key != s.cfg.Key:
+	case !s.knowsKey(key):
 		return req, http.StatusUnauthorized, "authentication_error", "invalid x-api-key"
 	case r.Header.Get("Anthropic-Version") == "":
 		return req, http.StatusBadRequest, invalid, "anthropic-version: header is required"

@@ -25,7 +25,16 @@ func (s Stats) Requests() int64 {
 	return s.Answered + s.Rejected + s.RefusedRequests + s.RefusedTokens + s.Unavailable + s.Failed + s.Abandoned
 }
 
-// books are what the server knows of all requests. They are given the time, and belong to the server's one goroutine.
+func (s Stats) plus(t Stats) Stats {
+	return Stats{
+		Answered: s.Answered + t.Answered, Rejected: s.Rejected + t.Rejected,
+		RefusedRequests: s.RefusedRequests + t.RefusedRequests, RefusedTokens: s.RefusedTokens + t.RefusedTokens,
+		Unavailable: s.Unavailable + t.Unavailable, Failed: s.Failed + t.Failed, Abandoned: s.Abandoned + t.Abandoned,
+		Input: s.Input + t.Input, Output: s.Output + t.Output,
+	}
+}
+
+// books are what the server knows of all requests, or of those with one key. They are given the time, and belong to the server's one goroutine.
 type books struct {
 	cfg      Config
 	random   *rand.Rand
@@ -63,6 +72,18 @@ func (cfg Config) meters(now time.Time) []*meter {
 	}
 }
 
+// books returns those of each key with quotas of its own, and, under "", those of all others.
+func (cfg Config) books(now time.Time) map[string]*books {
+	all := map[string]*books{"": newBooks(cfg, now)}
+	for i, k := range cfg.Keys {
+		own := cfg
+		own.Requests, own.Tokens, own.InputTokens, own.OutputTokens = k.Requests, k.Tokens, 0, 0
+		own.Seed += uint64(i) // or all would fail at once
+		all[k.Key] = newBooks(own, now)
+	}
+	return all
+}
+
 func newBooks(cfg Config, now time.Time) *books {
 	return &books{
 		cfg:      cfg,
@@ -82,6 +103,7 @@ type verdict struct {
 	requested  int64         // of that
 	retryAfter time.Duration // 0: the request is larger than the quota
 
+	books    *books  // that it is in
 	quotas   []quota // as they stand now
 	reserved usage
 	entry    *entry
@@ -98,6 +120,7 @@ type quota struct {
 
 // admit decides about a request that may use so many tokens. What is refused is not charged.
 func (b *books) admit(now time.Time, most usage) (v verdict) {
+	v.books = b
 	v.id = fmt.Sprintf("%016x%016x", b.random.Uint64(), b.random.Uint64())
 	defer func() {
 		v.quotas = append(v.quotas, quotaOf("requests", &b.requests))

@@ -34,8 +34,16 @@ type Config struct {
 	KeepsReserve bool
 
 	Key   string      // that callers must have; "": any
+	Keys  []Key       // that callers must have one of, each with quotas of its own, in the place of those above; none: as Key says
 	Seed  uint64      // of failures and ids
 	Clock clock.Clock // nil: real time
+}
+
+// Key is one of several, with quotas of its own.
+type Key struct {
+	Key      string
+	Requests int64 // a minute; no default
+	Tokens   int64 // a minute, of prompts and answers; no default
 }
 
 // Models that the server knows. Whatever the name, the answer is the same.
@@ -75,7 +83,25 @@ func (c Config) withDefaults() (Config, error) {
 	case !(c.OverloadShare >= 0 && c.OverloadShare <= 1):
 		return c, fmt.Errorf("overload share: got %v, want 0 to 1", c.OverloadShare)
 	}
-	return c, nil
+	return c, c.checkKeys()
+}
+
+func (c Config) checkKeys() error {
+	seen := map[string]bool{}
+	for i, k := range c.Keys {
+		switch {
+		case c.Key != "":
+			return fmt.Errorf("keys: got %d beside a key, want one of the two", len(c.Keys))
+		case k.Key == "" || seen[k.Key]:
+			return fmt.Errorf("keys[%d]: got %q, want a key that no other is", i, k.Key)
+		case k.Requests < 1 || k.Requests > mostTokens:
+			return fmt.Errorf("keys[%d]: requests: got %d, want 1 to %d", i, k.Requests, mostTokens)
+		case k.Tokens < 1 || k.Tokens > mostTokens:
+			return fmt.Errorf("keys[%d]: tokens: got %d, want 1 to %d", i, k.Tokens, mostTokens)
+		}
+		seen[k.Key] = true
+	}
+	return nil
 }
 
 func set[T comparable](field *T, value T) {

@@ -113,7 +113,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) {
 	}
 	prompt := s.count.Chat(req.conversation()...)
 	most := req.most()
-	v := s.admit(usage{prompt, most})
+	v := s.admit(bearer(r), usage{prompt, most})
 	chatHeader(w.Header(), v)
 	switch v.status {
 	case http.StatusServiceUnavailable:
@@ -196,12 +196,12 @@ func (s *Server) readChat(r *http.Request) (req chatRequest, status int, fault *
 	bad := func(param, format string, args ...any) *chatErrorBody {
 		return &chatErrorBody{Message: fmt.Sprintf(format, args...), Type: "invalid_request_error", Param: &param}
 	}
-	key, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	key := bearer(r)
 	switch {
-	case !bearer || key == "":
+	case key == "":
 		return req, http.StatusUnauthorized, &chatErrorBody{Message: "You didn't provide an API key. You need to provide your API key in an Authorization header " +
 			"using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).", Type: "invalid_request_error"}
-	case s.cfg.Key != "" && key != s.cfg.Key:
+	case !s.knowsKey(key):
 		code := "invalid_api_key"
 		return req, http.StatusUnauthorized, &chatErrorBody{Message: "Incorrect API key provided.", Type: "invalid_request_error", Code: &code}
 	}
@@ -232,6 +232,15 @@ func (s *Server) readChat(r *http.Request) (req chatRequest, status int, fault *
 		}
 	}
 	return req, http.StatusOK, nil
+}
+
+// bearer returns the key of a request; "": it has none.
+func bearer(r *http.Request) string {
+	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return ""
+	}
+	return key
 }
 
 // mostBody is how large a request may be.

@@ -33,8 +33,10 @@ type Server struct {
 
 	url     string
 	stopped chan error
-	desk    chan func(*books) // what is to be done with the books, by the goroutine that owns them
+	desk    chan func() // what is to be done with the books, by the goroutine that owns them
 	closed  chan struct{}
+
+	books map[string]*books // by key, if keys have quotas of their own; under "" those of all others
 }
 
 // Start serves on the listener, which it owns, until Close. A nil listener is one on a free port of this machine.
@@ -55,12 +57,13 @@ func Start(cfg Config, on net.Listener) (*Server, error) {
 	s := &Server{
 		cfg: cfg, clock: cfg.Clock, count: count,
 		url:     "http://" + on.Addr().String(),
-		stopped: make(chan error, 1), desk: make(chan func(*books)), closed: make(chan struct{}),
+		stopped: make(chan error, 1), desk: make(chan func()), closed: make(chan struct{}),
+		books: cfg.books(cfg.Clock.Now()),
 	}
 	s.routes.HandleFunc("POST /v1/chat/completions", s.chatCompletions)
 	s.routes.HandleFunc("POST /v1/messages", s.messages)
 	s.http.Handler = s
-	go s.keep(newBooks(cfg, s.clock.Now()))
+	go s.keep()
 	go func() { s.stopped <- s.http.Serve(on) }()
 	return s, nil
 }
@@ -69,22 +72,22 @@ func Start(cfg Config, on net.Listener) (*Server, error) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.routes.ServeHTTP(w, r) }
 
 // keep owns the books.
-func (s *Server) keep(b *books) {
+func (s *Server) keep() {
 	for {
 		select {
 		case do := <-s.desk:
-			do(b)
+			do()
 		case <-s.closed:
 			return
 		}
 	}
 }
 
-// with has f done with the books, and returns when it has; not at all once the server is closed.
-func (s *Server) with(f func(*books)) {
+// with has f done by the owner of the books, and returns when it has; not at all once the server is closed.
+func (s *Server) with(f func()) {
 	done := make(chan struct{})
 	select {
-	case s.desk <- func(b *books) { f(b); close(done) }:
+	case s.desk <- func() { f(); close(done) }:
 		<-done
 	case <-s.closed:
 	}
@@ -103,22 +106,36 @@ func (s *Server) Close() error {
 	return err
 }
 
-// Stats returns what became of requests so far.
+// Stats returns what became of requests so far, of all keys.
 func (s *Server) Stats() (stats Stats) {
-	s.with(func(b *books) { stats = b.stats })
+	s.with(func() {
+		for _, b := range s.books {
+			stats = stats.plus(b.stats)
+		}
+	})
 	return stats
 }
 
-// Ledger returns what was let in so far.
+// Ledger returns what was let in so far; with Config.Keys, nothing: see OfKey.
 func (s *Server) Ledger() (l Ledger) {
-	s.with(func(b *books) { l = b.ledger.copy() })
+	s.with(func() { l = s.books[""].ledger.copy() })
 	return l
 }
 
-// LedgerOf returns the same of one quota of tokens, as the headers name it: tokens, or input-tokens and output-tokens.
+// OfKey returns what became of the requests with one of Config.Keys, and what was let in. Of another key that is nothing.
+func (s *Server) OfKey(key string) (stats Stats, l Ledger) {
+	s.with(func() {
+		if b := s.books[key]; b != nil {
+			stats, l = b.stats, b.ledger.copy()
+		}
+	})
+	return stats, l
+}
+
+// LedgerOf returns what was let in of one quota of tokens, as the headers name it: tokens, or input-tokens and output-tokens.
 func (s *Server) LedgerOf(name string) (l Ledger) {
-	s.with(func(b *books) {
-		for _, m := range b.meters {
+	s.with(func() {
+		for _, m := range s.books[""].meters {
 			if m.name == name {
 				l = m.ledger.copy()
 			}
@@ -127,17 +144,31 @@ func (s *Server) LedgerOf(name string) (l Ledger) {
 	return l
 }
 
-func (s *Server) admit(most usage) (v verdict) {
+// knowsKey reports whether callers may have the key.
+func (s *Server) knowsKey(key string) bool {
+	if len(s.cfg.Keys) > 0 {
+		return key != "" && s.books[key] != nil
+	}
+	return s.cfg.Key == "" || key == s.cfg.Key
+}
+
+func (s *Server) admit(key string, most usage) (v verdict) {
 	v.status = http.StatusServiceUnavailable // if the server is closed meanwhile
-	s.with(func(b *books) { v = b.admit(s.clock.Now(), most) })
+	s.with(func() {
+		b := s.books[""]
+		if len(s.cfg.Keys) > 0 {
+			b = s.books[key]
+		}
+		v = b.admit(s.clock.Now(), most)
+	})
 	return v
 }
 
 func (s *Server) end(v verdict, e ending, used usage) {
-	s.with(func(b *books) { b.end(s.clock.Now(), v, e, used) })
+	s.with(func() { v.books.end(s.clock.Now(), v, e, used) })
 }
 
-func (s *Server) reject() { s.with(func(b *books) { b.stats.Rejected++ }) }
+func (s *Server) reject() { s.with(func() { s.books[""].stats.Rejected++ }) }
 
 // write has an answer written in its time, and calls part for each token, unless the caller leaves.
 func (s *Server) write(ctx context.Context, a answer, part func(piece string)) (all bool) {
