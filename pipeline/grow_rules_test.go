@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -318,4 +319,47 @@ func wantPanic(t *testing.T, want string, do func()) {
 		}
 	}()
 	do()
+}
+
+// TestGoexitOfOnVerdictHidesNoVerdictFromAFrontier: each job submits the next one, and a function of OnVerdict ends its goroutine, before
+// the frontier hears of the verdict or after it. The jobs succeed all the same, what they have submitted is done, and its places in memory
+// come back.
+func TestGoexitOfOnVerdictHidesNoVerdictFromAFrontier(t *testing.T) {
+	for name, after := range map[string]bool{"before": true, "after": false} { // who comes last is told first
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const jobs, places = 20, 2
+				f := newFrontier(t, pipeline.FrontierConfig[int]{Memory: places})
+				p, err := pipeline.New(func(ctx context.Context, n int) (int, error) {
+					exit := func(pipeline.Verdict) { runtime.Goexit() }
+					slot := pipeline.SlotFrom(ctx)
+					if !after {
+						slot.OnVerdict(exit)
+					}
+					if n+1 < jobs {
+						if err := f.Submit(ctx, n+1); err != nil {
+							return 0, err
+						}
+					}
+					if after {
+						slot.OnVerdict(exit)
+					}
+					return n, nil
+				}, pipeline.Config{MaxConcurrency: 2, Policy: pipeline.Static{}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				done := 0
+				for r := range pipeline.Grow(t.Context(), p, f, slices.Values([]int{0})) {
+					if r.Err != nil || r.Out != r.In || r.Attempts != 1 {
+						t.Errorf("job %d: got %d in %d attempts, and %v", r.In, r.Out, r.Attempts, r.Err)
+					}
+					done++
+				}
+				if s := p.Throttle().Snapshot(); done != jobs || s.InFlight != 0 || s.Attempts.Succeeded != jobs {
+					t.Errorf("got %d of %d jobs done, and %+v", done, jobs, s.Attempts)
+				}
+			})
+		})
+	}
 }

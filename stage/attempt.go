@@ -110,6 +110,10 @@ func (a *attempts) end(j *Job, r *rules, ended time.Duration, overdue bool) {
 // abort ends an attempt whose goroutine was ended by the work or a callback. It
 // calls no code of the user's on this goroutine, because that may end it again.
 func (a *attempts) abort(j *Job) {
+	if j.scope.used.Load() && j.scope.slot.onVerdict.Load() == wasJudged {
+		j.leave() // a function of OnVerdict has ended it: all have been told the verdict, so it stands
+		return
+	}
 	j.ended = a.now()
 	j.Took = j.ended - j.began
 	if j.Err != ErrGoexit {

@@ -96,9 +96,9 @@ var wasJudged = new(verdictFunc)
 // OnVerdict calls f once, when the attempt has ended, with what the throttle makes of
 // it. That may be another verdict than Classify's on the error of the work, such as with
 // an AttemptTimeout, a Batch, or a run that was cancelled. f is called before the slot
-// is free again, so it should be quick; a panic in it is dropped. OnVerdict returns
-// false if f will not be called: outside an attempt, or when it has ended. It panics if
-// f is nil.
+// is free again, so it should be quick; a panic in it is dropped, and runtime.Goexit
+// changes nothing for the job. OnVerdict returns false if f will not be called: outside
+// an attempt, or when it has ended. It panics if f is nil.
 func (s *Slot) OnVerdict(f func(controller.Verdict)) bool {
 	if f == nil {
 		panic("paceline: OnVerdict: function is nil")
@@ -119,13 +119,14 @@ func (s *Slot) OnVerdict(f func(controller.Verdict)) bool {
 }
 
 // judged tells those that want it the verdict.
-func (s *Slot) judged(v controller.Verdict) {
-	for l := s.onVerdict.Swap(wasJudged); l != nil && l != wasJudged; l = l.next {
-		l.safely(v)
-	}
-}
+func (s *Slot) judged(v controller.Verdict) { s.onVerdict.Swap(wasJudged).all(v) }
 
-func (l *verdictFunc) safely(v controller.Verdict) {
+// all tells l and those after it, also if one of them panics or ends the goroutine.
+func (l *verdictFunc) all(v controller.Verdict) {
+	if l == nil || l == wasJudged {
+		return
+	}
+	defer l.next.all(v)
 	defer func() { _ = recover() }()
 	l.tell(v)
 }
