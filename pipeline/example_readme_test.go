@@ -143,6 +143,43 @@ func severalThings() error {
 	return nil
 }
 
+func askAll(ctx context.Context, prompts iter.Seq[prompt]) error {
+	p, err := pipeline.New(func(ctx context.Context, in prompt) (completion, error) {
+		c, err := complete(ctx, in) // by an SDK, whose own retries are off
+		if err == nil {
+			pipeline.SlotFrom(ctx).RecordUsage("input", c.input)
+			pipeline.SlotFrom(ctx).RecordUsage("output", c.output)
+		}
+		return c, err
+	}, pipeline.Config{MaxConcurrency: 50, Retry: &pipeline.Retry{}, Budgets: []pipeline.Budget{
+		{Name: "input-tokens", Counts: "input", Tokens: 30_000, Window: time.Minute},
+		{Name: "output-tokens", Counts: "output", Tokens: 8_000, Window: time.Minute},
+	}})
+	if err != nil {
+		return err
+	}
+	p.Costs(func(in prompt) pipeline.Amounts {
+		return pipeline.Amounts{"input": int64(len(in.text)+3) / 4, "output": in.maxTokens}
+	})
+	for r := range p.Each(ctx, prompts) {
+		fmt.Println(r.In.text, r.Out.text, r.Err)
+	}
+	showBudgets(p.Throttle())
+	return nil
+}
+
+// A run through a language model with two quotas.
+func Example_languageModel() {
+	if err := askAll(context.Background(), slices.Values([]prompt{{"Is water wet?...", 4000}, {"Why?", 9000}})); err != nil {
+		panic(err)
+	}
+	// Unordered output:
+	// Is water wet?... Yes. <nil>
+	// Why?  paceline: cost in output: got 9000, want at most 8000, all of budget "output-tokens"
+	// input-tokens: 4 used, 29996 left
+	// output-tokens: 2 used, 7998 left
+}
+
 func byKey(ctx context.Context, pages iter.Seq[string], hostOf func(page string) string, fetch pipeline.Work[string, int64]) error {
 	hosts, err := pipeline.NewKeyed(pipeline.KeyedConfig[string]{
 		Each: pipeline.Config{

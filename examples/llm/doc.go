@@ -14,6 +14,7 @@
 //	go run ./examples/llm
 //	go run ./examples/llm -provider anthropic -stream -itpm 20000 -otpm 12000 -dollars 0.50
 //	go run ./examples/llm -batch examples/llm/data/batch.jsonl   # a file of OpenAI's Batch API, in and out
+//	go run ./examples/llm -pool   # three keys of two providers, each with quotas of its own
 //	go run ./examples/llm -url https://api.openai.com/v1 -model gpt-4o-mini -rpm 500 -tpm 200000   # and OPENAI_API_KEY
 //	go run ./examples/llm -h
 //
@@ -21,5 +22,5 @@
 //
 //	client := &http.Client{Transport: &pacehttp.Transport{Base: base}}
 //	return pacehttp.Mark(said, res)
-//	for res := range r.answers.journal.Each(ctx, p.Costs(r.costs).Ordered(), slices.Values(r.jobs)) {
+//	for res := range r.answers.journal.Each(ctx, r.engine.stage(), slices.Values(r.jobs)) {
 package main
