@@ -56,7 +56,7 @@ func TestAPoolUsesEachQuotaInProportion(t *testing.T) {
 	})
 }
 
-// TestMoneyIsOneBudgetForAPool: it is spent to nearly the end and never beyond, whoever spends it; the next run goes on from there, and
+// TestMoneyIsOneBudgetForAPool: it is spent to nearly the end and never beyond, by any member; the next run goes on from there, and
 // in the end each prompt was answered once.
 func TestMoneyIsOneBudgetForAPool(t *testing.T) {
 	t.Parallel()

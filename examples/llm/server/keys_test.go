@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestEachKeyHasQuotasOfItsOwn: one that is used up does not keep another from being answered, and whoever has none of the keys is refused.
+// TestEachKeyHasQuotasOfItsOwn: one that is used up does not keep another from being answered, and a caller without any of the keys is refused.
 func TestEachKeyHasQuotasOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg, err := Config{Keys: []Key{{"a", 2, 1000}, {"b", 1, 1000}}}.withDefaults()
