@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -159,5 +160,33 @@ func TestMembersAreChecked(t *testing.T) {
 	o, err := parse([]string{"-member", good}, t.Output())
 	if err != nil || len(o.members) != 1 || o.members[0].key != "secret" || o.embedded() || o.minute != time.Minute {
 		t.Errorf("got %+v and %v, want the member, a real server and a real minute", o, err)
+	}
+}
+
+// TestAPoolOfServersElsewhere: members that are given one by one are asked where they are, and answers say by which model.
+func TestAPoolOfServersElsewhere(t *testing.T) {
+	t.Setenv("PACELINE_LLM_FIRST", "first")
+	t.Setenv("PACELINE_LLM_SECOND", "second")
+	f := newSerialFixture(t)
+	var err error
+	if f.options, err = parse([]string{
+		"-member", "openai,PACELINE_LLM_FIRST," + f.url + "/v1,gpt-4o-mini,1000,100000",
+		"-member", "anthropic,PACELINE_LLM_SECOND," + f.url + ",claude-haiku-4-5,1000,100000",
+		"-out", f.out, "-n", "40", "-concurrency", "4", "-dollars", "5",
+	}, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	sum := f.run(t, t.Context())
+	if !sum.complete() || sum.members[0].answered+sum.members[1].answered != 40 || sum.members[0].answered == 0 || sum.members[1].answered == 0 {
+		t.Errorf("got %+v, want 40 answers of both", sum.members)
+	}
+	text, err := os.ReadFile(f.out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, model := range []string{`"model":"gpt-4o-mini"`, `"model":"claude-haiku-4-5"`} {
+		if got := strings.Count(string(text), model); got != sum.members[i].answered {
+			t.Errorf("got %d lines with %s, want %d", got, model, sum.members[i].answered)
+		}
 	}
 }
