@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"io"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -187,6 +189,23 @@ func TestAPoolOfServersElsewhere(t *testing.T) {
 	for i, model := range []string{`"model":"gpt-4o-mini"`, `"model":"claude-haiku-4-5"`} {
 		if got := strings.Count(string(text), model); got != sum.members[i].answered {
 			t.Errorf("got %d lines with %s, want %d", got, model, sum.members[i].answered)
+		}
+	}
+}
+
+func TestWhatWasRefusedOrNotSentCostsNothing(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{&serverError{status: 500}, true}, {&serverError{status: 504}, true},
+		{&serverError{status: 503}, false}, {&serverError{status: 529}, false}, {&serverError{status: 429}, false},
+		{&setupError{&serverError{status: 401}}, false},
+		{loss(errCut), true}, {loss(io.ErrUnexpectedEOF), true},
+		{loss(&net.OpError{Op: "dial", Err: io.EOF}), false}, // nothing was sent
+	} {
+		if got := charged(c.err); got != c.want {
+			t.Errorf("%v: got %v, want %v", c.err, got, c.want)
 		}
 	}
 }

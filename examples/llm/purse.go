@@ -63,19 +63,29 @@ func (p *purse) pay(ctx context.Context, at prices, j job, ask func() (answer, e
 	return a, err
 }
 
-// bill ends a slot of the purse. What failed after it was let in may have cost the most that it could; what was refused has cost nothing.
+// bill ends a slot of the purse. What failed may have cost the most that it could, unless it is known to have cost nothing.
 func bill(slot *pipeline.Slot, at prices, a answer, err error) {
-	var said *serverError
-	var lost *lostError
 	switch {
 	case err == nil:
 		slot.RecordUsage(money, at.of(a.PromptTokens, a.AnswerTokens))
-	case errors.As(err, &said) && said.status != http.StatusInternalServerError:
-		slot.Release(pipeline.Fatal(said)) // which has used nothing
-	case said == nil && !errors.As(err, &lost) && !errors.Is(err, errCut):
-		slot.Release(pipeline.Fatal(err)) // it was not sent
+	case !charged(err):
+		slot.Release(pipeline.Fatal(err)) // which has used nothing
+		return
 	}
-	slot.Release(nil) // unless it has been
+	slot.Release(nil)
+}
+
+// statusOverloaded is Anthropic's own, for what others answer with 503.
+const statusOverloaded = 529
+
+// charged reports whether a failed attempt may have cost something: no answer came, or the server failed at it. What was refused, or not
+// sent, has cost nothing.
+func charged(err error) bool {
+	if said := new(serverError); errors.As(err, &said) {
+		return said.status >= 500 && said.status != http.StatusServiceUnavailable && said.status != statusOverloaded
+	}
+	var lost *lostError
+	return errors.As(err, &lost) || errors.Is(err, errCut)
 }
 
 // save keeps what is spent. What is in flight counts for the most that it may cost.
