@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -206,6 +207,15 @@ func TestWhatWasRefusedOrNotSentCostsNothing(t *testing.T) {
 	} {
 		if got := charged(c.err); got != c.want {
 			t.Errorf("%v: got %v, want %v", c.err, got, c.want)
+		}
+	}
+}
+
+func TestWhatAMemberUsedIsOfTheMinutesThatHaveBegun(t *testing.T) {
+	for minutes, want := range map[float64]string{0: "50.0% of 1 minute", 0.2: "50.0% of 1 minute", 1.5: "25.0% of 2 minutes"} {
+		part, of := portion{member: member{tpm: 1000}, tokens: 500, minutes: minutes}.used()
+		if got := fmt.Sprintf("%.1f%% of %s", 100*part, of); got != want {
+			t.Errorf("%v minutes: got %s, want %s", minutes, got, want)
 		}
 	}
 }

@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
-	"time"
+	"math"
 
 	"github.com/paceline-go/paceline/examples/llm/server"
 )
@@ -37,12 +37,13 @@ func (r *runner) portions() (all []portion) {
 }
 
 // used is the share of its quota of tokens that a member had used, of whole minutes if there are any, as the server counted; else of the
-// time that the run took.
+// minutes that have begun, in each of which all of it may be used at once.
 func (s portion) used() (part float64, of string) {
 	if n, _, tokens := s.ledger.Minutes(); n > 0 {
 		return float64(tokens) / float64(s.tpm*int64(n)), plural(n, "whole minute")
 	}
-	return float64(s.tokens) / (float64(s.tpm) * s.minutes), (time.Duration(s.minutes * float64(time.Minute))).Round(time.Second).String()
+	n := max(int(math.Ceil(s.minutes)), 1)
+	return float64(s.tokens) / float64(s.tpm*int64(n)), plural(n, "minute")
 }
 
 // printMembers says who has answered how many, and what was used of the quotas.
