@@ -40,7 +40,7 @@ func (d *Dispatcher) takeBack() {
 	back := d.pool.recall()
 	for back.first != nil {
 		j := back.pop()
-		d.running--
+		d.leaveFlight(j)
 		d.gate.giveBack(d.now, j, d.interval)
 		d.refund(j)
 		d.paced = d.paced || j.paced

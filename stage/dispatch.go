@@ -238,6 +238,7 @@ func (d *Dispatcher) start(j *Job) {
 	d.tellTakenUp(j)
 	d.gate.pass(d.now, j, d.interval)
 	d.running++
+	j.outages = d.outages
 	j.started = d.now.Sub(d.attempts.epoch)
 	j.inFlight = int32(min(d.running, d.setting.Limit))
 	j.paced, d.pacedAway = d.paced, false

@@ -87,8 +87,8 @@ type Dispatcher struct {
 	crowded   int                  // refusals in a row of a service that has too much to do
 	jobs      int                  // in here, wherever, calls included
 	running   int                  // attempts in flight, or handed over ahead
-	earlier   int                  // of these, those that started before the service is asked whether it works again, …
-	probing   time.Duration        // … which is since then
+	outages   int32                // times that the service was taken for down
+	earlier   int                  // of those running, while it is asked whether it works again, the ones from before that
 	haste     controller.Deadlines // of calls
 	streak    int                  // quick successes in a row
 	ahead     int                  // attempts that may be handed over before a slot is free
@@ -298,18 +298,27 @@ func (d *Dispatcher) limit() int {
 
 // set puts a setting in force.
 func (d *Dispatcher) set(s controller.Setting) {
-	was := d.setting
+	was, most := d.setting, d.limit()
 	d.setting = s
-	if s.Limit < was.Limit {
-		d.takeBack() // it was let through when more was allowed
-	}
 	switch {
 	case !s.Probing:
 		d.earlier = 0
 	case !was.Probing:
-		d.earlier, d.probing = d.running, d.now.Sub(d.attempts.epoch)
+		d.outages++
+		d.earlier = d.running
+	}
+	if s.Limit < was.Limit || d.limit() < most {
+		d.takeBack() // it was let through when more was allowed
 	}
 	d.pace()
+}
+
+// leaveFlight notes that an attempt of j is in flight no more.
+func (d *Dispatcher) leaveFlight(j *Job) {
+	d.running--
+	if d.earlier > 0 && j.outages < d.outages {
+		d.earlier--
+	}
 }
 
 // pace puts the policy's interval in force.

@@ -9,10 +9,7 @@ import (
 
 // end takes a job whose attempt has ended: it is done with, or tried again.
 func (d *Dispatcher) end(j *Job) {
-	d.running--
-	if d.earlier > 0 && j.started <= d.probing {
-		d.earlier--
-	}
+	d.leaveFlight(j)
 	if j.verdict != controller.Succeeded {
 		d.recall()
 	}

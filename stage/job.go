@@ -60,6 +60,7 @@ type Job struct {
 	charged  bool  // its line has paid for the attempt
 	owed     bool  // it was its turn in a lobby because of the floor
 	inFlight int32 // attempts, this one included
+	outages  int32 // of the dispatcher's, when it started
 
 	// Set by the worker when an attempt ends.
 	verdict  controller.Verdict // for the policy

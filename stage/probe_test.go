@@ -87,6 +87,43 @@ func TestProbesDoNotWaitForWhatIsInFlight(t *testing.T) {
 	}
 }
 
+// A probe that starts in the moment in which the service is taken for down is no attempt from before. When it has
+// ended, what hangs still does not keep the service from being asked.
+func TestProbesDoNotWaitForWhatIsInFlightThoughTheFirstOneStartsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 3, policy(gloomy{}), retryingBy(controller.Retry{MaxAttempts: 1}))
+		v := s.open(t.Context())
+		v.send(s.work("slow", 1000*second), s.work("long", 1000*second))
+		synctest.Wait()
+		v.send(s.work("bad", second, io.EOF))
+		synctest.Wait()
+		time.Sleep(second / 2)
+		v.send(s.work("b", second, io.EOF), s.work("c", second, io.EOF), s.work("d", second, io.EOF), s.work("e", second))
+		v.leave(7)
+		s.started("slow 0s", "long 0s", "bad 0s", "b 1s", "c 2s", "d 3s", "e 4s")
+	})
+}
+
+// A member of a pool that is down is asked, too, whatever is in flight there.
+func TestProbesOfARoamingDoorDoNotWaitForWhatIsInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, 3, policy(gloomy{Interval: 10 * second}), retryingBy(controller.Retry{MaxAttempts: 1}))
+		s.Roam()
+		v := &visitor{Door: s.OpenRoaming(t.Context(), nil, NewInbox()), stand: s}
+		v.send(s.work("slow", 1000*second), s.work("bad", 0, io.EOF))
+		synctest.Wait()
+		v.Hungry(true)
+		time.Sleep(10 * second)
+		synctest.Wait()
+		if n := v.Vacant(); n != 1 {
+			t.Errorf("%d may start when the service is to be asked, want 1", n)
+		}
+		v.send(s.work("probe", 0))
+		v.leave(3)
+		s.started("slow 0s", "bad 0s", "probe 10s")
+	})
+}
+
 // One at a time: a probe that takes long is waited for, as before.
 func TestOneProbeIsInFlightBesideWhatWas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

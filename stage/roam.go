@@ -170,7 +170,7 @@ func (d *Dispatcher) setVacancy(held hold, wait time.Duration) {
 	}
 	wait = max(wait, pause, circuit)
 	long := wait > shortHold || held != free && wait == 0
-	vacant := max(d.setting.Limit+d.ahead-d.running-d.holding, 0)
+	vacant := max(d.limit()+d.ahead-d.running-d.holding, 0)
 	switch {
 	case long:
 		vacant = 0

@@ -245,7 +245,7 @@ func (d *Dispatcher) nextOfAll() *Job {
 // yieldSlot parks a job that holds a slot while it backs off, if another one of a higher priority
 // waits for one.
 func (d *Dispatcher) yieldSlot() {
-	if !d.ranked || len(d.retries.holding) == 0 || d.slotFree() || d.running >= d.setting.Limit {
+	if !d.ranked || len(d.retries.holding) == 0 || d.slotFree() || d.running >= d.limit() {
 		return
 	}
 	first := d.waiting()
