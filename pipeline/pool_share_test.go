@@ -182,3 +182,51 @@ func TestSingleCallsAreSharedByWeightOfTheMembers(t *testing.T) {
 		}
 	})
 }
+
+// TestACostThatBlocksHoldsUpNoOtherRunOfAPool: the Cost of one run blocks while it takes a job. What becomes free
+// meanwhile goes to the jobs of the others.
+func TestACostThatBlocksHoldsUpNoOtherRunOfAPool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := pipeline.Config{MaxConcurrency: 1, Policy: pipeline.Static{}}
+		pool := newPool(t, memberOf(cfg))
+		begin := time.Now()
+		var mu sync.Mutex
+		var done []time.Duration
+		work := func(context.Context, int, int) (int, error) {
+			time.Sleep(time.Second)
+			mu.Lock()
+			defer mu.Unlock()
+			done = append(done, time.Since(begin))
+			return 0, nil
+		}
+		slow := pipeline.ByChoice(pool, work).Cost(func(job int) int64 {
+			if job == 2 {
+				time.Sleep(time.Hour)
+			}
+			return 1
+		})
+		var all sync.WaitGroup
+		jobs := make(chan int)
+		all.Go(func() { collect(slow.Run(t.Context(), jobs)) })
+		jobs <- 0
+		jobs <- 1
+		synctest.Wait()
+		others := make(chan int)
+		all.Go(func() { collect(pipeline.ByChoice(pool, work).Run(t.Context(), others)) })
+		for job := range 5 {
+			others <- job
+		}
+		synctest.Wait()
+		jobs <- 2
+		time.Sleep(30 * time.Minute)
+		mu.Lock()
+		n := len(done)
+		mu.Unlock()
+		close(jobs)
+		close(others)
+		all.Wait()
+		if n != 7 {
+			t.Errorf("%d jobs done while a Cost blocks, want 7", n)
+		}
+	})
+}

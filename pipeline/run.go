@@ -419,6 +419,8 @@ func (r *run[In, Out]) wait() {
 	case results <- result:
 		r.handedOut()
 	case in, ok := <-jobs:
+		r.door.Awake()
+		r.collect() // if it was woken as well: what is asked of the job now may block
 		r.take(in, ok)
 		r.submit()
 	case <-r.door.Wake():
