@@ -41,8 +41,10 @@ type choice[In, Out any] struct {
 // wish is what a job of a pool wants of a member.
 type wish struct {
 	affinity string    // empty: none
-	avoid    *line     // where it was last; nil: it comes for the first time
+	avoid    *line     // where it was tried last; nil: it was not
 	until    time.Time // as long as it is not tried there again
+	turned   []*line   // where it could not start
+	again    time.Time // when it asks there again
 	failed   bool      // it has been tried
 	patience time.Time // until when it waits; zero: for as long as it takes
 	member   int       // that can start it now
@@ -178,7 +180,7 @@ func (cs *choices[V, In, Out]) Finished() stage.List {
 			jj.wish.avoid, jj.wish.until, jj.wish.failed = jj.line, j.Due(), true
 			cs.bind(j)
 		case stage.TurnedAway:
-			jj.wish.avoid, jj.wish.until = jj.line, now.Add(lookAgain)
+			jj.wish.turnedAway(jj.line, now)
 			cs.with(func(l *stage.Lobby) { l.TurnedAway(cs.guest, j) })
 		default:
 			cs.back.Add(j)
@@ -227,7 +229,7 @@ func (cs *choices[V, In, Out]) room(l *stage.Lobby) int {
 	room := max(vacant, 1)
 	now := cs.way.clock.Now()
 	for _, j := range cs.guest.Waiting {
-		if w := wishOf[In, Out](j); w.avoid == nil || !now.Before(w.until) {
+		if w := wishOf[In, Out](j); !now.Before(w.until) && !now.Before(w.again) {
 			room--
 		}
 	}
@@ -286,10 +288,8 @@ func (cs *choices[V, In, Out]) tooLong(j *stage.Job, now time.Time) error {
 			continue
 		}
 		wait, by, limit := c.throttle.dispatcher.StartsIn()
-		if err.Limit += limit; w.avoids(&c.line, now) {
-			wait = max(wait, w.until.Sub(now))
-		}
-		if wait < err.Expected {
+		err.Limit += limit
+		if wait = max(wait, w.waits(&c.line, now)); wait < err.Expected {
 			err.Expected, err.HeldBy = wait, by
 		}
 	}
@@ -306,7 +306,7 @@ func (cs *choices[V, In, Out]) wakeForRetry() {
 	now := cs.way.clock.Now()
 	for _, j := range cs.guest.Waiting {
 		w := wishOf[In, Out](j)
-		for _, u := range []time.Time{w.until, w.patience} {
+		for _, u := range []time.Time{w.until, w.again, w.patience} {
 			if u.After(now) && (first.IsZero() || u.Before(first)) {
 				first = u
 			}

@@ -69,7 +69,27 @@ func (cs *choices[V, In, Out]) count(w *wish, now time.Time) {
 }
 
 // avoids reports whether a job with the wish is not to go there yet.
-func (w *wish) avoids(l *line, now time.Time) bool { return w.avoid == l && now.Before(w.until) }
+func (w *wish) avoids(l *line, now time.Time) bool { return w.waits(l, now) > 0 }
+
+// waits returns for how long it is not to go there.
+func (w *wish) waits(l *line, now time.Time) (wait time.Duration) {
+	if w.avoid == l {
+		wait = w.until.Sub(now)
+	}
+	if slices.Contains(w.turned, l) {
+		wait = max(wait, w.again.Sub(now))
+	}
+	return max(wait, 0)
+}
+
+// turnedAway notes that a job with the wish could not start there. It does not go from one to another and back
+// meanwhile.
+func (w *wish) turnedAway(l *line, now time.Time) {
+	if !now.Before(w.again) {
+		w.turned = nil
+	}
+	w.turned, w.again = append(w.turned, l), now.Add(lookAgain)
+}
 
 // preferred returns the number of the available member that a job's affinity is for; -1: it has none, or none is
 // available. Each text has an order of all members, so that when one goes away its jobs go to

@@ -482,3 +482,61 @@ func TestAMemberThatRefusesAllSaysSo(t *testing.T) {
 		}
 	})
 }
+
+// TestACallThatDoesNotWaitIsToldSoByAllMembers: the pace of both holds it up for less than a millisecond. It does not go from
+// one to the other and back until that is over.
+func TestACallThatDoesNotWaitIsToldSoByAllMembers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := pipeline.Config{MaxConcurrency: 9, Policy: pipeline.Static{}, MinDispatchInterval: 500 * time.Microsecond}
+		pool := newPool(t, memberOf(cfg), memberOf(cfg))
+		ctx := pipeline.WithMaxWait(t.Context(), 0)
+		succeeded, told := 0, 0
+		for range 50 {
+			_, err := pipeline.ExecuteAny(ctx, pool, func(context.Context, int) (int, error) { return 0, nil })
+			var wait *pipeline.WaitError
+			switch {
+			case err == nil:
+				succeeded++
+			case errors.As(err, &wait):
+				told++
+			default:
+				t.Errorf("got %v", err)
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
+		if succeeded == 0 || told == 0 {
+			t.Errorf("%d succeeded, %d were told that they would have to wait; want both", succeeded, told)
+		}
+	})
+}
+
+// TestAJobThatIsTurnedAwayKeepsItsBackoff: it is not tried again where it failed before that is over, though others have no
+// room for it.
+func TestAJobThatIsTurnedAwayKeepsItsBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		retry := &pipeline.Retry{MaxAttempts: 3, BaseDelay: time.Minute, Backoff: pipeline.Fixed}
+		first := memberOf(pipeline.Config{Policy: pipeline.Static{}, Retry: retry})
+		other := memberOf(pipeline.Config{
+			Policy: pipeline.Static{}, Retry: retry, Budgets: []pipeline.Budget{{Name: "a", Tokens: 10, Window: time.Hour}},
+		})
+		pool := newPool(t, first, other)
+		begin := time.Now()
+		if _, err := pipeline.Execute(pipeline.WithCost(t.Context(), 5), pool.Throttle("1"), func(context.Context) (int, error) { return 0, nil }); err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		var tries []time.Duration
+		p := pipeline.ByChoice(pool, func(_ context.Context, member, job int) (int, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if tries = append(tries, time.Since(begin)); len(tries) == 1 {
+				return 0, errService
+			}
+			return member, nil
+		}).Cost(func(int) int64 { return 9 })
+		collect(p.Run(t.Context(), feed(1)))
+		if len(tries) != 2 || tries[1] < time.Minute {
+			t.Errorf("tried at %v, want again after a minute", tries)
+		}
+	})
+}
