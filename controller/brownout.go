@@ -25,9 +25,7 @@ type brownout struct {
 	began float64 // when that was noticed
 	over  float64 // weight of its being over
 
-	suspected bool    // it was taken for one before less was sent
-	ended     float64 // when that was over
-	refuted   float64 // when one that was suspected had gone on for too long; 0: none did
+	suspicion
 }
 
 // seen counts attempts, and those that were refused.
@@ -53,7 +51,7 @@ const (
 // begin takes note of what is in force before it is lowered, unless it is falling already.
 func (p *brownout) begin(from pressure, bank float64, a attempt) {
 	if p.from.rate == 0 {
-		*p = brownout{from: from, bank: bank, first: a, share: p.share, began: p.began, over: p.over, suspected: p.suspected, ended: p.ended, refuted: p.refuted}
+		*p = brownout{from: from, bank: bank, first: a, share: p.share, began: p.began, over: p.over, suspicion: p.suspicion}
 	}
 }
 
@@ -139,7 +137,7 @@ func (s *seek) weighBrownout(a attempt, o *Outcome, attempts, refused float64) {
 	case p.low.share() >= brownoutLeast:
 		s.restore(p.from)
 		s.price.bank = max(s.price.bank, p.bank)
-		*p = brownout{share: p.low.share(), began: s.now, refuted: p.refuted}
+		*p = brownout{share: p.low.share(), began: s.now, suspicion: suspicion{refuted: p.refuted}}
 		s.chance.brownout = p.share
 	default: // it was the pressure, or it is over: in any case, what failed says little
 		s.retry()

@@ -7,8 +7,8 @@ type costs struct {
 	most float64 // of the recent ones
 }
 
-// mostForgotten is the share of the difference to the mean by which the most falls with each
-// success: of a hundred.
+// mostForgotten is the share of its distance to the mean by which the most falls with each success, so
+// that it is that of the last hundred or so.
 const mostForgotten = 0.01
 
 func (c *costs) add(tokens int64) {

@@ -52,11 +52,8 @@ func (s *seek) look() {
 		s.reason = ReasonBack
 		return
 	}
-	if solid {
-		return // that bounds nothing
-	}
-	if asked {
-		return // what was accepted between pauses has said more already
+	if solid || asked {
+		return // that bounds nothing, or what was accepted between pauses has said more already
 	}
 	bound := s.delivery.bound(s.trip.raised)
 	if s.pace.trial == 0 && r.suspect != &s.slots && bound > s.pace.works && !math.IsInf(bound, 1) {

@@ -15,6 +15,13 @@ const (
 	silentAgain   = 300  // seconds after one that went on for too long in which none is suspected: a limit stays
 )
 
+// A suspicion is what is known of a brownout that was taken for one before less was sent.
+type suspicion struct {
+	suspected bool    // it was
+	ended     float64 // when that was over
+	refuted   float64 // when one had gone on for too long; 0: none did
+}
+
 // silent reports whether a refusal is hardly for the pressure: not for a while after such refusals
 // have gone on for too long.
 func (s *seek) silent(o *Outcome) bool {
@@ -42,7 +49,7 @@ func (s *seek) suspectBrownout(o *Outcome) bool {
 	if p.suspected && (p.share > 0 || s.now < p.ended+silentGap) {
 		began = p.began // it goes on, and a few successes in a row did not end it
 	}
-	*p = brownout{share: silentShare, began: began, suspected: true}
+	*p = brownout{share: silentShare, began: began, suspicion: suspicion{suspected: true}}
 	s.startup.doubt = 0
 	s.chance.brownout = p.share
 	s.chance.changed(s.chance.lowered)

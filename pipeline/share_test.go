@@ -266,22 +266,13 @@ func TestAHigherPriorityGoesFirst(t *testing.T) {
 			}()
 			var all sync.WaitGroup
 			all.Go(func() { c.run(1_000_000) })
-			for _, ms := range calls {
-				time.Sleep(time.Duration(ms)*time.Millisecond + time.Microsecond) // when nothing else happens
-				c.mu.Lock()
-				before, came := len(c.starts), time.Now()
-				c.mu.Unlock()
-				started := 0
+			c.callUrgently(f, calls, limit, func(work func()) error {
 				_, err := pipeline.Execute(pipeline.WithShare(context.Background(), urgent), c.throttle, func(context.Context) (int, error) {
-					c.mu.Lock()
-					defer c.mu.Unlock()
-					started = len(c.starts)
+					work()
 					return 0, nil
 				})
-				f.check(err == nil, "%v", err)
-				// Of slots that are free at the same moment it gets the first, but others may say first that they have started.
-				f.check(started-before <= limit-1, "%d started before a call that came at %v, limit %d", started-before, came, limit)
-			}
+				return err
+			})
 			c.mu.Lock()
 			c.cancel()
 			c.mu.Unlock()
@@ -291,6 +282,26 @@ func TestAHigherPriorityGoesFirst(t *testing.T) {
 			<-ended
 		}
 	})
+}
+
+// callUrgently makes calls of the highest priority, so many milliseconds after one another, and checks that
+// each waits for no more than what was in flight.
+func (c *crowd) callUrgently(f *faults, calls []int, limit int, call func(work func()) error) {
+	for _, ms := range calls {
+		time.Sleep(time.Duration(ms)*time.Millisecond + time.Microsecond) // when nothing else happens
+		c.mu.Lock()
+		before, came := len(c.starts), time.Now()
+		c.mu.Unlock()
+		started := 0
+		err := call(func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			started = len(c.starts)
+		})
+		f.check(err == nil, "%v", err)
+		// Of slots that are free at the same moment it gets the first, but others may say first that they have started.
+		f.check(started-before <= limit-1, "%d started before a call that came at %v, limit %d", started-before, came, limit)
+	}
 }
 
 // TestNothingStarves: each priority leaves a twentieth of what it gets to those below it.
